@@ -1,0 +1,150 @@
+"""The one table from problem code to HTTP status, and the handlers that answer by it."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.core.exceptions import PermissionDenied
+from django.db import Error, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views import defaults
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from config.problems import NotFound, Problem
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+STATUS: Mapping[str, HTTPStatus] = {
+    # What any endpoint may say
+    "malformed_body": HTTPStatus.BAD_REQUEST,
+    "bad_parameter": HTTPStatus.BAD_REQUEST,
+    "clock_refused": HTTPStatus.BAD_REQUEST,
+    "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
+    "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "not_authenticated": HTTPStatus.UNAUTHORIZED,
+    "forbidden": HTTPStatus.FORBIDDEN,
+    "busy": HTTPStatus.CONFLICT,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "internal_error": HTTPStatus.INTERNAL_SERVER_ERROR,
+    # Viewers
+    "token_invalid": HTTPStatus.UNAUTHORIZED,
+    "token_expired": HTTPStatus.UNAUTHORIZED,
+    "refresh_token_invalid": HTTPStatus.UNAUTHORIZED,
+    "refresh_token_reused": HTTPStatus.UNAUTHORIZED,
+    "api_key_invalid": HTTPStatus.UNAUTHORIZED,
+    "scope_missing": HTTPStatus.FORBIDDEN,
+    # Catalog
+    "cursor_invalid": HTTPStatus.BAD_REQUEST,
+    "series_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "media_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "media_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "playback_refused": HTTPStatus.FORBIDDEN,
+    # Money
+    "idempotency_key_invalid": HTTPStatus.BAD_REQUEST,
+    "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "insufficient_coins": HTTPStatus.PAYMENT_REQUIRED,
+    "quote_invalid": HTTPStatus.CONFLICT,
+    "quote_expired": HTTPStatus.CONFLICT,
+    "episode_locked": HTTPStatus.PAYMENT_REQUIRED,
+    "episode_unavailable": HTTPStatus.NOT_FOUND,
+    "intent_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "transaction_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "transaction_of_another_viewer": HTTPStatus.CONFLICT,
+    "product_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "provider_unknown": HTTPStatus.NOT_FOUND,
+}
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """The REST framework's exception handler: every expected failure becomes a problem."""
+    answer = _answer(error)
+    if answer is not None:
+        set_rollback()
+    return answer
+
+
+def _answer(error: Exception) -> Response | None:
+    if isinstance(error, Problem):
+        headers = {"WWW-Authenticate": "Bearer"} if STATUS[error.code] == 401 else {}
+        return _response(error.code, error.members(), headers)
+    if isinstance(error, Http404):
+        return _response(NotFound.code, NotFound().members())
+    if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
+        return _response("forbidden", _members("forbidden", "The caller may not do this"))
+    if isinstance(error, exceptions.APIException):
+        return _framework_response(error)
+    if isinstance(error, Error):
+        return _database_response(error)
+    return None
+
+
+def _framework_response(error: exceptions.APIException) -> Response:
+    code = {
+        HTTPStatus.UNAUTHORIZED: "not_authenticated",
+        HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+    }.get(HTTPStatus(error.status_code), "malformed_body")
+    headers = {"WWW-Authenticate": "Bearer"} if code == "not_authenticated" else {}
+    return _response(code, _members(code, str(error.detail)), headers)
+
+
+def _database_response(error: Error) -> Response | None:
+    """A lock held too long is the caller's to retry; a database that is away is ours to mend."""
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    if isinstance(error.__cause__, LockNotAvailable | DeadlockDetected | SerializationFailure):
+        title = "Another request holds this; try again in a moment"
+        return _response("busy", _members("busy", title), retry)
+    if isinstance(error, OperationalError):
+        logger.error("database unavailable", exc_info=error)
+        title = "A part of the service is restarting; try again"
+        return _response("unavailable", _members("unavailable", title), retry)
+    return None
+
+
+def _members(code: str, title: str) -> dict[str, object]:
+    return {"type": "about:blank", "title": title, "code": code}
+
+
+def _response(
+    code: str, members: dict[str, object], headers: Mapping[str, str] | None = None
+) -> Response:
+    status = STATUS[code]
+    return Response(
+        members | {"status": int(status)}, status=status, headers=headers, content_type=CONTENT_TYPE
+    )
+
+
+def plain_response(code: str, title: str) -> HttpResponse:
+    """The same problem outside the REST framework (404 and 500 of the URL router)."""
+    status = STATUS[code]
+    body = msgspec.json.encode(_members(code, title) | {"status": int(status)})
+    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler404: a problem for the API, Django's page elsewhere."""
+    if request.path.startswith("/admin/"):
+        return defaults.page_not_found(request, exception)
+    return plain_response(NotFound.code, NotFound.title)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """handler400: hosts that are not ours, malformed headers."""
+    return plain_response("bad_parameter", "The request is malformed")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """handler500: says nothing of the cause; the log has it."""
+    if request.path.startswith("/admin/"):
+        return defaults.server_error(request)
+    return plain_response("internal_error", "Something failed on our side; nothing was half done")

@@ -1,0 +1,75 @@
+"""Strict parsing of request bodies and query strings into msgspec structs.
+
+One parser for every endpoint: unknown fields are refused, numbers are not coerced from text or
+booleans, NUL characters and lone surrogates (which PostgreSQL cannot store) never get past it.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, QueryDict
+from django.http.request import UnreadablePostError
+
+from config.problems import BadParameter, BodyTooLarge, MalformedBody
+
+Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+#: `\u0000` preceded by an even number of backslashes is an escaped NUL; after an odd number the
+#: first backslash is itself escaped and the rest is plain text.
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class RequestShape(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of everything a client sends: an unknown field is refused, never ignored."""
+
+
+class AnswerShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of everything we answer."""
+
+
+def read(request: HttpRequest, shape: type[Shape], *, limit_bytes: int) -> Shape:
+    """The request's JSON body as `shape`. Raises MalformedBody or BodyTooLarge."""
+    return decode(raw(request, limit_bytes=limit_bytes), shape)
+
+
+def raw(request: HttpRequest, *, limit_bytes: int) -> bytes:
+    """The body's bytes. Raises BodyTooLarge past `limit_bytes`, before reading them if declared."""
+    declared = request.headers.get("Content-Length") or "0"
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise BodyTooLarge(limit_bytes=limit_bytes)
+    try:
+        body = request.body
+    except RequestDataTooBig as error:
+        raise BodyTooLarge(limit_bytes=limit_bytes) from error
+    except UnreadablePostError as error:
+        raise MalformedBody("The body ended before its declared length.") from error
+    if len(body) > limit_bytes:
+        raise BodyTooLarge(limit_bytes=limit_bytes)
+    return body
+
+
+def decode(body: bytes, shape: type[Shape]) -> Shape:
+    """`body` as `shape`. Raises MalformedBody with the place and the reason."""
+    if _ESCAPED_NUL.search(body):
+        raise MalformedBody("NUL characters are not accepted.")
+    try:
+        return msgspec.json.decode(body or b"{}", type=shape)
+    except RecursionError as error:
+        raise MalformedBody("The body is nested too deeply.") from error
+    except UnicodeDecodeError as error:
+        raise MalformedBody("The body is not UTF-8.") from error
+    except msgspec.DecodeError as error:
+        raise MalformedBody(str(error)) from error
+
+
+def read_query(parameters: QueryDict, shape: type[Shape]) -> Shape:
+    """The query string as `shape`, numbers read from text. Raises BadParameter."""
+    given = parameters.dict()
+    if any("\x00" in name or "\x00" in str(value) for name, value in given.items()):
+        raise BadParameter("NUL characters are not accepted.")
+    try:
+        return msgspec.convert(given, type=shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadParameter(str(error)) from error

@@ -1,0 +1,151 @@
+"""The shape of every endpoint: parse, one domain call, render.
+
+`@operation` declares what a handler takes and answers. It reads the clock once, parses query and
+body into the declared structs, renders the returned struct, and writes the same facts into the
+OpenAPI document, so that neither can drift from the other.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config import bodies, clock, problems
+
+MONEY_BODY_BYTES = 16 * 1024
+Handler = Callable[..., Any]
+
+
+class JsonRenderer(BaseRenderer):
+    """Structs, dicts and lists to JSON bytes."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
+    ) -> bytes:
+        return b"" if data is None else msgspec.json.encode(data)
+
+
+class AlwaysJson(BaseContentNegotiation):
+    """The API speaks JSON whatever Accept says; a client that asks for HTML still gets an answer."""
+
+    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+        return parsers[0] if parsers else None
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class Endpoint(APIView):
+    """Base view: open to anyone unless a subclass names its authenticators."""
+
+    authentication_classes = []
+    permission_classes = []
+    renderer_classes = [JsonRenderer]
+    content_negotiation_class = AlwaysJson
+
+    def http_request(self) -> HttpRequest:
+        """Django's own request under the REST framework's wrapper."""
+        request: HttpRequest = self.request._request  # noqa: SLF001
+        return request
+
+
+class ProblemShape(msgspec.Struct, kw_only=True):
+    """RFC 9457 problem details. `code` is stable; members beyond these depend on the code."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+
+
+def operation(
+    *,
+    summary: str,
+    answer: Any,
+    status: int = HTTPStatus.OK,
+    body: type[msgspec.Struct] | None = None,
+    query: type[msgspec.Struct] | None = None,
+    headers: Sequence[OpenApiParameter] = (),
+    refusals: Sequence[type[problems.Problem]] = (),
+    limit_bytes: int = MONEY_BODY_BYTES,
+) -> Callable[[Handler], Handler]:
+    """Declares a handler method: what it takes, answers and refuses.
+
+    The method receives `now`, then `body` and `query` if declared, then the path's parameters, all
+    by keyword, and returns `answer` (or a ready HTTP response).
+    """
+
+    def decorate(method: Handler) -> Handler:
+        @wraps(method)
+        def handle(self: Endpoint, request: Request, **path: Any) -> HttpResponseBase:
+            plain = self.http_request()
+            given: dict[str, Any] = {"now": clock.now(plain)}
+            if query is not None:
+                given["query"] = bodies.read_query(plain.GET, query)
+            if body is not None:
+                given["body"] = bodies.read(plain, body, limit_bytes=limit_bytes)
+            answered = method(self, request, **given, **path)
+            if isinstance(answered, HttpResponseBase):
+                return answered
+            return Response(answered, status=status)
+
+        schema: Handler = extend_schema(
+            summary=summary,
+            description=method.__doc__ or "",
+            request=body,
+            responses=_responses(answer, status, refusals),
+            parameters=[*_query_parameters(query), *headers],
+        )(handle)
+        return schema
+
+    return decorate
+
+
+def _responses(
+    answer: Any, status: int, refusals: Sequence[type[problems.Problem]]
+) -> dict[Any, Any]:
+    codes = ", ".join(f"`{refusal.code}`" for refusal in refusals)
+    text = f"A problem; codes besides the general ones: {codes}" if codes else "A problem"
+    return {
+        status: OpenApiResponse(answer, description=HTTPStatus(status).phrase),
+        ("default", "application/problem+json"): OpenApiResponse(ProblemShape, description=text),
+    }
+
+
+def _query_parameters(query: type[msgspec.Struct] | None) -> list[OpenApiParameter]:
+    if query is None:
+        return []
+    schema = msgspec.json.schema(query)
+    fields = schema["$defs"][query.__name__]["properties"]
+    required = schema["$defs"][query.__name__].get("required", [])
+    return [
+        OpenApiParameter(name, field, required=name in required, location=OpenApiParameter.QUERY)
+        for name, field in fields.items()
+    ]
+
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    location=OpenApiParameter.HEADER,
+    description="Up to 100 printable characters, made by the client before its first try. The same "
+    "key with the same body answers as the first time; with another body it is refused.",
+)

@@ -1,0 +1,22 @@
+"""`migrate` as the owner of the schema; every other command assumes the application role."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.commands import migrate
+from django.db import connections
+
+from config import database_roles
+
+
+class Command(migrate.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        connection = connections[options["database"]]
+        if settings.DATABASE_ROLE:
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]
+            connection.settings_dict["OPTIONS"]["assume_role"] = None
+            database_roles.prepare(connection)
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+        super().handle(*args, **options)

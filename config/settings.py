@@ -1,0 +1,377 @@
+"""Settings, all from the environment. docs/configuration.md lists every variable.
+
+Three modes: `production` (the default, in which system checks refuse unsafe values), `demo` (one
+machine, secrets made on first start, the fake store open) and `test`.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import django_stubs_ext
+
+from config.env import BadEnvironment, Environment
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(os.environ)
+
+MODE = env.choice(
+    "APP_MODE",
+    choices=("production", "demo", "test"),
+    default="production",
+    help="What this process is for. Only `production` may face the internet; the other two turn on "
+    "the fake store, the simulated clock and generated secrets.",
+)
+PRODUCTION = MODE == "production"
+DATA_DIR = env.path(
+    "DATA_DIR",
+    default=BASE_DIR / ".data",
+    shown="`.data` in the project",
+    help="Where the embedded services, local media and generated secrets live.",
+)
+DEBUG = env.flag("DEBUG", help="Django's debug pages. Refused in production.")
+
+
+# --- Secrets ---------------------------------------------------------------------------------
+
+
+def _secret_or_generated(name: str, given: str) -> str:
+    """Outside production a missing secret is made once and kept, private, under DATA_DIR."""
+    if given or PRODUCTION:
+        return given
+    from config.generated_secrets import keep
+
+    return keep(name, DATA_DIR / "secrets")
+
+
+SECRET_KEY = _secret_or_generated(
+    "SECRET_KEY",
+    env.secret("SECRET_KEY", help="Signs admin sessions. At least 50 characters in production."),
+)
+SECRET_KEY_FALLBACKS = env.words(
+    "SECRET_KEY_FALLBACKS", help="Former SECRET_KEYs that still verify, during a rotation."
+)
+KEYRING = _secret_or_generated(
+    "KEYRING",
+    env.secret(
+        "KEYRING",
+        help="Signing keys for tokens, quotes and playback URLs: `id:base64` entries, comma "
+        "separated, 32 bytes or more each. The first signs, all verify.",
+    ),
+)
+
+# --- Web -------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.words(
+    "ALLOWED_HOSTS",
+    default="" if PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
+    help="Host names this service answers to. A wildcard is refused in production.",
+)
+CSRF_TRUSTED_ORIGINS = env.words(
+    "CSRF_TRUSTED_ORIGINS", help="Origins the admin is served from, with scheme."
+)
+PUBLIC_URL = env.text(
+    "PUBLIC_URL",
+    default="",
+    help="Scheme and host that playback and media URLs start with. Empty: relative to the request.",
+).rstrip("/")
+BEHIND_TLS_PROXY = env.flag(
+    "BEHIND_TLS_PROXY",
+    default=PRODUCTION,
+    help="Trust X-Forwarded-Proto from the proxy in front, and send secure cookies and HSTS.",
+)
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "config",
+    "viewers",
+    "catalog",
+    "payments",
+    "demo",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_linear_migrations",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+if PRODUCTION:
+    INSTALLED_APPS.remove("demo")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_SAMESITE = "Strict"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+if BEHIND_TLS_PROXY:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^(livez|readyz)$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_SECURE = True
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+
+# --- Database, broker and cache --------------------------------------------------------------
+
+DATABASE_URL = env.secret(
+    "DATABASE_URL",
+    help="PostgreSQL 18 or later, as its owner: `postgresql://user:password@host:5432/name`. Unset "
+    "together with REDIS_URL: services embedded under DATA_DIR are started.",
+)
+REDIS_URL = env.secret(
+    "REDIS_URL",
+    help="Redis for the task queue, `redis://host:6379/0`; it must keep everything (`noeviction`).",
+)
+CACHE_URL = env.secret(
+    "CACHE_URL",
+    help="Redis for the cache, evicting (`allkeys-lru`); a different process than REDIS_URL's.",
+)
+DATABASE_ROLE = env.text(
+    "DATABASE_ROLE",
+    default="cliffhanger_app",
+    help="The role every connection but `migrate` assumes: it can read the ledger, not write it.",
+)
+DATABASE_POOL_SIZE = env.integer(
+    "DATABASE_POOL_SIZE", default=8, minimum=1, help="Connections per process, one per thread."
+)
+EMBEDDED_DURABLE = env.flag(
+    "EMBEDDED_DURABLE",
+    default=True,
+    help="Whether the embedded PostgreSQL waits for the disk at each commit. Off only in tests "
+    "that lose nothing by it.",
+)
+
+if DATABASE_URL or REDIS_URL:
+    if not (DATABASE_URL and REDIS_URL):
+        raise BadEnvironment("Set DATABASE_URL and REDIS_URL together, or neither.")
+    CACHE_URL = CACHE_URL or REDIS_URL
+else:
+    from config import embedded
+
+    _services = embedded.acquire(DATA_DIR, fsync=EMBEDDED_DURABLE)
+    DATABASE_URL = _services.database_url
+    REDIS_URL, CACHE_URL = _services.broker_url, _services.cache_url
+
+_database = urlsplit(DATABASE_URL)
+_database_query = dict(parse_qsl(_database.query))
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(_database.path.removeprefix("/")),
+        "USER": unquote(_database.username or ""),
+        "PASSWORD": unquote(_database.password or ""),
+        "HOST": _database.hostname or _database_query.pop("host", ""),
+        "PORT": str(_database.port or ""),
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **_database_query,
+            "assume_role": DATABASE_ROLE or None,
+            "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2},
+            "options": "-c statement_timeout=5s -c lock_timeout=2s"
+            " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
+        },
+    }
+}
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL},
+    "local": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
+}
+
+# --- Media and static files ------------------------------------------------------------------
+
+S3_BUCKET = env.text(
+    "S3_BUCKET", help="Keep media in this bucket (with the usual AWS_* credentials) instead of disk."
+)
+S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL", help="An S3-compatible service other than AWS.")
+S3_REGION = env.text("S3_REGION", help="The bucket's region.")
+MEDIA_ROOT = DATA_DIR / "media"
+STATIC_URL = "/static/"
+STATIC_ROOT = env.path(
+    "STATIC_ROOT",
+    default=BASE_DIR / "staticfiles",
+    shown="`staticfiles` in the project",
+    help="Where `collectstatic` gathers the admin's assets.",
+)
+WHITENOISE_USE_FINDERS = not PRODUCTION
+_s3 = {
+    "bucket_name": S3_BUCKET,
+    "endpoint_url": S3_ENDPOINT_URL or None,
+    "region_name": S3_REGION or None,
+    "file_overwrite": False,
+    "querystring_expire": 300,
+}
+STORAGES = {
+    "default": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": MEDIA_ROOT, "base_url": "/media/"},
+    },
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+if S3_BUCKET:
+    STORAGES["default"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3}
+
+# --- API -------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["config.endpoints.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.api_errors.handle",
+    "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Cliffhanger",
+    "DESCRIPTION": "The paywall and monetization backend for micro-drama apps.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": r"/v1",
+    "PREPROCESSING_HOOKS": ["config.openapi.keep_versioned"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": False,
+}
+
+# --- Money and access ------------------------------------------------------------------------
+
+SIMULATED_CLOCK = env.flag(
+    "SIMULATED_CLOCK",
+    default=not PRODUCTION,
+    help="Honour the signed X-Clock header. Refused in production.",
+)
+FAKE_STORE = env.flag(
+    "FAKE_STORE",
+    default=not PRODUCTION,
+    help="Accept purchases of the fake store and serve its checkout. Refused in production.",
+)
+ACCESS_TOKEN_SECONDS = env.integer(
+    "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
+)
+REFRESH_TOKEN_DAYS = env.integer(
+    "REFRESH_TOKEN_DAYS", default=180, minimum=1, help="Life of a refresh token, renewed by use."
+)
+QUOTE_SECONDS = env.integer(
+    "QUOTE_SECONDS", default=900, minimum=60, help="How long a quoted price is honoured."
+)
+PLAYBACK_SECONDS = env.integer(
+    "PLAYBACK_SECONDS", default=300, minimum=30, help="Life of a playback URL."
+)
+REPORTING_CURRENCY = env.text(
+    "REPORTING_CURRENCY",
+    default="USD",
+    help="The currency that coin values and revenue are kept in. Fixed once money has moved.",
+)
+PAYWALL_OPTIONS = ["payments.paywall.coins_option"]
+
+# --- Tasks -----------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 50
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 15
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+SWEEP_SECONDS = env.integer(
+    "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."
+)
+
+# --- Admin and logs --------------------------------------------------------------------------
+
+ADMIN_SECOND_FACTOR = env.flag(
+    "ADMIN_SECOND_FACTOR",
+    default=True,
+    help="Staff reach nothing in the admin before a one-time code. Off is refused in production.",
+)
+LOG_LEVEL = env.choice(
+    "LOG_LEVEL",
+    choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+    default="INFO",
+    help="The least severe message that is logged.",
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    # Refusals are answers, not incidents: only 5xx are worth a line.
+    "loggers": {"django.request": {"level": "ERROR"}},
+}
+UNFOLD = {
+    "SITE_TITLE": "Cliffhanger",
+    "SITE_HEADER": "Cliffhanger",
+    "SITE_SUBHEADER": "Paywall and monetization",
+    "SITE_URL": None,
+}
