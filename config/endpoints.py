@@ -22,22 +22,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import bodies, clock, problems
+from config.rendering import JsonRenderer
 
 MONEY_BODY_BYTES = 16 * 1024
 Handler = Callable[..., Any]
-
-
-class JsonRenderer(BaseRenderer):
-    """Structs, dicts and lists to JSON bytes."""
-
-    media_type = "application/json"
-    format = "json"
-    charset = None
-
-    def render(
-        self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None
-    ) -> bytes:
-        return b"" if data is None else msgspec.json.encode(data)
 
 
 class AlwaysJson(BaseContentNegotiation):
