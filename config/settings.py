@@ -214,7 +214,7 @@ _database = urlsplit(DATABASE_URL)
 _database_query = dict(parse_qsl(_database.query))
 DATABASES = {
     "default": {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgresql",
         "NAME": unquote(_database.path.removeprefix("/")),
         "USER": unquote(_database.username or ""),
         "PASSWORD": unquote(_database.password or ""),
