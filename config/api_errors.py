@@ -75,8 +75,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
 
 def _answer(error: Exception) -> Response | None:
     if isinstance(error, Problem):
-        headers = {"WWW-Authenticate": "Bearer"} if STATUS[error.code] == 401 else {}
-        return _response(error.code, error.members(), headers)
+        challenge = {"WWW-Authenticate": "Bearer"} if STATUS[error.code] == 401 else {}
+        return _response(error.code, error.members(), challenge | dict(error.headers))
     if isinstance(error, Http404):
         return _response(NotFound.code, NotFound().members())
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):

@@ -21,11 +21,11 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class RequestShape(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class RequestShape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """Base of everything a client sends: an unknown field is refused, never ignored."""
 
 
-class AnswerShape(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerShape(msgspec.Struct, kw_only=True):
     """Base of everything we answer."""
 
 

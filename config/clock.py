@@ -6,14 +6,12 @@ tests; a system check refuses it in production) a signed `X-Clock` header sets t
 how simulated days pass through the public API.
 """
 
-import base64
-import binascii
 from datetime import UTC, datetime
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from config import keyring
+from config import seals
 from config.problems import Problem
 
 HEADER = "X-Clock"
@@ -42,22 +40,11 @@ def now(request: HttpRequest) -> datetime:
 
 def header_value(moment: datetime) -> str:
     """What a simulated client sends as X-Clock to make it `moment`."""
-    text = moment.astimezone(UTC).isoformat()
-    key_id, signature = keyring.keys_for(_PURPOSE).sign(text.encode())
-    return f"{text};{key_id};{base64.urlsafe_b64encode(signature).decode()}"
+    return seals.seal(_PURPOSE, moment.astimezone(UTC).isoformat().encode())
 
 
 def _simulated(header: str) -> datetime:
-    text, _, rest = header.partition(";")
-    key_id, _, encoded = rest.partition(";")
     try:
-        signature = base64.urlsafe_b64decode(encoded)
-        moment = datetime.fromisoformat(text)
-    except (binascii.Error, ValueError) as error:
+        return datetime.fromisoformat(seals.unseal(_PURPOSE, header).decode())
+    except seals.SealBroken as error:
         raise ClockRefused from error
-    signed = keyring.keys_for(_PURPOSE).is_signed(
-        text.encode(), key_id=key_id, signature=signature
-    )
-    if not signed or moment.tzinfo is None:
-        raise ClockRefused
-    return moment.astimezone(UTC)

@@ -63,7 +63,9 @@ class Environment:
         if value == "":
             return default
         if not value.isascii() or not value.isdigit() or int(value) < minimum:
-            raise BadEnvironment(f"{name} is {value!r}; it must be an integer of {minimum} or more.")
+            raise BadEnvironment(
+                f"{name} is {value!r}; it must be an integer of {minimum} or more."
+            )
         return int(value)
 
     def words(self, name: str, *, default: str = "", help: str) -> list[str]:  # noqa: A002

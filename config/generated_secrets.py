@@ -4,9 +4,29 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from config.keyring import generate
 
-_MAKERS = {"SECRET_KEY": lambda: secrets.token_urlsafe(64), "KEYRING": lambda: generate("demo1")}
+
+def _private_key() -> str:
+    return (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        .decode()
+    )
+
+
+_MAKERS = {
+    "SECRET_KEY": lambda: secrets.token_urlsafe(64),
+    "KEYRING": lambda: generate("demo1"),
+    "FAKE_STORE_KEY": _private_key,
+}
 
 
 def keep(name: str, folder: Path) -> str:

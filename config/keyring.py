@@ -34,16 +34,9 @@ class PurposeKeys:
     signing_id: str
     by_id: Mapping[str, bytes]
 
-    def sign(self, message: bytes) -> tuple[str, bytes]:
-        """Returns the signing key's id and the HMAC-SHA-256 of `message`."""
-        return self.signing_id, hmac.digest(self.by_id[self.signing_id], message, hashlib.sha256)
-
-    def is_signed(self, message: bytes, *, key_id: str, signature: bytes) -> bool:
-        """True when `signature` was made over `message` by the ring's key `key_id`."""
-        key = self.by_id.get(key_id)
-        if key is None:
-            return False
-        return hmac.compare_digest(hmac.digest(key, message, hashlib.sha256), signature)
+    def mac(self, message: bytes, *, key_id: str) -> bytes:
+        """The HMAC-SHA-256 of `message` under the ring's key `key_id`. Raises KeyError."""
+        return hmac.digest(self.by_id[key_id], message, hashlib.sha256)
 
 
 def parse(text: str) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ class Problem(Exception):
 
     code: ClassVar[str]
     title: ClassVar[str]
+    headers: Mapping[str, str] = {}
 
     def __init__(self, detail: str = "", /, **extra: object) -> None:
         super().__init__(detail or self.title)

@@ -242,7 +242,8 @@ CACHES = {
 # --- Media and static files ------------------------------------------------------------------
 
 S3_BUCKET = env.text(
-    "S3_BUCKET", help="Keep media in this bucket (with the usual AWS_* credentials) instead of disk."
+    "S3_BUCKET",
+    help="Keep media in this bucket (with the usual AWS_* credentials) instead of disk.",
 )
 S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL", help="An S3-compatible service other than AWS.")
 S3_REGION = env.text("S3_REGION", help="The bucket's region.")
@@ -309,11 +310,21 @@ FAKE_STORE = env.flag(
     default=not PRODUCTION,
     help="Accept purchases of the fake store and serve its checkout. Refused in production.",
 )
+FAKE_STORE_KEY = _secret_or_generated(
+    "FAKE_STORE_KEY",
+    env.secret("FAKE_STORE_KEY", help="The fake store's private key (EC P-256, PEM)."),
+)
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
 )
 REFRESH_TOKEN_DAYS = env.integer(
     "REFRESH_TOKEN_DAYS", default=180, minimum=1, help="Life of a refresh token, renewed by use."
+)
+REFRESH_GRACE_SECONDS = env.integer(
+    "REFRESH_GRACE_SECONDS",
+    default=10,
+    help="How long after its first use a refresh token may be presented again, in case the reply "
+    "was lost. Later than that it counts as stolen.",
 )
 QUOTE_SECONDS = env.integer(
     "QUOTE_SECONDS", default=900, minimum=60, help="How long a quoted price is honoured."

@@ -1,10 +1,12 @@
 """Every URL of the service."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import health
+from payments.views.fake_store import FakeCheckout
 
 handler400 = "config.api_errors.bad_request"
 handler404 = "config.api_errors.page_not_found"
@@ -21,3 +23,5 @@ urlpatterns = [
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="schema")),
 ]
+if settings.FAKE_STORE:
+    urlpatterns.append(path("fake-store/transactions", FakeCheckout.as_view()))

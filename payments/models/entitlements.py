@@ -1,0 +1,86 @@
+"""What a viewer paid for an episode, and the right to watch it that came of it."""
+
+from django.db import models
+from django.db.models import F, Q
+
+from catalog.models import Episode, Series
+from config.ids import uuid7
+from payments.chart import Environment
+from payments.models.ledger import Transfer
+from payments.models.prices import PriceVersion
+from viewers.models import Viewer
+
+
+class EntitlementSource(models.TextChoices):
+    """What opened the episode."""
+
+    COINS = "coins"
+
+
+class Entitlement(models.Model):
+    """The right to watch one episode from a moment on, until it ends or is revoked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+", db_index=False)
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    series = models.ForeignKey(Series, models.PROTECT, related_name="+", db_index=False)
+    episode = models.ForeignKey(Episode, models.PROTECT, related_name="+", db_index=False)
+    source = models.CharField(max_length=20, choices=EntitlementSource.choices)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True, help_text="Revoked, or found expired")
+    first_played_at = models.DateTimeField(null=True, help_text="First playback URL issued")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["viewer", "episode", "environment"],
+                condition=Q(closed_at__isnull=True),
+                name="payments_entitlement_one_live",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")),
+                name="payments_entitlement_period",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["viewer", "series", "environment"],
+                name="entitlement_of_series",
+                condition=Q(closed_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewer_id} may watch {self.episode_id}"
+
+
+class Unlock(models.Model):
+    """A spend that opened an episode: the price, the promise it was charged under, the value."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+", db_index=False)
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    episode = models.ForeignKey(Episode, models.PROTECT, related_name="+")
+    entitlement = models.OneToOneField(Entitlement, models.PROTECT, related_name="unlock")
+    transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="unlock")
+    price_version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="+")
+    arm = models.CharField(max_length=100)
+    price_coins = models.BigIntegerField()
+    paid_coins = models.BigIntegerField()
+    bonus_coins = models.BigIntegerField()
+    value_micros = models.BigIntegerField(help_text="Net revenue recognised, reporting currency")
+    playback_session_id = models.UUIDField(null=True)
+    position_ms = models.PositiveIntegerField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(price_coins=F("paid_coins") + F("bonus_coins")),
+                name="payments_unlock_split",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.episode_id} for {self.price_coins}"

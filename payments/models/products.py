@@ -1,0 +1,102 @@
+"""What a store sells for us, and on which terms."""
+
+from django.db import models
+from django.db.models import Q
+
+from config.ids import uuid7
+from payments.money import PARTS_PER_MILLION
+
+
+class Provider(models.TextChoices):
+    """The stores whose transactions we can verify."""
+
+    FAKE = "fake", "Fake store (demo and tests)"
+
+
+class CoinPack(models.Model):
+    """Coins for money. Coins granted are fixed by the pack, never by the client."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.SlugField(max_length=50, unique=True)
+    title = models.CharField(max_length=100)
+    paid_coins = models.PositiveIntegerField()
+    bonus_coins = models.PositiveIntegerField(default=0, help_text="Given free with the purchase")
+    price_micros = models.BigIntegerField(help_text="List price in millionths: 4990000 is 4.99")
+    currency = models.CharField(max_length=3, default="USD")
+    is_active = models.BooleanField(default=True, help_text="Shown to viewers")
+    position = models.PositiveIntegerField(default=0, help_text="Order in the list, lowest first")
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["position", "price_micros"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    paid_coins__gt=0,
+                    paid_coins__lte=10_000_000,
+                    bonus_coins__lte=10_000_000,
+                    price_micros__gt=0,
+                    price_micros__lte=100_000 * PARTS_PER_MILLION,
+                ),
+                name="payments_coinpack_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="payments_coinpack_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class StoreProduct(models.Model):
+    """A store's own name for a pack."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    pack = models.ForeignKey(CoinPack, models.PROTECT, related_name="store_products")
+    provider = models.CharField(max_length=20, choices=Provider.choices)
+    store_product_id = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "store_product_id"], name="payments_storeproduct_once"
+            ),
+            models.UniqueConstraint(
+                fields=["provider", "pack"], name="payments_storeproduct_one_per_pack"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.store_product_id}"
+
+
+class StoreTerms(models.Model):
+    """A store's fee and the tax inside its prices, from a day on. Purchases keep what they used."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    provider = models.CharField(max_length=20, choices=Provider.choices)
+    effective_from = models.DateTimeField()
+    fee_parts_per_million = models.PositiveIntegerField(help_text="150000 is 15 %")
+    tax_parts_per_million = models.PositiveIntegerField(
+        default=0, help_text="Of the price without tax: 200000 is 20 % VAT"
+    )
+
+    class Meta:
+        verbose_name_plural = "store terms"
+        ordering = ["provider", "-effective_from"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "effective_from"], name="payments_storeterms_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    fee_parts_per_million__lte=PARTS_PER_MILLION,
+                    tax_parts_per_million__lte=PARTS_PER_MILLION,
+                ),
+                name="payments_storeterms_sane",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} from {self.effective_from:%Y-%m-%d}"

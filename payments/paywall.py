@@ -1,0 +1,140 @@
+"""The access decision: what this viewer may watch of a series, and what would open the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Protocol
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from catalog.models import Episode, Series
+from config.bodies import AnswerShape
+from config.problems import NotFound
+from payments import entitlements, offers, pricing, quotes, wallets
+from payments.models import CoinPack, Entitlement
+from payments.pricing import PriceLadder
+from payments.quotes import Quote
+
+
+class EpisodeState(StrEnum):
+    """How an episode stands for a viewer."""
+
+    FREE = "free"
+    OWNED = "owned"
+    LOCKED = "locked"
+
+
+class PaywallOption(AnswerShape, tag_field="kind"):
+    """A way past the paywall. Each kind adds its own members."""
+
+
+class CoinsOption(PaywallOption, tag="coins"):
+    """Pay with coins. `shortfall_coins` is what is missing for the next locked episode."""
+
+    price_coins: int
+    balance_coins: int
+    shortfall_coins: int
+
+
+@dataclass(frozen=True)
+class Paywall:
+    """A viewer in front of a series: every episode's state and price under one quote."""
+
+    viewer_id: UUID
+    environment: str
+    series: Series
+    episodes: Sequence[Episode]
+    owned: Mapping[UUID, Entitlement]
+    ladder: PriceLadder
+    quote: Quote
+    now: datetime
+
+    def state_of(self, episode: Episode) -> EpisodeState:
+        """What the viewer owns is owned even if it has become free since."""
+        if episode.id in self.owned:
+            return EpisodeState.OWNED
+        if self.ladder.price_of(episode.number) == 0:
+            return EpisodeState.FREE
+        return EpisodeState.LOCKED
+
+    @cached_property
+    def next_locked(self) -> Episode | None:
+        """The first episode that the viewer cannot open yet."""
+        locked = (e for e in self.episodes if self.state_of(e) is EpisodeState.LOCKED)
+        return next(locked, None)
+
+    @cached_property
+    def balance(self) -> wallets.Balance:
+        """The viewer's spendable coins."""
+        return wallets.balance(viewer_id=self.viewer_id, environment=self.environment, at=self.now)
+
+    @cached_property
+    def shortfall_coins(self) -> int:
+        """What is missing for the next locked episode, 0 if nothing is."""
+        if self.next_locked is None:
+            return 0
+        return max(self.ladder.price_of(self.next_locked.number) - self.balance.coins, 0)
+
+    def helpful_packs(self) -> Sequence[CoinPack]:
+        """The packs to show: none while the coins suffice."""
+        return offers.that_help(self.shortfall_coins) if self.shortfall_coins else []
+
+
+class OptionSource(Protocol):
+    """A callable named in settings.PAYWALL_OPTIONS: its option for this paywall, or None."""
+
+    def __call__(self, paywall: Paywall) -> PaywallOption | None: ...
+
+
+def show(*, viewer_id: UUID, environment: str, series_id: UUID, now: datetime) -> Paywall:
+    """The paywall of a published series, under a fresh quote. Raises NotFound."""
+    series = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED).first()
+    if series is None:
+        raise NotFound
+    version = pricing.version_in_force(series_id=series_id, at=now)
+    return Paywall(
+        viewer_id=viewer_id,
+        environment=environment,
+        series=series,
+        episodes=list(
+            Episode.objects.filter(series=series, state=Episode.State.PUBLISHED).order_by("number")
+        ),
+        owned=entitlements.live(
+            viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
+        ),
+        ladder=pricing.ladder(version.id),
+        quote=quotes.make(
+            viewer_id=viewer_id,
+            environment=environment,
+            series_id=series_id,
+            price_version_id=version.id,
+            now=now,
+        ),
+        now=now,
+    )
+
+
+def options(paywall: Paywall) -> Sequence[PaywallOption]:
+    """What every source named in settings offers past this paywall, in that order."""
+    found = (source(paywall) for source in _sources(tuple(settings.PAYWALL_OPTIONS)))
+    return [option for option in found if option is not None]
+
+
+def coins_option(paywall: Paywall) -> PaywallOption | None:
+    """Coins, while anything is locked."""
+    if paywall.next_locked is None:
+        return None
+    return CoinsOption(
+        price_coins=paywall.ladder.price_of(paywall.next_locked.number),
+        balance_coins=paywall.balance.coins,
+        shortfall_coins=paywall.shortfall_coins,
+    )
+
+
+@lru_cache(maxsize=4)
+def _sources(paths: tuple[str, ...]) -> Sequence[OptionSource]:
+    return [import_string(path) for path in paths]

@@ -1,0 +1,42 @@
+"""The fake store itself: takes no money, and signs what it sold with a key of its own."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+from payments.providers.fake.verifier import ALGORITHM, TYPE
+
+
+class FakeStore:
+    """Sells with the store's private key, which nothing else in the service uses."""
+
+    def __init__(self, private_key: EllipticCurvePrivateKey) -> None:
+        self._private_key = private_key
+
+    def sell(
+        self,
+        *,
+        product_id: str,
+        account_token: UUID,
+        price_micros: int,
+        currency: str,
+        environment: str,
+        now: datetime,
+        intent_id: UUID | None = None,
+        transaction_id: str | None = None,
+    ) -> str:
+        """A signed transaction for one purchase, under a new transaction id unless one is given."""
+        payload: dict[str, object] = {
+            "transaction_id": transaction_id or f"fake-{uuid4()}",
+            "product_id": product_id,
+            "account_token": str(account_token),
+            "environment": environment,
+            "price_micros": price_micros,
+            "currency": currency,
+            "purchased_at_ms": int(now.timestamp() * 1000),
+        }
+        if intent_id is not None:
+            payload["intent_id"] = str(intent_id)
+        return jwt.encode(payload, self._private_key, ALGORITHM, headers={"typ": TYPE})

@@ -1,0 +1,215 @@
+"""Verified store transactions become coins, once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import connection
+
+from config.problems import Problem
+from payments.chart import Environment
+from payments.models import CoinPack, Purchase, PurchaseIntent, StoreProduct, StoreTerms
+from payments.money import PARTS_PER_MILLION, share
+from payments.providers import registry
+from payments.providers.base import ProviderAdapter, ProviderError, StoreTransaction
+
+MAXIMUM_TRANSACTION_ID = 180
+MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION
+
+_CREDIT = "SELECT payments_credit_purchase(" + ", ".join(["%s"] * 17) + ")::text"
+
+
+class ProviderUnknown(Problem):
+    code = "provider_unknown"
+    title = "This service sells through no such store"
+
+
+class ProductUnknown(Problem):
+    code = "product_unknown"
+    title = "No coin pack has this name in this store"
+
+
+class IntentUnknown(Problem):
+    code = "intent_unknown"
+    title = "The transaction names a purchase intent that is not this viewer's for this pack"
+
+
+class TransactionInvalid(Problem):
+    code = "transaction_invalid"
+    title = "The store's signature or the transaction's content does not hold"
+
+
+class TransactionOfAnotherViewer(Problem):
+    code = "transaction_of_another_viewer"
+    title = "This transaction belongs to another viewer; nothing was credited here"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a gross price divides into tax, store fee and what is left, in micros."""
+
+    tax_micros: int
+    fee_micros: int
+    net_micros: int
+
+
+def create_intent(
+    *, viewer_id: UUID, pack_id: UUID, provider: str, now: datetime
+) -> tuple[PurchaseIntent, StoreProduct]:
+    """Records that the viewer is about to buy, before any money moves.
+
+    Raises ProviderUnknown, or ProductUnknown when the pack is not sold in that store.
+    """
+    adapter(provider)
+    product = (
+        StoreProduct.objects.filter(pack_id=pack_id, provider=provider, pack__is_active=True)
+        .select_related("pack")
+        .first()
+    )
+    if product is None:
+        raise ProductUnknown
+    intent = PurchaseIntent.objects.create(
+        viewer_id=viewer_id,
+        pack=product.pack,
+        provider=provider,
+        paid_coins=product.pack.paid_coins,
+        bonus_coins=product.pack.bonus_coins,
+        created_at=now,
+    )
+    return intent, product
+
+
+def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tuple[Purchase, bool]:
+    """Verifies a transaction that the viewer's app brings and credits it; safe to repeat.
+
+    Returns the purchase and whether this call credited it (False: it was credited before). The
+    account token inside the transaction says whose it is, never the session that brought it.
+    Raises ProviderUnknown, TransactionInvalid, ProductUnknown, IntentUnknown,
+    TransactionOfAnotherViewer; none of them moves anything.
+    """
+    try:
+        transaction = adapter(provider).verify_transaction(signed)
+    except ProviderError as error:
+        raise TransactionInvalid(error.reason) from error
+    _refuse_nonsense(transaction)
+    if transaction.account_token != viewer_id:
+        raise TransactionOfAnotherViewer
+    return credit(viewer_id=viewer_id, provider=provider, transaction=transaction, now=now)
+
+
+def credit(
+    *, viewer_id: UUID, provider: str, transaction: StoreTransaction, now: datetime
+) -> tuple[Purchase, bool]:
+    """Credits a verified transaction to a viewer's wallet in the transaction's environment.
+
+    The intent's coins if it names one, else the pack's of today.
+    """
+    pack = _pack(provider, transaction)
+    promise = _intent(viewer_id=viewer_id, transaction=transaction, pack=pack) or pack
+    terms = divide(
+        provider=provider, gross_micros=transaction.price_micros, at=transaction.purchased_at
+    )
+    outcome = _credit_in_database(
+        provider,
+        transaction.environment,
+        transaction.transaction_id,
+        viewer_id,
+        transaction.intent_id,
+        pack.id,
+        promise.paid_coins,
+        promise.bonus_coins,
+        transaction.currency,
+        transaction.price_micros,
+        terms.tax_micros,
+        terms.fee_micros,
+        terms.net_micros,
+        Decimal(1),
+        "reporting currency",
+        transaction.purchased_at,
+        now,
+    )
+    if outcome["outcome"] == "other_viewer":
+        raise TransactionOfAnotherViewer
+    purchase = Purchase.objects.select_related("pack").get(id=outcome["purchase_id"])
+    return purchase, outcome["outcome"] == "credited"
+
+
+def divide(*, provider: str, gross_micros: int, at: datetime) -> Terms:
+    """Net price by the store's terms of that day: gross − tax − fee, where the fee is on what is
+    left after tax. Without terms on record nothing is deducted.
+    """
+    terms = StoreTerms.objects.filter(provider=provider, effective_from__lte=at).first()
+    if terms is None:
+        return Terms(tax_micros=0, fee_micros=0, net_micros=gross_micros)
+    before_tax = (
+        gross_micros * PARTS_PER_MILLION // (PARTS_PER_MILLION + terms.tax_parts_per_million)
+    )
+    fee = share(before_tax, parts_per_million=terms.fee_parts_per_million)
+    return Terms(tax_micros=gross_micros - before_tax, fee_micros=fee, net_micros=before_tax - fee)
+
+
+def adapter(provider: str) -> ProviderAdapter:
+    """The adapter of a configured store. Raises ProviderUnknown."""
+    found = _adapters().get(provider)
+    if found is None:
+        raise ProviderUnknown
+    return found
+
+
+@lru_cache(maxsize=1)
+def _adapters() -> dict[str, ProviderAdapter]:
+    return dict(registry.adapters(settings))
+
+
+def _refuse_nonsense(transaction: StoreTransaction) -> None:
+    """A genuine signature over values we could not book is refused before anything is read."""
+    bookable = (
+        transaction.environment in Environment.values
+        and 0 < len(transaction.transaction_id) <= MAXIMUM_TRANSACTION_ID
+        and "\x00" not in transaction.transaction_id + transaction.store_product_id
+        and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
+    )
+    if not bookable:
+        raise TransactionInvalid("A value is outside what can be booked.")
+    if transaction.currency != settings.REPORTING_CURRENCY:
+        raise TransactionInvalid(f"Only {settings.REPORTING_CURRENCY} can be booked.")
+
+
+def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
+    """The pack sold under the store's name. One that is no longer shown is still honoured."""
+    product = (
+        StoreProduct.objects.filter(
+            provider=provider, store_product_id=transaction.store_product_id
+        )
+        .select_related("pack")
+        .first()
+    )
+    if product is None:
+        raise ProductUnknown
+    return product.pack
+
+
+def _intent(
+    *, viewer_id: UUID, transaction: StoreTransaction, pack: CoinPack
+) -> PurchaseIntent | None:
+    if transaction.intent_id is None:
+        return None
+    intent = PurchaseIntent.objects.filter(
+        id=transaction.intent_id, viewer_id=viewer_id, pack=pack
+    ).first()
+    if intent is None:
+        raise IntentUnknown
+    return intent
+
+
+def _credit_in_database(*arguments: object) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CREDIT, arguments)
+        (text,) = cursor.fetchone()
+    decoded: dict[str, Any] = msgspec.json.decode(text)
+    return decoded

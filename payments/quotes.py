@@ -1,0 +1,80 @@
+"""Quotes: what was shown is what is charged.
+
+A quote is a sealed token that names the viewer, the series, the price version, the experiment arm
+and the environment. Unlocking verifies it without a read and charges exactly that version's price,
+even if the price has changed since.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+
+from config import seals
+from config.problems import Problem
+
+_PURPOSE = "quote"
+_encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
+
+
+class QuoteInvalid(Problem):
+    code = "quote_invalid"
+    title = "The quote was altered or made for something else; take the new one"
+
+
+class QuoteExpired(Problem):
+    code = "quote_expired"
+    title = "The quote has expired; take the new one"
+
+
+class Quote(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """The promise inside a quote token. `expires_at` is in whole Unix seconds."""
+
+    viewer_id: UUID
+    environment: str
+    series_id: UUID
+    price_version_id: UUID
+    arm: str
+    expires_at: int
+
+    def token(self) -> str:
+        """The quote as clients carry it."""
+        return seals.seal(_PURPOSE, _encoder.encode(self))
+
+
+def make(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    series_id: UUID,
+    price_version_id: UUID,
+    now: datetime,
+    arm: str = "",
+) -> Quote:
+    """A quote that is honoured for QUOTE_SECONDS from `now`."""
+    expires_at = now + timedelta(seconds=settings.QUOTE_SECONDS)
+    return Quote(
+        viewer_id=viewer_id,
+        environment=environment,
+        series_id=series_id,
+        price_version_id=price_version_id,
+        arm=arm,
+        expires_at=int(expires_at.timestamp()),
+    )
+
+
+def verify(token: str, *, viewer_id: UUID, environment: str, now: datetime) -> Quote:
+    """The quote inside `token`, if it is genuine, this viewer's and live.
+
+    Raises QuoteInvalid when altered or somebody else's, QuoteExpired from `expires_at` on.
+    """
+    try:
+        quote = msgspec.msgpack.decode(seals.unseal(_PURPOSE, token), type=Quote)
+    except (seals.SealBroken, msgspec.DecodeError) as error:
+        raise QuoteInvalid from error
+    if (quote.viewer_id, quote.environment) != (viewer_id, environment):
+        raise QuoteInvalid
+    if now.timestamp() >= quote.expires_at:
+        raise QuoteExpired
+    return quote

@@ -1,0 +1,158 @@
+-- Unlocks one episode with coins, in one round trip and one transaction.
+--
+-- The caller has verified the quote; p_prices holds the price of episodes 1..n of its price version
+-- and p_price_after the price of every later one. Returns the outcome as JSON, the same for every
+-- call with the same key, and whether it is a replay. Refusals are returned, never raised, so that
+-- a pinned refusal commits.
+--
+-- Lock order: idempotency record, then wallet. Everything that gates the spend is read after the
+-- wallet is locked.
+--
+-- Spend order: bonus lots that expire, soonest first; other bonus lots; paid lots; oldest first.
+CREATE FUNCTION payments_spend_on_episode(
+    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid,
+    p_price_version uuid, p_prices integer[], p_price_after integer, p_arm text,
+    p_playback_session uuid, p_position_ms integer, p_now timestamptz
+) RETURNS jsonb
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_number integer;
+    v_wallet payments_wallet;
+    v_live payments_entitlement;
+    v_price bigint;
+    v_spendable bigint;
+    v_paid bigint;
+    v_bonus bigint;
+    v_value bigint;
+    v_lots uuid[];
+    v_takes bigint[];
+    v_transfer uuid := uuidv7();
+    v_unlock uuid := uuidv7();
+    v_entitlement uuid := uuidv7();
+BEGIN
+    SELECT episode.number INTO v_number
+    FROM catalog_episode episode JOIN catalog_series series ON series.id = episode.series_id
+    WHERE episode.id = p_episode AND series.id = p_series
+      AND episode.state = 'published' AND series.state = 'published';
+    IF v_number IS NULL THEN
+        RETURN jsonb_build_object('outcome', 'episode_unavailable');
+    END IF;
+    v_price := coalesce(p_prices[v_number], p_price_after);
+
+    SELECT * INTO v_wallet FROM payments_wallet
+    WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;
+
+    SELECT * INTO v_live FROM payments_entitlement
+    WHERE viewer_id = p_viewer AND episode_id = p_episode AND environment = p_environment
+      AND closed_at IS NULL;
+    IF v_live.id IS NOT NULL AND (v_live.ends_at IS NULL OR v_live.ends_at > p_now) THEN
+        RETURN jsonb_build_object(
+            'outcome', 'already_unlocked', 'entitlement_id', v_live.id, 'number', v_number,
+            'balance_paid_coins', coalesce(v_wallet.paid_coins, 0),
+            'balance_bonus_coins', coalesce(v_wallet.bonus_coins, 0));
+    END IF;
+    IF v_price = 0 THEN
+        RETURN jsonb_build_object(
+            'outcome', 'free', 'number', v_number,
+            'balance_paid_coins', coalesce(v_wallet.paid_coins, 0),
+            'balance_bonus_coins', coalesce(v_wallet.bonus_coins, 0));
+    END IF;
+
+    -- Which lots pay, and how much each: `before` is what earlier lots in the order can give.
+    WITH lot AS (
+        SELECT id, kind, remaining_coins,
+               row_number() OVER spend_order AS place,
+               sum(remaining_coins) OVER spend_order - remaining_coins AS before
+        FROM payments_lot
+        WHERE wallet_id = v_wallet.id AND remaining_coins > 0
+          AND (expires_at IS NULL OR expires_at > p_now)
+        WINDOW spend_order AS (ORDER BY kind = 'paid', expires_at NULLS LAST, granted_at, id)
+    )
+    SELECT coalesce(sum(remaining_coins), 0),
+           array_agg(id ORDER BY place) FILTER (WHERE before < v_price),
+           array_agg(least(remaining_coins, v_price - before) ORDER BY place)
+               FILTER (WHERE before < v_price),
+           coalesce(sum(least(remaining_coins, v_price - before))
+               FILTER (WHERE before < v_price AND kind = 'bonus'), 0)
+    INTO v_spendable, v_lots, v_takes, v_bonus
+    FROM lot;
+    IF v_spendable < v_price THEN
+        RETURN jsonb_build_object(
+            'outcome', 'insufficient_coins', 'number', v_number, 'price_coins', v_price,
+            'balance_coins', v_spendable, 'shortfall_coins', v_price - v_spendable);
+    END IF;
+    v_paid := v_price - v_bonus;
+
+    IF v_live.id IS NOT NULL THEN
+        UPDATE payments_entitlement SET closed_at = p_now WHERE id = v_live.id;
+    END IF;
+    PERFORM payments_post(
+        v_transfer, p_viewer, v_wallet.id, p_environment, 'unlock', v_unlock::text,
+        ARRAY['bonus', 'paid', 'unlocks'], ARRAY[-v_bonus, -v_paid, v_price], p_now, p_now);
+
+    -- After n of a lot's coins are spent, floor(value * n / granted) has been recognised: exact to
+    -- the micro, the remainder with the last coin.
+    WITH spent AS (
+        UPDATE payments_lot AS lot SET
+            remaining_coins = lot.remaining_coins - take.coins,
+            remaining_value_micros = lot.value_micros - div(
+                lot.value_micros::numeric
+                    * (lot.granted_coins - lot.remaining_coins + take.coins),
+                lot.granted_coins::numeric)::bigint
+        FROM unnest(v_lots, v_takes) AS take(id, coins)
+        WHERE lot.id = take.id
+        RETURNING new.id, take.coins, old.remaining_value_micros - new.remaining_value_micros AS value
+    ), kept AS (
+        INSERT INTO payments_lotspend (id, lot_id, transfer_id, coins, value_micros)
+        SELECT uuidv7(), spent.id, v_transfer, spent.coins, spent.value FROM spent
+        RETURNING value_micros
+    )
+    SELECT sum(value_micros) INTO v_value FROM kept;
+
+    INSERT INTO payments_entitlement
+        (id, viewer_id, environment, series_id, episode_id, source, starts_at)
+    VALUES (v_entitlement, p_viewer, p_environment, p_series, p_episode, 'coins', p_now);
+    INSERT INTO payments_unlock
+        (id, viewer_id, environment, episode_id, entitlement_id, transfer_id, price_version_id,
+         arm, price_coins, paid_coins, bonus_coins, value_micros, playback_session_id, position_ms,
+         created_at)
+    VALUES (v_unlock, p_viewer, p_environment, p_episode, v_entitlement, v_transfer,
+            p_price_version, p_arm, v_price, v_paid, v_bonus, v_value, p_playback_session,
+            p_position_ms, p_now);
+
+    RETURN jsonb_build_object(
+        'outcome', 'unlocked', 'unlock_id', v_unlock, 'entitlement_id', v_entitlement,
+        'number', v_number, 'price_coins', v_price, 'paid_coins', v_paid, 'bonus_coins', v_bonus,
+        'balance_paid_coins', v_wallet.paid_coins - v_paid,
+        'balance_bonus_coins', v_wallet.bonus_coins - v_bonus);
+END $$;
+
+CREATE FUNCTION payments_unlock(
+    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid,
+    p_price_version uuid, p_prices integer[], p_price_after integer, p_arm text,
+    p_playback_session uuid, p_position_ms integer,
+    p_key text, p_fingerprint bytea, p_now timestamptz,
+    OUT outcome jsonb, OUT is_replay boolean, OUT answer bytea
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    v_record payments_idempotencyrecord;
+BEGIN
+    is_replay := false;
+    IF p_key IS NOT NULL THEN
+        v_record := payments_claim_key(p_viewer, 'unlock', p_key, p_fingerprint, p_now);
+        IF v_record.id IS NOT NULL THEN
+            is_replay := true;
+            answer := v_record.answer;
+            outcome := CASE WHEN v_record.fingerprint = p_fingerprint THEN v_record.outcome
+                            ELSE jsonb_build_object('outcome', 'key_reused') END;
+            RETURN;
+        END IF;
+    END IF;
+    outcome := payments_spend_on_episode(
+        p_viewer, p_environment, p_episode, p_series, p_price_version, p_prices, p_price_after,
+        p_arm, p_playback_session, p_position_ms, p_now);
+    IF p_key IS NOT NULL THEN
+        PERFORM payments_settle_key(p_viewer, 'unlock', p_key, outcome);
+    END IF;
+END $$;

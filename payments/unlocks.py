@@ -1,0 +1,178 @@
+"""Spending coins on an episode: one call, one round trip, one transaction."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from catalog.models import Episode
+from config.problems import Problem
+from payments import pricing, quotes
+from payments.idempotency import IdempotencyKey, KeyReused
+from payments.models import IdempotencyRecord
+
+OPERATION = "unlock"
+
+_UNLOCK = """
+    SELECT outcome::text, is_replay, answer
+    FROM payments_unlock(%s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s)
+"""
+
+
+class EpisodeUnavailable(Problem):
+    code = "episode_unavailable"
+    title = "This episode is not in the series of the quote, or is not published"
+
+
+class InsufficientCoins(Problem):
+    code = "insufficient_coins"
+    title = "The wallet holds too few coins for this episode"
+
+
+class Result(StrEnum):
+    """How an unlock ended; the last three charge nothing and refuse nothing or everything."""
+
+    UNLOCKED = "unlocked"
+    ALREADY_UNLOCKED = "already_unlocked"
+    FREE = "free"
+    INSUFFICIENT_COINS = "insufficient_coins"
+    EPISODE_UNAVAILABLE = "episode_unavailable"
+    KEY_REUSED = "key_reused"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the SQL function decided, field for field as it is kept under the idempotency key."""
+
+    outcome: Result
+    number: int = 0
+    unlock_id: UUID | None = None
+    entitlement_id: UUID | None = None
+    price_coins: int = 0
+    paid_coins: int = 0
+    bonus_coins: int = 0
+    balance_paid_coins: int = 0
+    balance_bonus_coins: int = 0
+    balance_coins: int = 0
+    shortfall_coins: int = 0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome, whether it repeats an earlier call, and the answer pinned by that call if any."""
+
+    outcome: Outcome
+    is_replay: bool
+    pinned_answer: bytes | None = None
+
+
+_outcome_decoder = msgspec.json.Decoder(Outcome)
+
+
+def unlock(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    episode_id: UUID,
+    quote: str,
+    now: datetime,
+    key: IdempotencyKey | None = None,
+    playback_session_id: UUID | None = None,
+    position_ms: int | None = None,
+) -> Decision:
+    """Charges exactly what `quote` promises and opens the episode; safe to repeat.
+
+    An episode is never charged while a live entitlement covers it. Too few coins is an outcome, not
+    an exception, and stays so for its key even after a top-up. Raises QuoteInvalid or QuoteExpired
+    (with nothing stored), EpisodeUnavailable, KeyReused.
+    """
+    try:
+        promise = quotes.verify(quote, viewer_id=viewer_id, environment=environment, now=now)
+    except (quotes.QuoteExpired, quotes.QuoteInvalid) as refusal:
+        if kept := _kept(viewer_id=viewer_id, key=key):
+            return _checked(kept)
+        raise _with_new_quote(
+            refusal, viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
+        ) from refusal
+    ladder = pricing.ladder(promise.price_version_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _UNLOCK,
+            [
+                viewer_id,
+                environment,
+                episode_id,
+                promise.series_id,
+                promise.price_version_id,
+                list(ladder.prices),
+                ladder.price_after,
+                promise.arm,
+                playback_session_id,
+                position_ms,
+                key.value if key else None,
+                key.fingerprint if key else None,
+                now,
+            ],
+        )
+        text, is_replay, answer = cursor.fetchone()
+    outcome = _outcome_decoder.decode(text)
+    return _checked(Decision(outcome=outcome, is_replay=is_replay, pinned_answer=_bytes(answer)))
+
+
+def pin_answer(*, viewer_id: UUID, key: IdempotencyKey, answer: bytes) -> bytes:
+    """Keeps a body that could be rendered differently later; returns the one that is kept."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT payments_pin_answer(%s, %s, %s, %s)", [viewer_id, OPERATION, key.value, answer]
+        )
+        (kept,) = cursor.fetchone()
+    return bytes(kept)
+
+
+def _kept(*, viewer_id: UUID, key: IdempotencyKey | None) -> Decision | None:
+    """The outcome of an earlier call with this key: it stands although its quote has lapsed."""
+    if key is None:
+        return None
+    record = IdempotencyRecord.objects.filter(
+        viewer_id=viewer_id, operation=OPERATION, key=key.value
+    ).first()
+    if record is None:
+        return None
+    if bytes(record.fingerprint) != key.fingerprint:
+        raise KeyReused
+    return Decision(
+        outcome=msgspec.convert(record.outcome, Outcome),
+        is_replay=True,
+        pinned_answer=_bytes(record.answer),
+    )
+
+
+def _with_new_quote(
+    refusal: Problem, *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
+) -> Problem:
+    """The same refusal, carrying what the episode costs now. Raises EpisodeUnavailable."""
+    episode = Episode.objects.filter(id=episode_id).first()
+    if episode is None:
+        return EpisodeUnavailable()
+    version = pricing.version_in_force(series_id=episode.series_id, at=now)
+    quote = quotes.make(
+        viewer_id=viewer_id,
+        environment=environment,
+        series_id=episode.series_id,
+        price_version_id=version.id,
+        now=now,
+    )
+    price_coins = pricing.ladder(version.id).price_of(episode.number)
+    return type(refusal)(quote=quote.token(), price_coins=price_coins)
+
+
+def _checked(decision: Decision) -> Decision:
+    if decision.outcome.outcome is Result.KEY_REUSED:
+        raise KeyReused
+    if decision.outcome.outcome is Result.EPISODE_UNAVAILABLE:
+        raise EpisodeUnavailable
+    return decision
+
+
+def _bytes(column: bytes | memoryview | None) -> bytes | None:
+    return None if column is None else bytes(column)

@@ -1,0 +1,16 @@
+from django.urls import path
+
+from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
+from payments.views.purchases import CreateIntent, SubmitTransaction
+from payments.views.wallet import MyStatement, MyWallet, Offers
+
+urlpatterns = [
+    path("series/<uuid:series_id>/paywall", SeriesPaywall.as_view()),
+    path("episodes/<uuid:episode_id>/unlock", UnlockEpisode.as_view()),
+    path("episodes/<uuid:episode_id>/play", PlayEpisode.as_view()),
+    path("me/wallet", MyWallet.as_view()),
+    path("me/wallet/entries", MyStatement.as_view()),
+    path("offers", Offers.as_view()),
+    path("purchases/intents", CreateIntent.as_view()),
+    path("purchases/<slug:provider>", SubmitTransaction.as_view()),
+]

@@ -1,0 +1,38 @@
+"""The fake store's checkout. Mounted only where settings.FAKE_STORE is on."""
+
+from datetime import datetime
+
+from django.conf import settings
+from rest_framework.request import Request
+
+from config.endpoints import Endpoint, operation
+from payments.chart import Environment
+from payments.models import Provider, StoreProduct
+from payments.providers import registry
+from payments.purchases import ProductUnknown
+from payments.shapes import FakeSaleAnswer, FakeSaleRequest
+
+
+class FakeCheckout(Endpoint):
+    @operation(summary="Buy in the fake store", body=FakeSaleRequest, answer=FakeSaleAnswer)
+    def post(self, request: Request, *, now: datetime, body: FakeSaleRequest) -> FakeSaleAnswer:
+        """Plays the store's part: takes no money and answers a signed transaction."""
+        product = (
+            StoreProduct.objects.filter(
+                provider=Provider.FAKE, store_product_id=body.product_id, pack__is_active=True
+            )
+            .select_related("pack")
+            .first()
+        )
+        if product is None:
+            raise ProductUnknown
+        signed = registry.fake_store(settings).sell(
+            product_id=product.store_product_id,
+            account_token=body.account_token,
+            intent_id=body.intent_id,
+            price_micros=product.pack.price_micros,
+            currency=product.pack.currency,
+            environment=Environment.PRODUCTION,
+            now=now,
+        )
+        return FakeSaleAnswer(transaction=signed)

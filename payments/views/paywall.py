@@ -1,0 +1,104 @@
+"""Paywall, unlock and play."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.endpoints import IDEMPOTENCY_KEY, operation
+from config.problems import NotFound
+from payments import idempotency, paywall, playing, quotes, rendering, unlocks
+from payments.shapes import PaywallAnswer, PlayAnswer, UnlockAnswer, UnlockRequest
+from viewers.authentication import ViewerEndpoint
+
+
+class SeriesPaywall(ViewerEndpoint):
+    @operation(summary="What may be watched, and what opens the rest", answer=PaywallAnswer)
+    def get(self, request: Request, *, now: datetime, series_id: UUID) -> PaywallAnswer:
+        """Each episode is free, owned or locked at a price. The quote promises these prices until
+        it expires; hand it back to unlock."""
+        shown = paywall.show(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            series_id=series_id,
+            now=now,
+        )
+        return rendering.paywall(shown)
+
+
+class UnlockEpisode(ViewerEndpoint):
+    @operation(
+        summary="Unlock an episode with coins",
+        body=UnlockRequest,
+        answer=UnlockAnswer,
+        headers=[IDEMPOTENCY_KEY],
+        refusals=[
+            unlocks.InsufficientCoins,
+            unlocks.EpisodeUnavailable,
+            quotes.QuoteInvalid,
+            quotes.QuoteExpired,
+            idempotency.KeyInvalid,
+            idempotency.KeyReused,
+        ],
+    )
+    def post(
+        self, request: Request, *, now: datetime, body: UnlockRequest, episode_id: UUID
+    ) -> Response:
+        """Charges exactly what the quote promises. An episode that is open already is never charged
+        again. 402 carries the offers that would help, 409 a new quote."""
+        key = idempotency.read_key(self.http_request(), body)
+        decision = unlocks.unlock(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            episode_id=episode_id,
+            quote=body.quote,
+            now=now,
+            key=key,
+            playback_session_id=body.playback_session_id,
+            position_ms=body.position_ms,
+        )
+        headers = {idempotency.REPLAYED_HEADER: "true"} if decision.is_replay else {}
+        if decision.outcome.outcome is unlocks.Result.INSUFFICIENT_COINS:
+            raise self._refusal(decision, key, headers)
+        return Response(rendering.unlock(decision.outcome, episode_id), headers=headers)
+
+    def _refusal(
+        self,
+        decision: unlocks.Decision,
+        key: idempotency.IdempotencyKey | None,
+        headers: dict[str, str],
+    ) -> unlocks.InsufficientCoins:
+        """Offers change while a key's answer must not: the first rendering is pinned."""
+        offered = decision.pinned_answer or msgspec.json.encode(
+            rendering.offers_for(decision.outcome.shortfall_coins)
+        )
+        if key is not None and decision.pinned_answer is None:
+            offered = unlocks.pin_answer(viewer_id=self.viewer.viewer_id, key=key, answer=offered)
+        refusal = unlocks.InsufficientCoins(
+            price_coins=decision.outcome.price_coins,
+            balance_coins=decision.outcome.balance_coins,
+            shortfall_coins=decision.outcome.shortfall_coins,
+            offers=msgspec.Raw(offered),
+        )
+        refusal.headers = headers
+        return refusal
+
+
+class PlayEpisode(ViewerEndpoint):
+    @operation(
+        summary="Playback URLs for an episode and the next openable ones",
+        answer=PlayAnswer,
+        refusals=[playing.EpisodeLocked, NotFound],
+    )
+    def post(self, request: Request, *, now: datetime, episode_id: UUID) -> PlayAnswer:
+        """Short-lived URLs. Ask again before `expires_at` while playing on."""
+        opened = playing.play(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            episode_id=episode_id,
+            now=now,
+        )
+        first, *following = (rendering.playback(episode) for episode in opened)
+        return PlayAnswer(playback=first, next=following)

@@ -1,0 +1,65 @@
+"""Balance, statement and offers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from rest_framework.request import Request
+
+from config import pages
+from config.endpoints import operation
+from payments import offers, rendering, wallets
+from payments.shapes import (
+    ExpiringCoins,
+    OffersAnswer,
+    OffersQuery,
+    StatementAnswer,
+    StatementQuery,
+    WalletAnswer,
+)
+from viewers.authentication import ViewerEndpoint
+
+
+class MyWallet(ViewerEndpoint):
+    @operation(summary="What can be spent now", answer=WalletAnswer)
+    def get(self, request: Request, *, now: datetime) -> WalletAnswer:
+        """The balance by kind, and the coins that will expire, soonest first."""
+        owner = {"viewer_id": self.viewer.viewer_id, "environment": self.viewer.environment}
+        return WalletAnswer(
+            environment=self.viewer.environment,
+            balance=rendering.balance(wallets.balance(**owner, at=now)),
+            expiring=[
+                ExpiringCoins(coins=lot.remaining_coins, expires_at=lot.expires_at)
+                for lot in wallets.expiring(**owner, at=now)
+            ],
+        )
+
+
+class MyStatement(ViewerEndpoint):
+    @operation(
+        summary="Every movement of coins, newest first",
+        query=StatementQuery,
+        answer=StatementAnswer,
+        refusals=[pages.CursorInvalid],
+    )
+    def get(self, request: Request, *, now: datetime, query: StatementQuery) -> StatementAnswer:
+        """One entry per movement with its cause and the balances it left."""
+        before = pages.decode(query.cursor, tuple[UUID])[0] if query.cursor else None
+        movements = wallets.statement(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            before=before,
+            limit=query.limit + 1,
+        )
+        page, next_cursor = pages.cut(
+            movements, limit=query.limit, position=lambda movement: [str(movement.transfer.id)]
+        )
+        return StatementAnswer(
+            entries=[rendering.movement(movement) for movement in page], next_cursor=next_cursor
+        )
+
+
+class Offers(ViewerEndpoint):
+    @operation(summary="Coin packs on sale", query=OffersQuery, answer=OffersAnswer)
+    def get(self, request: Request, *, now: datetime, query: OffersQuery) -> OffersAnswer:
+        """In the operator's order. The store's price is what the viewer will pay."""
+        return OffersAnswer(offers=[rendering.offer(pack) for pack in offers.on_sale()])
