@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 
 from config import keyring
 
@@ -104,7 +105,7 @@ def _durable() -> CheckMessage | None:
 def _cache_apart() -> CheckMessage | None:
     if settings.CACHE_URL != settings.REDIS_URL:
         return None
-    return Warning(
+    return Caution(
         "The cache and the task queue share one Redis.",
         hint="Set CACHE_URL to a second process: an evicting cache drops queued tasks.",
         id="cliffhanger.W001",

@@ -10,7 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 REF = "#/components/schemas/{name}"
 
 
-class StructExtension(OpenApiSerializerExtension):
+class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
     """A struct becomes the JSON schema that msgspec enforces when it decodes it."""
 
     target_class = "msgspec.Struct"
@@ -25,7 +25,7 @@ class StructExtension(OpenApiSerializerExtension):
         own: dict[str, Any] = components.pop(self.target.__name__)
         for name, schema in components.items():
             auto_schema.registry.register_on_missing(
-                ResolvedComponent(
+                ResolvedComponent(  # type: ignore[no-untyped-call]
                     name=name,
                     type=ResolvedComponent.SCHEMA,
                     object=name,

@@ -207,7 +207,7 @@ def _intent(
     return intent
 
 
-def _credit_in_database(*arguments: object) -> dict[str, Any]:
+def _credit_in_database(*arguments: str | int | Decimal | UUID | datetime | None) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(_CREDIT, arguments)
         (text,) = cursor.fetchone()

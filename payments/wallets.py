@@ -68,10 +68,8 @@ def statement(
     transfers = Transfer.objects.filter(viewer_id=viewer_id, environment=environment)
     if before is not None:
         transfers = transfers.filter(id__lt=before)
-    page = transfers.order_by("-id").select_related("unlock__episode__series", "purchase__pack")[
-        :limit
-    ]
-    return _movements(page)
+    newest = transfers.order_by("-id").select_related("unlock__episode", "purchase__pack")
+    return _movements(list(newest[:limit]))
 
 
 def _movements(transfers: Sequence[Transfer]) -> Sequence[Movement]:

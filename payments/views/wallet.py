@@ -23,13 +23,16 @@ class MyWallet(ViewerEndpoint):
     @operation(summary="What can be spent now", answer=WalletAnswer)
     def get(self, request: Request, *, now: datetime) -> WalletAnswer:
         """The balance by kind, and the coins that will expire, soonest first."""
-        owner = {"viewer_id": self.viewer.viewer_id, "environment": self.viewer.environment}
+        viewer_id, environment = self.viewer.viewer_id, self.viewer.environment
+        balance = wallets.balance(viewer_id=viewer_id, environment=environment, at=now)
+        lots = wallets.expiring(viewer_id=viewer_id, environment=environment, at=now)
         return WalletAnswer(
-            environment=self.viewer.environment,
-            balance=rendering.balance(wallets.balance(**owner, at=now)),
+            environment=environment,
+            balance=rendering.balance(balance),
             expiring=[
                 ExpiringCoins(coins=lot.remaining_coins, expires_at=lot.expires_at)
-                for lot in wallets.expiring(**owner, at=now)
+                for lot in lots
+                if lot.expires_at is not None
             ],
         )
 
