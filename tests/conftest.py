@@ -19,7 +19,7 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_db_setup: None, django_db_blocker: Any, django_db_modify_db_settings: None
-) -> None:
+) -> Iterator[None]:
     """From here on every test runs as the application role, as production does.
 
     Only TRUNCATE is added, in the test database alone: it is how transactional tests clean up.
@@ -28,9 +28,17 @@ def django_db_setup(
     with django_db_blocker.unblock():
         with connection.cursor() as cursor:
             cursor.execute(f'GRANT TRUNCATE ON ALL TABLES IN SCHEMA public TO "{role}"')
-        connection.close()
-        connection.close_pool()
-        connection.settings_dict["OPTIONS"]["assume_role"] = role
+        _reconnect_as(role)
+    yield
+    # The owner made the database, and only the owner may drop it.
+    with django_db_blocker.unblock():
+        _reconnect_as(None)
+
+
+def _reconnect_as(role: str | None) -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]
+    connection.settings_dict["OPTIONS"]["assume_role"] = role
 
 
 @pytest.fixture
