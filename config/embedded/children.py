@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import time
 
 from config.embedded.programs import Program
@@ -21,12 +22,11 @@ class Child:
     at least every five seconds, until it has stayed up for half a minute.
     """
 
-    def __init__(self, program: Program, *, log_descriptor: int) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.is_ready = False
         self.has_been_ready = False
         self.failures = 0
-        self._log_descriptor = log_descriptor
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._start_at = 0.0
@@ -42,7 +42,7 @@ class Child:
         if self._process is None:
             if time.monotonic() < self._start_at:
                 return
-            self._process = self.program.start(self._log_descriptor)
+            self._process = self.program.start()
             self._started_at = time.monotonic()
         if not self.is_ready:
             try:
@@ -71,8 +71,10 @@ class Child:
                 delay_seconds = min(0.1 * 2**self.failures, _LONGEST_DELAY_SECONDS)
             log.warning(
                 "%s ended (%s), the next one starts in %.1f s",
-                self.program.name, _reason(code), delay_seconds,
-            )  # fmt: skip
+                self.program.name,
+                _reason(code),
+                delay_seconds,
+            )
         self._process, self.is_ready, self._is_restarting = None, False, False
         self._start_at = time.monotonic() + delay_seconds
 
@@ -88,23 +90,27 @@ class Child:
         return self._process is None
 
 
-def end_all(children: list[Child], *, quickly: bool, patience_seconds: float = 60) -> None:
-    """Stop the services and return when all have ended."""
-    steps = [(child.program.polite_stop, patience_seconds) for child in children]
-    insisting = [(child.program.quick_stop, 10.0) for child in children]
-    killing = [(signal.SIGKILL, 10.0) for _ in children]
-    for step in ([] if quickly else [steps]) + [insisting, killing]:
-        for child, (sign, _) in zip(children, step, strict=True):
+def end_all(children: list[Child], *, quickly: bool) -> None:
+    """Stop the services and return when all have ended: ask, then insist, then kill."""
+    polite = [child.program.polite_stop for child in children]
+    quick = [child.program.quick_stop for child in children]
+    killing = [signal.SIGKILL for _ in children]
+    steps = [(quick, 10.0), (killing, 10.0)] if quickly else [(polite, 60.0), (quick, 10.0)]
+    for signs, seconds in [*steps, (killing, 10.0)]:
+        for child, sign in zip(children, signs, strict=True):
             child.signal(sign)
-        deadline = time.monotonic() + max((seconds for _, seconds in step), default=0)
+        deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if all([child.has_ended() for child in children]):
+            if all(child.has_ended() for child in children):
                 return
             time.sleep(0.01)
+    log.error("some services would not end")
 
 
 def collect_adopted(children: list[Child]) -> None:
     """Reap processes that became ours when a service died, leaving the services to their owner."""
+    if sys.platform != "linux":
+        return  # nobody adopts there but the system itself
     known = {child.pid for child in children}
     while True:
         try:
@@ -118,4 +124,4 @@ def collect_adopted(children: list[Child]) -> None:
 
 
 def _reason(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"

@@ -17,12 +17,11 @@ from pathlib import Path
 from config.embedded import accounts, processes, wire
 from config.embedded.binaries import Binaries
 from config.embedded.clusters import Cluster
+from config.embedded.endpoints import DATABASE, OWNER, POSTGRES_SOCKET
 from config.embedded.errors import EmbeddedServicesError
 from config.embedded.programs import Program, environment
 
 MAJOR = "18"
-OWNER = DATABASE = "cliffhanger"
-SOCKET_NAME = ".s.PGSQL.5432"
 _UNDEFINED_DATABASE = "3D000"
 _DUPLICATE_DATABASE = "42P04"
 
@@ -47,7 +46,7 @@ def program(cluster: Cluster, binaries: Binaries, sockets: Path, *, durable: boo
     """The server of this cluster. Without `durable` it never waits for the disk."""
     settings = _settings(cluster, sockets, durable=durable)
     arguments = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    socket_file = sockets / SOCKET_NAME
+    socket_file = sockets / POSTGRES_SOCKET
     return Program(
         name="postgres",
         command=[str(binaries.postgres_bin / "postgres"), "-D", str(cluster.postgres), *arguments],

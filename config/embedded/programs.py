@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +29,15 @@ class Program:
     clear_the_way: Callable[[], None]
     """Removes what a predecessor that was killed left behind."""
 
-    def start(self, log_descriptor: int) -> "subprocess.Popen[bytes]":
+    def start(self) -> "subprocess.Popen[bytes]":
         """A new process of this service, as its account, that does not outlive its parent."""
         self.clear_the_way()
         return subprocess.Popen(  # noqa: S603  a fixed program of an installed package
             self.command,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
-            stdout=log_descriptor,
-            stderr=log_descriptor,
+            stdout=sys.stderr,  # the supervisor's own log
+            stderr=sys.stderr,
             env=environment(),
             umask=0o077,
             # The supervisor has one thread, so running Python between fork and exec is safe.

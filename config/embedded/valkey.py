@@ -10,10 +10,8 @@ from pathlib import Path
 from config.embedded import wire
 from config.embedded.binaries import Binaries
 from config.embedded.clusters import Cluster
+from config.embedded.endpoints import BROKER_SOCKET, CACHE_SOCKET
 from config.embedded.programs import Program
-
-BROKER_SOCKET_NAME = "broker.sock"
-CACHE_SOCKET_NAME = "cache.sock"
 
 
 def broker(cluster: Cluster, binaries: Binaries, sockets: Path) -> Program:
@@ -24,7 +22,7 @@ def broker(cluster: Cluster, binaries: Binaries, sockets: Path) -> Program:
         "appendfsync": "everysec",
         "save": "",
     }
-    return _program("broker", cluster, binaries, sockets / BROKER_SOCKET_NAME, options)
+    return _program("broker", cluster, binaries, sockets / BROKER_SOCKET, options)
 
 
 def cache(cluster: Cluster, binaries: Binaries, sockets: Path) -> Program:
@@ -35,7 +33,7 @@ def cache(cluster: Cluster, binaries: Binaries, sockets: Path) -> Program:
         "appendonly": "no",
         "save": "",
     }
-    return _program("cache", cluster, binaries, sockets / CACHE_SOCKET_NAME, options)
+    return _program("cache", cluster, binaries, sockets / CACHE_SOCKET, options)
 
 
 def _program(
