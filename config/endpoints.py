@@ -74,11 +74,14 @@ def operation(
     headers: Sequence[OpenApiParameter] = (),
     refusals: Sequence[type[problems.Problem]] = (),
     limit_bytes: int = MONEY_BODY_BYTES,
+    also_statuses: Sequence[int] = (),
+    raw_body_types: Sequence[str] = (),
 ) -> Callable[[Handler], Handler]:
     """Declares a handler method: what it takes, answers and refuses.
 
     The method receives `now`, then `body` and `query` if declared, then the path's parameters, all
-    by keyword, and returns `answer` (or a ready HTTP response).
+    by keyword, and returns `answer` (or a ready HTTP response, whose status beside `status` is one
+    of `also_statuses`). A body of `raw_body_types` is the method's own to read.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -98,8 +101,8 @@ def operation(
         schema: Handler = extend_schema(
             summary=summary,
             description=method.__doc__ or "",
-            request=body,
-            responses=_responses(answer, status, refusals),
+            request=body or dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
+            responses=_responses(answer, [status, *also_statuses], refusals),
             parameters=[*_query_parameters(query), *headers],
         )(handle)
         return schema
@@ -108,12 +111,15 @@ def operation(
 
 
 def _responses(
-    answer: Any, status: int, refusals: Sequence[type[problems.Problem]]
+    answer: Any, statuses: Sequence[int], refusals: Sequence[type[problems.Problem]]
 ) -> dict[Any, Any]:
     codes = ", ".join(f"`{refusal.code}`" for refusal in refusals)
     text = f"A problem; codes besides the general ones: {codes}" if codes else "A problem"
-    return {
-        status: OpenApiResponse(answer, description=HTTPStatus(status).phrase),
+    answers: dict[Any, Any] = {
+        status: OpenApiResponse(answer, description=HTTPStatus(status).phrase)
+        for status in statuses
+    }
+    return answers | {
         ("default", "application/problem+json"): OpenApiResponse(ProblemShape, description=text),
     }
 
