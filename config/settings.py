@@ -248,6 +248,12 @@ S3_BUCKET = env.text(
 S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL", help="An S3-compatible service other than AWS.")
 S3_REGION = env.text("S3_REGION", help="The bucket's region.")
 MEDIA_ROOT = DATA_DIR / "media"
+MEDIA_UPLOAD_BYTES = env.integer(
+    "MEDIA_UPLOAD_BYTES",
+    default=512 * 1024 * 1024,
+    minimum=1,
+    help="The largest poster or video that the pipeline may upload.",
+)
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path(
     "STATIC_ROOT",
