@@ -1,5 +1,6 @@
 """A series and where it stands between draft and withdrawn."""
 
+from datetime import datetime
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -59,6 +60,9 @@ class Series(Provenance):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
+    #: Set by the queries that ask for it, in `catalog.browsing` and the admin.
+    episode_count: int
+
     objects = SeriesManager()
 
     class Meta:
@@ -104,3 +108,10 @@ class Series(Provenance):
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def first_published_at(self) -> datetime:
+        """Of a series that is published, which the database lets none be without."""
+        if self.published_at is None:
+            raise ValueError(f"series {self.id} was never published")
+        return self.published_at

@@ -1,0 +1,1 @@
+"""The catalog endpoints: parse, one domain call, render."""
