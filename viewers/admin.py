@@ -28,12 +28,12 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
 
 class DeviceInline(ReadOnlyInline):
     model = Device
-    fields = ("id", "install_id", "platform", "app_version", "created_at")
+    fields = readonly_fields = ("id", "install_id", "platform", "app_version", "created_at")
 
 
 class IdentityInline(ReadOnlyInline):
     model = Identity
-    fields = ("provider", "issuer_app", "subject", "union_subject", "created_at")
+    fields = readonly_fields = ("provider", "issuer_app", "subject", "union_subject", "created_at")
 
 
 @admin.register(Viewer)

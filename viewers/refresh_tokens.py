@@ -102,7 +102,7 @@ def _is_retry(token: RefreshToken, used_at: datetime, now: datetime) -> bool:
     """True when the reply to the token's use may have been lost, and nobody went on from it."""
     successor = token.successor
     unused = successor is not None and successor.used_at is None and successor.revoked_at is None
-    return unused and now - used_at <= timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
+    return unused and now - used_at < timedelta(seconds=settings.REFRESH_GRACE_SECONDS)
 
 
 def _succeed(token: RefreshToken, now: datetime) -> IssuedTokens:

@@ -29,10 +29,11 @@ Region = Annotated[
         description="ISO 3166-1 alpha-2 in capitals, or empty.",
     ),
 ]
+Moment = Annotated[datetime, Meta(tz=True)]
 AppVersion = Annotated[str, Meta(max_length=40, pattern=r"^[0-9A-Za-z.+_ ()-]*$(?!\n)")]
 
 
-class GuestRegistration(RequestShape, frozen=True):
+class GuestRegistration(RequestShape):
     install_id: UUID
     platform: Platform
     app_version: AppVersion = ""
@@ -40,37 +41,37 @@ class GuestRegistration(RequestShape, frozen=True):
     region: Region = ""
 
 
-class TokenRefresh(RequestShape, frozen=True):
+class TokenRefresh(RequestShape):
     refresh_token: Annotated[str, Meta(max_length=200)]
 
 
-class ViewerTokens(AnswerShape, frozen=True):
+class ViewerTokens(AnswerShape):
     viewer_id: UUID
     device_id: UUID
     environment: Environment
     access_token: str
-    access_token_expires_at: datetime
+    access_token_expires_at: Moment
     refresh_token: str
-    refresh_token_expires_at: datetime
+    refresh_token_expires_at: Moment
 
 
-class OwnDevice(AnswerShape, frozen=True):
+class OwnDevice(AnswerShape):
     device_id: UUID
     platform: Platform
     app_version: str
-    created_at: datetime
+    created_at: Moment
 
 
-class Me(AnswerShape, frozen=True):
+class Me(AnswerShape):
     viewer_id: UUID
     environment: Environment
     locale: str
     region: str
-    created_at: datetime
+    created_at: Moment
     device: OwnDevice
 
 
-class Bootstrap(AnswerShape, frozen=True):
+class Bootstrap(AnswerShape):
     api: Literal["v1"]
     default_locale: str
     quote_ttl_seconds: int
