@@ -5,6 +5,7 @@ body into the declared structs, renders the returned struct, and writes the same
 OpenAPI document, so that neither can drift from the other.
 """
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config import bodies, clock, problems
+from config.openapi import describe_choices
 from config.rendering import JsonRenderer
 
 MONEY_BODY_BYTES = 16 * 1024
@@ -100,8 +102,11 @@ def operation(
 
         schema: Handler = extend_schema(
             summary=summary,
-            description=method.__doc__ or "",
-            request=body or dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
+            description=inspect.cleandoc(method.__doc__ or ""),
+            # By media type: there are no parser classes that the schema could read it from.
+            request={"application/json": body}
+            if body
+            else dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
             responses=_responses(answer, [status, *also_statuses], refusals),
             parameters=[*_query_parameters(query), *headers],
         )(handle)
@@ -127,7 +132,7 @@ def _responses(
 def _query_parameters(query: type[msgspec.Struct] | None) -> list[OpenApiParameter]:
     if query is None:
         return []
-    schema = msgspec.json.schema(query)
+    schema = msgspec.json.schema(query, schema_hook=describe_choices)
     fields = schema["$defs"][query.__name__]["properties"]
     required = schema["$defs"][query.__name__].get("required", [])
     return [

@@ -1,13 +1,32 @@
-"""Teaches drf-spectacular our one request and answer type: msgspec structs."""
+"""The OpenAPI document: names of operations, and our one request and answer type, msgspec structs."""
 
+import re
+from collections.abc import Iterator
+from enum import Enum
 from typing import Any
 
 import msgspec
+from django.db.models import Choices
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
 REF = "#/components/schemas/{name}"
+
+
+class OperationSchema(AutoSchema):
+    """Names an operation after its view: POST of UnlockEpisode is `post_unlock_episode`."""
+
+    def get_operation_id(self) -> str:
+        view = type(self.view).__name__.removesuffix("Endpoint")
+        return f"{self.method.lower()}_{re.sub(r'(?<!^)(?=[A-Z])', '_', view).lower()}"
+
+
+def describe_choices(choices: type) -> dict[str, Any]:
+    """msgspec's schema hook for Django's choices, which it takes for a type it does not know."""
+    if not issubclass(choices, Choices):
+        raise NotImplementedError(choices)
+    return {"type": "string", "enum": list(choices.values)}
 
 
 class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
@@ -21,18 +40,36 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return name
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
-        _, components = msgspec.json.schema_components([self.target], ref_template=REF)
-        own: dict[str, Any] = components.pop(self.target.__name__)
-        for name, schema in components.items():
+        _, schemas = msgspec.json.schema_components(
+            [self.target], schema_hook=describe_choices, ref_template=REF
+        )
+        for named in set(_named_types(msgspec.inspect.type_info(self.target))) - {self.target}:
             auto_schema.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]
-                    name=name,
+                    name=named.__name__,
                     type=ResolvedComponent.SCHEMA,
-                    object=name,
-                    schema=schema,
+                    object=named,
+                    schema=schemas[named.__name__],
                 )
             )
+        own: dict[str, Any] = schemas[self.target.__name__]
         return own
+
+
+def _named_types(info: msgspec.inspect.Type) -> Iterator[type]:
+    """Every struct and enumeration inside a type: what becomes a component of its own."""
+    if isinstance(info, msgspec.inspect.StructType):
+        yield info.cls
+        for member in info.fields:
+            yield from _named_types(member.type)
+    elif isinstance(info, msgspec.inspect.EnumType):
+        enumeration: type[Enum] = info.cls
+        yield enumeration
+    for attribute in ("item_type", "key_type", "value_type"):
+        if inner := getattr(info, attribute, None):
+            yield from _named_types(inner)
+    for inner in (*getattr(info, "types", ()), *getattr(info, "item_types", ())):
+        yield from _named_types(inner)
 
 
 def keep_versioned(endpoints: list[Any]) -> list[Any]:
