@@ -9,13 +9,6 @@ that each transfer sums to zero. Only viewer accounts carry a balance after each
 from django.db.models import TextChoices
 
 
-class Environment(TextChoices):
-    """Real money or a store's sandbox. The two never meet in one transfer."""
-
-    PRODUCTION = "production"
-    SANDBOX = "sandbox"
-
-
 class Account(TextChoices):
     # A viewer's
     PAID = "paid", "Coins bought from a store"

@@ -12,11 +12,11 @@ from django.conf import settings
 from django.db import connection
 
 from config.problems import Problem
-from payments.chart import Environment
 from payments.models import CoinPack, Purchase, PurchaseIntent, StoreProduct, StoreTerms
 from payments.money import PARTS_PER_MILLION, share
 from payments.providers import registry
 from payments.providers.base import ProviderAdapter, ProviderError, StoreTransaction
+from viewers.models import Environment
 
 MAXIMUM_TRANSACTION_ID = 180
 MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION

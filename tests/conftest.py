@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +9,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+
+from tests.proof import Proof, write_evidence
+
+EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
+PROOF_SEED = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +47,38 @@ def _reconnect_as(role: str | None) -> None:
     connection.settings_dict["OPTIONS"]["assume_role"] = role
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[EVIDENCE_ROWS] = []
+    config.stash[PROOF_SEED] = config.getoption("randomly_seed", None) or secrets.randbelow(2**31)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test that takes the `proof` fixture is a proof: `-m prove` selects it."""
+    for item in items:
+        if "proof" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.prove)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--prove"):
+        write_evidence(session.config.stash[EVIDENCE_ROWS])
+
+
+@pytest.fixture
+def proof(request: pytest.FixtureRequest) -> Proof:
+    """How often to run, and where to write what was found."""
+    config = request.config
+    return Proof(
+        is_full=config.getoption("--prove"),
+        seed=config.stash[PROOF_SEED],
+        rows=config.stash[EVIDENCE_ROWS],
+    )
+
+
 @pytest.fixture
 def now() -> datetime:
     """A moment that tests count from."""
@@ -48,6 +86,6 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def api(db: None) -> Iterator[Client]:
+def api(db: None) -> Client:
     """An HTTP client that raises nothing: a failure inside the server is a 500 it can see."""
-    yield Client(raise_request_exception=False)
+    return Client(raise_request_exception=False)

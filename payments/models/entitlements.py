@@ -5,10 +5,9 @@ from django.db.models import F, Q
 
 from catalog.models import Episode, Series
 from config.ids import uuid7
-from payments.chart import Environment
 from payments.models.ledger import Transfer
 from payments.models.prices import PriceVersion
-from viewers.models import Viewer
+from viewers.models import Environment, Viewer
 
 
 class EntitlementSource(models.TextChoices):

@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models import Q
 
 from config.ids import uuid7
-from payments.chart import VIEWER_ACCOUNTS, Account, Environment, TransferCode
-from viewers.models import Viewer
+from payments.chart import VIEWER_ACCOUNTS, Account, TransferCode
+from viewers.models import Environment, Viewer
 
 
 class Wallet(models.Model):

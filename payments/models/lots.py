@@ -4,8 +4,9 @@ from django.db import models
 from django.db.models import F, Q
 
 from config.ids import uuid7
-from payments.chart import Environment, LotKind, LotOrigin
+from payments.chart import LotKind, LotOrigin
 from payments.models.ledger import Transfer, Wallet
+from viewers.models import Environment
 
 
 class Lot(models.Model):

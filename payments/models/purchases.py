@@ -4,10 +4,9 @@ from django.db import models
 from django.db.models import Q
 
 from config.ids import uuid7
-from payments.chart import Environment
 from payments.models.ledger import Transfer
 from payments.models.products import CoinPack, Provider
-from viewers.models import Viewer
+from viewers.models import Environment, Viewer
 
 
 class PurchaseIntent(models.Model):

@@ -6,11 +6,11 @@ from django.conf import settings
 from rest_framework.request import Request
 
 from config.endpoints import Endpoint, operation
-from payments.chart import Environment
 from payments.models import Provider, StoreProduct
 from payments.providers import registry
 from payments.purchases import ProductUnknown
 from payments.shapes import FakeSaleAnswer, FakeSaleRequest
+from viewers.models import Environment
 
 
 class FakeCheckout(Endpoint):

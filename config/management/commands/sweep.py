@@ -1,0 +1,36 @@
+"""Rings the doorbell of every task that looks for due work, again and again.
+
+Tasks are rung when their cause commits, too; the sweep makes a lost message cost seconds instead of
+the work. Nothing is remembered here: what is due is in the database.
+"""
+
+import logging
+import signal
+import threading
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Ask for due work every SWEEP_SECONDS until stopped."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        while not stopping.is_set():
+            self._ring()
+            stopping.wait(settings.SWEEP_SECONDS)
+
+    def _ring(self) -> None:
+        for task in settings.SWEPT_TASKS:
+            try:
+                current_app.send_task(task, retry=False, expires=settings.SWEEP_SECONDS * 10)
+            except OperationalError as error:
+                logger.warning("the broker does not answer, %s waits: %s", task, error)

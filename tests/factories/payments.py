@@ -1,0 +1,133 @@
+"""Rows of money for tests, made through the same doors as real ones."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import factory
+from django.conf import settings
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+from factory.django import DjangoModelFactory
+
+from config.ids import uuid7
+from payments import pricing, purchases
+from payments.models import CoinPack, Lot, PricePlan, Purchase, StoreProduct, Wallet
+from payments.providers import registry
+from payments.providers.base import StoreTransaction
+
+PAST = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+
+class CoinPackFactory(DjangoModelFactory[CoinPack]):
+    class Meta:
+        model = CoinPack
+
+    code = factory.Sequence(lambda n: f"pack-{n}")
+    title = "500 coins"
+    paid_coins = 500
+    bonus_coins = 0
+    price_micros = 4_990_000
+    created_at = PAST
+
+
+class StoreProductFactory(DjangoModelFactory[StoreProduct]):
+    class Meta:
+        model = StoreProduct
+
+    pack = factory.SubFactory(CoinPackFactory)
+    provider = "fake"
+    store_product_id = factory.LazyAttribute(lambda product: f"coins.{product.pack.code}")
+
+
+def default_plan() -> PricePlan:
+    """The plan that the migrations make: transactional tests empty every table behind them."""
+    plan, is_new = PricePlan.objects.get_or_create(
+        is_default=True, defaults={"name": "Standard", "created_at": PAST}
+    )
+    if is_new:
+        pricing.add_version(
+            plan=plan,
+            effective_from=PAST,
+            free_count=8,
+            base_price_coins=60,
+            overrides={},
+            now=PAST,
+        )
+    return plan
+
+
+def fund(
+    viewer_id: UUID,
+    *,
+    now: datetime,
+    paid: int = 500,
+    bonus: int = 0,
+    price_micros: int = 4_990_000,
+    environment: str = "production",
+) -> Purchase:
+    """Tops a viewer up through a store transaction of its own pack."""
+    pack = CoinPackFactory(paid_coins=paid, bonus_coins=bonus, price_micros=price_micros)
+    product = StoreProductFactory(pack=pack)
+    transaction = StoreTransaction(
+        environment=environment,
+        transaction_id=f"test-{uuid4()}",
+        store_product_id=product.store_product_id,
+        account_token=viewer_id,
+        intent_id=None,
+        price_micros=price_micros,
+        currency="USD",
+        purchased_at=now,
+    )
+    purchase, _ = purchases.credit(
+        viewer_id=viewer_id, provider="fake", transaction=transaction, now=now
+    )
+    return purchase
+
+
+@contextmanager
+def as_owner() -> Iterator[CursorWrapper]:
+    """A cursor in the role of the schema's owner, for rows that no door makes yet.
+
+    After an error the rollback of the block around it brings the application role back.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("RESET ROLE")
+        yield cursor
+        cursor.execute(f'SET ROLE "{settings.DATABASE_ROLE}"')
+
+
+def give_bonus(
+    viewer_id: UUID, *, coins: int, now: datetime, expires_at: datetime | None = None
+) -> Lot:
+    """Bonus coins without value in a funded wallet, as a task or an operator would give them."""
+    wallet = Wallet.objects.get(viewer_id=viewer_id, environment="production")
+    transfer_id, lot_id = uuid7(), uuid7()
+    with as_owner() as cursor:
+        cursor.execute(
+            "SELECT payments_post(%s, %s, %s, 'production', 'purchase', %s,"
+            " ARRAY['bonus', 'pack_bonus'], ARRAY[%s, %s]::bigint[], %s, %s)",
+            [transfer_id, viewer_id, wallet.id, f"gift-{lot_id}", coins, -coins, now, now],
+        )
+        cursor.execute(
+            "INSERT INTO payments_lot (id, wallet_id, environment, kind, origin, transfer_id,"
+            " granted_coins, remaining_coins, value_micros, remaining_value_micros, granted_at,"
+            " expires_at) VALUES (%s, %s, 'production', 'bonus', 'pack_bonus', %s, %s, %s, 0, 0,"
+            " %s, %s)",
+            [lot_id, wallet.id, transfer_id, coins, coins, now, expires_at],
+        )
+    return Lot.objects.get(id=lot_id)
+
+
+def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **changes: object) -> str:
+    """What the fake store answers after a checkout; `changes` replace members."""
+    sale: dict[str, object] = {
+        "product_id": product.store_product_id,
+        "account_token": viewer_id,
+        "price_micros": product.pack.price_micros,
+        "currency": "USD",
+        "environment": "production",
+        "now": now,
+    }
+    return registry.fake_store(settings).sell(**(sale | changes))  # type: ignore[arg-type]

@@ -1,0 +1,50 @@
+"""A priced series, a viewer in front of it, and the promise that the ledger holds afterwards."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from catalog.models import Series
+from payments import paywall, verification
+from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.payments import default_plan
+from tests.factories.viewers import DeviceFactory, viewer_headers
+from viewers.models import Device
+
+EPISODES = 12  # the default plan: eight free, then 60 coins each
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_holds(db: None) -> Iterator[None]:
+    """After every test of money, every rule of the ledger is re-added."""
+    yield
+    assert list(verification.violations()) == []
+
+
+@pytest.fixture
+def series() -> Series:
+    default_plan()
+    series = SeriesFactory(state="published")
+    for number in range(1, EPISODES + 1):
+        EpisodeFactory(series=series, number=number)
+    return series
+
+
+@pytest.fixture
+def device() -> Device:
+    return DeviceFactory()
+
+
+@pytest.fixture
+def headers(device: Device, now: datetime) -> dict[str, str]:
+    return viewer_headers(device, now=now)
+
+
+@pytest.fixture
+def quote(device: Device, series: Series, now: datetime) -> str:
+    """The quote of the viewer's paywall."""
+    shown = paywall.show(
+        viewer_id=device.viewer_id, environment="production", series_id=series.id, now=now
+    )
+    return shown.quote.token()
