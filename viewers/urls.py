@@ -9,7 +9,7 @@ BOOTSTRAP_SECONDS = 60
 
 urlpatterns = [
     path("config", public(seconds=BOOTSTRAP_SECONDS)(views.BootstrapEndpoint.as_view())),
-    path("viewers", views.GuestsEndpoint.as_view()),
-    path("viewers/tokens", views.TokensEndpoint.as_view()),
+    path("viewers", views.RegisterGuest.as_view()),
+    path("viewers/tokens", views.ExchangeRefreshToken.as_view()),
     path("me", views.MeEndpoint.as_view()),
 ]

@@ -34,7 +34,7 @@ class BootstrapEndpoint(Endpoint):
         )
 
 
-class GuestsEndpoint(UnstoredEndpoint):
+class RegisterGuest(UnstoredEndpoint):
     @operation(
         summary="Register a guest",
         body=GuestRegistration,
@@ -57,7 +57,7 @@ class GuestsEndpoint(UnstoredEndpoint):
         return _tokens(issued)
 
 
-class TokensEndpoint(UnstoredEndpoint):
+class ExchangeRefreshToken(UnstoredEndpoint):
     @operation(
         summary="Exchange a refresh token",
         body=TokenRefresh,

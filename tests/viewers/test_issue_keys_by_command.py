@@ -28,7 +28,7 @@ def test_limits_the_life_of_a_key(db, capsys):
     run(capsys, "issue_api_key", "k", "--scope", "pipeline:read", "--days", "30")
 
     key = ApiKey.objects.get()
-    assert key.expires_at - key.created_at == timedelta(days=30)
+    assert key.expires_at == key.created_at + timedelta(days=30)
 
 
 @pytest.mark.parametrize(
