@@ -1,0 +1,98 @@
+"""The rows that the benchmarks run on: many funded wallets, one long series."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from payments import quotes
+from payments.models import PriceVersion
+from payments.pricing import version_in_force
+from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.payments import default_plan
+from viewers import tokens
+from viewers.models import Device, Viewer
+
+VIEWERS = 50_000
+EPISODES = 100
+FIRST_LOCKED = 9
+
+_SEED = """
+    INSERT INTO viewers_viewer (id, environment, locale, region, created_at)
+    SELECT {viewer}, 'production', 'en', 'US', %(now)s FROM generate_series(1, %(count)s) n;
+    INSERT INTO payments_wallet (id, viewer_id, environment, paid_coins, paid_sequence,
+        bonus_coins, bonus_sequence, debt_coins, debt_sequence, created_at)
+    SELECT {wallet}, {viewer}, 'production', 0, 0, 0, 0, 0, 0, %(now)s
+    FROM generate_series(1, %(count)s) n;
+    SELECT payments_post({transfer}, {viewer}, {wallet}, 'production', 'purchase',
+        'seed-' || n, ARRAY['paid', 'store'], ARRAY[100000, -100000]::bigint[], %(now)s, %(now)s)
+    FROM generate_series(1, %(count)s) n;
+    INSERT INTO payments_lot (id, wallet_id, environment, kind, origin, transfer_id, granted_coins,
+        remaining_coins, value_micros, remaining_value_micros, granted_at)
+    SELECT uuidv7(), {wallet}, 'production', 'paid', 'purchase', {transfer}, 100000, 100000,
+        800000000, 800000000, %(now)s FROM generate_series(1, %(count)s) n;
+"""
+
+
+def uuid_sql(family: int) -> str:
+    """SQL for the n-th UUID of a family of rows."""
+    return f"('0000000{family}-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+
+
+def viewer_uuid(number: int) -> UUID:
+    """The n-th viewer's id, as `uuid_sql(1)` makes it."""
+    return UUID(f"00000001-0000-7000-8000-{number:012x}")
+
+
+class Population:
+    """The series, its locked episodes, and ready-made requests against them."""
+
+    def __init__(self, *, now: datetime) -> None:
+        self.now = now
+        default_plan()
+        self.series = SeriesFactory()
+        self.episodes: list[UUID] = [
+            EpisodeFactory(series=self.series, number=number).id
+            for number in range(1, EPISODES + 1)
+        ]
+        for _ in range(40):
+            SeriesFactory()
+        with connection.cursor() as cursor:
+            cursor.execute("RESET ROLE; SET statement_timeout = 0")
+            families = {"viewer": uuid_sql(1), "wallet": uuid_sql(2), "transfer": uuid_sql(3)}
+            for statement in _SEED.format(**families).split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement, {"now": now, "count": VIEWERS})
+            cursor.execute("VACUUM ANALYZE")
+        self.version: PriceVersion = version_in_force(series_id=self.series.id, at=now)
+
+    def unlock_request(self, *, viewer: int, episode: int) -> bytes:
+        """A whole HTTP request that unlocks one locked episode for one viewer."""
+        viewer_id = viewer_uuid(viewer)
+        device = Device(viewer=Viewer(id=viewer_id, environment="production"))
+        token, _ = tokens.sign(device, now=self.now)
+        quote = quotes.make(
+            viewer_id=viewer_id,
+            environment="production",
+            series_id=self.series.id,
+            price_version_id=self.version.id,
+            now=self.now,
+        ).token()
+        body = b'{"quote":"' + quote.encode() + b'"}'
+        return (
+            f"POST /v1/episodes/{self.episodes[episode]}/unlock HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+    def pgbench_script(self) -> str:
+        """The same unlock, of a random viewer and locked episode, as a pgbench script."""
+        prices = ",".join(["0"] * (FIRST_LOCKED - 1))
+        return f"""\\set n random(1, {VIEWERS})
+\\set e random({FIRST_LOCKED}, {EPISODES})
+SELECT outcome FROM payments_unlock(
+    {uuid_sql(1).replace("(n)", "(:n)")}, 'production',
+    (SELECT id FROM catalog_episode WHERE series_id = '{self.series.id}' AND number = :e),
+    '{self.series.id}', '{self.version.id}', ARRAY[{prices}], 60, '', NULL, NULL, NULL, NULL,
+    '{self.now.isoformat()}');
+"""
