@@ -271,6 +271,7 @@ _s3 = {
 }
 STORAGES = {
     "default": {
+    "signature_version": "s3v4",
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": MEDIA_ROOT, "base_url": "/media/"},
     },
