@@ -124,14 +124,16 @@ def _save(
     before: Mapping[UUID, tuple[object, ...]],
     now: datetime,
 ) -> None:
+    """Writes new rows and changed ones alike, in one upsert by id."""
     changed = [row for row in existing if _state_of(row) != before[row.id]]
     for row in changed:
         row.updated_at = now
-    Episode.objects.bulk_update(
-        changed, ["number", "state", "current_version", "updated_at"], batch_size=ROWS_AT_ONCE
-    )
     Episode.objects.bulk_create(
-        [row for row in placed if row.id not in before], batch_size=ROWS_AT_ONCE
+        [*changed, *(row for row in placed if row.id not in before)],
+        batch_size=ROWS_AT_ONCE,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["number", "state", "current_version", "updated_at"],
     )
 
 
