@@ -83,7 +83,11 @@ def root_only(folder: Path) -> Path:
 
     Raises EmbeddedServicesError when somebody else could.
     """
-    folder.mkdir(mode=0o711, exist_ok=True)
+    former = os.umask(0o066)
+    try:
+        folder.mkdir(mode=0o711, exist_ok=True)
+    finally:
+        os.umask(former)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != 0 or found.st_mode & 0o022:
         raise EmbeddedServicesError(f"{folder} is not a folder that root alone can change.")

@@ -8,8 +8,9 @@ services whose account cannot enter it (a project under /root): then it lies in
 - Deleting the data folder deletes the id: the next start begins afresh, and no later data folder
   can find the data outside. A supervisor that still runs removes them.
 - A moved data folder keeps its id and its data.
-- A copied one is known by its inode and gets a new id, its own copy of the data with it. A copy
-  made while the original ran is refused: its files are not of one moment.
+- A copied one is known by its inode and gets a new id, its own copy of the data with it (of data
+  outside, as they are when the copy is first used). A copy made while the original ran is refused:
+  its files are not of one moment.
 """
 
 import json
@@ -148,22 +149,28 @@ def _is_same_folder(identity: Identity, places: Places) -> bool:
 
 
 def _identity_of_copy(original: Identity, places: Places) -> Identity:
-    data = _folder(original, places)
-    is_at_same_path = original.path == str(places.data_dir)
     is_running = bool(processes.servers(_mark(original.id)))
-    if (data / "postgres" / "postmaster.pid").exists() and (is_running or not is_at_same_path):
-        raise EmbeddedServicesError(
-            f"{places.data_dir} was copied from {original.path} while its services ran, so its"
-            " files are not of one moment. Stop them (python -m config.embedded stop) and copy"
-            f" again, or delete {places.folder} to begin afresh. If they were not running, but"
-            f" ended by a crash, delete {data / 'postgres' / 'postmaster.pid'}."
-        )
+    identity = replace(_new_identity(places), outside=original.outside)
     log.info(
         "%s is a copy of %s: it becomes an instance of its own", places.data_dir, original.path
     )
-    identity = replace(_new_identity(places), outside=original.outside)
-    if original.outside and data.is_dir():
-        _copy_outside(data, OUTSIDE / f"data-{identity.id}")
+    if original.outside:
+        if is_running:
+            raise EmbeddedServicesError(
+                f"{places.data_dir} is a copy of {original.path}, whose data are outside of it and"
+                f" in use: stop its services, so that {_folder(original, places)} can be copied."
+            )
+        if _folder(original, places).is_dir():
+            _copy_outside(_folder(original, places), _folder(identity, places))
+        return identity
+    lock_file = places.folder / "postgres" / "postmaster.pid"
+    if lock_file.exists() and (is_running or original.path != str(places.data_dir)):
+        raise EmbeddedServicesError(
+            f"{places.data_dir} was copied from {original.path} while its services ran, so its"
+            " files are not of one moment. Stop them (python -m config.embedded stop) and copy"
+            f" again, or delete {places.folder} to begin afresh. If they were not running, but had"
+            f" ended by a crash, delete {lock_file}."
+        )
     return identity
 
 

@@ -38,7 +38,7 @@ def prepare(cluster: Cluster, binaries: Binaries, *, data_owner_uid: int, durabl
     if not cluster.postgres.exists():
         _create(cluster, binaries, durable=durable)
     _refuse_other_version(cluster.own_folder("postgres"))
-    names = {accounts.name_of(uid) for uid in (cluster.account.uid, data_owner_uid, os.geteuid())}
+    names = {accounts.name_of(uid) for uid in (cluster.account.uid, data_owner_uid, 0)}
     _write_access_files(cluster, sorted(name for name in names if name is not None))
 
 

@@ -1,0 +1,162 @@
+"""A first start, a later one, and several at once."""
+
+import os
+import signal
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from kombu import Connection
+
+from config import embedded
+from config.embedded.endpoints import Endpoints
+from tests.config.embedded_instances import Holder, data_folder, is_alive, query, wait_until_ready
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Path, Endpoints]]:
+    """One durable instance for the tests that only look at it."""
+    with data_folder() as folder, Holder(folder, durable=True) as holder:
+        yield folder, holder.endpoints
+
+
+@pytest.fixture
+def services(running: tuple[Path, Endpoints]) -> Endpoints:
+    return running[1]
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with data_folder() as folder:
+        yield folder
+
+
+def test_gives_a_database_and_two_redis(services):
+    with psycopg.connect(services.database_url) as connection:
+        asked = "SELECT current_user, current_database(), uuidv7() IS NOT NULL"
+        assert connection.execute(asked).fetchone() == ("cliffhanger", "cliffhanger", True)
+    with Connection(services.broker_url) as connection, connection.SimpleQueue("q") as queue:
+        queue.put({"id": 1})
+        received = queue.get(timeout=5)
+        assert received.payload == {"id": 1}
+        received.ack()
+    with redis.from_url(services.cache_url) as cache:
+        assert cache.set("k", "v")
+        assert cache.get("k") == b"v"
+
+
+def test_waits_for_the_disk_and_listens_to_no_network(services):
+    names = ["fsync", "synchronous_commit", "full_page_writes", "listen_addresses", "TimeZone"]
+    assert {name: query(services, f"SHOW {name}") for name in names} == {
+        "fsync": "on",
+        "synchronous_commit": "on",
+        "full_page_writes": "on",
+        "listen_addresses": "",
+        "TimeZone": "UTC",
+    }
+    assert query(services, "SHOW server_encoding") == "UTF8"
+    assert query(services, "SHOW server_version_num") >= "180000"
+
+
+@pytest.mark.parametrize(
+    ("socket_name", "settings"),
+    [
+        ("broker.sock", {"maxmemory-policy": "noeviction", "appendonly": "yes", "port": "0"}),
+        ("cache.sock", {"maxmemory-policy": "allkeys-lru", "appendonly": "no", "port": "0"}),
+    ],
+)
+def test_keeps_the_queue_and_evicts_the_cache(services, socket_name, settings):
+    with redis.Redis(unix_socket_path=str(services.socket_dir / socket_name)) as server:
+        assert {key: server.config_get(key)[key] for key in settings} == settings
+
+
+def test_sorts_and_reads_words_as_unicode(services):
+    assert query(services, "SELECT lower('ÉLAN')") == "élan"
+    words = query(services, "SELECT to_tsvector('simple', '“你好” 世界')::text")
+    assert words == "'世界':2 '你好':1"
+
+
+def test_costs_milliseconds_while_the_services_run(running):
+    first, again = [], []
+    for _ in range(5):
+        with Holder(running[0]) as newcomer:
+            first.append(newcomer.told["first_seconds"])
+            again.append(newcomer.told["again_seconds"])
+    assert statistics.median(first) < 0.05
+    assert statistics.median(again) < 0.05
+
+
+def test_starters_at_once_share_one_supervisor(data_dir):
+    holders = [Holder(data_dir) for _ in range(5)]
+    try:
+        assert len({holder.told["socket_dir"] for holder in holders}) == 1
+        status = wait_until_ready(data_dir)
+        assert is_alive(status.supervisor_pid)
+        assert sorted(status.user_pids) == sorted(holder.process.pid for holder in holders)
+        assert query(holders[-1].endpoints, "SELECT 1") == 1
+        log = (data_dir / "embedded" / "services.log").read_text(encoding="utf-8")
+        assert log.count("creating a PostgreSQL cluster") == 1
+    finally:
+        for holder in holders:
+            holder.leave()
+
+
+def test_finds_yesterdays_rows(data_dir):
+    with Holder(data_dir) as holder:
+        query(holder.endpoints, "CREATE TABLE kept AS SELECT 42 AS n")
+    assert embedded.stop(data_dir)
+    with Holder(data_dir) as holder:
+        assert query(holder.endpoints, "SELECT n FROM kept") == 42
+
+
+def test_refuses_a_durable_user_while_it_runs_without(data_dir):
+    with Holder(data_dir) as holder:
+        assert query(holder.endpoints, "SHOW fsync") == "off"
+        with (
+            Holder(data_dir, durable=True) as other,
+            pytest.raises(AssertionError, match="run without waiting for the disk"),
+        ):
+            _ = other.endpoints
+
+
+def test_refuses_data_of_another_major_version(data_dir):
+    with Holder(data_dir) as holder:
+        assert holder.endpoints
+    embedded.stop(data_dir)
+    version = data_dir / "embedded" / "postgres" / "PG_VERSION"
+    version.write_text("17\n", encoding="ascii")
+    with (
+        Holder(data_dir) as holder,
+        pytest.raises(AssertionError, match=r"was made by PostgreSQL 17.*brings PostgreSQL 18"),
+    ):
+        _ = holder.endpoints
+    assert embedded.status(data_dir).phase == "failed"
+    version.write_text("18\n", encoding="ascii")
+    with Holder(data_dir) as holder:
+        assert query(holder.endpoints, "SELECT 1") == 1
+
+
+def test_shows_the_log_when_a_server_does_not_start(data_dir):
+    with Holder(data_dir) as holder:
+        assert holder.endpoints
+    embedded.stop(data_dir)
+    (data_dir / "embedded" / "postgres" / "global" / "pg_control").unlink()
+    with Holder(data_dir) as holder, pytest.raises(AssertionError) as refusal:
+        _ = holder.endpoints
+    assert "postgres does not start" in str(refusal.value)
+    assert "pg_control" in str(refusal.value)
+
+
+def test_leaves_the_terminal_to_others(running):
+    data_dir, services = running
+    before = embedded.status(data_dir)
+    with Holder(data_dir, process_group=0) as holder:
+        assert holder.endpoints == services
+        assert before.supervisor_pid is not None
+        assert os.getsid(before.supervisor_pid) != os.getsid(holder.process.pid)
+        os.killpg(holder.process.pid, signal.SIGINT)
+        assert holder.process.wait(timeout=10) != 0
+    assert embedded.status(data_dir).postgres_pid == before.postgres_pid
