@@ -68,5 +68,5 @@ lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 
 clean: ## Stop the embedded services and delete data, caches and the virtual environment
 	@if [ -x "$(BIN)/python" ] && [ -d .data ]; then "$(BIN)/python" -m config.embedded stop --force || true; fi
-	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov staticfiles "$(VENV)"
+	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov "$(VENV)"
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -105,7 +105,7 @@ def web_server() -> Iterator[int]:
 def _wait_until_ready(port: int) -> None:
     for _ in range(100):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
                 return
         except OSError:
             time.sleep(0.1)
@@ -122,7 +122,7 @@ def pgbench(script: str) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script)
         file.flush()
-        os.chmod(file.name, 0o644)  # noqa: S103
+        os.chmod(file.name, 0o644)
         finished = subprocess.run(
             [
                 binaries.postgres_tool("pgbench"),
@@ -138,10 +138,10 @@ def pgbench(script: str) -> float:
             ],
             capture_output=True,
             text=True,
-            check=True,
+            check=False,
         )
     found = re.search(r"tps = ([0-9.]+)", finished.stdout)
-    if found is None or " 0 (0.000%)" not in finished.stdout:
+    if finished.returncode or found is None:
         raise RuntimeError(finished.stdout + finished.stderr)
     return float(found[1])
 
@@ -160,7 +160,7 @@ def main() -> None:
             """Each client has viewers of its own, so that no episode is asked for twice."""
             mine = range(client + 1, VIEWERS + 1, CLIENTS)
             ready = [
-                population.unlock_request(viewer=viewer, episode=FIRST_LOCKED - 1 + turn % locked)
+                population.unlock_request(viewer=viewer, episode=FIRST_LOCKED + turn % locked)
                 for turn, viewer in enumerate(mine)
             ]
             return iter(ready)

@@ -34,14 +34,17 @@ _SEED = """
 """
 
 
-def uuid_sql(family: int) -> str:
-    """SQL for the n-th UUID of a family of rows."""
-    return f"('0000000{family}-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid"
+VIEWER, WALLET, TRANSFER, EPISODE = range(1, 5)
 
 
-def viewer_uuid(number: int) -> UUID:
-    """The n-th viewer's id, as `uuid_sql(1)` makes it."""
-    return UUID(f"00000001-0000-7000-8000-{number:012x}")
+def uuid_sql(family: int, number: str = "n") -> str:
+    """SQL for the UUID of a family of rows that `number` counts."""
+    return f"('0000000{family}-0000-7000-8000-' || lpad(to_hex({number}::bigint), 12, '0'))::uuid"
+
+
+def uuid_of(family: int, number: int) -> UUID:
+    """The same UUID in Python."""
+    return UUID(f"0000000{family}-0000-7000-8000-{number:012x}")
 
 
 class Population:
@@ -51,15 +54,17 @@ class Population:
         self.now = now
         default_plan()
         self.series = SeriesFactory()
-        self.episodes: list[UUID] = [
-            EpisodeFactory(series=self.series, number=number).id
-            for number in range(1, EPISODES + 1)
-        ]
+        for number in range(1, EPISODES + 1):
+            EpisodeFactory(id=uuid_of(EPISODE, number), series=self.series, number=number)
         for _ in range(40):
             SeriesFactory()
         with connection.cursor() as cursor:
             cursor.execute("RESET ROLE; SET statement_timeout = 0")
-            families = {"viewer": uuid_sql(1), "wallet": uuid_sql(2), "transfer": uuid_sql(3)}
+            families = {
+                "viewer": uuid_sql(VIEWER),
+                "wallet": uuid_sql(WALLET),
+                "transfer": uuid_sql(TRANSFER),
+            }
             for statement in _SEED.format(**families).split(";\n"):
                 if statement.strip():
                     cursor.execute(statement, {"now": now, "count": VIEWERS})
@@ -68,7 +73,7 @@ class Population:
 
     def unlock_request(self, *, viewer: int, episode: int) -> bytes:
         """A whole HTTP request that unlocks one locked episode for one viewer."""
-        viewer_id = viewer_uuid(viewer)
+        viewer_id = uuid_of(VIEWER, viewer)
         device = Device(viewer=Viewer(id=viewer_id, environment="production"))
         token, _ = tokens.sign(device, now=self.now)
         quote = quotes.make(
@@ -80,7 +85,7 @@ class Population:
         ).token()
         body = b'{"quote":"' + quote.encode() + b'"}'
         return (
-            f"POST /v1/episodes/{self.episodes[episode]}/unlock HTTP/1.1\r\nHost: localhost\r\n"
+            f"POST /v1/episodes/{uuid_of(EPISODE, episode)}/unlock HTTP/1.1\r\nHost: localhost\r\n"
             f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode() + body
@@ -91,8 +96,7 @@ class Population:
         return f"""\\set n random(1, {VIEWERS})
 \\set e random({FIRST_LOCKED}, {EPISODES})
 SELECT outcome FROM payments_unlock(
-    {uuid_sql(1).replace("(n)", "(:n)")}, 'production',
-    (SELECT id FROM catalog_episode WHERE series_id = '{self.series.id}' AND number = :e),
+    {uuid_sql(VIEWER, ":n")}, 'production', {uuid_sql(EPISODE, ":e")},
     '{self.series.id}', '{self.version.id}', ARRAY[{prices}], 60, '', NULL, NULL, NULL, NULL,
     '{self.now.isoformat()}');
 """
