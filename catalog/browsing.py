@@ -5,7 +5,7 @@ the reader's languages in `texts_to_choose_from`.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated
 from uuid import UUID
@@ -24,7 +24,9 @@ from config.problems import NotFound
 TEXTS = "texts_to_choose_from"
 RANK_STEPS = 1_000_000
 
-_Moment = Annotated[datetime, Meta(tz=True)]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_Microseconds = Annotated[int, Meta(ge=0, le=2**53)]
 _Rank = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -38,7 +40,8 @@ def newest(
     """
     found = _shown(asked, genre)
     if cursor:
-        published_at, series_id = pages.decode(cursor, tuple[_Moment, UUID])
+        microseconds, series_id = pages.decode(cursor, tuple[_Microseconds, UUID])
+        published_at = _EPOCH + microseconds * _MICROSECOND
         found = found.filter(published_at__lte=published_at).exclude(
             published_at=published_at, id__gte=series_id
         )
@@ -120,5 +123,5 @@ def _shown(asked: Sequence[str], genre: str) -> SeriesQuerySet:
     return rows.filter(genre=genre) if genre else rows
 
 
-def _position(row: Series) -> tuple[str, str]:
-    return row.first_published_at.isoformat(), str(row.id)
+def _position(row: Series) -> tuple[int, str]:
+    return (row.first_published_at - _EPOCH) // _MICROSECOND, str(row.id)

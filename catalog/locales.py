@@ -25,7 +25,8 @@ def preferences(*, locale: str | None, accept_language: str) -> tuple[str, ...]:
     """
     if locale:
         return (locale.lower(),)
-    asked = (tag.lower() for tag, _ in parse_accept_lang_header(accept_language) if tag != "*")
+    weighed = parse_accept_lang_header(accept_language)
+    asked = (tag.lower() for tag, weight in weighed if weight > 0 and tag != "*")
     return tuple(asked)[:MAXIMUM_PREFERENCES]
 
 

@@ -1,7 +1,7 @@
 """draft → scheduled → published → withdrawn: a function for each step, and who may take it."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -103,7 +103,7 @@ def move(series: Series, *, to: str, publish_at: datetime | None, now: datetime)
     if to not in _STEPS[series.state]:
         raise SeriesInvalid([Fault("state", f"A {series.state} series cannot become {to}.")])
     series.state = to
-    series.publish_at = publish_at
+    series.publish_at = publish_at and publish_at.astimezone(UTC)
     series.updated_at = now
     if to == _State.PUBLISHED and series.published_at is None:
         series.published_at = now

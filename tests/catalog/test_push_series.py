@@ -183,6 +183,13 @@ def test_publishes_at_once_when_the_scheduled_moment_has_passed(pipeline, now):
     assert (future.json()["state"], past.json()["state"]) == ("scheduled", "published")
 
 
+def test_takes_a_moment_at_any_offset(pipeline):
+    body = series_push(state="draft", publish_at="2026-05-01T12:00:00+23:59")
+
+    assert pipeline.push("helen", body).status_code == 201
+    assert Series.objects.get().publish_at.isoformat() == "2026-04-30T12:01:00+00:00"
+
+
 @pytest.mark.parametrize("state", ["draft", "scheduled"])
 def test_never_turns_a_published_series_back(pipeline, now, state):
     episodes = [episode_push(1, video=stored_video())]
