@@ -10,7 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import Error, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
+from psycopg.errors import (
+    DeadlockDetected,
+    ForeignKeyViolation,
+    LockNotAvailable,
+    SerializationFailure,
+)
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -104,11 +109,19 @@ def _database_response(error: Error) -> Response | None:
     if isinstance(error.__cause__, LockNotAvailable | DeadlockDetected | SerializationFailure):
         title = "Another request holds this; try again in a moment"
         return _response("busy", _members("busy", title), retry)
+    if isinstance(error.__cause__, ForeignKeyViolation) and _is_about_the_viewer(error.__cause__):
+        # Access tokens are believed without a read: this one outlived its viewer.
+        title = "The viewer of this token is no longer here; register again"
+        return _response("token_invalid", _members("token_invalid", title))
     if isinstance(error, OperationalError):
         logger.error("database unavailable", exc_info=error)
         title = "A part of the service is restarting; try again"
         return _response("unavailable", _members("unavailable", title), retry)
     return None
+
+
+def _is_about_the_viewer(violation: ForeignKeyViolation) -> bool:
+    return "viewer_id" in (violation.diag.constraint_name or "")
 
 
 def _members(code: str, title: str) -> dict[str, object]:
