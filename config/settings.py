@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django_stubs_ext
 
+from config.admin_theme import UNFOLD  # noqa: F401  read by django-unfold
 from config.env import BadEnvironment, Environment
 
 django_stubs_ext.monkeypatch()
@@ -94,7 +95,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "config",
     "viewers",
@@ -108,7 +109,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "django_linear_migrations",
-    "django.contrib.admin",
+    "config.admin_app.OperatorsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -123,10 +124,12 @@ if PRODUCTION:
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
+    "config.second_factor.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -257,10 +260,13 @@ MEDIA_UPLOAD_BYTES = env.integer(
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path(
     "STATIC_ROOT",
-    default=BASE_DIR / "staticfiles",
-    shown="`staticfiles` in the project",
+    default=DATA_DIR / "static",
+    shown="`static` in DATA_DIR",
     help="Where `collectstatic` gathers the admin's assets.",
 )
+if not PRODUCTION:
+    # Served from where the apps keep them; WhiteNoise still wants the folder to be there.
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = not PRODUCTION
 _s3 = {
     "bucket_name": S3_BUCKET,
@@ -268,10 +274,10 @@ _s3 = {
     "region_name": S3_REGION or None,
     "file_overwrite": False,
     "querystring_expire": 300,
+    "signature_version": "s3v4",
 }
 STORAGES = {
     "default": {
-    "signature_version": "s3v4",
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": MEDIA_ROOT, "base_url": "/media/"},
     },
@@ -300,9 +306,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": r"/v1",
     "PREPROCESSING_HOOKS": ["config.openapi.keep_versioned"],
+    "POSTPROCESSING_HOOKS": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "POSTPROCESSING_HOOKS": [],
     "COMPONENT_SPLIT_REQUEST": False,
 }
 
@@ -362,6 +368,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 15
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+SWEPT_TASKS = ["catalog.tasks.publish_due_series"]
 SWEEP_SECONDS = env.integer(
     "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."
 )
@@ -388,9 +395,6 @@ LOGGING = {
     # Refusals are answers, not incidents: only 5xx are worth a line.
     "loggers": {"django.request": {"level": "ERROR"}},
 }
-UNFOLD = {
-    "SITE_TITLE": "Cliffhanger",
-    "SITE_HEADER": "Cliffhanger",
-    "SITE_SUBHEADER": "Paywall and monetization",
-    "SITE_URL": None,
-}
+# Codes are good for half a minute around the present one, by the machine's clock.
+OTP_TOTP_ISSUER = "Cliffhanger"
+OTP_TOTP_SYNC = False

@@ -1,0 +1,70 @@
+"""The admin's sidebar: what an operator may see, in the order in which it is needed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+#: Group → (model, title, Material symbol).
+GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    "Catalog": [
+        ("catalog.Series", "Series", "movie"),
+        ("catalog.Episode", "Episodes", "video_library"),
+        ("catalog.MediaAsset", "Media", "perm_media"),
+    ],
+    "Prices": [
+        ("payments.PricePlan", "Price plans", "sell"),
+        ("payments.CoinPack", "Coin packs", "toll"),
+        ("payments.StoreTerms", "Store terms", "percent"),
+    ],
+    "Money": [
+        ("payments.Wallet", "Wallets", "account_balance_wallet"),
+        ("payments.Purchase", "Purchases", "shopping_cart"),
+        ("payments.PurchaseIntent", "Purchase intents", "pending_actions"),
+        ("payments.Unlock", "Unlocks", "lock_open"),
+        ("payments.Entitlement", "Entitlements", "key"),
+        ("payments.Transfer", "Transfers", "swap_horiz"),
+        ("payments.Entry", "Entries", "receipt_long"),
+        ("payments.Lot", "Lots", "savings"),
+    ],
+    "Viewers": [
+        ("viewers.Viewer", "Viewers", "group"),
+    ],
+    "Access": [
+        ("viewers.ApiKey", "API keys", "vpn_key"),
+        ("auth.User", "Operators", "badge"),
+        ("auth.Group", "Roles", "shield_person"),
+        ("admin.LogEntry", "Audit trail", "history"),
+    ],
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The groups of the sidebar with the pages that this operator may open."""
+    home = {"title": "Today", "icon": "monitoring", "link": reverse("admin:index")}
+    groups = [
+        {"title": title, "separator": True, "items": _items(request, pages)}
+        for title, pages in GROUPS.items()
+    ]
+    return [{"title": None, "items": [home]}, *(group for group in groups if group["items"])]
+
+
+def mode_label(request: HttpRequest) -> list[str] | None:
+    """A label beside the page's title wherever no real money is at stake."""
+    return None if settings.PRODUCTION else [settings.MODE.capitalize(), "warning"]
+
+
+def _items(request: HttpRequest, pages: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    items = []
+    for label, title, icon in pages:
+        model = apps.get_model(label)
+        if not admin.site.is_registered(model):
+            continue
+        if admin.site.get_model_admin(model).has_view_permission(request):
+            url = reverse(f"admin:{label.lower().replace('.', '_')}_changelist")
+            items.append({"title": title, "icon": icon, "link": url})
+    return items

@@ -1,0 +1,121 @@
+"""What each role of operators may do: four Django groups, written from this table.
+
+`manage.py migrate` and `manage.py create_roles` set them to exactly what stands here. For another
+mix of permissions make a group of another name; it is left alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from django.db.models import Q
+
+#: Model → what may be done to it, as Django's permissions name it.
+Permissions = Mapping[str, Sequence[str]]
+
+VIEW = ("view",)
+EDIT = ("view", "add", "change")
+
+READ_MONEY: Permissions = {
+    "payments.wallet": VIEW,
+    "payments.transfer": VIEW,
+    "payments.entry": VIEW,
+    "payments.lot": VIEW,
+    "payments.lotspend": VIEW,
+    "payments.purchase": VIEW,
+    "payments.purchaseintent": VIEW,
+    "payments.unlock": VIEW,
+    "payments.entitlement": VIEW,
+}
+READ_PRICES: Permissions = {
+    "payments.priceplan": VIEW,
+    "payments.priceversion": VIEW,
+    "payments.episodeprice": VIEW,
+    "payments.planassignment": VIEW,
+    "payments.coinpack": VIEW,
+    "payments.storeproduct": VIEW,
+    "payments.storeterms": VIEW,
+}
+READ_CATALOG: Permissions = {
+    "catalog.series": VIEW,
+    "catalog.seriestext": VIEW,
+    "catalog.episode": VIEW,
+    "catalog.episodetext": VIEW,
+    "catalog.episodeversion": VIEW,
+    "catalog.beat": VIEW,
+    "catalog.mediaasset": VIEW,
+}
+READ_VIEWERS: Permissions = {
+    "viewers.viewer": VIEW,
+    "viewers.device": VIEW,
+    "viewers.identity": VIEW,
+}
+EDIT_CATALOG: Permissions = {
+    "catalog.series": EDIT,
+    "catalog.seriestext": (*EDIT, "delete"),
+    "catalog.episode": EDIT,
+    "catalog.episodetext": (*EDIT, "delete"),
+}
+#: Versions of a price are added, never changed: the application's database role could not either.
+EDIT_PRICES: Permissions = {
+    "payments.priceplan": EDIT,
+    "payments.priceversion": ("view", "add"),
+    "payments.episodeprice": ("view", "add"),
+    "payments.planassignment": (*EDIT, "delete"),
+    "payments.coinpack": EDIT,
+    "payments.storeproduct": EDIT,
+    "payments.storeterms": (*EDIT, "delete"),
+}
+MANAGE_ACCESS: Permissions = {
+    "viewers.viewer": ("view", "change"),
+    "viewers.apikey": EDIT,
+    "auth.user": EDIT,
+    "auth.group": VIEW,
+    "admin.logentry": VIEW,
+}
+
+ROLES: Mapping[str, Sequence[Permissions]] = {
+    "support": (READ_VIEWERS, READ_CATALOG, READ_PRICES, READ_MONEY),
+    "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
+    "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES),
+    "owner": (
+        READ_VIEWERS,
+        READ_CATALOG,
+        READ_MONEY,
+        EDIT_CATALOG,
+        EDIT_PRICES,
+        MANAGE_ACCESS,
+    ),
+}
+
+
+class UnknownPermission(Exception):
+    """The table names a permission that no model has."""
+
+
+def write() -> None:
+    """Makes the groups of ROLES and sets their permissions. Safe to repeat.
+
+    Raises UnknownPermission, with nothing written.
+    """
+    with transaction.atomic():
+        for name, parts in ROLES.items():
+            group, _ = Group.objects.get_or_create(name=name)
+            group.permissions.set(_permissions(parts))
+
+
+def _permissions(parts: Sequence[Permissions]) -> Sequence[Permission]:
+    wanted = {
+        (label.partition(".")[0], f"{action}_{label.partition('.')[2]}")
+        for part in parts
+        for label, actions in part.items()
+        for action in actions
+    }
+    any_of = Q()
+    for app_label, codename in wanted:
+        any_of |= Q(content_type__app_label=app_label, codename=codename)
+    found = list(Permission.objects.filter(any_of).select_related("content_type"))
+    missing = wanted - {(found_.content_type.app_label, found_.codename) for found_ in found}
+    if missing:
+        raise UnknownPermission(", ".join(sorted(".".join(pair) for pair in missing)))
+    return found

@@ -1,0 +1,113 @@
+"""What viewers unlocked, and what they may watch because of it."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
+from payments.admin import formats
+from payments.admin.series_choice import title, with_titles
+from payments.models import Entitlement, Unlock
+
+
+@admin.register(Unlock)
+class UnlockAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "viewer_link",
+        "what",
+        "price",
+        "value",
+        "environment",
+    )
+    list_filter = (("environment", ChoicesDropdownFilter), ("created_at", DayRangeFilter))
+    # By the transfer's viewer: that is the column an index begins with.
+    exact_search_fields = ("id", "transfer_id", "entitlement_id", "transfer__viewer_id")
+    search_help_text = "A whole viewer id, transfer id, entitlement id or unlock id"
+    fields = (
+        "id",
+        "viewer_link",
+        "what",
+        "price",
+        "value",
+        "environment",
+        "arm",
+        "price_version",
+        "transfer_link",
+        "entitlement_link",
+        ("playback_session_id", "position_ms"),
+        "created_at",
+    )
+    readonly_fields = ("viewer_link", "what", "price", "value", "transfer_link", "entitlement_link")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Unlock]:
+        return with_titles(super().get_queryset(request), "episode__series")
+
+    @admin.display(description="Viewer")
+    def viewer_link(self, unlock: Unlock) -> SafeString | str:
+        return formats.viewer_link(unlock.viewer_id)
+
+    @admin.display(description="Episode")
+    def what(self, unlock: Unlock) -> str:
+        return f"{title(unlock.episode.series)}, episode {unlock.episode.number}"
+
+    @admin.display(description="Coins", ordering="price_coins")
+    def price(self, unlock: Unlock) -> str:
+        return f"{unlock.price_coins:,} = {unlock.paid_coins:,} paid + {unlock.bonus_coins:,} bonus"
+
+    @admin.display(description="Revenue recognised")
+    def value(self, unlock: Unlock) -> str:
+        return formats.money(unlock.value_micros)
+
+    @admin.display(description="Transfer")
+    def transfer_link(self, unlock: Unlock) -> SafeString:
+        return formats.link("transfer", unlock.transfer_id)
+
+    @admin.display(description="Entitlement")
+    def entitlement_link(self, unlock: Unlock) -> SafeString:
+        return formats.link("entitlement", unlock.entitlement_id)
+
+
+@admin.register(Entitlement)
+class EntitlementAdmin(ReadOnlyAdmin):
+    list_display = (
+        "starts_at",
+        "viewer_link",
+        "what",
+        "source",
+        "ends_at",
+        "closed_at",
+        "first_played_at",
+        "environment",
+    )
+    list_filter = (
+        ("environment", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
+        ("starts_at", DayRangeFilter),
+    )
+    exact_search_fields = ("id", "viewer_id")
+    search_help_text = "A whole viewer id or entitlement id"
+    fields = (
+        "id",
+        "viewer_link",
+        "what",
+        "source",
+        "environment",
+        ("starts_at", "ends_at"),
+        "closed_at",
+        "first_played_at",
+    )
+    readonly_fields = ("viewer_link", "what")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entitlement]:
+        return with_titles(super().get_queryset(request), "episode__series")
+
+    @admin.display(description="Viewer")
+    def viewer_link(self, entitlement: Entitlement) -> SafeString | str:
+        return formats.viewer_link(entitlement.viewer_id)
+
+    @admin.display(description="Episode")
+    def what(self, entitlement: Entitlement) -> str:
+        return f"{title(entitlement.episode.series)}, episode {entitlement.episode.number}"

@@ -1,0 +1,169 @@
+"""A viewer's wallet as support explains it: balances, lots, what was unlocked, the statement."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import F, Sum
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from catalog.models import Series
+from config import clock
+from config.read_only_admin import ReadOnlyAdmin
+from payments import wallets
+from payments.admin import formats
+from payments.admin.series_choice import titles
+from payments.chart import TransferCode
+from payments.models import Entitlement, Entry, Lot, Wallet
+from payments.wallets import Movement
+
+STATEMENT_LINES = 25
+SHOWN_LOTS = 50
+SHOWN_ENTITLEMENTS = 25
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    list_display = ("viewer_id_shown", "environment", "paid", "bonus", "debt", "created_at")
+    list_filter = (("environment", ChoicesDropdownFilter),)
+    exact_search_fields = ("viewer_id", "id")
+    search_help_text = "A whole viewer id"
+    fields = ("viewer_id_shown", "environment", ("paid", "bonus", "debt"), "created_at")
+    readonly_fields = ("viewer_id_shown", "paid", "bonus", "debt")
+    change_form_template = "admin/payments/wallet/change_form.html"
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        wallet = self.get_object(request, object_id)
+        more = {} if wallet is None else explain(request, wallet)
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
+        return answer
+
+    @admin.display(description="Viewer")
+    def viewer_id_shown(self, wallet: Wallet) -> SafeString | str:
+        return str(wallet.viewer_id)
+
+    @admin.display(description="Paid coins", ordering="paid_coins")
+    def paid(self, wallet: Wallet) -> str:
+        return formats.coins(wallet.paid_coins)
+
+    @admin.display(description="Bonus coins", ordering="bonus_coins")
+    def bonus(self, wallet: Wallet) -> str:
+        return formats.coins(wallet.bonus_coins)
+
+    @admin.display(description="Debt", ordering="debt_coins")
+    def debt(self, wallet: Wallet) -> str:
+        return formats.coins(-wallet.debt_coins) if wallet.debt_coins else "–"
+
+
+def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
+    """What the wallet's page shows beside the row, a page of each at most."""
+    now = clock.now(request)
+    owner: dict[str, Any] = {"viewer_id": wallet.viewer_id, "environment": wallet.environment}
+    before = _uuid(request.GET.get("before", ""))
+    movements = wallets.statement(**owner, before=before, limit=STATEMENT_LINES + 1)
+    page = movements[:STATEMENT_LINES]
+    return {
+        "balance": wallets.balance(**owner, at=now),
+        "deferred": formats.money(_deferred_micros(wallet)),
+        "lots": _lots(wallet),
+        "shown_lots": SHOWN_LOTS,
+        "entitlements": _entitlements(wallet),
+        "shown_entitlements": SHOWN_ENTITLEMENTS,
+        "statement": _lines(page),
+        "older": page[-1].transfer.id if len(movements) > STATEMENT_LINES else None,
+        "is_first_page": before is None,
+    }
+
+
+def _deferred_micros(wallet: Wallet) -> int:
+    """What the coins still in the wallet will be worth as revenue when they are spent."""
+    left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0)
+    total: int | None = left.aggregate(total=Sum("remaining_value_micros"))["total"]
+    return total or 0
+
+
+def _lots(wallet: Wallet) -> list[dict[str, Any]]:
+    """Lots that hold coins, in the order in which they are spent."""
+    lots = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0).order_by(
+        F("kind").asc(), F("expires_at").asc(nulls_last=True), "granted_at", "id"
+    )
+    return [
+        {
+            "lot": lot,
+            "link": formats.link("lot", lot.id),
+            "remaining": formats.coins(lot.remaining_coins),
+            "granted": formats.coins(lot.granted_coins),
+            "value": formats.money(lot.remaining_value_micros),
+        }
+        for lot in lots[:SHOWN_LOTS]
+    ]
+
+
+def _entitlements(wallet: Wallet) -> list[dict[str, Any]]:
+    owned = Entitlement.objects.filter(
+        viewer_id=wallet.viewer_id, environment=wallet.environment, closed_at__isnull=True
+    )
+    rows = list(owned.select_related("episode").order_by("-id")[:SHOWN_ENTITLEMENTS])
+    series_titles = titles(Series.objects.filter(id__in={row.series_id for row in rows}))
+    return [
+        {
+            "entitlement": row,
+            "link": formats.link("entitlement", row.id),
+            "what": f"{series_titles[row.series_id]}, episode {row.episode.number}",
+        }
+        for row in rows
+    ]
+
+
+def _lines(page: Sequence[Movement]) -> list[dict[str, Any]]:
+    """The statement with both sides of every transfer, the house's too."""
+    sides: dict[UUID, list[Entry]] = {}
+    for entry in Entry.objects.filter(transfer__in=[m.transfer for m in page]).order_by("id"):
+        sides.setdefault(entry.transfer_id, []).append(entry)
+    series_ids = {
+        m.transfer.unlock.episode.series_id for m in page if m.transfer.code == TransferCode.UNLOCK
+    }
+    series_titles = titles(Series.objects.filter(id__in=series_ids))
+    return [
+        {
+            "at": movement.transfer.event_at,
+            "code": movement.transfer.code,
+            "link": formats.link("transfer", movement.transfer.id),
+            "cause": _cause(movement, series_titles),
+            "coins": formats.signed_coins(movement.paid_coins + movement.bonus_coins),
+            "sides": [
+                f"{entry.account} {formats.signed_coins(entry.amount_coins)}"
+                for entry in sides.get(movement.transfer.id, [])
+            ],
+            "paid_after": formats.coins(movement.paid_balance_after),
+            "bonus_after": formats.coins(movement.bonus_balance_after),
+        }
+        for movement in page
+    ]
+
+
+def _cause(movement: Movement, series_titles: Mapping[UUID, str]) -> str:
+    if unlock := getattr(movement.transfer, "unlock", None):
+        return f"{series_titles[unlock.episode.series_id]}, episode {unlock.episode.number}"
+    if purchase := getattr(movement.transfer, "purchase", None):
+        price = formats.money(purchase.gross_micros, purchase.currency)
+        return f"{purchase.pack.title} for {price}"
+    return movement.transfer.reference
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
