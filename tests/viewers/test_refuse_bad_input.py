@@ -112,6 +112,7 @@ def test_refuses_an_optional_field_that_is(api, field, value, now):
         ("region", "U"),
         ("region", "USA"),
         ("region", "U1"),
+        ("region", "\n"),
         ("region", "U\n"),
         ("region", "ÜS"),
     ],
