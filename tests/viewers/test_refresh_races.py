@@ -86,7 +86,7 @@ def test_twin_refreshes_leave_one_live_chain(device, now):
 def test_a_crowd_of_refreshes_leaves_one_live_chain(device, now):
     first = refresh_tokens.open_family(device=device, now=now).refresh_token
 
-    answers = together(device, *[lambda: rotate(first, now)] * 6)
+    answers = together(device, *[lambda: rotate(first, now)] * 4)
 
     outcomes = [rotate(answer.refresh_token, now) for answer in answers]
     assert len([outcome for outcome in outcomes if outcome != "refresh_token_invalid"]) == 1
