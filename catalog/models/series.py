@@ -60,7 +60,7 @@ class Series(Provenance):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
-    #: Set by the queries that ask for it, in `catalog.browsing` and the admin.
+    #: Set by the queries of `catalog.browsing`.
     episode_count: int
 
     objects = SeriesManager()

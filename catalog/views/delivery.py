@@ -22,7 +22,9 @@ UNSTORED = "private, no-store"
 
 
 class PosterEndpoint(Endpoint):
-    @operation(summary="A poster", answer=OpenApiTypes.BINARY, refusals=(NotFound,))
+    @operation(
+        summary="A poster", answer=OpenApiTypes.BINARY, refusals=(NotFound,), any_query=True
+    )
     def get(self, request: Request, *, now: datetime, name: str) -> HttpResponseBase:
         """A poster's address never changes its content."""
         form = _POSTER.fullmatch(name)
@@ -37,7 +39,12 @@ class PosterEndpoint(Endpoint):
 
 
 class VideoEndpoint(Endpoint):
-    @operation(summary="A video", answer=OpenApiTypes.BINARY, refusals=(PlaybackRefused, NotFound))
+    @operation(
+        summary="A video",
+        answer=OpenApiTypes.BINARY,
+        refusals=(PlaybackRefused, NotFound),
+        any_query=True,
+    )
     def get(self, request: Request, *, now: datetime, token: str) -> HttpResponseBase:
         """Plays what the token says until it expires. Reads no row."""
         grant = playback.verify(token, now=now)

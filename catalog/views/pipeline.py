@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,7 +15,7 @@ from catalog.media import MediaMismatch
 from catalog.models import MediaAsset, Series
 from catalog.pushes import ExternalId, SeriesPush, Sha256
 from catalog.shapes import MediaKept, PushedEpisode, SeriesPushed
-from config.endpoints import operation
+from config.endpoints import operation, path_parameter
 from config.problems import BadParameter, BodyTooLarge
 from viewers.authentication import PipelineEndpoint
 from viewers.models import Scope
@@ -32,6 +31,7 @@ class SeriesPushEndpoint(PipelineEndpoint):
         body=SeriesPush,
         answer=SeriesPushed,
         refusals=(SeriesInvalid, MediaMissing),
+        parameters=[path_parameter("external_id", ExternalId)],
         limit_bytes=SERIES_BODY_BYTES,
         also_statuses=[HTTPStatus.CREATED],
     )
@@ -68,6 +68,7 @@ class MediaUploadEndpoint(PipelineEndpoint):
     @operation(
         summary="Upload a poster or a video",
         answer=MediaKept,
+        parameters=[path_parameter("sha256", Sha256)],
         refusals=(MediaMismatch, BodyTooLarge),
         raw_body_types=list(media.KINDS),
     )
@@ -77,12 +78,9 @@ class MediaUploadEndpoint(PipelineEndpoint):
         The same file twice is kept once. Files are never served by this address.
         """
         plain = self.http_request()
-        content_type = plain.content_type or ""
-        if content_type not in media.KINDS:
-            raise UnsupportedMediaType(content_type or "no content type")
         asset, is_unchanged = media.receive(
             sha256=_parameter(sha256, Sha256),
-            content_type=content_type,
+            content_type=plain.content_type or "",
             stream=plain,
             declared_bytes=_declared_bytes(request),
             now=now,
