@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.admin import ShowFacets
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
@@ -48,7 +49,7 @@ class DayRangeFilter(RangeDateFilter):  # type: ignore[misc]
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """A list and a page for each row; nobody adds, changes or deletes, whatever their role.
 
-    Lists stay quick over millions of rows: no count, newest first by primary key, and a search
+    Lists stay quick over millions of rows: nothing is counted, newest first by primary key, and a search
     for whole identifiers that an index answers.
     """
 
@@ -58,6 +59,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     paginator = InfinitePaginator
     list_filter_submit = True
+    show_facets = ShowFacets.NEVER
     exact_search_fields: Sequence[str] = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -84,7 +86,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     extra = 0
     can_delete = False
     per_page = 50
-    show_change_link = False
+    hide_title = True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

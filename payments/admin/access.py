@@ -8,12 +8,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
+from payments.admin.columns import OfViewer
 from payments.admin.series_choice import title, with_titles
 from payments.models import Entitlement, Unlock
 
 
 @admin.register(Unlock)
-class UnlockAdmin(ReadOnlyAdmin):
+class UnlockAdmin(OfViewer, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -28,7 +29,7 @@ class UnlockAdmin(ReadOnlyAdmin):
     search_help_text = "A whole viewer id, transfer id, entitlement id or unlock id"
     fields = (
         "id",
-        "viewer_link",
+        "whole_viewer_link",
         "what",
         "price",
         "value",
@@ -40,14 +41,17 @@ class UnlockAdmin(ReadOnlyAdmin):
         ("playback_session_id", "position_ms"),
         "created_at",
     )
-    readonly_fields = ("viewer_link", "what", "price", "value", "transfer_link", "entitlement_link")
+    readonly_fields = (
+        "whole_viewer_link",
+        "what",
+        "price",
+        "value",
+        "transfer_link",
+        "entitlement_link",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Unlock]:
         return with_titles(super().get_queryset(request), "episode__series")
-
-    @admin.display(description="Viewer")
-    def viewer_link(self, unlock: Unlock) -> SafeString | str:
-        return formats.viewer_link(unlock.viewer_id)
 
     @admin.display(description="Episode")
     def what(self, unlock: Unlock) -> str:
@@ -55,7 +59,8 @@ class UnlockAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Coins", ordering="price_coins")
     def price(self, unlock: Unlock) -> str:
-        return f"{unlock.price_coins:,} = {unlock.paid_coins:,} paid + {unlock.bonus_coins:,} bonus"
+        kinds = {"paid": unlock.paid_coins, "bonus": unlock.bonus_coins}
+        return " + ".join(f"{coins:,} {kind}" for kind, coins in kinds.items() if coins)
 
     @admin.display(description="Revenue recognised")
     def value(self, unlock: Unlock) -> str:
@@ -71,7 +76,7 @@ class UnlockAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(ReadOnlyAdmin):
+class EntitlementAdmin(OfViewer, ReadOnlyAdmin):
     list_display = (
         "starts_at",
         "viewer_link",
@@ -91,7 +96,7 @@ class EntitlementAdmin(ReadOnlyAdmin):
     search_help_text = "A whole viewer id or entitlement id"
     fields = (
         "id",
-        "viewer_link",
+        "whole_viewer_link",
         "what",
         "source",
         "environment",
@@ -99,14 +104,10 @@ class EntitlementAdmin(ReadOnlyAdmin):
         "closed_at",
         "first_played_at",
     )
-    readonly_fields = ("viewer_link", "what")
+    readonly_fields = ("whole_viewer_link", "what")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entitlement]:
         return with_titles(super().get_queryset(request), "episode__series")
-
-    @admin.display(description="Viewer")
-    def viewer_link(self, entitlement: Entitlement) -> SafeString | str:
-        return formats.viewer_link(entitlement.viewer_id)
 
     @admin.display(description="Episode")
     def what(self, entitlement: Entitlement) -> str:

@@ -42,12 +42,13 @@ def short_id(identifier: UUID) -> SafeString:
     )
 
 
-def viewer_link(viewer_id: UUID | None) -> SafeString | str:
-    """A viewer's wallets, by their id."""
+def viewer_link(viewer_id: UUID | None, *, is_whole: bool = False) -> SafeString | str:
+    """A viewer's wallets, by the end of their id or the whole of it."""
     if viewer_id is None:
         return "–"
     url = f"{reverse('admin:payments_wallet_changelist')}?q={viewer_id}"
-    return format_html('<a class="ch-link" href="{}">{}</a>', url, short_id(viewer_id))
+    text = str(viewer_id) if is_whole else short_id(viewer_id)
+    return format_html('<a class="ch-link" href="{}">{}</a>', url, text)
 
 
 def link(model_name: str, identifier: UUID, text: str = "") -> SafeString:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,6 +12,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, ReadOnlyInline
 from payments.admin import formats
+from payments.admin.columns import OfViewer
 from payments.chart import VIEWER_ACCOUNTS, Account, TransferCode
 from payments.models import Entry, Lot, LotSpend, Transfer
 
@@ -80,7 +82,7 @@ class LotSpendInline(ReadOnlyInline):
 
 
 @admin.register(Transfer)
-class TransferAdmin(ReadOnlyAdmin):
+class TransferAdmin(OfViewer, ReadOnlyAdmin):
     list_display = ("created_at", "what", "viewer_link", "moved", "environment", "event_at")
     list_filter = (
         ("environment", ChoicesDropdownFilter),
@@ -89,17 +91,21 @@ class TransferAdmin(ReadOnlyAdmin):
     )
     exact_search_fields = ("id", "viewer_id", "reference")
     search_help_text = "A whole viewer id, transfer id or reference"
-    fields = ("id", "what", "viewer_link", "environment", "reference", "event_at", "created_at")
-    readonly_fields = ("what", "viewer_link")
+    fields = (
+        "id",
+        "what",
+        "whole_viewer_link",
+        "environment",
+        "reference",
+        "event_at",
+        "created_at",
+    )
+    readonly_fields = ("what", "whole_viewer_link")
     inlines = (EntryInline, LotSpendInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
         queryset: QuerySet[Transfer] = super().get_queryset(request)
         return queryset.prefetch_related("entries")
-
-    @admin.display(description="Viewer")
-    def viewer_link(self, transfer: Transfer) -> SafeString | str:
-        return formats.viewer_link(transfer.viewer_id)
 
     @admin.display(description="Code", ordering="code")
     def what(self, transfer: Transfer) -> str:
@@ -150,7 +156,7 @@ class EntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Lot)
-class LotAdmin(ReadOnlyAdmin):
+class LotAdmin(OfViewer, ReadOnlyAdmin):
     list_display = (
         "granted_at",
         "viewer_link",
@@ -171,7 +177,7 @@ class LotAdmin(ReadOnlyAdmin):
     search_help_text = "A whole viewer id, transfer id or lot id"
     fields = (
         "id",
-        "viewer_link",
+        "whole_viewer_link",
         "environment",
         ("kind", "origin"),
         "left",
@@ -179,12 +185,11 @@ class LotAdmin(ReadOnlyAdmin):
         ("granted_at", "expires_at"),
         "transfer_link",
     )
-    readonly_fields = ("viewer_link", "left", "value_left", "transfer_link")
+    readonly_fields = ("whole_viewer_link", "left", "value_left", "transfer_link")
     inlines = (LotSpendInline,)
 
-    @admin.display(description="Viewer")
-    def viewer_link(self, lot: Lot) -> SafeString | str:
-        return formats.viewer_link(lot.wallet.viewer_id)
+    def owner_id(self, row: Lot) -> UUID | None:
+        return row.wallet.viewer_id
 
     @admin.display(description="Coins left")
     def left(self, lot: Lot) -> str:

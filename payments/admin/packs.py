@@ -84,7 +84,7 @@ class CoinPackAdmin(ModelAdmin):  # type: ignore[misc]
     """Packs are switched off, never deleted: purchases name them."""
 
     form = CoinPackForm
-    list_display = ("title", "code", "price", "paid", "bonus", "rate", "is_active", "position")
+    list_display = ("title", "code", "price", "paid", "bonus", "rate", "on_sale", "position")
     list_filter = ("is_active",)
     search_fields = ("code", "title")
     show_full_result_count = False
@@ -105,6 +105,10 @@ class CoinPackAdmin(ModelAdmin):  # type: ignore[misc]
         if not change:
             obj.created_at = clock.now(request)
         super().save_model(request, obj, form, change)
+
+    @admin.display(description="On sale", boolean=True, ordering="is_active")
+    def on_sale(self, pack: CoinPack) -> bool:
+        return pack.is_active
 
     @admin.display(description="Price", ordering="price_micros")
     def price(self, pack: CoinPack) -> str:

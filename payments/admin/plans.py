@@ -11,6 +11,8 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
@@ -145,9 +147,13 @@ class PricePlanAdmin(ModelAdmin):  # type: ignore[misc]
         messages.success(request, f"The default plan prices {name} from now on.")
         return redirect("admin:payments_priceplan_change", plan_id)
 
-    @admin.display(description="Default", boolean=True, ordering="is_default")
-    def default(self, plan: PricePlan) -> bool:
-        return plan.is_default
+    @admin.display(description="")
+    def default(self, plan: PricePlan) -> SafeString | str:
+        return (
+            format_html('<span class="ch-tag ch-tag-on">{}</span>', "default")
+            if plan.is_default
+            else ""
+        )
 
     @admin.display(description="Now")
     def now_asks(self, plan: Any) -> str:

@@ -159,7 +159,7 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
             return False
 
     def _fingerprint(self) -> bytes:
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()
+        return hashlib.sha256(msgspec.json.encode(self)).digest()
 
 
 def build(*, draft: Draft, plan: PricePlan, series: Series | None, now: datetime) -> Preview:

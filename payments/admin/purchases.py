@@ -11,12 +11,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
 from payments.admin import formats
+from payments.admin.columns import OfViewer
 from payments.models import Provider, Purchase, PurchaseIntent
 from viewers.models import Environment
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(ReadOnlyAdmin):
+class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -36,7 +37,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
     exact_search_fields: Sequence[str] = ("id", "viewer_id", "transfer_id", "intent_id")
     search_help_text = "A store's transaction id, or a whole viewer, transfer or intent id"
     fieldsets = (
-        (None, {"fields": ("id", "viewer_link", "pack", "coins", "transfer_link", "intent")}),
+        (None, {"fields": ("id", "whole_viewer_link", "pack", "coins", "transfer_link", "intent")}),
         ("Store", {"fields": ("provider", "environment", "transaction_id", "purchased_at")}),
         (
             "Money",
@@ -44,7 +45,7 @@ class PurchaseAdmin(ReadOnlyAdmin):
         ),
         ("Booked", {"fields": ("created_at",)}),
     )
-    readonly_fields = ("viewer_link", "coins", "transfer_link", "gross", "tax", "fee", "net")
+    readonly_fields = ("whole_viewer_link", "coins", "transfer_link", "gross", "tax", "fee", "net")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -57,10 +58,6 @@ class PurchaseAdmin(ReadOnlyAdmin):
             transaction_id=search_term.strip().replace("\x00", ""),
         )
         return (found | by_store if search_term.strip() else found), False
-
-    @admin.display(description="Viewer")
-    def viewer_link(self, purchase: Purchase) -> SafeString | str:
-        return formats.viewer_link(purchase.viewer_id)
 
     @admin.display(description="Coins")
     def coins(self, purchase: Purchase) -> str:
@@ -89,18 +86,14 @@ class PurchaseAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PurchaseIntent)
-class PurchaseIntentAdmin(ReadOnlyAdmin):
+class PurchaseIntentAdmin(OfViewer, ReadOnlyAdmin):
     list_display = ("created_at", "viewer_link", "pack", "coins", "provider")
     list_filter = (("provider", ChoicesDropdownFilter), ("created_at", DayRangeFilter))
     list_select_related = ("pack",)
     exact_search_fields = ("id", "viewer_id")
     search_help_text = "A whole viewer id or intent id"
-    fields = ("id", "viewer_link", "pack", "coins", "provider", "created_at")
-    readonly_fields = ("viewer_link", "coins")
-
-    @admin.display(description="Viewer")
-    def viewer_link(self, intent: PurchaseIntent) -> SafeString | str:
-        return formats.viewer_link(intent.viewer_id)
+    fields = ("id", "whole_viewer_link", "pack", "coins", "provider", "created_at")
+    readonly_fields = ("whole_viewer_link", "coins")
 
     @admin.display(description="Coins promised")
     def coins(self, intent: PurchaseIntent) -> str:

@@ -132,10 +132,11 @@ class NewVersionForm(forms.Form):
         ]
         self.needs_confirmation = bool(slips)
         if slips and not cleaned["is_meant"]:
+            worst = slips[-1]
+            way = f"more than {SLIP_FACTOR} times" if worst > reference else "less than a tenth of"
             self.add_error(
                 "is_meant",
-                f"{slips[-1]:,} coins is more than {SLIP_FACTOR} times "
-                f"{'above' if slips[-1] > reference else 'below'} today's {reference:,}. "
+                f"{worst:,} coins is {way} today's price of {reference:,} coins. "
                 "Tick this if it is meant.",
             )
 
@@ -146,7 +147,7 @@ class NewVersionForm(forms.Form):
             effective_from=self.cleaned_data["effective_from"],
             free_count=self.cleaned_data["free_count"],
             base_price_coins=self.cleaned_data["base_price_coins"],
-            overrides=self.cleaned_data["overrides"],
+            overrides=dict(sorted(self.cleaned_data["overrides"].items())),
         )
 
 
@@ -228,6 +229,8 @@ class NewVersionPage(FormView[NewVersionForm]):
         back = reverse("admin:payments_priceplan_change", args=[self.plan.id])
         own = {
             "title": f"New version of {self.plan}",
+            "opts": self.model_admin.opts,
+            "original": self.plan,
             "plan": self.plan,
             "back": back,
             "media": self.model_admin.media + kwargs.get("form", self.get_form()).media,

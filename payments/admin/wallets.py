@@ -7,6 +7,8 @@ from uuid import UUID
 from django.contrib import admin
 from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -31,8 +33,8 @@ class WalletAdmin(ReadOnlyAdmin):
     list_filter = (("environment", ChoicesDropdownFilter),)
     exact_search_fields = ("viewer_id", "id")
     search_help_text = "A whole viewer id"
-    fields = ("viewer_id_shown", "environment", ("paid", "bonus", "debt"), "created_at")
-    readonly_fields = ("viewer_id_shown", "paid", "bonus", "debt")
+    fields = ("viewer_page", "environment", "created_at")
+    readonly_fields = ("viewer_page",)
     change_form_template = "admin/payments/wallet/change_form.html"
 
     def change_view(
@@ -50,8 +52,13 @@ class WalletAdmin(ReadOnlyAdmin):
         return answer
 
     @admin.display(description="Viewer")
-    def viewer_id_shown(self, wallet: Wallet) -> SafeString | str:
+    def viewer_id_shown(self, wallet: Wallet) -> str:
         return str(wallet.viewer_id)
+
+    @admin.display(description="Viewer")
+    def viewer_page(self, wallet: Wallet) -> SafeString:
+        url = reverse("admin:viewers_viewer_change", args=[wallet.viewer_id])
+        return format_html('<a class="ch-link" href="{}">{}</a>', url, wallet.viewer_id)
 
     @admin.display(description="Paid coins", ordering="paid_coins")
     def paid(self, wallet: Wallet) -> str:
@@ -75,6 +82,11 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
     page = movements[:STATEMENT_LINES]
     return {
         "balance": wallets.balance(**owner, at=now),
+        "booked": {
+            "paid": formats.coins(wallet.paid_coins),
+            "bonus": formats.coins(wallet.bonus_coins),
+            "debt": formats.coins(-wallet.debt_coins),
+        },
         "deferred": formats.money(_deferred_micros(wallet)),
         "lots": _lots(wallet),
         "shown_lots": SHOWN_LOTS,

@@ -1,4 +1,7 @@
-"""`migrate` as the owner of the schema; every other command assumes the application role."""
+"""`migrate` as the owner of the schema; every other command assumes the application role.
+
+A complete run ends by writing the operators' roles anew: their permissions exist only then.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from django.conf import settings
 from django.core.management.commands import migrate
 from django.db import connections
 
-from config import database_roles
+from config import database_roles, roles
 
 
 class Command(migrate.Command):
@@ -20,3 +23,5 @@ class Command(migrate.Command):
         with connection.cursor() as cursor:
             cursor.execute("SET statement_timeout = 0")
         super().handle(*args, **options)
+        if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
+            roles.write()
