@@ -17,8 +17,8 @@ PROOF_SEED = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
-    """The test database is created by the owner of the schema."""
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """The test database is created by the owner of the schema, one for each parallel worker."""
     settings.DATABASES["default"]["OPTIONS"]["assume_role"] = None
 
 
