@@ -33,6 +33,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "bad_parameter": HTTPStatus.BAD_REQUEST,
     "clock_refused": HTTPStatus.BAD_REQUEST,
     "body_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "length_required": HTTPStatus.LENGTH_REQUIRED,
     "not_found": HTTPStatus.NOT_FOUND,
     "method_not_allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "unsupported_media_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -1,20 +1,31 @@
 """Strict parsing of request bodies and query strings into msgspec structs.
 
-One parser for every endpoint: unknown fields are refused, numbers are not coerced from text or
-booleans, NUL characters and lone surrogates (which PostgreSQL cannot store) never get past it.
+One parser for every endpoint: unknown fields are refused, and repeated ones, of which parsers in
+other languages keep the first or the last; numbers are not coerced from text or booleans; NUL
+characters and lone surrogates (which PostgreSQL cannot store) never get past it.
 """
 
+import json
 import re
-from typing import TypeVar
+from collections.abc import Collection
+from typing import Any, TypeVar
 
 import msgspec
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, QueryDict
 from django.http.request import UnreadablePostError
 
-from config.problems import BadParameter, BodyTooLarge, MalformedBody
+from config.problems import (
+    BadParameter,
+    BodyTooLarge,
+    LengthRequired,
+    MalformedBody,
+    UnsupportedMediaType,
+)
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
+
+JSON = "application/json"
 
 #: `\u0000` preceded by an even number of backslashes is an escaped NUL; after an odd number the
 #: first backslash is itself escaped and the rest is plain text.
@@ -30,12 +41,34 @@ class AnswerShape(msgspec.Struct, kw_only=True):
 
 
 def read(request: HttpRequest, shape: type[Shape], *, limit_bytes: int) -> Shape:
-    """The request's JSON body as `shape`. Raises MalformedBody or BodyTooLarge."""
-    return decode(raw(request, limit_bytes=limit_bytes), shape)
+    """The request's JSON body as `shape`.
+
+    Raises MalformedBody, UnsupportedMediaType, and what `raw` raises.
+    """
+    body = raw(request, limit_bytes=limit_bytes)
+    if body:
+        check_media_type(request, {JSON})
+    return decode(body, shape)
+
+
+def check_media_type(request: HttpRequest, accepted: Collection[str]) -> None:
+    """Raises UnsupportedMediaType unless the body is declared as one of `accepted`."""
+    if request.content_type not in accepted:
+        raise UnsupportedMediaType(accepted=sorted(accepted))
+
+
+def check_length(request: HttpRequest) -> None:
+    """Raises LengthRequired for a body sent in chunks: WSGI ends a body at its declared length, so
+    this one would be taken for empty."""
+    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+        raise LengthRequired
 
 
 def raw(request: HttpRequest, *, limit_bytes: int) -> bytes:
-    """The body's bytes. Raises BodyTooLarge past `limit_bytes`, before reading them if declared."""
+    """The body's bytes. Raises LengthRequired, MalformedBody when it is cut short, and BodyTooLarge
+    past `limit_bytes`, before reading them if declared.
+    """
+    check_length(request)
     declared = request.headers.get("Content-Length") or "0"
     if declared.isdigit() and int(declared) > limit_bytes:
         raise BodyTooLarge(limit_bytes=limit_bytes)
@@ -55,17 +88,33 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
     if _ESCAPED_NUL.search(body):
         raise MalformedBody("NUL characters are not accepted.")
     try:
-        return msgspec.json.decode(body or b"{}", type=shape)
+        decoded = msgspec.json.decode(body or b"{}", type=shape)
     except RecursionError as error:
         raise MalformedBody("The body is nested too deeply.") from error
     except UnicodeDecodeError as error:
         raise MalformedBody("The body is not UTF-8.") from error
     except msgspec.DecodeError as error:
         raise MalformedBody(str(error)) from error
+    _refuse_repeated_names(body or b"{}")
+    return decoded
+
+
+def _refuse_repeated_names(body: bytes) -> None:
+    # Numbers stay text: their value was judged before, and the longest would take quadratic time.
+    json.loads(body, object_pairs_hook=_distinct, parse_int=str, parse_float=str)
+
+
+def _distinct(members: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in members}
+    if len(names) != len(members):
+        raise MalformedBody("An object names the same member twice.")
 
 
 def read_query(parameters: QueryDict, shape: type[Shape]) -> Shape:
     """The query string as `shape`, numbers read from text. Raises BadParameter."""
+    for name, values in parameters.lists():
+        if len(values) > 1:
+            raise BadParameter(f"`{name}` is given more than once.")
     given = parameters.dict()
     if any("\x00" in name or "\x00" in str(value) for name, value in given.items()):
         raise BadParameter("NUL characters are not accepted.")

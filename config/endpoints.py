@@ -49,6 +49,8 @@ class Endpoint(APIView):
     permission_classes = []
     renderer_classes = [JsonRenderer]
     content_negotiation_class = AlwaysJson
+    # Without OPTIONS, which the framework answers with the name of a class.
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     def http_request(self) -> HttpRequest:
         """Django's own request under the REST framework's wrapper."""
@@ -73,17 +75,19 @@ def operation(
     status: int = HTTPStatus.OK,
     body: type[msgspec.Struct] | None = None,
     query: type[msgspec.Struct] | None = None,
-    headers: Sequence[OpenApiParameter] = (),
+    parameters: Sequence[OpenApiParameter] = (),
     refusals: Sequence[type[problems.Problem]] = (),
     limit_bytes: int = MONEY_BODY_BYTES,
     also_statuses: Sequence[int] = (),
     raw_body_types: Sequence[str] = (),
+    any_query: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declares a handler method: what it takes, answers and refuses.
 
     The method receives `now`, then `body` and `query` if declared, then the path's parameters, all
     by keyword, and returns `answer` (or a ready HTTP response, whose status beside `status` is one
-    of `also_statuses`). A body of `raw_body_types` is the method's own to read.
+    of `also_statuses`). A body of `raw_body_types` is the method's own to read. A query string that
+    was not declared is refused, unless `any_query` says that it means nothing here.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -93,6 +97,11 @@ def operation(
             given: dict[str, Any] = {"now": clock.now(plain)}
             if query is not None:
                 given["query"] = bodies.read_query(plain.GET, query)
+            elif not any_query:
+                bodies.read_query(plain.GET, bodies.RequestShape)
+            if raw_body_types:
+                bodies.check_length(plain)
+                bodies.check_media_type(plain, raw_body_types)
             if body is not None:
                 given["body"] = bodies.read(plain, body, limit_bytes=limit_bytes)
             answered = method(self, request, **given, **path)
@@ -108,7 +117,7 @@ def operation(
             if body
             else dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
             responses=_responses(answer, [status, *also_statuses], refusals),
-            parameters=[*_query_parameters(query), *headers],
+            parameters=[*_query_parameters(query), *parameters],
         )(handle)
         return schema
 
@@ -141,9 +150,14 @@ def _query_parameters(query: type[msgspec.Struct] | None) -> list[OpenApiParamet
     ]
 
 
+def path_parameter(name: str, shape: Any) -> OpenApiParameter:
+    """A part of the path that takes less than any text: what `shape` constrains it to."""
+    return OpenApiParameter(name, msgspec.json.schema(shape), location=OpenApiParameter.PATH)
+
+
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    OpenApiTypes.STR,
+    {"type": "string", "minLength": 1, "maxLength": 100, "pattern": "^[ -~]+$"},
     location=OpenApiParameter.HEADER,
     description="Up to 100 printable characters, made by the client before its first try. The same "
     "key with the same body answers as the first time; with another body it is refused.",

@@ -39,6 +39,16 @@ class BodyTooLarge(Problem):
     title = "The request body is larger than this endpoint takes"
 
 
+class LengthRequired(Problem):
+    code = "length_required"
+    title = "The request body comes without a Content-Length"
+
+
+class UnsupportedMediaType(Problem):
+    code = "unsupported_media_type"
+    title = "The Content-Type of the request body is not one that this endpoint takes"
+
+
 class BadParameter(Problem):
     code = "bad_parameter"
     title = "A query parameter or header is not what this endpoint takes"

@@ -22,9 +22,7 @@ UNSTORED = "private, no-store"
 
 
 class PosterEndpoint(Endpoint):
-    @operation(
-        summary="A poster", answer=OpenApiTypes.BINARY, refusals=(NotFound,), any_query=True
-    )
+    @operation(summary="A poster", answer=OpenApiTypes.BINARY, refusals=(NotFound,), any_query=True)
     def get(self, request: Request, *, now: datetime, name: str) -> HttpResponseBase:
         """A poster's address never changes its content."""
         form = _POSTER.fullmatch(name)

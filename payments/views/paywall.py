@@ -33,7 +33,7 @@ class UnlockEpisode(ViewerEndpoint):
         summary="Unlock an episode with coins",
         body=UnlockRequest,
         answer=UnlockAnswer,
-        headers=[IDEMPOTENCY_KEY],
+        parameters=[IDEMPOTENCY_KEY],
         refusals=[
             unlocks.InsufficientCoins,
             unlocks.EpisodeUnavailable,

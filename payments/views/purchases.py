@@ -45,6 +45,7 @@ class SubmitTransaction(ViewerEndpoint):
             purchases.ProductUnknown,
             purchases.IntentUnknown,
         ],
+        also_statuses=[201],
     )
     def post(
         self, request: Request, *, now: datetime, body: SubmitRequest, provider: str
