@@ -1,10 +1,12 @@
 """After any SIGKILL the services come back by themselves, with everything that was committed."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from queue import Queue
 
 import psycopg
 import pytest
@@ -89,7 +91,7 @@ def test_committed_rows_survive_a_killed_postgres(data_dir, services):
         with suppress(psycopg.OperationalError):
             write()
 
-    writer = threading.Thread(target=write_until_cut_off)
+    writer = threading.Thread(target=write_until_cut_off, daemon=True)
     writer.start()
     wait_until(lambda: len(acknowledged) > 20)
     kill(pid)
@@ -126,7 +128,7 @@ def test_everything_comes_back_when_all_is_killed_at_once(data_dir, services):
     for name in ("supervisor_pid", *SERVERS):
         # Its parent's death may have ended a server before we come to it.
         with suppress(ProcessLookupError):
-            os.kill(getattr(before, name), 9)
+            os.kill(getattr(before, name), signal.SIGKILL)
     wait_for_another(data_dir, before, ("supervisor_pid", *SERVERS))
     assert services.answer()
     with broker_of(services) as broker:
@@ -143,22 +145,28 @@ def test_a_newcomer_need_not_wait_for_the_others_to_notice(data_dir, services):
 
 def test_a_busy_backend_does_not_block_the_next_postgres(data_dir, services):
     before = embedded.status(data_dir)
-    with psycopg.connect(services.database_url, autocommit=True) as connection:
+    backend_pids: Queue[int] = Queue()
 
-        def be_busy() -> None:
+    def be_busy() -> None:
+        with psycopg.connect(services.database_url, autocommit=True) as connection:
+            backend_pids.put(connection.info.backend_pid)
             with suppress(psycopg.OperationalError):
                 connection.execute("DO $$ BEGIN LOOP END LOOP; END $$")
 
-        backend_pid = connection.info.backend_pid
-        busy = threading.Thread(target=be_busy)
-        busy.start()
+    busy = threading.Thread(target=be_busy, daemon=True)
+    busy.start()
+    backend_pid = backend_pids.get(timeout=20)
+    try:
         asked = f"SELECT state FROM pg_stat_activity WHERE pid = {backend_pid}"
         wait_until(lambda: query(services, asked) == "active")
         kill(before.postgres_pid)
         wait_for_another(data_dir, before, ("postgres_pid",))
+        assert not is_alive(backend_pid)
+        assert query(services, "SELECT 1") == 1
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(backend_pid, signal.SIGKILL)
         busy.join(timeout=20)
-    assert not is_alive(backend_pid)
-    assert query(services, "SELECT 1") == 1
 
 
 def test_a_lock_file_that_names_a_stranger_is_no_obstacle(data_dir, services):
@@ -166,7 +174,8 @@ def test_a_lock_file_that_names_a_stranger_is_no_obstacle(data_dir, services):
     before = embedded.status(data_dir)
     lock_file = data_dir / "embedded" / "postgres" / "postmaster.pid"
     lines = lock_file.read_text(encoding="utf-8").split("\n")
-    lock_file.write_text("\n".join([str(os.getpid()), *lines[1:]]), encoding="utf-8")
+    # PostgreSQL itself disregards a process of another user, so take one of the same user.
+    lock_file.write_text("\n".join([str(before.broker_pid), *lines[1:]]), encoding="utf-8")
     kill(before.postgres_pid)
     wait_for_another(data_dir, before, ("postgres_pid",))
     assert services.answer()

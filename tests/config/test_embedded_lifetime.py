@@ -21,10 +21,17 @@ from tests.config.embedded_instances import (
 )
 
 
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with data_folder() as path:
+        yield path
+
+
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
-    with data_folder() as folder:
-        yield folder
+def data_dir(folder: Path) -> Path:
+    """The module's instance, stopped."""
+    embedded.stop(folder, force=True)
+    return folder
 
 
 def test_stops_some_seconds_after_the_last_user_left(data_dir):

@@ -30,23 +30,19 @@ def modes_above(folder: Path) -> list[tuple[Path, int, int]]:
     return [(path, stat.S_IMODE(entry.st_mode), entry.st_uid) for path, entry in found]
 
 
-def test_changes_nothing_outside_the_data_folder(data_dir):
-    beside = data_dir.parent / "beside"
-    beside.mkdir(mode=0o750)
-    before = modes_above(data_dir)
-    with Holder(data_dir) as holder:
-        assert holder.endpoints
-        assert modes_above(data_dir) == before
-        assert sorted(path.name for path in data_dir.parent.iterdir()) == ["beside", data_dir.name]
-        assert [path.name for path in data_dir.iterdir()] == ["embedded"]
-        assert stat.S_IMODE(beside.stat().st_mode) == 0o750
-
-
-def test_works_where_a_socket_would_not_fit(data_dir):
-    deep = data_dir.joinpath(*(f"{number} très long répertoire" for number in range(8)))
+def test_works_in_a_deep_folder_and_changes_nothing_outside_it(data_dir):
+    """So deep that a socket's path would not fit there."""
+    deep = data_dir.joinpath(*(f"{number} très long répertoire" for number in range(8)), "data")
+    deep.parent.mkdir(parents=True)
+    deep.with_name("beside").mkdir(mode=0o750)
     assert len(str(deep)) > 200
+    before = modes_above(deep)
     with Holder(deep) as holder:
         assert query(holder.endpoints, "SELECT 1") == 1
+        assert modes_above(deep) == before
+        assert sorted(path.name for path in deep.parent.iterdir()) == ["beside", "data"]
+        assert [path.name for path in deep.iterdir()] == ["embedded"]
+        assert stat.S_IMODE(deep.with_name("beside").stat().st_mode) == 0o750
     remove(deep)
 
 

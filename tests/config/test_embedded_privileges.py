@@ -58,19 +58,21 @@ def owner_of(pid: int | None) -> int:
 
 
 @needs_root
-def test_servers_of_root_run_unprivileged(data_dir):
+def test_root_runs_the_servers_unprivileged_and_tells_a_stranger_whose_they_are(data_dir, nobody):
     with Holder(data_dir) as holder:
         assert query(holder.endpoints, "SELECT 1") == 1
         status = wait_until_ready(data_dir)
-        owners = {
-            owner_of(status.postgres_pid),
-            owner_of(status.broker_pid),
-            owner_of(status.cache_pid),
-        }
+        pids = (status.postgres_pid, status.broker_pid, status.cache_pid)
+        owners = {owner_of(pid) for pid in pids}
         assert len(owners) == 1
         assert 0 not in owners
         # The data folder's own files stay root's.
         assert (data_dir / "embedded" / "state.json").stat().st_uid == 0
+        with (
+            Holder(data_dir, account=nobody) as stranger,
+            pytest.raises(AssertionError, match="belongs to user id 0"),
+        ):
+            _ = stranger.endpoints
 
 
 @needs_root
@@ -153,17 +155,6 @@ def test_root_leaves_a_users_folder_usable_by_its_owner(data_dir, nobody):
         assert query(owner.endpoints, "SELECT n FROM kept") == 4
         status = wait_until_ready(data_dir)
         assert owner_of(status.supervisor_pid) == nobody.uid
-
-
-@needs_root
-def test_a_stranger_is_told_whose_folder_it_is(data_dir, nobody):
-    with (
-        Holder(data_dir) as holder,
-        Holder(data_dir, account=nobody) as stranger,
-    ):
-        assert holder.endpoints
-        with pytest.raises(AssertionError, match="belongs to user id 0"):
-            _ = stranger.endpoints
 
 
 @needs_root
