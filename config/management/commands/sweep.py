@@ -9,10 +9,11 @@ import signal
 import threading
 from typing import Any
 
-from celery import current_app
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from kombu.exceptions import OperationalError
+
+from config.celery import app
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,6 @@ class Command(BaseCommand):
     def _ring(self) -> None:
         for task in settings.SWEPT_TASKS:
             try:
-                current_app.send_task(task, retry=False, expires=settings.SWEEP_SECONDS * 10)
+                app.send_task(task, retry=False, expires=settings.SWEEP_SECONDS * 10)
             except OperationalError as error:
                 logger.warning("the broker does not answer, %s waits: %s", task, error)
