@@ -1,0 +1,178 @@
+"""What the API answers, as far as this client reads it.
+
+Members that are not named here are ignored, so that a newer service does not break an older app.
+Ids are opaque strings.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    viewer_id: str
+    access_token: str
+    access_token_expires_at: datetime
+    refresh_token: str
+
+
+class Me(msgspec.Struct, frozen=True):
+    viewer_id: str
+
+
+class Series(msgspec.Struct, frozen=True):
+    id: str
+    title: str
+    synopsis: str
+    locale: str
+    genre: str
+    poster_url: str | None
+    episode_count: int
+
+
+class Episode(msgspec.Struct, frozen=True):
+    id: str
+    number: int
+    title: str
+    duration_ms: int
+
+
+class SeriesPage(msgspec.Struct, frozen=True):
+    series: list[Series]
+    next_cursor: str | None
+
+
+class EpisodePage(msgspec.Struct, frozen=True):
+    episodes: list[Episode]
+    next_cursor: str | None
+
+
+class Price(msgspec.Struct, frozen=True):
+    amount_micros: int
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount_micros / 1_000_000:.2f} {self.currency}"
+
+
+class Balance(msgspec.Struct, frozen=True):
+    coins: int
+    paid_coins: int
+    bonus_coins: int
+
+
+class Offer(msgspec.Struct, frozen=True):
+    pack_id: str
+    code: str
+    title: str
+    coins: int
+    paid_coins: int
+    bonus_coins: int
+    price: Price
+
+
+class Offers(msgspec.Struct, frozen=True):
+    offers: list[Offer]
+
+
+class PaywallEpisode(msgspec.Struct, frozen=True):
+    episode_id: str
+    number: int
+    state: str
+    price_coins: int
+
+
+class Paywall(msgspec.Struct, frozen=True):
+    series_id: str
+    quote: str
+    next_locked_episode_id: str | None
+    balance: Balance
+    episodes: list[PaywallEpisode]
+    offers: list[Offer]
+
+    def in_state(self, state: str) -> list[PaywallEpisode]:
+        """The episodes that are `free`, `owned` or `locked` for this viewer."""
+        return [episode for episode in self.episodes if episode.state == state]
+
+
+class Unlocked(msgspec.Struct, frozen=True):
+    outcome: str
+    episode_id: str
+    entitlement_id: str | None
+    price_coins: int
+    paid_coins: int
+    bonus_coins: int
+    balance: Balance
+
+
+class Playback(msgspec.Struct, frozen=True):
+    episode_id: str
+    number: int
+    url: str
+    expires_at: datetime
+    mime: str
+    duration_ms: int
+
+
+class Playing(msgspec.Struct, frozen=True):
+    playback: Playback
+    next: list[Playback]
+
+
+class Intent(msgspec.Struct, frozen=True):
+    intent_id: str
+    store_product_id: str
+    account_token: str
+    offer: Offer
+
+
+class Sale(msgspec.Struct, frozen=True):
+    transaction: str
+
+
+class Purchase(msgspec.Struct, frozen=True):
+    purchase_id: str
+    transaction_id: str
+    pack_code: str
+    coins: int
+    paid_coins: int
+    bonus_coins: int
+    price: Price
+    credited_now: bool
+
+
+class Wallet(msgspec.Struct, frozen=True):
+    environment: str
+    balance: Balance
+
+
+class Movement(msgspec.Struct, frozen=True):
+    code: str
+    at: datetime
+    coins: int
+    paid_coins: int
+    bonus_coins: int
+    paid_balance_after: int | None
+    bonus_balance_after: int | None
+    episode_id: str | None = None
+    episode_number: int | None = None
+    purchase_id: str | None = None
+    pack_code: str | None = None
+
+
+class Statement(msgspec.Struct, frozen=True):
+    entries: list[Movement]
+    next_cursor: str | None
+
+
+class EpisodePushed(msgspec.Struct, frozen=True):
+    external_id: str
+    episode_id: str
+
+
+class SeriesPushed(msgspec.Struct, frozen=True):
+    series_id: str
+    state: str
+    created: bool
+    unchanged: bool
+    episodes: list[EpisodePushed]
