@@ -1,0 +1,98 @@
+"""What a shop needs before it can sell: coin packs, the fake store's terms, a second price plan.
+
+Everything is made if it is missing and left alone if it is there, so that a demo started again
+keeps what an operator changed in between.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import transaction
+
+from catalog.models import Series
+from payments import pricing
+from payments.models import (
+    CoinPack,
+    PlanAssignment,
+    PricePlan,
+    Provider,
+    StoreProduct,
+    StoreTerms,
+)
+
+SINCE = datetime(2000, 1, 1, tzinfo=UTC)
+FEE_PARTS_PER_MILLION = 150_000
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A coin pack; its product in the fake store is named after its code."""
+
+    code: str
+    title: str
+    price_micros: int
+    paid_coins: int
+    bonus_coins: int
+
+
+PACKS = (
+    Pack("coins-500", "500 coins", 4_990_000, 500, 0),
+    Pack("coins-1000", "1,000 coins + 50", 9_990_000, 1_000, 50),
+    Pack("coins-2000", "2,000 coins + 200", 19_990_000, 2_000, 200),
+    Pack("coins-10000", "10,000 coins + 1,500", 99_990_000, 10_000, 1_500),
+)
+
+SHORT_PLAN = "Short serials"
+SHORT_FREE_COUNT = 2
+SHORT_PRICE_COINS = 40
+SHORT_OVERRIDES = {5: 100}
+"""Two chapters free, forty coins a chapter, and a hundred for the fifth, which ends the story."""
+
+SHORT_SERIALS = ("fantomas-1913",)
+"""With eight chapters free, as in the standard plan, a serial of five would sell nothing."""
+
+
+def load(*, now: datetime) -> None:
+    """Makes what is missing. A plan is assigned to its series once that was pushed."""
+    with transaction.atomic():
+        for position, pack in enumerate(PACKS):
+            _load_pack(pack, position=position, now=now)
+        StoreTerms.objects.get_or_create(
+            provider=Provider.FAKE,
+            effective_from=SINCE,
+            defaults={"fee_parts_per_million": FEE_PARTS_PER_MILLION},
+        )
+        plan = _short_plan(now=now)
+        for series in Series.objects.filter(external_id__in=SHORT_SERIALS):
+            PlanAssignment.objects.get_or_create(series=series, defaults={"plan": plan})
+
+
+def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:
+    row, _ = CoinPack.objects.get_or_create(
+        code=pack.code,
+        defaults={
+            "title": pack.title,
+            "price_micros": pack.price_micros,
+            "paid_coins": pack.paid_coins,
+            "bonus_coins": pack.bonus_coins,
+            "position": position,
+            "created_at": now,
+        },
+    )
+    StoreProduct.objects.get_or_create(
+        provider=Provider.FAKE, pack=row, defaults={"store_product_id": f"fake.{pack.code}"}
+    )
+
+
+def _short_plan(*, now: datetime) -> PricePlan:
+    plan, is_new = PricePlan.objects.get_or_create(name=SHORT_PLAN, defaults={"created_at": now})
+    if is_new:
+        pricing.add_version(
+            plan=plan,
+            effective_from=SINCE,
+            free_count=SHORT_FREE_COUNT,
+            base_price_coins=SHORT_PRICE_COINS,
+            overrides=SHORT_OVERRIDES,
+            now=now,
+        )
+    return plan

@@ -1,0 +1,181 @@
+"""`make demo` from first to last: an empty folder becomes a stocked, running, proven system."""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from catalog.models import Series
+from config import clock
+from demo import catalog, credentials, journey, reference_data, stocking
+from demo.answers import SeriesPushed
+from demo.catalog import Serial
+from demo.client import ViewerClient
+from demo.credentials import Owner
+from demo.facts import WrongFact
+from demo.journey import Expected
+from demo.pipeline import PipelineClient
+from demo.processes import PROJECT, Processes
+from demo.screen import Screen
+from demo.transport import Refused, Transport, Unreachable
+from payments import pricing
+
+HERO = "les-vampires-1915"
+"""The serial that the viewer of the journey searches for, in Chinese."""
+HERO_LOCALE = "zh"
+
+
+class Show:
+    """One run of the demo. Raises what `Processes`, `Transport` and the renderer raise."""
+
+    def __init__(self, processes: Processes, screen: Screen) -> None:
+        self._processes = processes
+        self._screen = screen
+        self._secrets = settings.DATA_DIR / "secrets"
+
+    def run(self, *, has_journey: bool) -> bool:
+        """Bring everything up and say where it is; whether the journey went well, if there was one.
+
+        The processes run on until the caller ends them.
+        """
+        self._screen.heading("Setting up")
+        self._migrate()
+        started = time.monotonic()
+        # They take their time to start, in which the rest is prepared.
+        self._processes.start()
+        now = clock.read()
+        reference_data.load(now=now)
+        api_key = credentials.pipeline_key(self._secrets, now=now)
+        owner = credentials.owner(self._secrets)
+        self._done("coin packs, store terms, price plans, API key, owner", started)
+        self._processes.wait_until_ready()
+        self._done("web server, worker and sweeper run", started)
+        serials = catalog.load()
+        with Transport(self._processes.url) as transport:
+            self._stock(PipelineClient(transport, api_key=api_key), serials)
+            went_well = not has_journey or self._walk(transport, _expected(serials))
+            poster = ViewerClient(transport).series()[0].poster_url or ""
+        self._close(owner, poster)
+        return went_well
+
+    def _migrate(self) -> None:
+        if not _lacks_migrations():
+            return
+        started = time.monotonic()
+        # As another process: it alone may be the owner of the schema.
+        migrated = subprocess.run(  # noqa: S603  our own command
+            [sys.executable, str(PROJECT / "manage.py"), "migrate", "--no-input"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if migrated.returncode != 0:
+            raise MigrationFailed(migrated.stdout + migrated.stderr)
+        self._done("database migrated", started)
+
+    def _stock(self, pipeline: PipelineClient, serials: list[Serial]) -> None:
+        started = time.monotonic()
+        cache = stocking.cache_dir(settings.DATA_DIR)
+        with self._screen.progress("Rendering posters and clips") as progress:
+            rendered = catalog.render_all(serials, cache, progress)
+        count = sum(1 + len(media.clips) for media in rendered.values())
+        self._done(f"{count} posters and clips rendered", started)
+
+        started = time.monotonic()
+        pushed: list[SeriesPushed] = []
+        with self._screen.progress("Pushing serials") as progress:
+
+            def on_pushed(answer: SeriesPushed) -> None:
+                pushed.append(answer)
+                progress(len(pushed), len(serials))
+
+            stocking.push(pipeline, serials, rendered, on_pushed=on_pushed)
+        reference_data.load(now=clock.read())
+        unchanged = sum(answer.unchanged for answer in pushed)
+        self._done(f"{len(pushed)} serials pushed, {unchanged} of them unchanged", started)
+
+    def _walk(self, transport: Transport, expected: Expected) -> bool:
+        """Show a viewer's journey; False, with the reason printed, if a step was not as it must."""
+        self._screen.heading("A viewer's journey, over HTTP")
+        started = time.monotonic()
+        try:
+            for step in journey.walk(transport, expected):
+                took_ms = (time.monotonic() - started) * 1000
+                self._screen.step(step.name, step.seen, duration_ms=took_ms)
+                started = time.monotonic()
+        except (WrongFact, Refused, Unreachable) as error:
+            self._screen.failure(f"  The journey ended early: {error}")
+            return False
+        return True
+
+    def _close(self, owner: Owner, poster: str) -> None:
+        url = self._processes.url
+        password = owner.password or "(changed since)"
+        self._screen.heading(f"Cliffhanger runs at {url}")
+        self._screen.table(
+            [
+                ("API", f"{url}/docs"),
+                ("admin", f"{url}/admin/  as {owner.username}, password {password}"),
+                ("code", manage(f"operator_code {owner.username}")),
+                ("poster", f"{url}{poster}" if poster.startswith("/") else poster),
+                ("search", f"curl '{url}/v1/series?q=vampiros&locale=es'"),
+                ("logs", f"{_shown(settings.DATA_DIR)}/logs/"),
+                ("stop", "Ctrl-C"),
+            ]
+        )
+
+    def _done(self, what: str, started: float) -> None:
+        self._screen.say(f"  {what}  ({time.monotonic() - started:.1f} s)")
+
+
+class MigrationFailed(Exception):
+    """`migrate` failed; the message is what it said."""
+
+
+def _lacks_migrations() -> bool:
+    """Whether the database is not what this code needs."""
+    # Asked as the owner: a fresh database lacks even the role that we assume.
+    with psycopg.connect(settings.DATABASE_URL) as owned:
+        row = owned.execute("SELECT to_regclass('django_migrations')").fetchone()
+    if row is None or row[0] is None:
+        return True
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def manage(command: str) -> str:
+    """The shell command that runs a management command on this instance."""
+    given = [
+        f"{name}={shlex.quote(os.environ[name])}"
+        for name in ("APP_MODE", "DATA_DIR")
+        if name in os.environ
+    ]
+    python = _shown(Path(sys.executable))
+    return " ".join((*given, shlex.quote(python), "manage.py", command))
+
+
+def _shown(path: Path) -> str:
+    """A path as one would type it in the project's folder."""
+    absolute = Path(os.path.abspath(path))
+    return str(absolute.relative_to(PROJECT) if absolute.is_relative_to(PROJECT) else absolute)
+
+
+def _expected(serials: list[Serial]) -> Expected:
+    """What the journey must find. Prices are those in force: an operator may have changed them."""
+    hero = next(serial for serial in serials if serial.external_id == HERO)
+    series = Series.objects.get(external_id=HERO)
+    ladder = pricing.ladder(pricing.version_in_force(series_id=series.id, at=clock.read()).id)
+    title = hero.texts[HERO_LOCALE].title
+    return Expected(
+        search_text=title,
+        locale=HERO_LOCALE,
+        title=title,
+        prices_coins=tuple(ladder.price_of(chapter.number) for chapter in hero.chapters),
+    )
