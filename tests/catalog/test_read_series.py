@@ -64,7 +64,8 @@ def test_lists_newest_first_in_pages(api, db):
     titles = [f"Series {n}" for n in range(7)]
     for days, title in enumerate(titles):
         SeriesFactory(title=title, published_at=PAST + timedelta(days=days // 3))
-    pages, cursor = [], ""
+    pages: list[list[str]] = []
+    cursor: str | None = ""
     while cursor is not None:
         body = api.get("/v1/series", {"limit": 3, "cursor": cursor}).json()
         pages.append([item["title"] for item in body["series"]])

@@ -83,7 +83,8 @@ def test_puts_titles_before_tags_and_tags_before_synopses(db, api):
 def test_pages_through_matches_of_equal_rank_without_loss(db, api):
     for n in range(7):
         _series(f"Railway {n}")
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         body = api.get("/v1/series", {"q": "railway", "limit": 3, "cursor": cursor}).json()
         seen += [item["title"] for item in body["series"]]

@@ -57,10 +57,10 @@ class SeriesFactory(DjangoModelFactory[Series]):
     created_at = PAST
     updated_at = PAST
 
-    @factory.post_generation
+    @factory.post_generation  # type: ignore[untyped-decorator]
     def title(self, create: bool, extracted: str | None, **_: Any) -> None:
         SeriesTextFactory(series=self, title=extracted or f"Title of {self}")
-        search.index(self.id)  # type: ignore[attr-defined]
+        search.index(self.id)
 
 
 class SeriesTextFactory(DjangoModelFactory[SeriesText]):
@@ -85,11 +85,11 @@ class EpisodeFactory(DjangoModelFactory[Episode]):
     created_at = PAST
     updated_at = PAST
 
-    @factory.post_generation
+    @factory.post_generation  # type: ignore[untyped-decorator]
     def version(self, create: bool, extracted: None, **fields: Any) -> None:
         """`version__media=...` and the like reach the current version."""
         self.current_version = EpisodeVersionFactory(episode=self, **fields)
-        self.save(update_fields=["current_version"])  # type: ignore[attr-defined]
+        self.save(update_fields=["current_version"])
 
 
 class EpisodeTextFactory(DjangoModelFactory[EpisodeText]):
