@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
 
 
+@pytest.hookimpl(trylast=True)  # pytest-randomly draws the seed in this hook, too
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[EVIDENCE_ROWS] = []
     config.stash[PROOF_SEED] = config.getoption("randomly_seed", None) or secrets.randbelow(2**31)
