@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.core.files.storage.base import Storage
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.db import Error
+from django.http.request import UnreadablePostError
 
 from catalog.models import MediaAsset
 from config.problems import BodyTooLarge, Problem
@@ -105,7 +106,7 @@ def _spool(
 ) -> int:
     """Copies the stream, checks it, rewinds, and returns its length in bytes."""
     hasher, size_bytes, head = hashlib.sha256(), 0, b""
-    while chunk := stream.read(CHUNK_BYTES):
+    while chunk := _next_chunk(stream):
         size_bytes += len(chunk)
         if size_bytes > settings.MEDIA_UPLOAD_BYTES:
             raise BodyTooLarge(limit_bytes=settings.MEDIA_UPLOAD_BYTES)
@@ -119,6 +120,13 @@ def _spool(
     spool.flush()
     spool.seek(0)
     return size_bytes
+
+
+def _next_chunk(stream: Readable) -> bytes:
+    try:
+        return stream.read(CHUNK_BYTES)
+    except UnreadablePostError as error:
+        raise MediaMismatch("The body ended before its declared length.") from error
 
 
 def _starts_as(content_type: str, head: bytes) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.storage import default_storage
+from django.http.request import UnreadablePostError
 
 from catalog import media
 from catalog.models import MediaAsset
@@ -154,6 +155,19 @@ def test_notices_the_limit_though_a_shorter_length_was_declared(db, own_media, s
             declared_bytes=10,
             now=now,
         )
+    assert _files(own_media) == []
+
+
+def test_keeps_nothing_of_an_upload_that_breaks_off(db, own_media, now):
+    class Cut(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell():
+                raise UnreadablePostError
+            return super().read(100)
+
+    with pytest.raises(media.MediaMismatch, match="ended before"):
+        media.receive(sha256=_sha256(mp4()), content_type="video/mp4", stream=Cut(mp4()), now=now)
+    assert not MediaAsset.objects.exists()
     assert _files(own_media) == []
 
 
