@@ -19,7 +19,7 @@ PROOF_SEED = pytest.StashKey[int]()
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """The test database is created by the owner of the schema, one for each parallel worker."""
-    settings.DATABASES["default"]["OPTIONS"]["assume_role"] = None
+    connection.settings_dict["OPTIONS"]["assume_role"] = None
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def django_db_setup(
 
 def _reconnect_as(role: str | None) -> None:
     connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]
+    connection.close_pool()
     connection.settings_dict["OPTIONS"]["assume_role"] = role
 
 

@@ -130,4 +130,4 @@ def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **chan
         "environment": "production",
         "now": now,
     }
-    return registry.fake_store(settings).sell(**(sale | changes))  # type: ignore[arg-type]
+    return registry.fake_store(settings).sell(**(sale | changes))

@@ -40,7 +40,8 @@ def test_pages_through_without_repeating_or_missing_a_movement(
 ) -> None:
     for _ in range(5):
         fund(device.viewer_id, now=now, paid=10)
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     for _ in range(3):
         page = api.get(
             "/v1/me/wallet/entries", {"limit": 2, "cursor": cursor or ""}, headers=headers
