@@ -11,7 +11,7 @@ from config.embedded.places import Places
 from config.embedded.state import Phase, State
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONHOME", "VIRTUAL_ENV")
 
 
 def spawn(places: Places, lock_descriptor: int, *, durable: bool) -> None:
@@ -28,7 +28,7 @@ def spawn(places: Places, lock_descriptor: int, *, durable: bool) -> None:
         launcher = subprocess.Popen(  # noqa: S603  this very program
             command if durable else [*command, "--not-durable"],
             cwd=_PROJECT,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -42,3 +42,9 @@ def spawn(places: Places, lock_descriptor: int, *, durable: bool) -> None:
         os.close(output)
     if code != 0:
         raise EmbeddedServicesError(f"The supervisor cannot be started:\n{journal.tail(places)}")
+
+
+def _environment() -> dict[str, str]:
+    """The few variables a supervisor needs, and our module path, so that it finds what we found."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {**passed_on, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -93,9 +93,12 @@ class Supervisor:
             instance = prepare(self._places, durable=self._state.durable)
             while self._is_wanted():
                 self._tick(instance)
-        except (EmbeddedServicesError, OSError, subprocess.SubprocessError) as failure:
-            log.exception("giving up")
+        except EmbeddedServicesError as failure:
             error = str(failure)
+            log.error("giving up: %s", error)
+        except (OSError, subprocess.SubprocessError) as failure:
+            error = str(failure)
+            log.exception("giving up")
         self._stop(instance, error)
 
     def _listen_to_signals(self) -> int:

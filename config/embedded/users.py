@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,7 @@ _acquiring = threading.Lock()
 # inherited that descriptor would keep the lock for life.
 _spawning = threading.Lock()
 _watcher: threading.Thread | None = None
+_pause = threading.Event()
 
 
 def acquire(data_dir: Path, *, fsync: bool = True) -> Endpoints:
@@ -152,13 +154,13 @@ def _watch() -> None:
     """See to it that the watching thread runs in this process."""
     global _watcher
     if _holdings and (_watcher is None or not _watcher.is_alive()):
-        _watcher = threading.Thread(target=_watch_forever, name="embedded-services", daemon=True)
+        _pause.clear()
+        _watcher = threading.Thread(target=_watch_until_paused, name="embedded", daemon=True)
         _watcher.start()
 
 
-def _watch_forever() -> None:
-    while True:
-        time.sleep(_WATCH_SECONDS)
+def _watch_until_paused() -> None:
+    while not _pause.wait(_WATCH_SECONDS):
         for holding in list(_holdings.values()):
             try:
                 _revive(holding)
@@ -186,16 +188,27 @@ def _was_killed(places: Places, last: State | None) -> bool:
     return True
 
 
+def _before_fork() -> None:
+    # Forking beside a thread is unsafe and later Pythons warn of it, so ours ends and begins again.
+    _pause.set()
+    if _watcher is not None:
+        _watcher.join()
+    _spawning.acquire()
+
+
+def _after_fork() -> None:
+    _spawning.release()
+    with suppress(RuntimeError):  # an ending process can start no thread, and needs none
+        _watch()
+
+
 def _after_fork_in_child() -> None:
     global _acquiring
     # Another thread of the parent, which does not exist here, may have held it.
     _acquiring = threading.Lock()
-    _spawning.release()
-    _watch()
+    _after_fork()
 
 
 os.register_at_fork(
-    before=_spawning.acquire,
-    after_in_parent=_spawning.release,
-    after_in_child=_after_fork_in_child,
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
 )

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from config import embedded
 from config.embedded.supervisor import IDLE_SECONDS
 from tests.config.embedded_instances import (
+    PROJECT,
     Holder,
     data_folder,
     is_alive,
@@ -19,6 +22,22 @@ from tests.config.embedded_instances import (
     wait_until,
     wait_until_ready,
 )
+
+_FORK = """
+import os, sys, threading
+from pathlib import Path
+counts = []
+os.register_at_fork(before=lambda: counts.append(threading.active_count()))
+from config import embedded
+embedded.acquire(Path(sys.argv[1]), fsync=False)
+counts.append(threading.active_count())
+pid = os.fork()
+counts.append(threading.active_count())
+if pid == 0:
+    os._exit(0 if counts == [2, 1, 2] else 1)
+assert counts == [2, 1, 2], counts
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +103,15 @@ def test_a_newcomer_waits_for_a_stop_and_starts_anew(data_dir):
         after = wait_until_ready(data_dir)
         assert after.supervisor_pid != before.supervisor_pid
         assert not is_alive(before.postgres_pid)
+
+
+def test_no_thread_of_ours_runs_during_a_fork(data_dir):
+    """The watching thread ends before a fork and begins again in both processes."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _FORK, str(data_dir)],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
