@@ -68,7 +68,7 @@ def main() -> int:
     screen = Screen()
     started = time.monotonic()
     try:
-        with stoppable(), _private_folder() as data_dir:
+        with stoppable(), private_folder() as data_dir:
             for step, duration_ms in _timed(_steps(data_dir)):
                 screen.step(step.name, step.seen, duration_ms=duration_ms)
     except Stopped as stopped:
@@ -82,7 +82,7 @@ def main() -> int:
 
 
 def _steps(data_dir: Path) -> Walk:
-    environment = _environment(data_dir)
+    environment = instance_environment(data_dir)
     embedded.acquire(data_dir)
     yield Step("services", "PostgreSQL and two Redis in a temporary folder")
     _manage(environment, "migrate", "--no-input")
@@ -175,7 +175,7 @@ def _timed(steps: Walk) -> Iterator[tuple[Step, float]]:
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
     """A data folder that is gone afterwards, with the services that ran in it."""
     folder = Path(tempfile.mkdtemp(prefix="cliffhanger-smoke-")).resolve()
     folder.chmod(0o711)  # As root, the services run as somebody else, who must pass through.
@@ -186,7 +186,7 @@ def _private_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def _environment(data_dir: Path) -> dict[str, str]:
+def instance_environment(data_dir: Path) -> dict[str, str]:
     """What our commands are told: nothing of this shell's settings, which are another instance's."""
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {

@@ -1,0 +1,90 @@
+"""The demo's packs, terms and plans are made once, and what an operator changed stays."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import models
+
+from demo import reference_data
+from payments import pricing, purchases
+from payments.models import (
+    CoinPack,
+    EpisodePrice,
+    PlanAssignment,
+    PricePlan,
+    PriceVersion,
+    StoreProduct,
+    StoreTerms,
+)
+from tests.factories.catalog import SeriesFactory
+
+TABLES: tuple[type[models.Model], ...] = (
+    CoinPack,
+    StoreProduct,
+    StoreTerms,
+    PricePlan,
+    PriceVersion,
+    EpisodePrice,
+    PlanAssignment,
+)
+
+
+def rows() -> dict[str, list[tuple[object, ...]]]:
+    return {table.__name__: sorted(table.objects.values_list(), key=repr) for table in TABLES}
+
+
+@pytest.fixture
+def short_series(db):
+    return SeriesFactory(external_id=reference_data.SHORT_SERIALS[0])
+
+
+def test_changes_nothing_the_second_time(short_series, now) -> None:
+    reference_data.load(now=now)
+    first = rows()
+    reference_data.load(now=now + timedelta(days=1))
+
+    assert rows() == first
+    assert {name: len(found) for name, found in first.items()} == {
+        "CoinPack": 4,
+        "StoreProduct": 4,
+        "StoreTerms": 1,
+        "PricePlan": 2,
+        "PriceVersion": 2,
+        "EpisodePrice": 1,
+        "PlanAssignment": 1,
+    }
+
+
+def test_assigns_a_plan_to_a_series_that_came_later(db, now) -> None:
+    reference_data.load(now=now)
+    assert not PlanAssignment.objects.exists()
+    series = SeriesFactory(external_id=reference_data.SHORT_SERIALS[0])
+    reference_data.load(now=now)
+
+    version = pricing.version_in_force(series_id=series.id, at=now)
+    ladder = pricing.ladder(version.id)
+    assert [ladder.price_of(number) for number in range(1, 7)] == [0, 0, 40, 40, 100, 40]
+
+
+def test_leaves_the_other_series_to_the_standard_plan(short_series, now) -> None:
+    reference_data.load(now=now)
+    version = pricing.version_in_force(series_id=SeriesFactory().id, at=now)
+
+    assert version.plan.is_default
+
+
+def test_keeps_what_an_operator_changed(short_series, now) -> None:
+    reference_data.load(now=now)
+    CoinPack.objects.filter(code="coins-500").update(title="Starter", price_micros=2_990_000)
+    PlanAssignment.objects.update(plan=PricePlan.objects.get(is_default=True))
+    changed = rows()
+    reference_data.load(now=now)
+
+    assert rows() == changed
+
+
+def test_takes_the_fake_stores_fee_from_every_sale(db, now) -> None:
+    reference_data.load(now=now)
+    terms = purchases.divide(provider="fake", gross_micros=9_990_000, at=now)
+
+    assert (terms.tax_micros, terms.fee_micros, terms.net_micros) == (0, 1_498_500, 8_491_500)
