@@ -18,6 +18,7 @@ import logging
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -113,13 +114,13 @@ def is_deleted(places: Places, folder_descriptor: int) -> bool:
 
 
 def finish_deletion(places: Places, cluster: Cluster) -> None:
-    """Remove what is left of a deleted instance: data outside, or files written meanwhile."""
+    """Remove what is left of a deleted instance: data outside, and files written meanwhile."""
     if cluster.folder != places.folder:
         shutil.rmtree(cluster.folder, ignore_errors=True)
-        return
-    if not places.identity.exists():
-        for name in ("postgres", "broker", "cache"):
-            shutil.rmtree(cluster.folder / name, ignore_errors=True)
+    if not places.identity.exists() and not places.users_lock.exists():
+        shutil.rmtree(places.folder, ignore_errors=True)
+        with suppress(OSError):  # it is not empty, or gone
+            places.data_dir.rmdir()
 
 
 def _mark(instance_id: str) -> str:

@@ -35,7 +35,9 @@ def prepare(cluster: Cluster, binaries: Binaries, *, data_owner_uid: int, durabl
     """
     for draft in cluster.folder.glob("postgres.new-*"):
         shutil.rmtree(draft)
-    if not cluster.postgres.exists():
+    if not any((cluster.postgres / name).exists() for name in ("PG_VERSION", "global/pg_control")):
+        # What a deletion interrupted by running services may have left is no cluster.
+        shutil.rmtree(cluster.postgres, ignore_errors=True)
         _create(cluster, binaries, durable=durable)
     _refuse_other_version(cluster.own_folder("postgres"))
     names = {accounts.name_of(uid) for uid in (cluster.account.uid, data_owner_uid, 0)}

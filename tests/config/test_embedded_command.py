@@ -102,10 +102,8 @@ def test_run_gives_a_command_the_services(data_dir):
 def test_run_ends_as_its_command_does(data_dir):
     assert run(data_dir, "run", "--", sys.executable, "-c", "raise SystemExit(3)").returncode == 3
     missing = run(data_dir, "run", "--", "no-such-program")
-    assert (missing.returncode, missing.stderr) == (
-        127,
-        "no-such-program: No such file or directory\n",
-    )
+    assert missing.returncode == 127
+    assert missing.stderr.startswith("no-such-program: ")
     assert run(data_dir, "run").returncode == 1
     with start(data_dir, "run", "--", "sleep", "60") as process:
         wait_until(lambda: bool(children_of(process.pid, "sleep")))

@@ -85,7 +85,7 @@ def test_a_folder_deleted_in_use_ends_its_services_and_begins_afresh(data_dir):
         wait_until(lambda: not is_alive(before.supervisor_pid))
         assert not is_alive(before.postgres_pid)
         assert not holder.endpoints.socket_dir.exists()
-        assert not (data_dir / "embedded" / "postgres").exists()
+        assert not data_dir.exists()
         with Holder(data_dir) as newcomer:
             assert newcomer.endpoints.socket_dir != holder.endpoints.socket_dir
             assert query(newcomer.endpoints, "SELECT to_regclass('gone')") is None
@@ -103,3 +103,10 @@ def test_a_folder_moved_in_use_is_shut_down_cleanly(data_dir):
     with Holder(moved) as holder:
         assert query(holder.endpoints, "SELECT n FROM kept") == 3
     remove(moved)
+
+
+def test_the_remains_of_a_deletion_are_no_obstacle(data_dir):
+    remains = data_dir / "embedded" / "postgres" / "pg_wal"
+    remains.mkdir(parents=True)
+    with Holder(data_dir) as holder:
+        assert query(holder.endpoints, "SELECT 1") == 1
