@@ -27,13 +27,13 @@ $(READY): requirements.lock
 	@touch "$(READY)"
 
 demo: $(READY) ## Start the whole system with a real catalog, and walk one viewer through it
-	@APP_MODE=demo "$(BIN)/python" manage.py demo
+	@APP_MODE=demo exec "$(BIN)/python" manage.py demo
 
 run: $(READY) ## Start web, worker and sweeper on the data of the demo
-	@APP_MODE=demo "$(BIN)/python" manage.py demo --no-journey
+	@APP_MODE=demo exec "$(BIN)/python" manage.py demo --no-journey
 
 worker: $(READY) ## Start a task worker alone
-	@APP_MODE=$${APP_MODE:-demo} "$(BIN)/celery" -A config worker --loglevel INFO --concurrency 2
+	@APP_MODE=$${APP_MODE:-demo} exec "$(BIN)/celery" -A config worker --loglevel INFO --concurrency 2
 
 test: $(READY) ## Run the test suite on private services
 	@"$(BIN)/pytest" -n 2 $(TEST_FLAGS)
@@ -52,7 +52,7 @@ check: $(READY) ## Lint, format, types, import contracts, migrations, OpenAPI, s
 	@"$(BIN)/codespell"
 
 smoke: $(READY) ## Walk the whole journey over HTTP on a private instance
-	@APP_MODE=demo "$(BIN)/python" -m demo.smoke
+	@APP_MODE=demo exec "$(BIN)/python" -m demo.smoke
 
 bench: $(READY) ## Measure; one `name value unit` line each
 	@"$(BIN)/python" -m tests.benchmarks
@@ -68,5 +68,5 @@ lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 
 clean: ## Stop the embedded services and delete data, caches and the virtual environment
 	@if [ -x "$(BIN)/python" ] && [ -d .data ]; then "$(BIN)/python" -m config.embedded stop --force || true; fi
-	@rm -rf .data .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov "$(VENV)"
+	@rm -rf .data .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov "$(VENV)"
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
