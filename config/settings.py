@@ -156,6 +156,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SAMESITE = "Strict"
 X_FRAME_OPTIONS = "DENY"
@@ -229,7 +231,12 @@ DATABASES = {
         "OPTIONS": {
             **_database_query,
             "assume_role": DATABASE_ROLE or None,
-            "pool": {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 2},
+            "pool": {
+                "min_size": 1,
+                "max_size": DATABASE_POOL_SIZE,
+                "timeout": 2,
+                "reconnect_timeout": 2,
+            },
             "options": "-c statement_timeout=5s -c lock_timeout=2s"
             " -c idle_in_transaction_session_timeout=10s -c timezone=UTC",
         },

@@ -9,19 +9,34 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from config import clock
 from payments.admin import formats
 from payments.models import CoinPack, StoreProduct, StoreTerms
 from payments.money import PARTS_PER_MILLION
 
+MAXIMUM_COINS = 10_000_000
 PARTS_PER_PERCENT = PARTS_PER_MILLION // 100
 
 
 class CoinPackForm(forms.ModelForm[CoinPack]):
     """The price is typed as it is printed on a price tag."""
 
+    paid_coins = forms.IntegerField(
+        min_value=1, max_value=MAXIMUM_COINS, widget=UnfoldAdminIntegerFieldWidget
+    )
+    bonus_coins = forms.IntegerField(
+        min_value=0,
+        max_value=MAXIMUM_COINS,
+        initial=0,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Given free with the purchase.",
+    )
     price = forms.DecimalField(
         min_value=Decimal("0.01"),
         max_value=Decimal(100_000),

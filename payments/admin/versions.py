@@ -63,6 +63,7 @@ class NewVersionForm(forms.Form):
     overrides = forms.CharField(
         label="Prices of single episodes",
         required=False,
+        strip=False,
         max_length=200_000,
         widget=UnfoldAdminTextareaWidget({"rows": 5, "placeholder": "12: 80\n20-24: 90"}),
         help_text="One a line, “12: 80” or “20-24: 90”. 0 makes an episode free.",
@@ -172,6 +173,8 @@ class NewVersionPage(FormView[NewVersionForm]):
         return super().get_form_kwargs() | {"plan": self.plan, "now": self.now}
 
     def get_initial(self) -> dict[str, Any]:
+        if self.request.method == "POST":
+            return {}
         today = price_preview.in_force(plan=self.plan, series=None, now=self.now)
         special = {price.number: price.price_coins for price in today.episode_prices.all()}
         return {
@@ -233,7 +236,6 @@ class NewVersionPage(FormView[NewVersionForm]):
             "original": self.plan,
             "plan": self.plan,
             "back": back,
-            "media": self.model_admin.media + kwargs.get("form", self.get_form()).media,
         }
         return super().get_context_data(
             **self.model_admin.admin_site.each_context(self.request), **own, **kwargs

@@ -1,0 +1,110 @@
+"""Each role may do what its row in the table says, and nothing more."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from config import roles
+from payments.models import PricePlan
+from tests.factories.operators import operator, signed_in
+
+pytestmark = pytest.mark.django_db
+
+SEEN = {
+    "support": {
+        "Episodes",
+        "Media",
+        "Series",
+        "Price plans",
+        "Coin packs",
+        "Store terms",
+        "Wallets",
+        "Purchases",
+        "Purchase intents",
+        "Unlocks",
+        "Entitlements",
+        "Transfers",
+        "Entries",
+        "Lots",
+        "Viewers",
+    },
+    "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
+}
+SEEN["pricing"] = SEEN["support"] - {"Viewers"}
+SEEN["owner"] = SEEN["support"] | {"API keys", "Operators", "Roles", "Audit trail"}
+
+
+@pytest.fixture(params=list(roles.ROLES))
+def role(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def client(role: str) -> Client:
+    return signed_in(operator(role=role))
+
+
+def test_writing_roles_again_changes_nothing_but_what_was_edited() -> None:
+    own = Group.objects.create(name="our own")
+    own.permissions.set(Permission.objects.filter(codename="view_wallet"))
+    roles.write()
+    support = Group.objects.get(name="support")
+    right = set(support.permissions.values_list("codename", flat=True))
+    support.permissions.add(Permission.objects.get(codename="delete_wallet"))
+
+    call_command("create_roles")
+
+    assert set(support.permissions.values_list("codename", flat=True)) == right
+    assert [p.codename for p in own.permissions.all()] == ["view_wallet"]
+    assert Group.objects.count() == len(roles.ROLES) + 1
+
+
+def test_a_permission_that_no_model_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "ROLES", {"janitor": [{"payments.broom": ["view"]}]})
+    Group.objects.all().delete()
+    with pytest.raises(roles.UnknownPermission, match=r"payments\.view_broom"):
+        roles.write()
+    assert not Group.objects.exists()
+
+
+def test_the_sidebar_shows_what_a_role_may_open(client: Client, role: str) -> None:
+    groups = client.get("/admin/").context["sidebar_navigation"]
+    items = [item for group in groups for item in group["items"]]
+    assert {item["title"] for item in items} == SEEN[role] | {"Today"}
+    for item in items:
+        assert client.get(item["link"]).status_code == 200, item
+
+
+def test_a_role_opens_no_other_list(client: Client, role: str) -> None:
+    allowed = {
+        label for part in roles.ROLES[role] for label, actions in part.items() if "view" in actions
+    }
+    for model in admin.site._registry:
+        label = model._meta.label_lower
+        url = reverse(f"admin:{label.replace('.', '_')}_changelist")
+        expected = 200 if label in allowed else 403
+        assert client.get(url).status_code == expected, label
+
+
+def test_only_a_role_that_prices_makes_versions(client: Client, role: str) -> None:
+    plan = PricePlan.objects.create(name="Premiere", created_at="2026-03-01T00:00Z")
+    may = role in {"pricing", "owner"}
+    page = client.get(f"/admin/payments/priceplan/{plan.id}/new-version/")
+    assert page.status_code == (200 if may else 403)
+    assert client.get("/admin/payments/coinpack/add/").status_code == (200 if may else 403)
+
+
+def test_a_built_in_role_is_not_edited_by_hand() -> None:
+    roles.write()
+    client = signed_in(operator("root", is_superuser=True))
+    support = Group.objects.get(name="support")
+    page = f"/admin/auth/group/{support.id}"
+    assert client.get(f"{page}/change/").status_code == 200
+    assert client.post(f"{page}/change/", {"name": "hacked"}).status_code == 403
+    assert client.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
+    own = Group.objects.create(name="our own")
+    assert client.post(f"/admin/auth/group/{own.id}/change/", {"name": "ours"}).status_code == 302
