@@ -92,6 +92,22 @@ def test_another_viewers_transaction_is_refused_and_credits_nobody(
     assert movements() == before
 
 
+def test_a_transaction_credited_to_one_viewer_is_never_credited_to_another(
+    product: StoreProduct, device: Device, now: datetime
+) -> None:
+    """Whatever door it comes through: here below the check of the account token."""
+    signed = signed_sale(product, viewer_id=device.viewer_id, now=now)
+    transaction = purchases.adapter("fake").verify_transaction(signed)
+    sale = {"provider": "fake", "transaction": transaction, "now": now}
+    purchases.credit(viewer_id=device.viewer_id, **sale)
+    before = movements()
+
+    with pytest.raises(purchases.TransactionOfAnotherViewer):
+        purchases.credit(viewer_id=DeviceFactory().viewer_id, **sale)
+
+    assert movements() == before
+
+
 def test_a_sandbox_transaction_credits_the_sandbox_wallet_only(
     api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
