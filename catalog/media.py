@@ -22,6 +22,7 @@ from config.problems import BodyTooLarge, Problem
 
 CHUNK_BYTES = 256 * 1024
 HEAD_BYTES = 16
+FIRST_BOX_BYTES = 1024
 NAME_BYTES = 24
 
 
@@ -131,7 +132,8 @@ def _next_chunk(stream: Readable) -> bytes:
 
 def _starts_as(content_type: str, head: bytes) -> bool:
     if content_type == "video/mp4":
-        return head[4:8] == b"ftyp"
+        # The first box opens with its own length (ISO/IEC 14496-12, 4.2), which is never long.
+        return head[4:8] == b"ftyp" and int.from_bytes(head[:4], "big") <= FIRST_BOX_BYTES
     if content_type == "image/webp":
         return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     start = b"\x89PNG\r\n\x1a\n" if content_type == "image/png" else b"\xff\xd8\xff"

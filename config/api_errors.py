@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, TooManyFieldsSent
 from django.db import Error, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
@@ -85,6 +85,10 @@ def _answer(error: Exception) -> Response | None:
         return _response(error.code, error.members(), challenge | dict(error.headers))
     if isinstance(error, Http404):
         return _response(NotFound.code, NotFound().members())
+    if isinstance(error, TooManyFieldsSent):
+        return _response(
+            "bad_parameter", _members("bad_parameter", "There are too many parameters")
+        )
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
         return _response("forbidden", _members("forbidden", "The caller may not do this"))
     if isinstance(error, exceptions.APIException):

@@ -27,6 +27,8 @@ Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 JSON = "application/json"
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
 #: `\u0000` preceded by an even number of backslashes is an escaped NUL; after an odd number the
 #: first backslash is itself escaped and the rest is plain text.
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -58,9 +60,13 @@ def check_media_type(request: HttpRequest, accepted: Collection[str]) -> None:
 
 
 def check_length(request: HttpRequest) -> None:
-    """Raises LengthRequired for a body sent in chunks: WSGI ends a body at its declared length, so
-    this one would be taken for empty."""
-    if "Transfer-Encoding" in request.headers and "Content-Length" not in request.headers:
+    """Raises LengthRequired for a body of no length that can be read, as one sent in chunks: WSGI
+    ends a body at its declared length, so this one would be taken for empty.
+    """
+    declared = request.headers.get("Content-Length", "")
+    if not _LENGTH.fullmatch(declared or "0"):
+        raise LengthRequired
+    if "Transfer-Encoding" in request.headers and not declared:
         raise LengthRequired
 
 
@@ -69,8 +75,7 @@ def raw(request: HttpRequest, *, limit_bytes: int) -> bytes:
     past `limit_bytes`, before reading them if declared.
     """
     check_length(request)
-    declared = request.headers.get("Content-Length") or "0"
-    if declared.isdigit() and int(declared) > limit_bytes:
+    if int(request.headers.get("Content-Length") or 0) > limit_bytes:
         raise BodyTooLarge(limit_bytes=limit_bytes)
     try:
         body = request.body
@@ -85,7 +90,8 @@ def raw(request: HttpRequest, *, limit_bytes: int) -> bytes:
 
 def decode(body: bytes, shape: type[Shape]) -> Shape:
     """`body` as `shape`. Raises MalformedBody with the place and the reason."""
-    if _ESCAPED_NUL.search(body):
+    # Most bodies have none, and finding that out is a hundred times faster without an expression.
+    if b"\\u0000" in body and _ESCAPED_NUL.search(body):
         raise MalformedBody("NUL characters are not accepted.")
     try:
         decoded = msgspec.json.decode(body or b"{}", type=shape)

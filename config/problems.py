@@ -41,7 +41,7 @@ class BodyTooLarge(Problem):
 
 class LengthRequired(Problem):
     code = "length_required"
-    title = "The request body comes without a Content-Length"
+    title = "The request body comes without a Content-Length that can be read"
 
 
 class UnsupportedMediaType(Problem):

@@ -14,7 +14,12 @@ from viewers.models import Environment
 
 
 class FakeCheckout(Endpoint):
-    @operation(summary="Buy in the fake store", body=FakeSaleRequest, answer=FakeSaleAnswer)
+    @operation(
+        summary="Buy in the fake store",
+        body=FakeSaleRequest,
+        answer=FakeSaleAnswer,
+        refusals=[ProductUnknown],
+    )
     def post(self, request: Request, *, now: datetime, body: FakeSaleRequest) -> FakeSaleAnswer:
         """Plays the store's part: takes no money and answers a signed transaction."""
         product = (
