@@ -1,0 +1,196 @@
+"""One small world with a row for everything an operation may be about, and a valid call to each."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from catalog import playback
+from catalog.models import Episode, Series
+from payments import paywall
+from payments.models import StoreProduct
+from tests.factories.catalog import (
+    EpisodeFactory,
+    SeriesFactory,
+    episode_push,
+    png,
+    series_push,
+    stored_poster,
+    stored_video,
+)
+from tests.factories.payments import StoreProductFactory, default_plan, fund, signed_sale
+from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers, viewer_headers
+from viewers import refresh_tokens
+from viewers.models import ApiKey, Device
+
+EPISODES = 12  # the default plan: eight free, then 60 coins each
+FREE, LOCKED = 1, 9
+WALLET_COINS = 5000
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that succeeds with `status`. A dict is sent as JSON, bytes as they are."""
+
+    status: int = 200
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | bytes | None = None
+    content_type: str = "application/json"
+
+    def wire(self) -> tuple[bytes, str]:
+        """Its body and content type as they are sent."""
+        if self.body is None:
+            return b"", ""
+        return self.body if isinstance(self.body, bytes) else msgspec.json.encode(
+            self.body
+        ), self.content_type
+
+
+class World:
+    """A published series with free and locked episodes, a pack on sale, and a funded viewer."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        default_plan()
+        self.video, self.poster = stored_video(), stored_poster()
+        self.series: Series = SeriesFactory(title="The Hazards of Helen")
+        self.episodes = {
+            number: EpisodeFactory(series=self.series, number=number, version__media=self.video).id
+            for number in range(1, EPISODES + 1)
+        }
+        self.product: StoreProduct = StoreProductFactory()
+        self.viewer: Device = DeviceFactory()
+        self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
+        fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
+        self._pipeline = pipeline_headers(now=now)
+        # A key notes its use once a minute: that is not for a refused call to be blamed with.
+        ApiKey.objects.update(last_used_at=now)
+
+    @property
+    def quote(self) -> str:
+        """What the viewer's paywall promises."""
+        shown = paywall.show(
+            viewer_id=self.viewer.viewer_id,
+            environment="production",
+            series_id=self.series.id,
+            now=self.now,
+        )
+        return shown.quote.token()
+
+    def sale(self) -> str:
+        """A transaction of the fake store that nobody has handed in yet."""
+        return signed_sale(self.product, viewer_id=self.viewer.viewer_id, now=self.now)
+
+    def headers(self, credential: str | None) -> dict[str, str]:
+        """What a caller with the right credential sends at this world's moment."""
+        if credential == "viewerToken":
+            return viewer_headers(self.viewer, now=self.now)
+        if credential == "apiKey":
+            return self._pipeline
+        return clock_headers(self.now)
+
+
+def _push(world: World) -> list[Call]:
+    body = series_push(
+        episodes=[episode_push(1, video=world.video)],
+        poster_sha256=world.poster.sha256,
+        publish_at="2026-03-01T09:00:00Z",
+    )
+    path = {"external_id": f"helen-{uuid4()}"}
+    return [Call(status=201, path=path, body=body), Call(path=path, body=body)]
+
+
+def _upload(world: World) -> Call:
+    content = png(uuid4().bytes)
+    return Call(
+        path={"sha256": hashlib.sha256(content).hexdigest()}, body=content, content_type="image/png"
+    )
+
+
+def _submit(world: World) -> list[Call]:
+    path, body = {"provider": "fake"}, {"transaction": world.sale()}
+    return [Call(status=201, path=path, body=body), Call(path=path, body=body)]
+
+
+def _unlock(world: World) -> Call:
+    body = {"quote": world.quote, "playback_session_id": str(uuid4()), "position_ms": 61_000}
+    return Call(path={"episode_id": str(world.episodes[LOCKED])}, body=body)
+
+
+def _guest(world: World) -> Call:
+    body = {
+        "install_id": str(uuid4()),
+        "platform": "ios",
+        "app_version": "1.4.2",
+        "locale": "en-US",
+        "region": "US",
+    }
+    return Call(status=201, body=body)
+
+
+def _of_series(world: World) -> Call:
+    return Call(path={"series_id": str(world.series.id)})
+
+
+def _intent(world: World) -> Call:
+    return Call(status=201, body={"pack_id": str(world.product.pack_id), "provider": "fake"})
+
+
+def _sale(world: World) -> Call:
+    body = {
+        "product_id": world.product.store_product_id,
+        "account_token": str(world.viewer.viewer_id),
+        "intent_id": None,
+    }
+    return Call(body=body)
+
+
+def _poster(world: World) -> Call:
+    return Call(path={"name": world.poster.storage_key.rpartition("/")[2]})
+
+
+def _video(world: World) -> Call:
+    version = Episode.objects.get(id=world.episodes[FREE]).current_version
+    issued = playback.issue(version=version, viewer_id=world.viewer.viewer_id, now=world.now)
+    return Call(path={"token": issued.url.rpartition("/")[2]})
+
+
+#: Calls that succeed, by operation id: together they reach every 2xx that is documented.
+CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
+    "get_bootstrap": lambda world: Call(),
+    "get_series_list": lambda world: Call(query={"q": "hazards", "limit": "3"}),
+    "get_series": _of_series,
+    "get_episodes": _of_series,
+    "get_series_paywall": _of_series,
+    "get_me": lambda world: Call(),
+    "get_my_wallet": lambda world: Call(),
+    "get_my_statement": lambda world: Call(query={"limit": "1"}),
+    "get_offers": lambda world: Call(query={"placement": "paywall"}),
+    "post_register_guest": _guest,
+    "post_exchange_refresh_token": lambda world: Call(body={"refresh_token": world.refresh_token}),
+    "post_unlock_episode": _unlock,
+    "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
+    "post_create_intent": _intent,
+    "post_submit_transaction": _submit,
+    "post_fake_checkout": _sale,
+    "put_series_push": _push,
+    "get_poster": _poster,
+    "get_video": _video,
+    "put_media_upload": _upload,
+}
+
+
+def calls(world: World, operation_id: str) -> list[Call]:
+    """The calls of an operation that succeed. Raises KeyError for one that nobody has listed."""
+    made = CALLS[operation_id](world)
+    return made if isinstance(made, list) else [made]
+
+
+def later(now: datetime) -> datetime:
+    """A moment when tokens and quotes of `now` have expired."""
+    return now + timedelta(days=2)

@@ -1,0 +1,74 @@
+"""Sending anything at all to an operation, and seeing whether it moved something."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.apps import apps
+from django.core.files.storage import default_storage
+from django.http import HttpResponse
+from django.test import Client
+
+from tests.contracts import refusals
+from tests.contracts.document import Operation
+
+OURS = ("viewers", "catalog", "payments")
+
+
+def address(
+    operation: Operation, path: Mapping[str, str], query: Mapping[str, str] | None = None
+) -> str:
+    """The operation's URL with its path parameters put in, percent-encoded."""
+    url = operation.path
+    for name, value in path.items():
+        url = url.replace(f"{{{name}}}", quote(value, safe=""))
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+def send(
+    client: Client,
+    operation: Operation,
+    url: str,
+    *,
+    body: bytes = b"",
+    content_type: str = "application/json",
+    headers: Mapping[str, str],
+    **environ: str,
+) -> HttpResponse:
+    """One request with the operation's method. `environ` overrides the WSGI environment."""
+    sent: HttpResponse = client.generic(
+        operation.method, url, body, content_type, headers=dict(headers), **environ
+    )
+    if sent.streaming:
+        # Read to its end, for only then is the file behind it closed.
+        list(sent)
+    return sent
+
+
+def complaint(response: HttpResponse, *, codes: Collection[str]) -> str | None:
+    """Why a refusal is not as it must be, or None."""
+    return refusals.fault(
+        response.status_code, response.headers.get("Content-Type"), _content(response), codes=codes
+    )
+
+
+def code_of(response: HttpResponse) -> str | None:
+    """The problem code of an answer, or None of a success."""
+    return refusals.code_of(_content(response))
+
+
+def everything() -> dict[str, Any]:
+    """Every row of ours and every file of media: equal before and after means nothing moved."""
+    rows: dict[str, Any] = {
+        model._meta.label: list(model._default_manager.order_by("pk").values_list())
+        for app in OURS
+        for model in apps.get_app_config(app).get_models()
+    }
+    folder = Path(default_storage.path(""))
+    rows["media"] = sorted(file for file in folder.rglob("*") if file.is_file())
+    return rows
+
+
+def _content(response: HttpResponse) -> bytes:
+    return b"" if response.streaming else response.content
