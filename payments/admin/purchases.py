@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -51,13 +51,12 @@ class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """A transaction id is looked up in every store and environment, as the index is ordered."""
-        found = search_exactly(queryset, self.exact_search_fields, search_term)
-        by_store = queryset.filter(
+        by_store = Q(
             provider__in=Provider.values,
             environment__in=Environment.values,
             transaction_id=search_term.strip().replace("\x00", ""),
         )
-        return (found | by_store if search_term.strip() else found), False
+        return search_exactly(queryset, self.exact_search_fields, search_term, by_store), False
 
     @admin.display(description="Coins")
     def coins(self, purchase: Purchase) -> str:

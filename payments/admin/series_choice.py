@@ -49,18 +49,17 @@ def _named(series: Series, title: str | None) -> str:
 
 def find(term: str) -> QuerySet[Series]:
     """Series whose texts have every word of `term`, the last perhaps only begun; newest first."""
-    found: QuerySet[Series] = Series.objects.order_by(
-        F("published_at").desc(nulls_last=True), "-id"
-    )
     term = term.strip().replace("\x00", "")
     if not term:
-        return found
+        newest: QuerySet[Series] = Series.objects.filter(state=Series.State.PUBLISHED)
+        return newest.order_by("-published_at", "-id")
     matching = Q(external_id=term)
     if (whole := search.query(term)) is not None:
         matching |= Q(search=whole)
     if (begun := _last_word_begun(term)) is not None:
         matching |= Q(search=begun)
-    return found.filter(matching)
+    found: QuerySet[Series] = Series.objects.filter(matching)
+    return found.order_by(F("published_at").desc(nulls_last=True), "-id")
 
 
 def _last_word_begun(term: str) -> Any:

@@ -18,7 +18,6 @@ from config.read_only_admin import ReadOnlyAdmin
 from payments import wallets
 from payments.admin import formats
 from payments.admin.series_choice import titles
-from payments.chart import TransferCode
 from payments.models import Entitlement, Entry, Lot, Wallet
 from payments.wallets import Movement
 
@@ -143,9 +142,8 @@ def _lines(page: Sequence[Movement]) -> list[dict[str, Any]]:
     sides: dict[UUID, list[Entry]] = {}
     for entry in Entry.objects.filter(transfer__in=[m.transfer for m in page]).order_by("id"):
         sides.setdefault(entry.transfer_id, []).append(entry)
-    series_ids = {
-        m.transfer.unlock.episode.series_id for m in page if m.transfer.code == TransferCode.UNLOCK
-    }
+    unlocks = [unlock for m in page if (unlock := getattr(m.transfer, "unlock", None))]
+    series_ids = {unlock.episode.series_id for unlock in unlocks}
     series_titles = titles(Series.objects.filter(id__in=series_ids))
     return [
         {
