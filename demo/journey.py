@@ -4,6 +4,7 @@ Each step does what an app does, holds the answers against exact facts, and yiel
 what was seen. `make demo` shows it, `make smoke` proves an instance with it.
 """
 
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -43,6 +44,14 @@ class Expected:
 
 
 Walk = Iterator[Step]
+
+
+def timed(steps: Walk) -> Iterator[tuple[Step, float]]:
+    """Each step with how long it took, in milliseconds."""
+    started = time.monotonic()
+    for step in steps:
+        yield step, (time.monotonic() - started) * 1000
+        started = time.monotonic()
 
 
 def walk(transport: Transport, expected: Expected) -> Walk:

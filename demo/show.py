@@ -104,12 +104,9 @@ class Show:
     def _walk(self, transport: Transport, expected: Expected) -> bool:
         """Show a viewer's journey; False, with the reason printed, if a step was not as it must."""
         self._screen.heading("A viewer's journey, over HTTP")
-        started = time.monotonic()
         try:
-            for step in journey.walk(transport, expected):
-                took_ms = (time.monotonic() - started) * 1000
-                self._screen.step(step.name, step.seen, duration_ms=took_ms)
-                started = time.monotonic()
+            for step, duration_ms in journey.timed(journey.walk(transport, expected)):
+                self._screen.step(step.name, step.seen, duration_ms=duration_ms)
         except (WrongFact, Refused, Unreachable) as error:
             self._screen.failure(f"  The journey ended early: {error}")
             return False

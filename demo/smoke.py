@@ -69,7 +69,7 @@ def main() -> int:
     started = time.monotonic()
     try:
         with stoppable(), private_folder() as data_dir:
-            for step, duration_ms in _timed(_steps(data_dir)):
+            for step, duration_ms in journey.timed(_steps(data_dir)):
                 screen.step(step.name, step.seen, duration_ms=duration_ms)
     except Stopped as stopped:
         screen.failure(f"  Stopped by {stopped}.")
@@ -165,13 +165,6 @@ def _serial(external_id: str) -> Serial:
 
 def _first_chapters(serial: Serial, count: int) -> Serial:
     return replace(serial, chapters=serial.chapters[:count])
-
-
-def _timed(steps: Walk) -> Iterator[tuple[Step, float]]:
-    started = time.monotonic()
-    for step in steps:
-        yield step, (time.monotonic() - started) * 1000
-        started = time.monotonic()
 
 
 @contextmanager

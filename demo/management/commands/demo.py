@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from demo.catalog import ClipRenderError
 from demo.ports import NoFreePort
 from demo.processes import AlreadyRunning, Processes, StartFailed
 from demo.screen import Screen
@@ -15,7 +16,15 @@ from demo.stopping import Stopped, stoppable
 from demo.transport import Refused, Unreachable
 
 DEFAULT_PORT = 8000
-FAILURES = (NoFreePort, AlreadyRunning, StartFailed, MigrationFailed, Refused, Unreachable)
+FAILURES = (
+    AlreadyRunning,
+    ClipRenderError,
+    MigrationFailed,
+    NoFreePort,
+    Refused,
+    StartFailed,
+    Unreachable,
+)
 
 
 class Command(BaseCommand):
