@@ -61,8 +61,8 @@ class Show:
         with Transport(self._processes.url) as transport:
             self._stock(PipelineClient(transport, api_key=api_key), serials)
             went_well = not has_journey or self._walk(transport, _expected(serials))
-            poster = ViewerClient(transport).series()[0].poster_url or ""
-        self._close(owner, poster)
+            shown = ViewerClient(transport).series()
+        self._close(owner, next((series.poster_url for series in shown if series.poster_url), ""))
         return went_well
 
     def _migrate(self) -> None:
