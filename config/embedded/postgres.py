@@ -23,7 +23,9 @@ from config.embedded.programs import Program, environment
 
 MAJOR = "18"
 _UNDEFINED_DATABASE = "3D000"
-_DUPLICATE_DATABASE = "42P04"
+# It exists, is being created, its template is in use, or the server is going down or coming up.
+_TRY_AGAIN = frozenset({"42P04", "23505", "55006", "57P01", "57P03"})
+_CREATION_SECONDS = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -170,10 +172,14 @@ def _answers(socket_file: Path) -> bool:
 def _create_database(socket_file: Path) -> None:
     try:
         wire.postgres_answers(
-            socket_file, user=OWNER, database="postgres", sql=f"CREATE DATABASE {DATABASE}"
+            socket_file,
+            user=OWNER,
+            database="postgres",
+            sql=f"CREATE DATABASE {DATABASE}",
+            timeout_seconds=_CREATION_SECONDS,
         )
     except wire.PostgresRefused as refusal:
-        if refusal.sqlstate != _DUPLICATE_DATABASE:
+        if refusal.sqlstate not in _TRY_AGAIN:
             raise EmbeddedServicesError(f"The database cannot be created: {refusal}") from refusal
 
 

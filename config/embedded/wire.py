@@ -17,13 +17,23 @@ class PostgresRefused(Exception):
         self.sqlstate = sqlstate
 
 
-def postgres_answers(socket_file: Path, *, user: str, database: str, sql: str = "") -> None:
+def postgres_answers(
+    socket_file: Path,
+    *,
+    user: str,
+    database: str,
+    sql: str = "",
+    timeout_seconds: float = _TIMEOUT_SECONDS,
+) -> None:
     """Log in and, if given, run one statement, both without a password.
 
-    Raises PostgresRefused when the server says no, for instance because it is still recovering,
-    and OSError when nobody answers.
+    `timeout_seconds` is for each answer. Raises PostgresRefused when the server says no, for
+    instance because it is still recovering, and OSError when nobody answers in time.
     """
-    with _connected(socket_file) as connection, connection.makefile("rb") as answers:
+    with (
+        _connected(socket_file, timeout_seconds) as connection,
+        connection.makefile("rb") as answers,
+    ):
         names = f"user\0{user}\0database\0{database}\0\0".encode()
         connection.sendall(struct.pack("!II", len(names) + 8, _PROTOCOL_3_0) + names)
         _wait_until_ready(answers)
@@ -39,15 +49,15 @@ def redis_answers(socket_file: Path) -> bool:
 
     Raises OSError when nobody answers.
     """
-    with _connected(socket_file) as connection:
+    with _connected(socket_file, _TIMEOUT_SECONDS) as connection:
         connection.sendall(b"PING\r\n")
         return connection.recv(64).startswith(b"+PONG")
 
 
-def _connected(socket_file: Path) -> socket.socket:
+def _connected(socket_file: Path, timeout_seconds: float) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        connection.settimeout(_TIMEOUT_SECONDS)
+        connection.settimeout(timeout_seconds)
         connection.connect(str(socket_file))
     except OSError:
         connection.close()

@@ -12,7 +12,8 @@ import redis
 from kombu import Connection
 
 from config import embedded
-from config.embedded.endpoints import Endpoints
+from config.embedded import postgres
+from config.embedded.endpoints import POSTGRES_SOCKET, Endpoints
 from tests.config.embedded_instances import Holder, data_folder, is_alive, query, wait_until_ready
 
 
@@ -86,6 +87,12 @@ def test_sorts_and_reads_words_as_unicode(services):
     assert query(services, "SELECT lower('ÉLAN')") == "élan"
     words = query(services, "SELECT to_tsvector('simple', '“你好” 世界')::text")
     assert words == "'世界':2 '你好':1"
+
+
+def test_creating_the_database_again_is_no_error(services):
+    """As when the first attempt took so long that it was given up and repeated."""
+    postgres._create_database(services.socket_dir / POSTGRES_SOCKET)
+    assert query(services, "SELECT current_database()") == "cliffhanger"
 
 
 def test_costs_milliseconds_while_the_services_run(running):
