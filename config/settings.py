@@ -401,7 +401,10 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     # Refusals are answers, not incidents: only 5xx are worth a line.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }
 # Codes are good for half a minute around the present one, by the machine's clock.
 OTP_TOTP_ISSUER = "Cliffhanger"
