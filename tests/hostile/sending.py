@@ -53,9 +53,9 @@ def complaint(response: HttpResponse, *, codes: Collection[str]) -> str | None:
     )
 
 
-def code_of(response: HttpResponse) -> str | None:
-    """The problem code of an answer, or None of a success."""
-    return refusals.code_of(_content(response))
+def shown(response: HttpResponse) -> str:
+    """An answer in one line, for what a failing test says."""
+    return f"{response.status_code} {_content(response)[:200]!r}"
 
 
 def everything() -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
 from tests.hostile.fragments import DEEP
-from tests.hostile.sending import address, complaint, everything, send
+from tests.hostile.sending import address, complaint, everything, send, shown
 from tests.proof import Proof
 
 TAKING_JSON = [operation for operation in document.operations() if operation.body_schema]
@@ -132,7 +132,7 @@ def test_refuses_what_is_not_one_plain_object(
     for name, become in BODIES.items():
         response = send(stranger, operation, url, body=become(right), headers=headers)
         if complaint(response, codes=MALFORMED):
-            wrong.append((name, response.status_code, response.content[:200]))
+            wrong.append((name, shown(response)))
 
     assert wrong == []
     assert everything() == before
@@ -152,7 +152,7 @@ def test_refuses_a_body_declared_as_something_else(
             stranger, operation, url, body=right, content_type=media_type, headers=headers
         )
         if complaint(response, codes={"unsupported_media_type"}):
-            wrong.append((media_type, response.status_code, response.content[:200]))
+            wrong.append((media_type, shown(response)))
 
     assert wrong == []
     assert everything() == before
@@ -189,7 +189,7 @@ def test_refuses_a_body_of_no_length(operation: Operation, world: World, strange
     for environ in (chunked, *({"CONTENT_LENGTH": length} for length in LENGTHS.values())):
         response = send(stranger, operation, url, body=right, headers=headers, **environ)
         if complaint(response, codes={"length_required"}):
-            wrong.append((environ, response.status_code, response.content[:200]))
+            wrong.append((environ, shown(response)))
 
     assert wrong == []
     assert everything() == before
@@ -210,7 +210,7 @@ def test_survives_a_body_with_bytes_changed_at_random(
         response = send(stranger, operation, url, body=body, headers=headers)
         is_success = response.status_code in operation.success_statuses
         if not is_success and complaint(response, codes=operation.codes):
-            wrong.append((body, response.status_code, response.content[:200]))
+            wrong.append((body, shown(response)))
 
     assert wrong == []
     proof.record("T32", f"{operation}, bytes changed at random", violations=0)

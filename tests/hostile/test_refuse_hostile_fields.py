@@ -15,7 +15,7 @@ from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
 from tests.hostile.fragments import FRAGMENTS, places, put, strict
-from tests.hostile.sending import address, complaint, everything, send
+from tests.hostile.sending import address, complaint, everything, send, shown
 
 TAKING_JSON = [operation for operation in document.operations() if operation.body_schema]
 Attempt = tuple[tuple[str | int, ...], str, bytes]
@@ -69,7 +69,7 @@ def test_takes_what_the_document_allows_and_nothing_else(
     for place, name, body in refused:
         response = send(stranger, operation, url, body=body, headers=headers)
         if complaint(response, codes=MALFORMED):
-            wrong.append((place, name, response.status_code, response.content[:200]))
+            wrong.append((place, name, shown(response)))
 
     assert wrong == []
     assert everything() == before
@@ -77,7 +77,7 @@ def test_takes_what_the_document_allows_and_nothing_else(
         response = send(stranger, operation, url, body=body, headers=headers)
         is_success = response.status_code in operation.success_statuses
         if not is_success and complaint(response, codes=operation.codes - MALFORMED):
-            wrong.append((place, name, response.status_code, response.content[:200]))
+            wrong.append((place, name, shown(response)))
     assert wrong == []
 
 

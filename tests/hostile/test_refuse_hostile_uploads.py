@@ -12,7 +12,7 @@ from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
 from tests.factories.catalog import MP4_HEAD, PNG_HEAD
-from tests.hostile.sending import address, complaint, everything, send
+from tests.hostile.sending import address, complaint, everything, send, shown
 
 TAKING_FILES = [operation for operation in document.operations() if operation.raw_body_types]
 MISTAKEN = frozenset({"media_mismatch"})
@@ -61,7 +61,7 @@ def test_refuses_a_file_that_is_something_else(
             CONTENT_LENGTH=str(len(content)),
         )
         if complaint(response, codes=MISTAKEN):
-            wrong.append((name, response.status_code, response.content[:200]))
+            wrong.append((name, shown(response)))
 
     assert wrong == []
     assert everything() == before
@@ -80,7 +80,7 @@ def test_refuses_a_file_of_a_type_it_does_not_take(
             stranger, operation, url, body=call.body, content_type=media_type, headers=headers
         )
         if complaint(response, codes={"unsupported_media_type"}):
-            wrong.append((media_type, response.status_code, response.content[:200]))
+            wrong.append((media_type, shown(response)))
 
     assert wrong == []
     assert everything() == before
