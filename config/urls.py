@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from config import health
@@ -17,6 +18,7 @@ urlpatterns = [
     path("v1/", include("catalog.urls")),
     path("v1/", include("payments.urls")),
     path("", include("catalog.media_urls")),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),

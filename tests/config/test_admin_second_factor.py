@@ -98,6 +98,10 @@ def test_no_url_answers_anybody_else() -> None:
                 assert answer.url.startswith(LOGIN), (url, answer.url)
 
 
+def test_the_admin_is_found_without_its_slash() -> None:
+    assert Client().get("/admin").url == "/admin/"
+
+
 def test_every_page_is_open_after_the_code(dana: User) -> None:
     client = signed_in(dana)
     for model in admin.site._registry:
