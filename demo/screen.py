@@ -45,8 +45,10 @@ class Screen:
         self.say(text, style="red")
 
     def table(self, rows: Sequence[tuple[str, str]]) -> None:
-        """Labels and what belongs to them."""
+        """Labels and what belongs to them; rows without a text are left out."""
         for label, text in rows:
+            if not text:
+                continue
             self.say(f"  {label:<{_LABEL_COLUMNS}}  {text}")
 
     @contextmanager
