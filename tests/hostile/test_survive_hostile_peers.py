@@ -93,7 +93,8 @@ def _exchange(port: int, sent: bytes, *, hang_up: bool = False) -> bytes:
     with connection as peer, contextlib.suppress(ConnectionError):
         peer.sendall(sent)
         if hang_up:
-            peer.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # the server may have hung up before
+                peer.shutdown(socket.SHUT_WR)
         while piece := peer.recv(65536):
             answered += piece
     return answered
