@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Caution
+from django.core.exceptions import ImproperlyConfigured
 
 from config import keyring
 
@@ -21,7 +22,11 @@ def _refuse(code: str, message: str, hint: str) -> Error:
 
 
 def _secret_key() -> CheckMessage | None:
-    if len(settings.SECRET_KEY) >= MINIMUM_SECRET_KEY_CHARACTERS:
+    try:
+        characters = len(settings.SECRET_KEY)
+    except ImproperlyConfigured:  # Django's answer to an empty one, whoever asks
+        characters = 0
+    if characters >= MINIMUM_SECRET_KEY_CHARACTERS:
         return None
     return _refuse(
         "E001",

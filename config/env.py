@@ -44,9 +44,12 @@ class Environment:
             raise BadEnvironment(f"{name} is {value!r}; it must be one of {', '.join(choices)}.")
         return value
 
-    def flag(self, name: str, *, default: bool = False, help: str) -> bool:  # noqa: A002
-        """True for 1/true/yes/on, False for 0/false/no/off. Raises BadEnvironment otherwise."""
-        self._declare(name, "flag", "on" if default else "off", help)
+    def flag(self, name: str, *, default: bool = False, shown: str = "", help: str) -> bool:  # noqa: A002
+        """True for 1/true/yes/on, False for 0/false/no/off. Raises BadEnvironment otherwise.
+
+        `shown` is how a default that depends on the mode appears in the documentation.
+        """
+        self._declare(name, "flag", shown or ("on" if default else "off"), help)
         value = self.source.get(name, "").strip().lower()
         if value in {"1", "true", "yes", "on"}:
             return True
@@ -68,9 +71,16 @@ class Environment:
             )
         return int(value)
 
-    def words(self, name: str, *, default: str = "", help: str) -> list[str]:  # noqa: A002
-        """A comma-separated list, blanks dropped."""
-        self._declare(name, "comma-separated list", default, help)
+    def words(
+        self,
+        name: str,
+        *,
+        default: str = "",
+        shown: str = "",
+        help: str,  # noqa: A002
+    ) -> list[str]:
+        """A comma-separated list, blanks dropped; `shown` as for `flag`."""
+        self._declare(name, "comma-separated list", shown or default, help)
         return [word.strip() for word in self.source.get(name, default).split(",") if word.strip()]
 
     def path(self, name: str, *, default: Path, shown: str, help: str) -> Path:  # noqa: A002

@@ -68,6 +68,7 @@ KEYRING = _secret_or_generated(
 ALLOWED_HOSTS = env.words(
     "ALLOWED_HOSTS",
     default="" if PRODUCTION else "localhost,127.0.0.1,[::1],testserver",
+    shown="`localhost,127.0.0.1,[::1],testserver`; none in production",
     help="Host names this service answers to. A wildcard is refused in production.",
 )
 CSRF_TRUSTED_ORIGINS = env.words(
@@ -81,6 +82,7 @@ PUBLIC_URL = env.text(
 BEHIND_TLS_PROXY = env.flag(
     "BEHIND_TLS_PROXY",
     default=PRODUCTION,
+    shown="`on` in production, else `off`",
     help="Trust X-Forwarded-Proto from the proxy in front, and send secure cookies and HSTS.",
 )
 
@@ -125,6 +127,7 @@ if PRODUCTION:
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.request_clock.RequestClock",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -325,11 +328,13 @@ SPECTACULAR_SETTINGS = {
 SIMULATED_CLOCK = env.flag(
     "SIMULATED_CLOCK",
     default=not PRODUCTION,
+    shown="`off` in production, else `on`",
     help="Honour the signed X-Clock header. Refused in production.",
 )
 FAKE_STORE = env.flag(
     "FAKE_STORE",
     default=not PRODUCTION,
+    shown="`off` in production, else `on`",
     help="Accept purchases of the fake store and serve its checkout. Refused in production.",
 )
 FAKE_STORE_KEY = _secret_or_generated(
@@ -344,7 +349,7 @@ REFRESH_TOKEN_DAYS = env.integer(
 )
 REFRESH_GRACE_SECONDS = env.integer(
     "REFRESH_GRACE_SECONDS",
-    default=10,
+    default=60,
     help="How long after its first use a refresh token may be presented again, in case the reply "
     "was lost. Later than that it counts as stolen.",
 )
