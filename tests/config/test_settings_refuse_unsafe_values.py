@@ -1,0 +1,195 @@
+"""A production process says everything that is unsafe about it, and serves nobody until it is safe."""
+
+import base64
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from django.conf import settings as project
+from pytest_django.fixtures import Settings
+
+from config import checks, keyring
+
+KEYRING = f"a:{base64.b64encode(bytes(32)).decode()}"
+SAFE: Mapping[str, str] = {
+    "APP_MODE": "production",
+    "SECRET_KEY": "not a secret, but long enough to pass for one in a test of it 0123456789",
+    "KEYRING": KEYRING,
+    "ALLOWED_HOSTS": "api.example",
+    "DATABASE_URL": "postgresql:///none",
+    "REDIS_URL": "redis://none/0",
+    "CACHE_URL": "redis://none/1",
+}
+UNSAFE: Mapping[str, str] = {
+    "SECRET_KEY": "",
+    "KEYRING": "",
+    "ALLOWED_HOSTS": "",
+    "DEBUG": "on",
+    "SIMULATED_CLOCK": "on",
+    "FAKE_STORE": "on",
+    "DATABASE_ROLE": "",
+    "ADMIN_SECOND_FACTOR": "off",
+    "EMBEDDED_DURABLE": "off",
+    "CACHE_URL": "redis://none/0",
+}
+#: One value of a setting, and the one message that it alone brings.
+ALONE = [
+    ("SECRET_KEY", "", "E001"),
+    ("SECRET_KEY", "x" * 49, "E001"),
+    ("KEYRING", "", "E002"),
+    ("KEYRING", "a", "E002"),
+    ("KEYRING", "a:not base64", "E002"),
+    ("KEYRING", "a:AAAA", "E002"),
+    ("KEYRING", f"{KEYRING},{KEYRING}", "E002"),
+    ("KEYRING", f"{KEYRING},", None),
+    ("ALLOWED_HOSTS", [], "E003"),
+    ("ALLOWED_HOSTS", ["*"], "E003"),
+    ("ALLOWED_HOSTS", ["api.example", "*"], "E003"),
+    ("ALLOWED_HOSTS", ["*.example"], "E003"),
+    ("DEBUG", True, "E004"),
+    ("SIMULATED_CLOCK", True, "E005"),
+    ("FAKE_STORE", True, "E006"),
+    ("DATABASE_ROLE", "", "E007"),
+    ("ADMIN_SECOND_FACTOR", False, "E008"),
+    ("EMBEDDED_DURABLE", False, "E009"),
+    ("CACHE_URL", "redis://none/0", "W001"),
+]
+
+
+def _run(
+    *arguments: str, environment: Mapping[str, str], tmp_path: Path
+) -> subprocess.CompletedProcess[str]:
+    given = {"PATH": os.defpath, "DATA_DIR": str(tmp_path), **environment}
+    (tmp_path / "static").mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=given,
+        cwd=project.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _ids(text: str) -> set[str]:
+    return set(re.findall(r"\(cliffhanger\.([EW]\d+)\)", text))
+
+
+@pytest.fixture
+def safe(settings: Settings) -> Settings:
+    """What a safe production process has set."""
+    settings.PRODUCTION = True
+    settings.SECRET_KEY = SAFE["SECRET_KEY"]
+    settings.KEYRING = KEYRING
+    settings.ALLOWED_HOSTS = ["api.example"]
+    settings.DEBUG = settings.SIMULATED_CLOCK = settings.FAKE_STORE = False
+    settings.DATABASE_ROLE = "cliffhanger_app"
+    settings.ADMIN_SECOND_FACTOR = settings.EMBEDDED_DURABLE = True
+    settings.REDIS_URL, settings.CACHE_URL = SAFE["REDIS_URL"], SAFE["CACHE_URL"]
+    return settings
+
+
+def test_says_nothing_of_a_safe_process(safe: Settings) -> None:
+    assert checks.production_is_safe() == []
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), ALONE)
+def test_names_the_one_unsafe_value(
+    safe: Settings, name: str, value: object, expected: str | None
+) -> None:
+    setattr(safe, name, value)
+    found = checks.production_is_safe()
+
+    assert [message.id for message in found] == ([f"cliffhanger.{expected}"] if expected else [])
+    assert all(message.hint for message in found)
+
+
+def test_says_nothing_of_another_mode(safe: Settings) -> None:
+    safe.PRODUCTION, safe.DEBUG, safe.FAKE_STORE = False, True, True
+
+    assert checks.production_is_safe() == []
+
+
+def test_tells_no_secret(safe: Settings) -> None:
+    safe.SECRET_KEY, safe.KEYRING = "short-secret", "a:c2hvcnQtc2VjcmV0"
+
+    text = " ".join(f"{message.msg} {message.hint}" for message in checks.production_is_safe())
+    assert "short-secret" not in text
+    assert "c2hvcnQtc2VjcmV0" not in text
+
+
+def test_every_check_has_a_value_that_trips_it() -> None:
+    expected = {code for _, _, code in ALONE if code}
+
+    assert len(checks.PRODUCTION_CHECKS) == len(expected) == len(UNSAFE)
+
+
+def test_check_names_every_unsafe_value_at_once(tmp_path: Path) -> None:
+    done = _run("manage.py", "check", environment={**SAFE, **UNSAFE}, tmp_path=tmp_path)
+
+    assert done.returncode == 1
+    assert _ids(done.stderr) == {code for _, _, code in ALONE if code}
+    assert "Traceback" not in done.stderr
+
+
+def test_check_passes_a_safe_configuration_by_djangos_own_list_too(tmp_path: Path) -> None:
+    arguments = ("manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    done = _run(*arguments, environment=SAFE, tmp_path=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues (0 silenced)" in done.stdout
+
+
+def test_the_web_server_loads_nothing_unsafe(tmp_path: Path) -> None:
+    environment = {**SAFE, "FAKE_STORE": "on", "FAKE_STORE_KEY": "x"}
+    done = _run("-c", "import config.wsgi", environment=environment, tmp_path=tmp_path)
+
+    assert done.returncode == 1
+    assert _ids(done.stderr) == {"E006"}
+
+
+def test_the_web_server_loads_a_safe_configuration_without_the_demo(tmp_path: Path) -> None:
+    code = (
+        "import config.wsgi\n"
+        "from django.apps import apps\n"
+        "from django.urls import resolve\n"
+        "print(apps.is_installed('demo'), resolve('/v1/config').route)\n"
+    )
+    done = _run("-c", code, environment=SAFE, tmp_path=tmp_path)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "False v1/config"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_MODE", "prod"),
+        ("DEBUG", "maybe"),
+        ("DATABASE_POOL_SIZE", "many"),
+        ("DATABASE_POOL_SIZE", "0"),
+        ("QUOTE_SECONDS", "-1"),
+        ("LOG_LEVEL", "LOUD"),
+        ("REDIS_URL", ""),
+        ("SECRET_KEY_FILE", "/nonexistent/file"),
+    ],
+)
+def test_a_value_of_no_meaning_stops_the_start_by_name(
+    name: str, value: str, tmp_path: Path
+) -> None:
+    done = _run(
+        "-c", "import config.settings", environment={**SAFE, name: value}, tmp_path=tmp_path
+    )
+
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("config.env.BadEnvironment: ")
+    assert name.removesuffix("_FILE") in last
+
+
+def test_a_new_keyring_is_one_that_the_check_takes() -> None:
+    assert list(keyring.parse(keyring.generate("a"))) == ["a"]
