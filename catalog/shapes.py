@@ -12,6 +12,7 @@ from config.bodies import AnswerShape, RequestShape
 PAGE_ROWS = 20
 MAXIMUM_PAGE_ROWS = 100
 
+Moment = Annotated[datetime, Meta(tz=True)]
 Cursor = Annotated[str, Meta(max_length=200)]
 Limit = Annotated[int, Meta(ge=1, le=MAXIMUM_PAGE_ROWS)]
 LocaleWanted = Annotated[
@@ -68,7 +69,7 @@ class SeriesAnswer(AnswerShape):
     poster_url: str | None
     provenance: ProvenanceAnswer
     episode_count: int
-    published_at: datetime
+    published_at: Moment
 
 
 class SeriesPage(AnswerShape):

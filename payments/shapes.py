@@ -11,6 +11,7 @@ from payments.money import Money
 from payments.paywall import CoinsOption, EpisodeState, PaywallOption
 from payments.unlocks import Result
 
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Quoted = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=24 * 3600 * 1000)]
 
@@ -76,7 +77,7 @@ class PaywallAnswer(AnswerShape):
 
     series_id: UUID
     quote: str
-    quote_expires_at: datetime
+    quote_expires_at: Moment
     next_locked_episode_id: UUID | None
     balance: BalanceAnswer
     episodes: list[PaywallEpisode]
@@ -91,7 +92,7 @@ class PlaybackAnswer(AnswerShape):
     number: int
     version_id: UUID
     url: str
-    expires_at: datetime
+    expires_at: Moment
     mime: str
     width: int
     height: int
@@ -107,7 +108,7 @@ class PlayAnswer(AnswerShape):
 
 class ExpiringCoins(AnswerShape):
     coins: int
-    expires_at: datetime
+    expires_at: Moment
 
 
 class WalletAnswer(AnswerShape):
@@ -126,7 +127,7 @@ class MovementAnswer(AnswerShape):
 
     transfer_id: UUID
     code: str
-    at: datetime
+    at: Moment
     coins: int
     paid_coins: int
     bonus_coins: int
@@ -175,7 +176,7 @@ class PurchaseAnswer(AnswerShape):
     paid_coins: int
     bonus_coins: int
     price: Money
-    purchased_at: datetime
+    purchased_at: Moment
     credited_now: bool
 
 
