@@ -1,0 +1,119 @@
+"""The same request from many connections at once, to every operation that changes something."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core.cache import caches
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from catalog.models import Episode, EpisodeVersion, MediaAsset, Series
+from payments import verification
+from payments.models import Entitlement, Purchase, PurchaseIntent, Transfer, Unlock
+from tests.contracts import document
+from tests.contracts.document import Operation
+from tests.contracts.world import World, calls
+from tests.proof import Proof
+from viewers.models import RefreshToken, Viewer
+
+TWINS = 6
+WRITES = [operation for operation in document.operations() if operation.method != "GET"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[], World]:
+    """Makes worlds, with media in a folder of the test's own."""
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "media", "base_url": "/media/"},
+        }
+    }
+    caches["local"].clear()
+    return lambda: World(now)
+
+
+def _counts() -> dict[str, int]:
+    models: list[Any] = [
+        *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
+        *(Purchase, Transfer, Unlock, Entitlement, RefreshToken),
+    ]
+    files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
+    return {model.__name__: model.objects.count() for model in models} | {"files": len(files)}
+
+
+def _twins(operation: Operation, world: World) -> list[HttpResponse]:
+    """The answers to one request that `TWINS` connections send at the same moment."""
+    call = calls(world, operation.name)[0]
+    url = operation.path
+    for name, value in call.path.items():
+        url = url.replace(f"{{{name}}}", value)
+    (body, content_type), headers = call.wire(), world.headers(operation.credential)
+    barrier = Barrier(TWINS)
+
+    def send(_: int) -> HttpResponse:
+        try:
+            client = Client(raise_request_exception=False)
+            barrier.wait(timeout=30)
+            answer: HttpResponse = client.generic(
+                operation.method, url, body, content_type, headers=headers
+            )
+            return answer
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(TWINS) as pool:
+        return list(pool.map(send, range(TWINS)))
+
+
+#: What one request adds, by operation id; its twins add nothing more.
+ONCE: dict[str, dict[str, int]] = {
+    "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
+    "post_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
+    "post_play_episode": {},
+    "put_series_push": {"Series": 1, "Episode": 1, "EpisodeVersion": 1},
+    "put_media_upload": {"MediaAsset": 1, "files": 1},
+    "post_fake_checkout": {},
+}
+#: What every request adds: announcing, registering and asking anew are not the same thing twice.
+EACH: dict[str, dict[str, int]] = {
+    "post_create_intent": {"PurchaseIntent": TWINS},
+    "post_register_guest": {"Viewer": TWINS, "RefreshToken": TWINS},
+    "post_exchange_refresh_token": {"RefreshToken": TWINS},
+}
+
+
+def test_every_operation_that_writes_says_what_twins_do() -> None:
+    assert {operation.name for operation in WRITES} == set(ONCE) | set(EACH)
+
+
+@pytest.mark.parametrize("operation", WRITES, ids=str)
+def test_twins_have_the_effect_that_is_promised(
+    operation: Operation, make_world: Callable[[], World], proof: Proof
+) -> None:
+    for _ in range(proof.rounds(full=40)):
+        world = make_world()
+        before = _counts()
+
+        answers = _twins(operation, world)
+
+        assert {answer.status_code for answer in answers} <= operation.success_statuses
+        added = {name: count - before[name] for name, count in _counts().items()}
+        expected = (ONCE | EACH)[operation.name]
+        assert {name: count for name, count in added.items() if count} == expected
+        if operation.success_statuses == {200, 201}:
+            statuses = sorted(answer.status_code for answer in answers)
+            assert statuses == [200] * (TWINS - 1) + [201]
+
+    assert list(verification.violations()) == []
+    proof.record("P5", f"{operation}, {TWINS} twins", violations=0)
