@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from django.conf import settings as project
 from pytest_django.fixtures import Settings
 
 from config import checks, keyring
+from config.env import BadEnvironment, Environment
 
 KEYRING = f"a:{base64.b64encode(bytes(32)).decode()}"
 SAFE: Mapping[str, str] = {
@@ -165,30 +166,44 @@ def test_the_web_server_loads_a_safe_configuration_without_the_demo(tmp_path: Pa
     assert done.stdout.splitlines()[-1] == "False v1/config"
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("APP_MODE", "prod"),
-        ("DEBUG", "maybe"),
-        ("DATABASE_POOL_SIZE", "many"),
-        ("DATABASE_POOL_SIZE", "0"),
-        ("QUOTE_SECONDS", "-1"),
-        ("LOG_LEVEL", "LOUD"),
-        ("REDIS_URL", ""),
-        ("SECRET_KEY_FILE", "/nonexistent/file"),
-    ],
-)
-def test_a_value_of_no_meaning_stops_the_start_by_name(
-    name: str, value: str, tmp_path: Path
-) -> None:
-    done = _run(
-        "-c", "import config.settings", environment={**SAFE, name: value}, tmp_path=tmp_path
-    )
+def test_a_mode_that_does_not_exist_stops_the_start(tmp_path: Path) -> None:
+    environment = {**SAFE, "APP_MODE": "prod"}
+    done = _run("-c", "import config.settings", environment=environment, tmp_path=tmp_path)
 
     assert done.returncode == 1
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith("config.env.BadEnvironment: ")
-    assert name.removesuffix("_FILE") in last
+    assert done.stderr.splitlines()[-1].startswith("config.env.BadEnvironment: APP_MODE is 'prod'")
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("maybe", lambda env: env.flag("X", help="")),
+        ("2", lambda env: env.flag("X", help="")),
+        ("many", lambda env: env.integer("X", default=1, help="")),
+        ("-1", lambda env: env.integer("X", default=1, help="")),
+        ("1.5", lambda env: env.integer("X", default=1, help="")),
+        ("\u0665", lambda env: env.integer("X", default=1, help="")),
+        ("0", lambda env: env.integer("X", default=1, minimum=1, help="")),
+        ("LOUD", lambda env: env.choice("X", choices=("INFO",), default="INFO", help="")),
+    ],
+)
+def test_a_value_of_no_meaning_is_refused_by_name(
+    value: str, read: Callable[[Environment], object]
+) -> None:
+    with pytest.raises(BadEnvironment, match=f"^X is '{re.escape(value)}'; "):
+        read(Environment({"X": value}))
+
+
+def test_a_secret_is_read_from_the_file_that_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from a file\n", encoding="utf-8")
+
+    assert Environment({"X_FILE": str(file)}).secret("X", help="") == "from a file"
+    assert Environment({"X": "as it is"}).secret("X", help="") == "as it is"
+    with pytest.raises(BadEnvironment, match="both set"):
+        Environment({"X": "a", "X_FILE": str(file)}).secret("X", help="")
+    with pytest.raises(BadEnvironment, match=r"^X_FILE names"):
+        Environment({"X_FILE": str(tmp_path / "absent")}).secret("X", help="")
 
 
 def test_a_new_keyring_is_one_that_the_check_takes() -> None:

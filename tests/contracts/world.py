@@ -27,8 +27,7 @@ from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_heade
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device
 
-EPISODES = 12  # the default plan: eight free, then 60 coins each
-FREE, LOCKED = 1, 9
+FREE, LOCKED = 1, 9  # the default plan: eight episodes are free, then each costs 60 coins
 WALLET_COINS = 5000
 
 
@@ -61,7 +60,7 @@ class World:
         self.series: Series = SeriesFactory(title="The Hazards of Helen")
         self.episodes = {
             number: EpisodeFactory(series=self.series, number=number, version__media=self.video).id
-            for number in range(1, EPISODES + 1)
+            for number in (FREE, LOCKED, LOCKED + 1)
         }
         self.product: StoreProduct = StoreProductFactory()
         self.viewer: Device = DeviceFactory()

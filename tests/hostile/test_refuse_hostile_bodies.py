@@ -13,7 +13,7 @@ from django.test import Client
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
-from tests.hostile.fragments import DEEP
+from tests.hostile.fragments import DEEP, SHALLOW
 from tests.hostile.sending import address, complaint, everything, send, shown
 from tests.proof import Proof
 
@@ -80,6 +80,10 @@ BODIES: Mapping[str, Callable[[bytes], bytes]] = {
     "with a member twice, once escaped": _first_again_escaped,
     "deep lists": lambda body: b"[" * DEEP + b"]" * DEEP,
     "deep objects": lambda body: b'{"a":' * DEEP + b"1" + b"}" * DEEP,
+    "lists as deep as the limit allows": lambda body: b"[" * SHALLOW + b"]" * SHALLOW,
+    "an unknown member of lists as deep": lambda body: _with_member(
+        body, '"x": ' + "[" * SHALLOW + "]" * SHALLOW
+    ),
     "deep objects of no end": lambda body: b'{"a":' * DEEP,
     "an unknown member of deep lists": lambda body: _with_member(
         body, '"x": ' + "[" * DEEP + "]" * DEEP

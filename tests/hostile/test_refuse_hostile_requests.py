@@ -191,7 +191,7 @@ def test_reads_the_same_whatever_else_the_headers_say(
     wrong = []
 
     for name, values in HEADERS.items():
-        for value in [*values, *NOISE]:
+        for value in [*values, *NOISE[:4]]:
             response = send(stranger, operation, url, headers=credential | {name: value})
             is_read = response.status_code in {*operation.success_statuses, 304, 206, 416}
             if not is_read:
