@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -22,8 +23,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("livez", health.livez),
     path("readyz", health.readyz),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="schema")),
+    # Not by the framework: its answer to OPTIONS is an error where a page is asked for.
+    path("schema", require_safe(SpectacularAPIView.as_view()), name="schema"),
+    path("docs", require_safe(SpectacularSwaggerView.as_view(url_name="schema"))),
 ]
 if settings.FAKE_STORE:
     urlpatterns.append(path("fake-store/transactions", FakeCheckout.as_view()))

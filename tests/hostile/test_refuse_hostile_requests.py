@@ -253,3 +253,18 @@ def test_refuses_credentials_that_nobody_issued(
 
     assert wrong == []
     assert everything() == before
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/schema", "/docs"])
+def test_keeps_serving_what_is_not_an_operation(path: str, stranger: Client) -> None:
+    wrong = []
+
+    for url in (path, f"{path}/", f"{path}?format=x", f"{path}?x=%00&lang=%FF&version={'9' * 99}"):
+        for method in METHODS:
+            for value in ["text/html", *NOISE]:
+                headers = {"Accept": value, "Accept-Language": value, "Cookie": value}
+                response = stranger.generic(method, url, b"\x00", "text/plain", headers=headers)
+                if response.status_code >= 500:
+                    wrong.append((method, url, value[:60], shown(response)))
+
+    assert wrong == []
