@@ -7,7 +7,10 @@ in the same insert that makes it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
+
+from django.db.models import F
 
 from catalog import ingest_texts
 from catalog.faults import Fault, refuse_any
@@ -16,6 +19,15 @@ from catalog.pushes import EpisodePush, VersionPush, digest
 
 ROWS_AT_ONCE = 1000
 BEATS_AT_ONCE = 5000
+
+
+class _State(NamedTuple):
+    """What a push may change of an episode."""
+
+    number: int
+    state: str
+    current_version_id: UUID | None
+
 
 #: An episode of the push beside its row, which may not be saved yet.
 Pairs = Sequence[tuple[EpisodePush, Episode]]
@@ -39,6 +51,8 @@ def replace(
     pairs = [(push, _placed(series, push, existing, now)) for push in pushes]
     versions = _point_at_versions(series, pairs, media=media, now=now)
     _save(existing.values(), [row for _, row in pairs], before, now)
+    if any(row.number != before[row.id].number for row in existing.values()):
+        Series.objects.filter(id=series.id).update(numbering=F("numbering") + 1)
     EpisodeVersion.objects.bulk_create(
         [version for version, _ in versions], batch_size=ROWS_AT_ONCE
     )
@@ -121,7 +135,7 @@ def _version(
 def _save(
     existing: Iterable[Episode],
     placed: Iterable[Episode],
-    before: Mapping[UUID, tuple[object, ...]],
+    before: Mapping[UUID, _State],
     now: datetime,
 ) -> None:
     """Writes new rows and changed ones alike, in one upsert by id."""
@@ -137,8 +151,8 @@ def _save(
     )
 
 
-def _state_of(row: Episode) -> tuple[object, ...]:
-    return row.number, row.state, row.current_version_id
+def _state_of(row: Episode) -> _State:
+    return _State(row.number, row.state, row.current_version_id)
 
 
 def _create_beats(versions: Iterable[tuple[EpisodeVersion, VersionPush]]) -> None:

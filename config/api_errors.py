@@ -65,6 +65,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "episode_unavailable": HTTPStatus.NOT_FOUND,
     "intent_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "transaction_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "product_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider_unknown": HTTPStatus.NOT_FOUND,
@@ -165,4 +166,4 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """handler500: says nothing of the cause; the log has it."""
     if request.path.startswith("/admin/"):
         return defaults.server_error(request)
-    return plain_response("internal_error", "Something failed on our side; nothing was half done")
+    return plain_response("internal_error", "Something failed on our side; ask again in a moment")

@@ -34,8 +34,11 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class RequestShape(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Base of everything a client sends: an unknown field is refused, never ignored."""
+class RequestShape(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Base of everything a client sends: an unknown field is refused, never ignored.
+
+    Written again for a digest, it leaves defaults out, so that a new optional field changes none.
+    """
 
 
 class AnswerShape(msgspec.Struct, kw_only=True):

@@ -1,7 +1,7 @@
 """Public reads: the same bytes for everyone, with ETag, Cache-Control and a short local memory.
 
 Answers are remembered in the process for a moment, so a hot list costs neither a query nor a
-render. Staleness is bounded by `seconds`, which the answer also tells caches and CDNs.
+render. `seconds` bounds the staleness here, and again in each cache that the answer passes through.
 """
 
 import hashlib

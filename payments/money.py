@@ -1,15 +1,8 @@
 """Money as integers that carry their unit: coins, and micros (millionths) of a currency."""
 
-from typing import Annotated
-
-import msgspec
-
 from config.bodies import AnswerShape
 
 PARTS_PER_MILLION = 1_000_000
-
-#: A coin amount or price as clients may send or receive it.
-Coins = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 
 
 class Money(AnswerShape):

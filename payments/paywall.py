@@ -111,6 +111,7 @@ def show(*, viewer_id: UUID, environment: str, series_id: UUID, now: datetime) -
             viewer_id=viewer_id,
             environment=environment,
             series_id=series_id,
+            numbering=series.numbering,
             price_version_id=version.id,
             now=now,
         ),

@@ -39,7 +39,7 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
     """
     asked = (
         Episode.objects.filter(id=episode_id, current_version__isnull=False)
-        .select_related("series")
+        .select_related("series", "current_version__media")
         .first()
     )
     if asked is None:
@@ -59,15 +59,12 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
                 viewer_id=viewer_id,
                 environment=environment,
                 series_id=asked.series_id,
+                numbering=asked.series.numbering,
                 price_version_id=version.id,
                 now=now,
             ).token(),
         )
-    openable = [
-        episode
-        for episode in _from_asked_on(asked)
-        if episode.id == asked.id or (_is_published(episode) and _may_open(episode, owned, ladder))
-    ]
+    openable = [asked, *(e for e in _following(asked) if _may_open(e, owned, ladder))]
     entitlements.mark_played([owned[e.id] for e in openable if e.id in owned], now=now)
     return [
         Opened(episode, playback.issue(version=_version(episode), viewer_id=viewer_id, now=now))
@@ -75,14 +72,16 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
     ]
 
 
-def _from_asked_on(asked: Episode) -> Sequence[Episode]:
+def _following(asked: Episode) -> Sequence[Episode]:
     return list(
         Episode.objects.filter(
             series_id=asked.series_id,
-            number__range=(asked.number, asked.number + AHEAD),
+            series__state=Series.State.PUBLISHED,
+            state=Episode.State.PUBLISHED,
+            number__range=(asked.number + 1, asked.number + AHEAD),
             current_version__isnull=False,
         )
-        .select_related("series", "current_version__media")
+        .select_related("current_version__media")
         .order_by("number")
     )
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
-from payments.models import EpisodePrice, PricePlan, PriceVersion
+from payments.models import EpisodePrice, PlanAssignment, PricePlan, PriceVersion
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
 
     Raises PriceVersion.DoesNotExist only when the default plan had no version yet.
     """
+    assigned = PlanAssignment.objects.filter(series_id=series_id).values("plan_id")
+    default = PricePlan.objects.filter(is_default=True).values("id")
     return (
         PriceVersion.objects.filter(
-            Q(plan__assignments__series_id=series_id) | Q(plan__is_default=True),
-            effective_from__lte=at,
+            Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)), effective_from__lte=at
         )
-        .order_by("plan__is_default", "-effective_from")
-        .select_related("plan")[:1]
+        .order_by("plan__is_default", "-effective_from")[:1]
         .get()
     )
 

@@ -4,10 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from django.db import connection
 
@@ -21,7 +19,7 @@ from viewers.models import Environment
 MAXIMUM_TRANSACTION_ID = 180
 MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION
 
-_CREDIT = "SELECT payments_credit_purchase(" + ", ".join(["%s"] * 17) + ")::text"
+_CREDIT = "SELECT payments_credit_purchase(" + ", ".join(["%s"] * 17) + ") ->> 'outcome'"
 
 
 class ProviderUnknown(Problem):
@@ -44,6 +42,12 @@ class TransactionInvalid(Problem):
     title = "The store's signature or the transaction's content does not hold"
 
 
+class StoreUnavailable(Problem):
+    code = "store_unavailable"
+    title = "The store cannot be asked right now; hand the same transaction in again later"
+    headers = {"Retry-After": "30"}
+
+
 class TransactionOfAnotherViewer(Problem):
     code = "transaction_of_another_viewer"
     title = "This transaction belongs to another viewer; nothing was credited here"
@@ -58,6 +62,16 @@ class Terms:
     net_micros: int
 
 
+@dataclass(frozen=True)
+class Booking:
+    """A verified transaction, whose it is, and the pack it bought."""
+
+    viewer_id: UUID
+    provider: str
+    transaction: StoreTransaction
+    pack: CoinPack
+
+
 def create_intent(
     *, viewer_id: UUID, pack_id: UUID, provider: str, now: datetime
 ) -> tuple[PurchaseIntent, StoreProduct]:
@@ -69,6 +83,7 @@ def create_intent(
     product = (
         StoreProduct.objects.filter(pack_id=pack_id, provider=provider, pack__is_active=True)
         .select_related("pack")
+        .order_by("-id")  # the store's latest name for it
         .first()
     )
     if product is None:
@@ -89,13 +104,15 @@ def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tup
 
     Returns the purchase and whether this call credited it (False: it was credited before). The
     account token inside the transaction says whose it is, never the session that brought it.
-    Raises ProviderUnknown, TransactionInvalid, ProductUnknown, IntentUnknown,
+    Raises ProviderUnknown, TransactionInvalid, StoreUnavailable, ProductUnknown, IntentUnknown,
     TransactionOfAnotherViewer; none of them moves anything.
     """
     try:
         transaction = adapter(provider).verify_transaction(signed)
     except ProviderError as error:
-        raise TransactionInvalid(error.reason) from error
+        if error.permanent:
+            raise TransactionInvalid(error.reason) from error
+        raise StoreUnavailable from error
     _refuse_nonsense(transaction)
     if transaction.account_token != viewer_id:
         raise TransactionOfAnotherViewer
@@ -107,36 +124,21 @@ def credit(
 ) -> tuple[Purchase, bool]:
     """Credits a verified transaction to a viewer's wallet in the transaction's environment.
 
-    The intent's coins if it names one, else the pack's of today.
+    One that was credited before is answered as it was booked, whatever the packs are called today.
+    Else it grants what its intent promised, once for each intent, or the pack's coins of today.
     """
+    if booked := _booked(provider, transaction):
+        return _owned(booked, viewer_id), False
     pack = _pack(provider, transaction)
-    promise = _intent(viewer_id=viewer_id, transaction=transaction, pack=pack) or pack
-    terms = divide(
-        provider=provider, gross_micros=transaction.price_micros, at=transaction.purchased_at
-    )
-    outcome = _credit_in_database(
-        provider,
-        transaction.environment,
-        transaction.transaction_id,
-        viewer_id,
-        transaction.intent_id,
-        pack.id,
-        promise.paid_coins,
-        promise.bonus_coins,
-        transaction.currency,
-        transaction.price_micros,
-        terms.tax_micros,
-        terms.fee_micros,
-        terms.net_micros,
-        Decimal(1),
-        "reporting currency",
-        transaction.purchased_at,
-        now,
-    )
-    if outcome["outcome"] == "other_viewer":
-        raise TransactionOfAnotherViewer
-    purchase = Purchase.objects.select_related("pack").get(id=outcome["purchase_id"])
-    return purchase, outcome["outcome"] == "credited"
+    intent = _intent(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
+    booking = Booking(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
+    outcome = _book(booking, promise=intent, now=now) if intent else "intent_used"
+    if outcome == "intent_used":
+        outcome = _book(booking, promise=None, now=now)
+    purchase = _booked(provider, transaction)
+    if purchase is None:
+        raise RuntimeError(f"{transaction.transaction_id} was {outcome} and is not there")
+    return _owned(purchase, viewer_id), outcome == "credited"
 
 
 def divide(*, provider: str, gross_micros: int, at: datetime) -> Terms:
@@ -195,21 +197,61 @@ def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
 
 
 def _intent(
-    *, viewer_id: UUID, transaction: StoreTransaction, pack: CoinPack
+    *, viewer_id: UUID, provider: str, transaction: StoreTransaction, pack: CoinPack
 ) -> PurchaseIntent | None:
     if transaction.intent_id is None:
         return None
     intent = PurchaseIntent.objects.filter(
-        id=transaction.intent_id, viewer_id=viewer_id, pack=pack
+        id=transaction.intent_id, viewer_id=viewer_id, provider=provider, pack=pack
     ).first()
     if intent is None:
         raise IntentUnknown
     return intent
 
 
-def _credit_in_database(*arguments: str | int | Decimal | UUID | datetime | None) -> dict[str, Any]:
+def _booked(provider: str, transaction: StoreTransaction) -> Purchase | None:
+    return (
+        Purchase.objects.filter(
+            provider=provider,
+            environment=transaction.environment,
+            transaction_id=transaction.transaction_id,
+        )
+        .select_related("pack")
+        .first()
+    )
+
+
+def _owned(purchase: Purchase, viewer_id: UUID) -> Purchase:
+    if purchase.viewer_id != viewer_id:
+        raise TransactionOfAnotherViewer
+    return purchase
+
+
+def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) -> str:
+    """Calls the writer; returns its outcome. `promise` is the intent whose coins are granted."""
+    sold = booking.transaction
+    terms = divide(provider=booking.provider, gross_micros=sold.price_micros, at=sold.purchased_at)
+    granted = promise or booking.pack
+    arguments = [
+        booking.provider,
+        sold.environment,
+        sold.transaction_id,
+        booking.viewer_id,
+        promise.id if promise else None,
+        booking.pack.id,
+        granted.paid_coins,
+        granted.bonus_coins,
+        sold.currency,
+        sold.price_micros,
+        terms.tax_micros,
+        terms.fee_micros,
+        terms.net_micros,
+        Decimal(1),
+        "reporting currency",
+        sold.purchased_at,
+        now,
+    ]
     with connection.cursor() as cursor:
         cursor.execute(_CREDIT, arguments)
-        (text,) = cursor.fetchone()
-    decoded: dict[str, Any] = msgspec.json.decode(text)
-    return decoded
+        (outcome,) = cursor.fetchone()
+    return str(outcome)

@@ -1,7 +1,7 @@
 """Quotes: what was shown is what is charged.
 
-A quote is a sealed token that names the viewer, the series, the price version, the experiment arm
-and the environment. Unlocking verifies it without a read and charges exactly that version's price,
+A quote is a sealed token that names the viewer, the series and the numbering of its episodes, the
+price version, the experiment arm and the environment. Unlocking verifies it without a read and charges exactly that version's price,
 even if the price has changed since.
 """
 
@@ -34,6 +34,7 @@ class Quote(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     viewer_id: UUID
     environment: str
     series_id: UUID
+    numbering: int
     price_version_id: UUID
     arm: str
     expires_at: int
@@ -48,6 +49,7 @@ def make(
     viewer_id: UUID,
     environment: str,
     series_id: UUID,
+    numbering: int,
     price_version_id: UUID,
     now: datetime,
     arm: str = "",
@@ -58,6 +60,7 @@ def make(
         viewer_id=viewer_id,
         environment=environment,
         series_id=series_id,
+        numbering=numbering,
         price_version_id=price_version_id,
         arm=arm,
         expires_at=int(expires_at.timestamp()),

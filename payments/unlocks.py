@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from catalog.models import Episode
+from catalog.models import Episode, Series
 from config.problems import Problem
 from payments import pricing, quotes
 from payments.idempotency import IdempotencyKey, KeyReused
@@ -17,13 +17,15 @@ OPERATION = "unlock"
 
 _UNLOCK = """
     SELECT outcome::text, is_replay, answer
-    FROM payments_unlock(%s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s)
+    FROM payments_unlock(
+        %s, %s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s
+    )
 """
 
 
 class EpisodeUnavailable(Problem):
     code = "episode_unavailable"
-    title = "This episode is not in the series of the quote, or is not published"
+    title = "There is no such episode, or it is not published"
 
 
 class InsufficientCoins(Problem):
@@ -32,12 +34,13 @@ class InsufficientCoins(Problem):
 
 
 class Result(StrEnum):
-    """How an unlock ended; the last three charge nothing and refuse nothing or everything."""
+    """How an unlock ended. Only the first charges; from INSUFFICIENT_COINS on it was refused."""
 
     UNLOCKED = "unlocked"
     ALREADY_UNLOCKED = "already_unlocked"
     FREE = "free"
     INSUFFICIENT_COINS = "insufficient_coins"
+    QUOTE_OUTDATED = "quote_outdated"
     EPISODE_UNAVAILABLE = "episode_unavailable"
     KEY_REUSED = "key_reused"
 
@@ -103,6 +106,7 @@ def unlock(
                 environment,
                 episode_id,
                 promise.series_id,
+                promise.numbering,
                 promise.price_version_id,
                 list(ladder.prices),
                 ladder.price_after,
@@ -116,6 +120,14 @@ def unlock(
         )
         text, is_replay, answer = cursor.fetchone()
     outcome = _outcome_decoder.decode(text)
+    if outcome.outcome is Result.QUOTE_OUTDATED:
+        raise _with_new_quote(
+            quotes.QuoteInvalid(),
+            viewer_id=viewer_id,
+            environment=environment,
+            episode_id=episode_id,
+            now=now,
+        )
     return _checked(Decision(outcome=outcome, is_replay=is_replay, pinned_answer=_bytes(answer)))
 
 
@@ -151,7 +163,15 @@ def _with_new_quote(
     refusal: Problem, *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
 ) -> Problem:
     """The same refusal, carrying what the episode costs now. Raises EpisodeUnavailable."""
-    episode = Episode.objects.filter(id=episode_id).first()
+    episode = (
+        Episode.objects.filter(
+            id=episode_id,
+            state=Episode.State.PUBLISHED,
+            series__state=Series.State.PUBLISHED,
+        )
+        .select_related("series")
+        .first()
+    )
     if episode is None:
         return EpisodeUnavailable()
     version = pricing.version_in_force(series_id=episode.series_id, at=now)
@@ -159,6 +179,7 @@ def _with_new_quote(
         viewer_id=viewer_id,
         environment=environment,
         series_id=episode.series_id,
+        numbering=episode.series.numbering,
         price_version_id=version.id,
         now=now,
     )

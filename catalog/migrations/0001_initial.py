@@ -241,6 +241,13 @@ class Migration(migrations.Migration):
                 ("country", models.CharField(blank=True, max_length=2)),
                 ("studio", models.CharField(blank=True, max_length=200)),
                 (
+                    "numbering",
+                    models.PositiveIntegerField(
+                        default=1,
+                        help_text="Goes up when an episode gets another number: prices go by number.",
+                    ),
+                ),
+                (
                     "search",
                     django.contrib.postgres.search.SearchVectorField(default="", editable=False),
                 ),

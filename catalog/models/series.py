@@ -55,6 +55,9 @@ class Series(Provenance):
     poster = models.ForeignKey(
         MediaAsset, models.PROTECT, null=True, blank=True, related_name="poster_of"
     )
+    numbering = models.PositiveIntegerField(
+        default=1, help_text="Goes up when an episode gets another number: prices go by number."
+    )
     search = SearchVectorField(default="", editable=False)
     content_hash = models.BinaryField(default=b"", help_text="SHA-256 of the last push applied.")
     created_at = models.DateTimeField()

@@ -89,6 +89,10 @@ class StoreProductInline(TabularInline):  # type: ignore[misc]
     extra = 0
     verbose_name_plural = "What each store calls this pack"
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A new name is a new row, and the latest is offered; sales under the old one are honoured."""
+        return False
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A store goes on selling under a name long after it was taken off: keep answering to it."""
         return False

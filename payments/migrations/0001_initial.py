@@ -373,6 +373,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"ordering": ["id"]},
         ),
         migrations.CreateModel(
             name="StoreTerms",
@@ -808,12 +809,6 @@ class Migration(migrations.Migration):
             model_name="storeproduct",
             constraint=models.UniqueConstraint(
                 fields=("provider", "store_product_id"), name="payments_storeproduct_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="storeproduct",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "pack"), name="payments_storeproduct_one_per_pack"
             ),
         ),
         migrations.AddIndex(

@@ -50,7 +50,7 @@ class CoinPack(models.Model):
 
 
 class StoreProduct(models.Model):
-    """A store's own name for a pack."""
+    """A store's own name for a pack. A pack may have had several: the latest is the one offered."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     pack = models.ForeignKey(CoinPack, models.PROTECT, related_name="store_products")
@@ -58,12 +58,10 @@ class StoreProduct(models.Model):
     store_product_id = models.CharField(max_length=100)
 
     class Meta:
+        ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
                 fields=["provider", "store_product_id"], name="payments_storeproduct_once"
-            ),
-            models.UniqueConstraint(
-                fields=["provider", "pack"], name="payments_storeproduct_one_per_pack"
             ),
         ]
 

@@ -1,8 +1,9 @@
 -- Credits one verified store transaction to one wallet, once, ever.
 --
--- Returns {"outcome": "credited" | "duplicate" | "other_viewer", "purchase_id": ...}. The purchase
--- row is the door: its unique key has no viewer in it, so the second caller, whoever it is, waits
--- for the first and then finds it. Lock order: purchase, then wallet.
+-- Returns {"outcome": "credited" | "duplicate" | "other_viewer", "purchase_id": ...}, or
+-- {"outcome": "intent_used"} with nothing written when another purchase has had the intent's coins.
+-- The purchase row is the door: its unique key has no viewer in it, so the second caller, whoever it
+-- is, waits for the first and then finds it. Lock order: intent, purchase, wallet.
 CREATE FUNCTION payments_credit_purchase(
     p_provider text, p_environment text, p_transaction_id text,
     p_viewer uuid, p_intent uuid, p_pack uuid, p_paid bigint, p_bonus bigint,
@@ -15,16 +16,28 @@ DECLARE
     v_purchase uuid := uuidv7();
     v_owner uuid;
     v_wallet uuid;
-    v_transfer uuid := uuidv7();
+    v_transfer uuid;
     v_paid_value bigint := p_net * p_paid / (p_paid + p_bonus);
 BEGIN
+    IF p_intent IS NOT NULL THEN
+        PERFORM FROM payments_purchaseintent WHERE id = p_intent FOR UPDATE;
+        IF EXISTS (
+            SELECT FROM payments_purchase
+            WHERE intent_id = p_intent
+              AND (provider, environment, transaction_id)
+                  <> (p_provider, p_environment, p_transaction_id)
+        ) THEN
+            RETURN jsonb_build_object('outcome', 'intent_used');
+        END IF;
+    END IF;
+
     INSERT INTO payments_purchase
         (id, provider, environment, transaction_id, viewer_id, intent_id, pack_id, transfer_id,
          paid_coins, bonus_coins, currency, gross_micros, tax_micros, fee_micros, net_micros,
          exchange_rate, exchange_source, purchased_at, created_at)
     VALUES
         (v_purchase, p_provider, p_environment, p_transaction_id, p_viewer, p_intent, p_pack,
-         v_transfer, p_paid, p_bonus, p_currency, p_gross, p_tax, p_fee, p_net,
+         v_purchase, p_paid, p_bonus, p_currency, p_gross, p_tax, p_fee, p_net,
          p_exchange_rate, p_exchange_source, p_purchased_at, p_now)
     ON CONFLICT (provider, environment, transaction_id) DO NOTHING;
     IF NOT FOUND THEN
@@ -44,6 +57,10 @@ BEGIN
     SELECT id INTO STRICT v_wallet FROM payments_wallet
     WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;
 
+    -- Drawn under the lock, so that a statement in id order is in ledger order. The purchase held its
+    -- own id in the meantime; the foreign key is checked at commit.
+    v_transfer := uuidv7();
+    UPDATE payments_purchase SET transfer_id = v_transfer WHERE id = v_purchase;
     PERFORM payments_post(
         v_transfer, p_viewer, v_wallet, p_environment, 'purchase', p_provider || ':' || p_transaction_id,
         ARRAY['paid', 'bonus', 'store', 'pack_bonus'], ARRAY[p_paid, p_bonus, -p_paid, -p_bonus],

@@ -28,6 +28,13 @@ LANGUAGE sql AS $$
     WHERE viewer_id = p_viewer AND operation = p_operation AND key = p_key;
 $$;
 
+CREATE FUNCTION payments_release_key(p_viewer uuid, p_operation text, p_key text)
+RETURNS void
+LANGUAGE sql AS $$
+    DELETE FROM payments_idempotencyrecord
+    WHERE viewer_id = p_viewer AND operation = p_operation AND key = p_key;
+$$;
+
 -- Keeps the body of an answer that could be rendered differently later. The first body wins and is
 -- what every later call gets.
 CREATE FUNCTION payments_pin_answer(p_viewer uuid, p_operation text, p_key text, p_answer bytea)

@@ -1,6 +1,7 @@
 -- Unlocks one episode with coins, in one round trip and one transaction.
 --
--- The caller has verified the quote; p_prices holds the price of episodes 1..n of its price version
+-- The caller has verified the quote, which holds for one series and one numbering of its episodes;
+-- p_prices holds the price of episodes 1..n of its price version
 -- and p_price_after the price of every later one. Returns the outcome as JSON, the same for every
 -- call with the same key, and whether it is a replay. Refusals are returned, never raised, so that
 -- a pinned refusal commits.
@@ -10,55 +11,50 @@
 --
 -- Spend order: bonus lots that expire, soonest first; other bonus lots; paid lots; oldest first.
 CREATE FUNCTION payments_spend_on_episode(
-    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid,
+    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid, p_numbering integer,
     p_price_version uuid, p_prices integer[], p_price_after integer, p_arm text,
     p_playback_session uuid, p_position_ms integer, p_now timestamptz
 ) RETURNS jsonb
 LANGUAGE plpgsql AS $$
 DECLARE
     v_number integer;
+    v_is_quoted boolean;
     v_wallet payments_wallet;
     v_live payments_entitlement;
     v_price bigint;
-    v_spendable bigint;
+    v_has_paid bigint;
+    v_has_bonus bigint;
     v_paid bigint;
     v_bonus bigint;
     v_value bigint;
     v_lots uuid[];
     v_takes bigint[];
-    v_transfer uuid := uuidv7();
+    v_transfer uuid;
     v_unlock uuid := uuidv7();
     v_entitlement uuid := uuidv7();
 BEGIN
-    SELECT episode.number INTO v_number
+    SELECT episode.number, series.id = p_series AND series.numbering = p_numbering
+    INTO v_number, v_is_quoted
     FROM catalog_episode episode JOIN catalog_series series ON series.id = episode.series_id
-    WHERE episode.id = p_episode AND series.id = p_series
+    WHERE episode.id = p_episode
       AND episode.state = 'published' AND series.state = 'published';
     IF v_number IS NULL THEN
         RETURN jsonb_build_object('outcome', 'episode_unavailable');
+    END IF;
+    IF NOT v_is_quoted THEN
+        RETURN jsonb_build_object('outcome', 'quote_outdated');
     END IF;
     v_price := coalesce(p_prices[v_number], p_price_after);
 
     SELECT * INTO v_wallet FROM payments_wallet
     WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;
 
+    v_transfer := uuidv7();  -- drawn under the lock, so that a statement in id order is in ledger order
+
     SELECT * INTO v_live FROM payments_entitlement
     WHERE viewer_id = p_viewer AND episode_id = p_episode AND environment = p_environment
       AND closed_at IS NULL;
-    IF v_live.id IS NOT NULL AND (v_live.ends_at IS NULL OR v_live.ends_at > p_now) THEN
-        RETURN jsonb_build_object(
-            'outcome', 'already_unlocked', 'entitlement_id', v_live.id, 'number', v_number,
-            'balance_paid_coins', coalesce(v_wallet.paid_coins, 0),
-            'balance_bonus_coins', coalesce(v_wallet.bonus_coins, 0));
-    END IF;
-    IF v_price = 0 THEN
-        RETURN jsonb_build_object(
-            'outcome', 'free', 'number', v_number,
-            'balance_paid_coins', coalesce(v_wallet.paid_coins, 0),
-            'balance_bonus_coins', coalesce(v_wallet.bonus_coins, 0));
-    END IF;
-
-    -- Which lots pay, and how much each: `before` is what earlier lots in the order can give.
+    -- What can be spent, and which lots pay how much: `before` is what earlier lots can give.
     WITH lot AS (
         SELECT id, kind, remaining_coins,
                row_number() OVER spend_order AS place,
@@ -68,18 +64,31 @@ BEGIN
           AND (expires_at IS NULL OR expires_at > p_now)
         WINDOW spend_order AS (ORDER BY kind = 'paid', expires_at NULLS LAST, granted_at, id)
     )
-    SELECT coalesce(sum(remaining_coins), 0),
+    SELECT coalesce(sum(remaining_coins) FILTER (WHERE kind = 'paid'), 0),
+           coalesce(sum(remaining_coins) FILTER (WHERE kind = 'bonus'), 0),
            array_agg(id ORDER BY place) FILTER (WHERE before < v_price),
            array_agg(least(remaining_coins, v_price - before) ORDER BY place)
                FILTER (WHERE before < v_price),
            coalesce(sum(least(remaining_coins, v_price - before))
                FILTER (WHERE before < v_price AND kind = 'bonus'), 0)
-    INTO v_spendable, v_lots, v_takes, v_bonus
+    INTO v_has_paid, v_has_bonus, v_lots, v_takes, v_bonus
     FROM lot;
-    IF v_spendable < v_price THEN
+
+    IF v_live.id IS NOT NULL AND (v_live.ends_at IS NULL OR v_live.ends_at > p_now) THEN
+        RETURN jsonb_build_object(
+            'outcome', 'already_unlocked', 'entitlement_id', v_live.id, 'number', v_number,
+            'balance_paid_coins', v_has_paid, 'balance_bonus_coins', v_has_bonus);
+    END IF;
+    IF v_price = 0 THEN
+        RETURN jsonb_build_object(
+            'outcome', 'free', 'number', v_number,
+            'balance_paid_coins', v_has_paid, 'balance_bonus_coins', v_has_bonus);
+    END IF;
+    IF v_has_paid + v_has_bonus < v_price THEN
         RETURN jsonb_build_object(
             'outcome', 'insufficient_coins', 'number', v_number, 'price_coins', v_price,
-            'balance_coins', v_spendable, 'shortfall_coins', v_price - v_spendable);
+            'balance_coins', v_has_paid + v_has_bonus,
+            'shortfall_coins', v_price - v_has_paid - v_has_bonus);
     END IF;
     v_paid := v_price - v_bonus;
 
@@ -123,12 +132,11 @@ BEGIN
     RETURN jsonb_build_object(
         'outcome', 'unlocked', 'unlock_id', v_unlock, 'entitlement_id', v_entitlement,
         'number', v_number, 'price_coins', v_price, 'paid_coins', v_paid, 'bonus_coins', v_bonus,
-        'balance_paid_coins', v_wallet.paid_coins - v_paid,
-        'balance_bonus_coins', v_wallet.bonus_coins - v_bonus);
+        'balance_paid_coins', v_has_paid - v_paid, 'balance_bonus_coins', v_has_bonus - v_bonus);
 END $$;
 
 CREATE FUNCTION payments_unlock(
-    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid,
+    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid, p_numbering integer,
     p_price_version uuid, p_prices integer[], p_price_after integer, p_arm text,
     p_playback_session uuid, p_position_ms integer,
     p_key text, p_fingerprint bytea, p_now timestamptz,
@@ -150,9 +158,12 @@ BEGIN
         END IF;
     END IF;
     outcome := payments_spend_on_episode(
-        p_viewer, p_environment, p_episode, p_series, p_price_version, p_prices, p_price_after,
-        p_arm, p_playback_session, p_position_ms, p_now);
-    IF p_key IS NOT NULL THEN
+        p_viewer, p_environment, p_episode, p_series, p_numbering, p_price_version, p_prices,
+        p_price_after, p_arm, p_playback_session, p_position_ms, p_now);
+    IF p_key IS NOT NULL AND outcome ->> 'outcome' = 'quote_outdated' THEN
+        -- Not an answer to keep: the client comes again with the new quote and may use its key.
+        PERFORM payments_release_key(p_viewer, 'unlock', p_key);
+    ELSIF p_key IS NOT NULL THEN
         PERFORM payments_settle_key(p_viewer, 'unlock', p_key, outcome);
     END IF;
 END $$;

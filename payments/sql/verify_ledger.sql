@@ -82,6 +82,32 @@ LEFT JOIN (
 WHERE granted.coins IS DISTINCT FROM purchase.paid_coins + purchase.bonus_coins
    OR granted.value IS DISTINCT FROM purchase.net_micros;
 
+-- check: a lot is spent by its own wallet's viewer
+SELECT spend.id::text, lot.id::text
+FROM payments_lotspend spend
+JOIN payments_lot lot ON lot.id = spend.lot_id
+JOIN payments_wallet wallet ON wallet.id = lot.wallet_id
+JOIN payments_transfer transfer ON transfer.id = spend.transfer_id
+WHERE transfer.viewer_id IS DISTINCT FROM wallet.viewer_id
+   OR transfer.environment <> wallet.environment;
+
+-- check: an unlock and a purchase are their transfer's viewer's, in its environment
+SELECT fact.id::text, fact.what
+FROM (
+    SELECT id, 'unlock' AS what, viewer_id, environment, transfer_id FROM payments_unlock
+    UNION ALL
+    SELECT id, 'purchase', viewer_id, environment, transfer_id FROM payments_purchase
+) fact
+JOIN payments_transfer transfer ON transfer.id = fact.transfer_id
+WHERE transfer.viewer_id IS DISTINCT FROM fact.viewer_id
+   OR transfer.environment <> fact.environment OR transfer.code <> fact.what;
+
+-- check: coins spent on an episode have their unlock
+SELECT transfer.id::text, transfer.reference
+FROM payments_transfer transfer
+WHERE transfer.code = 'unlock'
+  AND NOT EXISTS (SELECT FROM payments_unlock unlock WHERE unlock.transfer_id = transfer.id);
+
 -- check: production and sandbox never meet
 SELECT entry.id::text, entry.environment
 FROM payments_entry entry

@@ -1,6 +1,7 @@
 """The fake store's checkout. Mounted only where settings.FAKE_STORE is on."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from rest_framework.request import Request
@@ -10,7 +11,7 @@ from payments.models import Provider, StoreProduct
 from payments.providers import registry
 from payments.purchases import ProductUnknown
 from payments.shapes import FakeSaleAnswer, FakeSaleRequest
-from viewers.models import Environment
+from viewers.models import Environment, Viewer
 
 
 class FakeCheckout(Endpoint):
@@ -37,7 +38,13 @@ class FakeCheckout(Endpoint):
             intent_id=body.intent_id,
             price_micros=product.pack.price_micros,
             currency=product.pack.currency,
-            environment=Environment.PRODUCTION,
+            environment=_environment_of(body.account_token),
             now=now,
         )
         return FakeSaleAnswer(transaction=signed)
+
+
+def _environment_of(account_token: UUID) -> str:
+    """A tester's purchases are the sandbox's, as in the real stores."""
+    tester = Viewer.objects.filter(id=account_token, environment=Environment.SANDBOX)
+    return Environment.SANDBOX if tester.exists() else Environment.PRODUCTION

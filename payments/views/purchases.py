@@ -41,6 +41,7 @@ class SubmitTransaction(ViewerEndpoint):
         refusals=[
             purchases.ProviderUnknown,
             purchases.TransactionInvalid,
+            purchases.StoreUnavailable,
             purchases.TransactionOfAnotherViewer,
             purchases.ProductUnknown,
             purchases.IntentUnknown,

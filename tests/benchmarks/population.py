@@ -80,6 +80,7 @@ class Population:
             viewer_id=viewer_id,
             environment="production",
             series_id=self.series.id,
+            numbering=self.series.numbering,
             price_version_id=self.version.id,
             now=self.now,
         ).token()
@@ -97,6 +98,6 @@ class Population:
 \\set e random({FIRST_LOCKED}, {EPISODES})
 SELECT outcome FROM payments_unlock(
     {uuid_sql(VIEWER, ":n")}, 'production', {uuid_sql(EPISODE, ":e")},
-    '{self.series.id}', '{self.version.id}', ARRAY[{prices}], 60, '', NULL, NULL, NULL, NULL,
+    '{self.series.id}', {self.series.numbering}, '{self.version.id}', ARRAY[{prices}], 60, '', NULL, NULL, NULL, NULL,
     '{self.now.isoformat()}');
 """

@@ -101,6 +101,17 @@ def test_goes_back_to_an_earlier_version(pipeline):
     assert episode.versions.count() == 2
 
 
+def test_counts_a_numbering_up_only_when_an_episode_gets_another_number(pipeline):
+    video = stored_video()
+    one, two, three = (episode_push(n, video=video) for n in (1, 2, 3))
+    seen = []
+    for episodes in ([one, two], [one, two, three], [two | {"number": 1}, one | {"number": 2}]):
+        pipeline.push("helen", series_push(episodes=episodes))
+        seen.append(Series.objects.get().numbering)
+
+    assert seen == [1, 1, 2]
+
+
 def test_withdraws_episodes_left_out_and_brings_them_back(pipeline):
     video = stored_video()
     one, two = (episode_push(n, video=video) for n in (1, 2))

@@ -68,7 +68,7 @@ def _populate(viewer_count: int, *, now: datetime) -> Population:
 
 
 def _viewers(count: int, series_id: UUID, *, now: datetime) -> list[SeededViewer]:
-    from payments import pricing, purchases, quotes
+    from payments import paywall, purchases
     from payments.providers.base import StoreTransaction
     from tests.factories.payments import CoinPackFactory, StoreProductFactory
     from tests.factories.viewers import DeviceFactory
@@ -76,10 +76,14 @@ def _viewers(count: int, series_id: UUID, *, now: datetime) -> list[SeededViewer
 
     pack = CoinPackFactory(paid_coins=PAID_COINS, bonus_coins=BONUS_COINS)
     product = StoreProductFactory(pack=pack)
-    version = pricing.version_in_force(series_id=series_id, at=now)
+    devices = DeviceFactory.create_batch(count)
+    first = devices[0].viewer
+    # One quote is asked for; the others say the same to other viewers.
+    quote = paywall.show(
+        viewer_id=first.id, environment=first.environment, series_id=series_id, now=now
+    ).quote
     found = []
-    for number in range(count):
-        device = DeviceFactory()
+    for number, device in enumerate(devices):
         sale = StoreTransaction(
             environment=device.viewer.environment,
             transaction_id=f"seed-{number}",
@@ -91,15 +95,9 @@ def _viewers(count: int, series_id: UUID, *, now: datetime) -> list[SeededViewer
             purchased_at=now - timedelta(minutes=1),
         )
         purchases.credit(viewer_id=device.viewer_id, provider="fake", transaction=sale, now=now)
-        quote = quotes.make(
-            viewer_id=device.viewer_id,
-            environment=device.viewer.environment,
-            series_id=series_id,
-            price_version_id=version.id,
-            now=now,
-        )
         token, _ = tokens.sign(device, now=now)
-        found.append(SeededViewer(device.viewer_id, token, quote.token(), PAID_COINS + BONUS_COINS))
+        own_quote = msgspec.structs.replace(quote, viewer_id=device.viewer_id).token()
+        found.append(SeededViewer(device.viewer_id, token, own_quote, PAID_COINS + BONUS_COINS))
     return found
 
 

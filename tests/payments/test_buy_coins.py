@@ -11,6 +11,7 @@ from django.test import Client
 
 from payments import purchases
 from payments.models import CoinPack, Lot, Purchase, StoreProduct, StoreTerms
+from payments.providers.base import ProviderError, StoreTransaction
 from payments.providers.fake.store import FakeStore
 from payments.providers.fake.verifier import TYPE
 from tests.factories.payments import PAST, StoreProductFactory, signed_sale
@@ -131,6 +132,78 @@ def test_the_coins_promised_by_the_intent_survive_an_edit_of_the_pack(
     signed = signed_sale(product, viewer_id=device.viewer_id, now=now, intent_id=intent.id)
 
     assert submit(api, headers, signed).json()["coins"] == 1050
+
+
+def test_an_intent_promises_its_coins_to_one_purchase_only(
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
+) -> None:
+    intent, _ = purchases.create_intent(
+        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+    )
+    CoinPack.objects.update(paid_coins=700, bonus_coins=0)
+    sale = {"viewer_id": device.viewer_id, "now": now, "intent_id": intent.id}
+
+    coins = [submit(api, headers, signed_sale(product, **sale)).json()["coins"] for _ in "ab"]
+
+    assert coins == [1050, 700]
+    assert list(Purchase.objects.order_by("id").values_list("intent_id", flat=True)) == [
+        intent.id,
+        None,
+    ]
+
+
+def test_a_transaction_is_answered_as_booked_after_the_store_renamed_its_product(
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
+) -> None:
+    signed = signed_sale(product, viewer_id=device.viewer_id, now=now)
+    first = submit(api, headers, signed)
+    StoreProduct.objects.update(store_product_id="renamed")
+
+    again = submit(api, headers, signed)
+
+    assert (again.status_code, again.json()) == (200, first.json() | {"credited_now": False})
+
+
+def test_a_pack_under_a_new_name_still_honours_sales_under_the_old_one(
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
+) -> None:
+    renamed = StoreProductFactory(pack=product.pack, store_product_id="coins.big.v2")
+    _, offered = purchases.create_intent(
+        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+    )
+    assert offered == renamed
+
+    for sold in (product, renamed):
+        signed = signed_sale(sold, viewer_id=device.viewer_id, now=now)
+        assert submit(api, headers, signed).status_code == 201
+
+
+def test_a_testers_purchase_in_the_fake_store_is_the_sandboxs(
+    api: Client, product: StoreProduct, device: Device
+) -> None:
+    device.viewer.environment = "sandbox"
+    device.viewer.save()
+    body = {"product_id": product.store_product_id, "account_token": str(device.viewer_id)}
+
+    sold = api.post("/fake-store/transactions", body, "application/json").json()["transaction"]
+
+    assert purchases.adapter("fake").verify_transaction(sold).environment == "sandbox"
+
+
+class StoreOutOfReach:
+    def verify_transaction(self, signed: str) -> StoreTransaction:
+        raise ProviderError("no answer within 10 s", permanent=False)
+
+
+def test_a_store_out_of_reach_is_never_called_an_invalid_transaction(
+    api: Client, headers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purchases, "adapter", lambda provider: StoreOutOfReach())
+
+    response = submit(api, headers, "receipt")
+
+    assert (response.status_code, response.json()["code"]) == (503, "store_unavailable")
+    assert response.headers["Retry-After"] == "30"
 
 
 def test_the_net_price_is_what_tax_and_fee_leave_at_the_days_terms(

@@ -118,6 +118,14 @@ def test_a_balance_cannot_go_below_zero(device: Device, now: datetime) -> None:
         ),
         ("UPDATE payments_lot SET environment = 'sandbox'", "production and sandbox never meet"),
         ("DELETE FROM payments_entry", "a transfer has entries"),
+        (
+            "UPDATE payments_transfer SET viewer_id = gen_random_uuid()",
+            "an unlock and a purchase are their transfer's viewer's, in its environment",
+        ),
+        (
+            "UPDATE payments_transfer SET code = 'unlock'",
+            "coins spent on an episode have their unlock",
+        ),
     ],
     ids=lambda value: value.split(" SET ")[-1][:40] if " SET " in value else None,
 )

@@ -100,6 +100,7 @@ def test_every_split_and_value_is_the_models(
         viewer_id=viewer_id,
         environment="production",
         series_id=series.id,
+        numbering=series.numbering,
         price_version_id=version.id,
         now=START,
     ).token()

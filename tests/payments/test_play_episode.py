@@ -8,6 +8,7 @@ from django.test import Client
 
 from catalog.models import Series
 from payments.models import Entitlement
+from tests.factories.catalog import EpisodeFactory
 from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode, unlock
@@ -82,6 +83,22 @@ def test_keeps_what_was_unlocked_playable_when_the_series_is_withdrawn(
     assert play(api, episode(series, 9), headers).status_code == 200
     assert play(api, episode(series, 1), headers).status_code == 404
     assert play(api, episode(series, 10), headers).status_code == 404
+
+
+def test_answers_the_asked_episode_although_another_has_its_number_now(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now, paid=500)
+    owned = series.episodes.get(number=9)
+    unlock(api, owned.id, headers, quote=quote)
+    owned.state = owned.State.WITHDRAWN
+    owned.save()
+    EpisodeFactory(series=series, number=9, external_id="replacement")
+
+    body = play(api, owned.id, headers).json()
+
+    assert body["playback"]["episode_id"] == str(owned.id)
+    assert body["next"] == []
 
 
 def test_an_unknown_episode_is_not_found(api: Client, headers: Any, db: None) -> None:

@@ -17,6 +17,7 @@ TERMS: dict[str, Any] = {
     "viewer_id": VIEWER,
     "environment": "production",
     "series_id": UUID("0195936e-0000-7000-8000-000000000002"),
+    "numbering": 1,
     "price_version_id": UUID("0195936e-0000-7000-8000-000000000003"),
     "arm": "price:b",
 }

@@ -195,7 +195,7 @@ def test_refuses_another_viewers_quote(
     assert movements() == before
 
 
-def test_refuses_an_episode_of_another_series(
+def test_answers_a_quote_of_another_series_with_the_right_one(
     api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
 ) -> None:
     fund(device.viewer_id, now=now, paid=500)
@@ -204,8 +204,49 @@ def test_refuses_an_episode_of_another_series(
 
     response = unlock(api, foreign.id, headers, quote=quote)
 
-    assert (response.status_code, response.json()["code"]) == (404, "episode_unavailable")
+    assert (response.status_code, response.json()["code"]) == (409, "quote_invalid")
     assert movements() == before
+    again = unlock(api, foreign.id, headers, quote=response.json()["quote"])
+    assert again.json()["outcome"] == "unlocked"
+
+
+def test_a_quote_does_not_outlive_a_new_numbering_and_leaves_its_key_free(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    """Prices go by number: what the viewer saw as number 9 may cost something else as number 10."""
+    fund(device.viewer_id, now=now, paid=500)
+    Series.objects.filter(id=series.id).update(numbering=2)
+    keyed = headers | {"Idempotency-Key": "one-tap"}
+    before = movements()
+
+    response = unlock(api, episode(series, 9), keyed, quote=quote)
+
+    assert (response.status_code, response.json()["code"]) == (409, "quote_invalid")
+    assert movements() == before
+    again = unlock(api, episode(series, 9), keyed, quote=response.json()["quote"])
+    assert again.json()["outcome"] == "unlocked"
+
+
+def test_tells_no_price_of_an_episode_that_is_not_published(
+    api: Client, device: Device, headers: Any, quote: str
+) -> None:
+    draft = EpisodeFactory(series=SeriesFactory(state="draft"), number=9)
+
+    response = unlock(api, draft.id, headers, quote=quote + "x")
+
+    assert (response.status_code, response.json()["code"]) == (404, "episode_unavailable")
+
+
+def test_answers_with_the_coins_that_can_be_spent_not_the_expired_ones(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now, paid=500)
+    give_bonus(device.viewer_id, coins=20, now=now - timedelta(days=1), expires_at=now)
+
+    bought = unlock(api, episode(series, 9), headers, quote=quote).json()
+
+    assert bought["balance"] == {"coins": 440, "paid_coins": 440, "bonus_coins": 0}
+    assert api.get("/v1/me/wallet", headers=headers).json()["balance"] == bought["balance"]
 
 
 def test_refuses_an_unknown_episode(

@@ -41,6 +41,7 @@ def test_an_unlock_under_a_key_is_refused(
         viewer_id=stranger.viewer_id,
         environment="production",
         series_id=series.id,
+        numbering=series.numbering,
         price_version_id=version_in_force(series_id=series.id, at=now).id,
         now=now,
     ).token()
