@@ -54,6 +54,7 @@ class Connection:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
         self.unexpected: list[str] = []
         self.last_failure = ""
+        self.replayed = 0
 
     def close(self) -> None:
         """Close what is open."""
@@ -62,20 +63,24 @@ class Connection:
     def unlock(self, call: Call) -> bytes | None:
         """The body of a 200, or None when it is unknown what became of the request."""
         try:
-            status, retry_after, body = self._exchange(call)
+            answer, body = self._exchange(call)
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
             self.last_failure = repr(error)
             return None
-        if status == 200:
+        if answer.status == 200:
+            self.replayed += answer.headers["Idempotent-Replayed"] == "true"
             return body
-        self.last_failure = f"{status}, Retry-After {retry_after}: {body.decode(errors='replace')}"
+        retry_after = answer.headers["Retry-After"]
+        self.last_failure = (
+            f"{answer.status}, Retry-After {retry_after}: {body.decode(errors='replace')}"
+        )
         # A service in trouble says so and when to come back; everything else is a fault of it.
-        if status not in {409, 503} or retry_after is None:
+        if answer.status not in {409, 503} or retry_after is None:
             self.unexpected.append(self.last_failure)
         return None
 
-    def _exchange(self, call: Call) -> tuple[int, str | None, bytes]:
+    def _exchange(self, call: Call) -> tuple[http.client.HTTPResponse, bytes]:
         viewer: SeededViewer = self._viewers[call.viewer_id]
         self._http.request(
             "POST",
@@ -88,7 +93,7 @@ class Connection:
             },
         )
         answer = self._http.getresponse()
-        return answer.status, answer.headers["Retry-After"], answer.read()
+        return answer, answer.read()
 
 
 class Load:
@@ -142,6 +147,10 @@ class Load:
             return all(after >= first + 2 for first, after in zip(before, now, strict=True))
 
         return have_all
+
+    def lost_answers(self) -> int:
+        """How many requests had their effect although their first answer never arrived."""
+        return sum(each.replayed for each in self._connections)
 
     def failures(self) -> str:
         """The last that went wrong for each client."""

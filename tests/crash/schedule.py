@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from datetime import timedelta
 
 import httpx
@@ -54,6 +55,24 @@ def kill_broker(instance: Instance) -> None:
         lambda: instance.status().broker_pid not in {None, before} and instance.has_services(),
         "the broker is back",
     )
+
+
+def kill_broker_with_a_task_in_hand(instance: Instance) -> None:
+    """The broker dies when the task worker has received a task and not finished it."""
+    pool = instance.worker.children()
+    received = instance.worker.said().count(" received")
+    for pid in pool:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        instance.wait_until(
+            lambda: instance.worker.said().count(" received") > received,
+            "the task worker hears the sweeper",
+        )
+        kill_broker(instance)
+    finally:
+        for pid in pool:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def lose_every_ring(instance: Instance, series_id: str) -> None:

@@ -24,6 +24,7 @@ class Trial:
         self.seconds_by_victim: defaultdict[str, float] = defaultdict(float)
         self.found_by_victim: Counter[str] = Counter()
         self.found: list[Violation] = []
+        self.lost_answers = 0
         self._folder = folder
         self._rounds = 0
         self._initial_coins = {each.id: each.coins for each in instance.population.viewers}
@@ -79,13 +80,16 @@ class Trial:
                 )
             except AssertionError as error:
                 raise AssertionError(f"{error}\n--- clients\n{load.failures()}") from error
+            self.lost_answers += load.lost_answers()
             log.info(
-                "round %d: %s was back after %.1f s, everybody served %.1f s later, %d unlocks",
+                "round %d: %s was back after %.1f s, everybody served %.1f s later;"
+                " %d unlocks, %d of them with a lost answer",
                 self._rounds,
                 victim.name,
                 back_seconds,
                 again_seconds,
                 load.acknowledged(),
+                load.lost_answers(),
             )
         rule = "a service in trouble answers 503 or 409 with Retry-After"
         return [Violation(rule, answer) for answer in load.unexpected()]

