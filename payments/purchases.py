@@ -232,7 +232,7 @@ def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) ->
     sold = booking.transaction
     terms = divide(provider=booking.provider, gross_micros=sold.price_micros, at=sold.purchased_at)
     granted = promise or booking.pack
-    arguments = [
+    arguments: list[str | int | Decimal | UUID | datetime | None] = [
         booking.provider,
         sold.environment,
         sold.transaction_id,
