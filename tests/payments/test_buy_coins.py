@@ -167,7 +167,7 @@ def test_a_transaction_is_answered_as_booked_after_the_store_renamed_its_product
 def test_a_pack_under_a_new_name_still_honours_sales_under_the_old_one(
     api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
-    renamed = StoreProductFactory(pack=product.pack, store_product_id="coins.big.v2")
+    renamed: StoreProduct = StoreProductFactory(pack=product.pack, store_product_id="coins.big.v2")
     _, offered = purchases.create_intent(
         viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
     )
