@@ -46,7 +46,8 @@ check: $(READY) ## Lint, format, types, import contracts, migrations, OpenAPI, s
 	@"$(BIN)/ruff" format --check .
 	@$(OFFLINE) "$(BIN)/mypy" .
 	@"$(BIN)/lint-imports" --no-cache
-	@$(OFFLINE) "$(BIN)/python" manage.py makemigrations --check --dry-run
+	@$(OFFLINE) LOG_LEVEL=ERROR PYTHONWARNINGS=ignore::RuntimeWarning \
+		"$(BIN)/python" manage.py makemigrations --check --dry-run
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi --check
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_settings --check
 	@"$(BIN)/codespell"
