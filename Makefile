@@ -23,7 +23,7 @@ setup: $(READY) ## Make the virtual environment with the locked dependencies
 $(READY): requirements.lock
 	@echo "Installing the locked dependencies into $(VENV) ..."
 	@$(PYTHON) -m venv "$(VENV)"
-	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@touch "$(READY)"
 
 demo: $(READY) ## Start the whole system with a real catalog, and walk one viewer through it
