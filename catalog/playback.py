@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from catalog import media
+from catalog import media, playback_sessions
 from catalog.models import EpisodeVersion
 from config import seals
 from config.problems import Problem
@@ -33,8 +33,9 @@ class PlaybackRefused(Problem):
 
 @dataclass(frozen=True, kw_only=True)
 class Playback:
-    """What a player needs to play a version until `expires_at`."""
+    """What a player needs to play a version until `expires_at`, and what it reports under."""
 
+    session_id: UUID
     url: str
     expires_at: datetime
     mime: str
@@ -58,7 +59,7 @@ class Grant:
 def issue(*, version: EpisodeVersion, viewer_id: UUID, now: datetime) -> Playback:
     """A URL that plays `version` for PLAYBACK_SECONDS from `now`, to whole seconds.
 
-    Reads no row if `version.media` is loaded.
+    Reads no row if `version.media` and `version.episode` are loaded.
     """
     expires = int(now.timestamp()) + settings.PLAYBACK_SECONDS
     asset = version.media
@@ -74,6 +75,13 @@ def issue(*, version: EpisodeVersion, viewer_id: UUID, now: datetime) -> Playbac
     else:
         url = media.presigned_url(asset, ttl_seconds=settings.PLAYBACK_SECONDS)
     return Playback(
+        session_id=playback_sessions.issue(
+            viewer_id=viewer_id,
+            series_id=version.episode.series_id,
+            episode_id=version.episode_id,
+            version_id=version.id,
+            now=now,
+        ),
         url=url,
         expires_at=datetime.fromtimestamp(expires, UTC),
         mime=asset.content_type,

@@ -8,6 +8,7 @@ so a variable cannot exist without documentation. A secret may also be given as 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 class BadEnvironment(Exception):
@@ -87,6 +88,15 @@ class Environment:
         """A file-system path; `shown` is how the default appears in the documentation."""
         self._declare(name, "path", shown, help)
         return Path(self.source.get(name) or default)
+
+    def zone(self, name: str, *, default: str, help: str) -> ZoneInfo:  # noqa: A002
+        """A time zone by its IANA name. Raises BadEnvironment for one that is not known."""
+        self._declare(name, "IANA time zone", default, help)
+        value = self.source.get(name) or default
+        try:
+            return ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise BadEnvironment(f"{name} is {value!r}; it must be an IANA time zone.") from error
 
     def secret(self, name: str, *, help: str) -> str:  # noqa: A002
         """The variable, else the content of the file that NAME_FILE names, else "".

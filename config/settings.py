@@ -104,6 +104,8 @@ INSTALLED_APPS = [
     "viewers",
     "catalog",
     "payments",
+    "ads",
+    "analytics",
     "demo",
     "rest_framework",
     "drf_spectacular",
@@ -294,8 +296,16 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
+STORAGES["lake"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": DATA_DIR / "lake", "allow_overwrite": True},
+}
 if S3_BUCKET:
     STORAGES["default"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3}
+    STORAGES["lake"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": _s3 | {"location": "lake", "file_overwrite": True},
+    }
 
 # --- API -------------------------------------------------------------------------------------
 
@@ -358,6 +368,11 @@ QUOTE_SECONDS = env.integer(
 )
 PLAYBACK_SECONDS = env.integer(
     "PLAYBACK_SECONDS", default=300, minimum=30, help="Life of a playback URL."
+)
+REPORTING_ZONE = env.zone(
+    "REPORTING_ZONE",
+    default="UTC",
+    help="The IANA time zone in which a day begins: for reports, cohorts and daily caps.",
 )
 REPORTING_CURRENCY = env.text(
     "REPORTING_CURRENCY",

@@ -89,6 +89,7 @@ def _following(asked: Episode) -> Sequence[Episode]:
 def _version(episode: Episode) -> EpisodeVersion:
     version = episode.current_version
     assert version is not None  # noqa: S101  the query asked for it
+    version.episode = episode  # the same row, which would be read again otherwise
     return version
 
 

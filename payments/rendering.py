@@ -86,6 +86,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
 def playback(value: Opened) -> PlaybackAnswer:
     source = value.playback
     return PlaybackAnswer(
+        playback_session_id=source.session_id,
         episode_id=value.episode.id,
         number=value.episode.number,
         version_id=source.version_id,

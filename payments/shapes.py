@@ -86,8 +86,12 @@ class PaywallAnswer(AnswerShape):
 
 
 class PlaybackAnswer(AnswerShape):
-    """A video that may be fetched, with ranges, until `expires_at`. Ask again before it ends."""
+    """A video that may be fetched, with ranges, until `expires_at`. Ask again before it ends.
 
+    Events of this playback, and an unlock that it led to, carry `playback_session_id`.
+    """
+
+    playback_session_id: UUID
     episode_id: UUID
     number: int
     version_id: UUID

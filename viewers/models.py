@@ -45,6 +45,7 @@ class Scope(models.TextChoices):
 
     PIPELINE_READ = "pipeline:read", "Read feedback for the generation pipeline"
     PIPELINE_WRITE = "pipeline:write", "Push series, versions and beats"
+    ANALYTICS_READ = "analytics:read", "Read reports"
 
 
 class Viewer(models.Model):

@@ -1,0 +1,1 @@
+"""Rewarded ads."""

@@ -1,0 +1,129 @@
+"""The inbox of events, the lake's manifest, and what was published from them."""
+
+from django.db import models
+from django.db.models import Q
+
+from config.ids import uuid7
+from viewers.models import Environment
+
+
+class Flush(models.Model):
+    """One drain of the inbox into the lake. Its batches are in the lake once `finished_at` is set.
+
+    Whoever holds the lease writes the files. When it lapses another takes the same flush over and
+    writes the same files under the same names, so a crash costs time and nothing else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    claimed_at = models.DateTimeField()
+    leased_until = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    event_count = models.IntegerField(default=0)
+    duplicate_count = models.IntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "flushes"
+        indexes = [
+            models.Index(
+                fields=["leased_until"], name="flush_unfinished", condition=Q(finished_at=None)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class EventBatch(models.Model):
+    """One batch as a client sent it, committed before it was acknowledged.
+
+    `payload` is the body, deflated. The viewer is an id and no foreign key: events outlive people.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    viewer_id = models.UUIDField()
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    batch_id = models.UUIDField(help_text="Made by the client; unique for its viewer")
+    body_sha256 = models.BinaryField(max_length=32)
+    sent_at = models.DateTimeField(help_text="By the client's clock")
+    received_at = models.DateTimeField()
+    payload = models.BinaryField()
+    event_count = models.IntegerField(help_text="Events in the batch, quarantined ones included")
+    quarantined_count = models.IntegerField(default=0)
+    flush = models.ForeignKey(
+        Flush, models.PROTECT, null=True, related_name="batches", db_index=False
+    )
+
+    class Meta:
+        verbose_name_plural = "event batches"
+        constraints = [
+            models.UniqueConstraint(fields=["viewer_id", "batch_id"], name="analytics_batch_once")
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="batch_waiting", condition=Q(flush=None)),
+            models.Index(fields=["flush"], name="batch_of_flush", condition=~Q(flush=None)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.batch_id)
+
+
+class QuarantinedEvent(models.Model):
+    """An event that was not accepted, with the reason. It harms nothing around it."""
+
+    id = models.BigAutoField(primary_key=True)
+    viewer_id = models.UUIDField()
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    batch_id = models.UUIDField()
+    position = models.IntegerField(help_text="Its place in the batch, from 0")
+    code = models.CharField(max_length=40)
+    detail = models.CharField(max_length=300, blank=True)
+    raw = models.BinaryField(help_text="As it was sent, cut at 8 KB")
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["received_at"], name="quarantine_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.code} in {self.batch_id}"
+
+
+class LakeFile(models.Model):
+    """The manifest: a file is part of the lake if and only if it has a row here."""
+
+    id = models.BigAutoField(primary_key=True)
+    flush = models.ForeignKey(Flush, models.PROTECT, related_name="files")
+    path = models.CharField(max_length=200, unique=True)
+    day = models.DateField(help_text="UTC day of the events inside")
+    row_count = models.IntegerField()
+    size_bytes = models.BigIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["day"], name="lakefile_by_day")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class RankingSnapshot(models.Model):
+    """A ranking as it was published: the very bytes, never changed. A correction is a new row."""
+
+    id = models.BigAutoField(primary_key=True)
+    definition = models.CharField(max_length=40)
+    horizon_hours = models.IntegerField()
+    watermark = models.DateTimeField()
+    created_at = models.DateTimeField()
+    body = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["definition", "horizon_hours", "watermark"],
+                name="analytics_ranking_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.definition} {self.horizon_hours} h at {self.watermark:%Y-%m-%d %H:%M}"
