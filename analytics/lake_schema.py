@@ -1,12 +1,13 @@
 """The columns of an event in the lake.
 
-Ids are lower-case text and moments UTC microseconds, which DuckDB and Spark both read as they are.
-A column that an event's type does not have is null.
+Ids are lower-case text. Moments are microseconds of UTC, written without a zone: DuckDB computes
+with zoned ones only through its ICU extension, which its wheel lacks. DuckDB reads them as TIMESTAMP
+and Spark as TIMESTAMP_NTZ. A column that an event's type does not have is null.
 """
 
 import pyarrow as pa
 
-MOMENT = pa.timestamp("us", tz="UTC")
+MOMENT = pa.timestamp("us")
 
 EVENT_SCHEMA = pa.schema(
     [

@@ -381,6 +381,18 @@ REPORTING_CURRENCY = env.text(
 )
 PAYWALL_OPTIONS = ["payments.paywall.coins_option"]
 
+# --- Analytics -------------------------------------------------------------------------------
+
+LAKE_MEMORY_MB = env.integer(
+    "LAKE_MEMORY_MB",
+    default=512,
+    minimum=64,
+    help="What one query over the lake may hold in memory; the rest spills to DATA_DIR.",
+)
+LAKE_THREADS = env.integer(
+    "LAKE_THREADS", default=2, minimum=1, help="Threads of one query over the lake."
+)
+
 # --- Tasks -----------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL

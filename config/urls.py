@@ -18,6 +18,7 @@ urlpatterns = [
     path("v1/", include("viewers.urls")),
     path("v1/", include("catalog.urls")),
     path("v1/", include("payments.urls")),
+    path("v1/", include("analytics.urls")),
     path("", include("catalog.media_urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
