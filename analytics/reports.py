@@ -1,0 +1,44 @@
+"""What every report says about itself, whatever it counts."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from analytics.definitions import Definition
+from analytics.sources import ENGINE, Source
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures with their definitions, zone, filters and watermark."""
+
+    definition: Sequence[Definition]
+    reporting_zone: str
+    watermark: datetime
+    filters: dict[str, str]
+    population: Sequence[str]
+    engine: str
+
+
+def heading(
+    *,
+    source: Source,
+    definition: Sequence[Definition],
+    filters: Mapping[str, str | None],
+    population: Sequence[str],
+) -> dict[str, Any]:
+    """The members that every report has, by name. Filters that were not given are left out."""
+    return {
+        "definition": tuple(definition),
+        "reporting_zone": source.zone.key,
+        "watermark": source.watermark,
+        "filters": {name: value for name, value in filters.items() if value},
+        "population": tuple(population),
+        "engine": ENGINE,
+    }
+
+
+def share(part: int | None, whole: int) -> float | None:
+    """Σ numerator ÷ Σ denominator; None where there is nothing to divide."""
+    return None if part is None or not whole else part / whole

@@ -1,0 +1,69 @@
+"""What a report reads: an open connection to the lake, and how far and in which zone to read it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from django.conf import settings
+
+from analytics import facts, lake, local_days, queries
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+ENGINE = "DuckDB"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Events and facts up to the watermark, days by the zone.
+
+    The connection has a view `events` and the tables of `analytics.facts`.
+    """
+
+    connection: "DuckDBPyConnection"
+    watermark: datetime
+    zone: ZoneInfo
+
+    def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """What a named query answers."""
+        return queries.run(self.connection, query, **parameters)
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Lets queries read `table` under a name."""
+        self.connection.register(name, table)
+
+
+@contextmanager
+def opened(*, now: datetime) -> Iterator[Source]:
+    """The lake and the ledger as they are at `now`.
+
+    The watermark is read first: what is committed after it changes nothing before it.
+    """
+    watermark = lake.watermark(now=now)
+    with lake.connection() as connection:
+        source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
+        for name, table in facts.tables().items():
+            source.register(name, table)
+        yield source
+
+
+def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:
+    """A source on a connection that has the view `events`, with the zone's shifts made known to it."""
+    began, ended, shift = zip(*local_days.shifts(zone=zone, until=watermark), strict=True)
+    source = Source(connection=connection, watermark=watermark, zone=zone)
+    source.register(
+        "zone_shifts",
+        pa.table(
+            {
+                "starts_at": pa.array([queries.naive(moment) for moment in began], facts.MOMENT),
+                "ends_at": pa.array([queries.naive(moment) for moment in ended], facts.MOMENT),
+                "shift_us": pa.array(shift, pa.int64()),
+            }
+        ),
+    )
+    return source

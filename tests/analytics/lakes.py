@@ -1,0 +1,115 @@
+"""Small lakes in memory: events as rows, read through a source as reports read the real one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+
+from analytics import facts, queries, sources
+from analytics.lake_schema import EVENT_SCHEMA
+from analytics.sources import Source
+
+UTC_ZONE = ZoneInfo("UTC")
+Row = dict[str, Any]
+
+
+def event(kind: str, viewer: str, at: datetime, **members: Any) -> Row:
+    """One production event; `members` are columns of the lake."""
+    row: Row = dict.fromkeys(EVENT_SCHEMA.names)
+    moments = dict.fromkeys(("occurred_at", "created_at", "sent_at", "received_at"), at)
+    return (
+        row
+        | moments
+        | {
+            "event_id": str(uuid4()),
+            "type": kind,
+            "viewer_id": viewer,
+            "environment": "production",
+            "platform": "ios",
+            "country": "US",
+        }
+        | members
+    )
+
+
+def opened_app(viewer: str, at: datetime, **members: Any) -> Row:
+    """The app came to the foreground."""
+    return event("app_open", viewer, at, **({"channel": "organic"} | members))
+
+
+def played(
+    viewer: str,
+    at: datetime,
+    *,
+    series: str = "s",
+    episode: str = "e1",
+    version: str = "v1",
+    session: str = "",
+    from_ms: int = 0,
+    to_ms: int = 10_000,
+    **members: Any,
+) -> Row:
+    """A stretch of story played at normal speed that ended at `at`."""
+    return event(
+        "playback_progress",
+        viewer,
+        at,
+        **{
+            "series_id": series,
+            "episode_id": episode,
+            "version_id": version,
+            "playback_session_id": session or f"{viewer}/{version}",
+            "from_ms": from_ms,
+            "to_ms": to_ms,
+            "actual_ms": to_ms - from_ms,
+        }
+        | members,
+    )
+
+
+@contextmanager
+def lake(
+    rows: Sequence[Row],
+    *,
+    watermark: datetime,
+    zone: ZoneInfo = UTC_ZONE,
+    tables: Mapping[str, Sequence[Row]] | None = None,
+) -> Iterator[Source]:
+    """A source of these events; `tables` are rows of the facts by table, of which others are empty."""
+    with duckdb.connect(":memory:") as connection:
+        connection.register("events", _table(rows, EVENT_SCHEMA))
+        source = sources.prepared(connection, watermark=watermark, zone=zone)
+        for name, schema in facts.SCHEMAS.items():
+            source.register(name, _table((tables or {}).get(name, []), schema))
+        yield source
+
+
+def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    plain = [
+        {
+            name: queries.naive(value) if isinstance(value, datetime) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    return pa.Table.from_pylist(plain, schema=schema)
+
+
+def utc(text: str) -> datetime:
+    """`2026-03-14 12:00` as a moment."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def local(text: str, zone: ZoneInfo) -> datetime:
+    """The moment when a zone's clocks show that."""
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
