@@ -36,7 +36,17 @@ PURCHASES = pa.schema(
         ("created_at", MOMENT),
     ]
 )
-SCHEMAS: Mapping[str, pa.Schema] = {"unlocks": UNLOCKS, "purchases": PURCHASES}
+#: Not money, but what gives it a name and a stratum.
+TITLES = pa.schema(
+    [
+        ("series_id", pa.string()),
+        ("external_id", pa.string()),
+        ("genre", pa.string()),
+        ("locale", pa.string()),
+        ("is_published", pa.bool_()),
+    ]
+)
+SCHEMAS: Mapping[str, pa.Schema] = {"unlocks": UNLOCKS, "purchases": PURCHASES, "titles": TITLES}
 
 _QUERIES: Mapping[str, str] = {
     "unlocks": """
@@ -59,6 +69,10 @@ _QUERIES: Mapping[str, str] = {
                created_at AT TIME ZONE 'UTC'
         FROM payments_purchase
         WHERE environment = 'production'
+    """,
+    "titles": """
+        SELECT id::text, external_id, genre, original_locale, state = 'published'
+        FROM catalog_series
     """,
 }
 

@@ -31,6 +31,7 @@ class FunnelRow(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     series_id: UUID | None
+    external_id: str | None
     starters: int
     immature: int
     reached: int
@@ -73,8 +74,8 @@ def paywall(*, source: Source, series_id: UUID | None = None) -> FunnelReport:
                 "starters whose 9 days of windows are over; the others are counted as immature",
             ],
         ),
-        series=[_row(UUID(row[0]), row[1:]) for row in counted],
-        total=_row(None, _sums(row[1:] for row in counted)),
+        series=[_row(row[0], row[1], row[2:]) for row in counted],
+        total=_row(None, None, _sums(row[2:] for row in counted)),
     )
 
 
@@ -82,11 +83,12 @@ def _sums(rows: Iterable[Sequence[int]]) -> Sequence[int]:
     return [sum(column) for column in zip([0] * len(_COUNTS), *rows, strict=True)]
 
 
-def _row(series_id: UUID | None, counts: Sequence[int]) -> FunnelRow:
+def _row(series_id: str | None, external_id: str | None, counts: Sequence[int]) -> FunnelRow:
     named = dict(zip(_COUNTS, counts, strict=True))
     unlocked = named["unlocked_by_coins"] + named["unlocked_by_ad"]
     return FunnelRow(
-        series_id=series_id,
+        series_id=UUID(series_id) if series_id else None,
+        external_id=external_id,
         **named,
         unlocked=unlocked,
         reach=share(named["reached"], named["starters"]),

@@ -13,6 +13,7 @@ _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
 _FIRST_SHIFT = datetime(2020, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Period(StrEnum):
@@ -37,6 +38,11 @@ def starts_on(number: int, period: Period) -> date:
     return _EPOCH + timedelta(days=number * period.days - period.lead_days)
 
 
+def day_number(day: date) -> int:
+    """Which local day it is, from day 0."""
+    return (day - _EPOCH).days
+
+
 def ends_at(number: int, period: Period, *, zone: ZoneInfo) -> datetime:
     """The moment that the period is over: the first of the next one's first day."""
     return midnight(starts_on(number + 1, period), zone=zone)
@@ -53,9 +59,9 @@ def local_date(moment: datetime, *, zone: ZoneInfo) -> date:
 
 
 def shifts(*, zone: ZoneInfo, until: datetime) -> list[tuple[datetime, datetime, int]]:
-    """Half-open stretches of time up to `until`, and the microseconds that local time is ahead in each.
+    """Half-open stretches of time, and the microseconds that local time is ahead of UTC in each.
 
-    Before 2020 the shift of 2020 is taken: nothing of ours is older.
+    They cover all time, and are exact from 2020, for nothing of ours is older, up to `until`.
     """
     found: list[tuple[datetime, datetime, int]] = []
     began, moment = _LONG_AGO, _FIRST_SHIFT
@@ -66,7 +72,7 @@ def shifts(*, zone: ZoneInfo, until: datetime) -> list[tuple[datetime, datetime,
             found.append((began, change, _shift(moment, zone)))
             began = change
         moment = following
-    found.append((began, max(until, began) + _DAY, _shift(moment, zone)))
+    found.append((began, _NEVER, _shift(moment, zone)))
     return found
 
 

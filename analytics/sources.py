@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ENGINE = "DuckDB"
+
+#: Money is read whole, also what was committed after the watermark was.
+SHIFTS_KNOWN_AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,20 @@ class Source:
 
 @contextmanager
 def opened(*, now: datetime) -> Iterator[Source]:
-    """The lake and the ledger as they are at `now`.
+    """Lake and ledger as they are at `now`, up to the moment until which the lake is complete."""
+    with _with_facts(watermark=lake.watermark(now=now)) as source:
+        yield source
 
-    The watermark is read first: what is committed after it changes nothing before it.
-    """
-    watermark = lake.watermark(now=now)
+
+@contextmanager
+def ledger(*, now: datetime) -> Iterator[Source]:
+    """The same for what is read of the ledger alone, which is complete at every moment."""
+    with _with_facts(watermark=now) as source:
+        yield source
+
+
+@contextmanager
+def _with_facts(*, watermark: datetime) -> Iterator[Source]:
     with lake.connection() as connection:
         source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
         for name, table in facts.tables().items():
@@ -54,7 +66,8 @@ def opened(*, now: datetime) -> Iterator[Source]:
 
 def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:
     """A source on a connection that has the view `events`, with the zone's shifts made known to it."""
-    began, ended, shift = zip(*local_days.shifts(zone=zone, until=watermark), strict=True)
+    shifts = local_days.shifts(zone=zone, until=watermark + SHIFTS_KNOWN_AHEAD)
+    began, ended, shift = zip(*shifts, strict=True)
     source = Source(connection=connection, watermark=watermark, zone=zone)
     source.register(
         "zone_shifts",

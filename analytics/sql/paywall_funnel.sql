@@ -48,7 +48,7 @@ WITH asked AS (
      AND purchases.created_at >= met_at
      AND purchases.created_at < coalesce(unlocked_at, met_at + INTERVAL 24 HOUR)
 )
-SELECT asked.series_id,
+SELECT asked.series_id, any_value(external_id) AS external_id,
        count(*) FILTER (WHERE is_mature) AS starters,
        count(*) FILTER (WHERE NOT is_mature) AS immature,
        count(met_at) AS reached,
@@ -61,5 +61,6 @@ LEFT JOIN encounter USING (viewer_id, series_id)
 LEFT JOIN first_unlock USING (viewer_id, series_id)
 LEFT JOIN watched USING (viewer_id, series_id)
 LEFT JOIN topped_up USING (viewer_id, series_id)
+LEFT JOIN titles USING (series_id)
 GROUP BY asked.series_id
 ORDER BY asked.series_id
