@@ -4,8 +4,7 @@ Every page costs a fixed number of queries whatever its size. Rows carry the tex
 the reader's languages in `texts_to_choose_from`.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Sequence
 from operator import attrgetter
 from typing import Annotated
 from uuid import UUID
@@ -15,7 +14,7 @@ from django.db.models import Count, F, IntegerField, OuterRef, Prefetch, Q, Subq
 from django.db.models.functions import Cast, Coalesce
 from msgspec import Meta
 
-from catalog import locales, search
+from catalog import locales, moments, search
 from catalog.models import Episode, EpisodeText, Series, SeriesText
 from catalog.models.series import SeriesQuerySet
 from config import pages
@@ -24,9 +23,6 @@ from config.problems import NotFound
 TEXTS = "texts_to_choose_from"
 RANK_STEPS = 1_000_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_Microseconds = Annotated[int, Meta(ge=0, le=2**53)]
 _Rank = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
@@ -40,8 +36,7 @@ def newest(
     """
     found = _shown(asked, genre)
     if cursor:
-        microseconds, series_id = pages.decode(cursor, tuple[_Microseconds, UUID])
-        published_at = _EPOCH + microseconds * _MICROSECOND
+        published_at, series_id = moments.decode(cursor)
         found = found.filter(published_at__lte=published_at).exclude(
             published_at=published_at, id__gte=series_id
         )
@@ -74,6 +69,11 @@ def series(*, series_id: UUID, asked: Sequence[str]) -> Series:
     if row is None:
         raise NotFound
     return row
+
+
+def by_id(series_ids: Collection[UUID], *, asked: Sequence[str]) -> dict[UUID, Series]:
+    """Those of the series that are published, by id."""
+    return {row.id: row for row in _shown(asked, "").filter(id__in=series_ids)}
 
 
 def episodes(
@@ -124,4 +124,4 @@ def _shown(asked: Sequence[str], genre: str) -> SeriesQuerySet:
 
 
 def _position(row: Series) -> tuple[int, str]:
-    return (row.first_published_at - _EPOCH) // _MICROSECOND, str(row.id)
+    return moments.position(row.first_published_at, row.id)

@@ -2,12 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 
+from rest_framework.request import Request
+
 from catalog import locales
 from catalog.browsing import TEXTS
 from catalog.media import poster_url
 from catalog.models import Episode, EpisodeVersion, Provenance, ProvenanceKind, Series
 from catalog.models.locales import Text
 from catalog.shapes import EpisodeAnswer, ProvenanceAnswer, SeriesAnswer
+
+
+def asked_by(request: Request, locale: str) -> tuple[str, ...]:
+    """The locales that a reader asks for, best first: by the parameter, else by the header."""
+    return locales.preferences(
+        locale=locale, accept_language=request.headers.get("Accept-Language", "")
+    )
 
 
 def series_answer(row: Series, *, asked: Sequence[str]) -> SeriesAnswer:

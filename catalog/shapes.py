@@ -11,6 +11,7 @@ from config.bodies import AnswerShape, RequestShape
 
 PAGE_ROWS = 20
 MAXIMUM_PAGE_ROWS = 100
+LONGEST_EPISODE_MS = 24 * 3600 * 1000
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Cursor = Annotated[str, Meta(max_length=200)]
@@ -120,3 +121,88 @@ class MediaKept(AnswerShape):
     content_type: str
     purpose: MediaAsset.Purpose
     unchanged: bool
+
+
+class FeedQuery(RequestShape):
+    """`after` goes on from an earlier decision of the viewer, without what was shown until there."""
+
+    limit: Annotated[int, Meta(ge=1, le=20)] = 10
+    after: Annotated[
+        str,
+        Meta(
+            max_length=36,
+            pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$(?!\n)",
+            description="A decision id; empty begins a feed.",
+        ),
+    ] = ""
+    locale: LocaleWanted = ""
+
+
+class FeedSlot(AnswerShape):
+    """A place in the feed, from 0 on through all its pages. Report impressions with it.
+
+    `propensity` is the probability with which this slot drew this series, after those before it.
+    """
+
+    slot: int
+    series: SeriesAnswer
+    propensity: float
+
+
+class FeedAnswer(AnswerShape):
+    """`decision_id` goes into what is reported of these slots, and into `after` for the next ones."""
+
+    decision_id: UUID
+    slots: list[FeedSlot]
+    has_more: bool
+
+
+class OwnListQuery(RequestShape):
+    cursor: Cursor = ""
+    limit: Limit = PAGE_ROWS
+    locale: LocaleWanted = ""
+
+
+class PositionPut(RequestShape):
+    """`position_ms` is in the episode's story."""
+
+    series_id: UUID
+    episode_id: UUID
+    position_ms: Annotated[int, Meta(ge=0, le=LONGEST_EPISODE_MS)]
+
+
+class PositionAnswer(AnswerShape):
+    series_id: UUID
+    episode_id: UUID
+    episode_number: int
+    position_ms: int
+    updated_at: Moment
+
+
+class HistoryRow(PositionAnswer):
+    series: SeriesAnswer
+
+
+class HistoryPage(AnswerShape):
+    history: list[HistoryRow]
+    next_cursor: str | None
+
+
+class FavoritePut(RequestShape):
+    series_id: UUID
+    is_favorite: bool
+
+
+class FavoriteAnswer(AnswerShape):
+    series_id: UUID
+    is_favorite: bool
+
+
+class FavoritesRow(AnswerShape):
+    series: SeriesAnswer
+    added_at: Moment
+
+
+class FavoritesPage(AnswerShape):
+    favorites: list[FavoritesRow]
+    next_cursor: str | None

@@ -33,6 +33,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
+        ("catalog.FeedDecision", "Feed decisions", "view_carousel"),
     ],
     "Access": [
         ("viewers.ApiKey", "API keys", "vpn_key"),

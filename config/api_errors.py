@@ -55,6 +55,9 @@ STATUS: Mapping[str, HTTPStatus] = {
     "media_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
     "media_mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
     "playback_refused": HTTPStatus.FORBIDDEN,
+    "decision_unknown": HTTPStatus.NOT_FOUND,
+    "series_unavailable": HTTPStatus.NOT_FOUND,
+    "favorites_full": HTTPStatus.CONFLICT,
     # Money
     "idempotency_key_invalid": HTTPStatus.BAD_REQUEST,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -49,6 +49,7 @@ READ_VIEWERS: Permissions = {
     "viewers.viewer": VIEW,
     "viewers.device": VIEW,
     "viewers.identity": VIEW,
+    "catalog.feeddecision": VIEW,
 }
 EDIT_CATALOG: Permissions = {
     "catalog.series": EDIT,

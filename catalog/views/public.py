@@ -5,8 +5,8 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from catalog import browsing, locales
-from catalog.rendering import episode_answers, series_answer
+from catalog import browsing
+from catalog.rendering import asked_by, episode_answers, series_answer
 from catalog.shapes import (
     EpisodePage,
     EpisodesQuery,
@@ -29,7 +29,7 @@ class SeriesListEndpoint(Endpoint):
     )
     def get(self, request: Request, *, now: datetime, query: SeriesQuery) -> SeriesPage:
         """Published series: newest first, or with `q` those that hold all its words, best first."""
-        asked = _asked(request, query.locale)
+        asked = asked_by(request, query.locale)
         if query.q:
             rows, next_cursor = browsing.matching(
                 text=query.q,
@@ -55,7 +55,7 @@ class SeriesEndpoint(Endpoint):
         self, request: Request, *, now: datetime, query: OneSeriesQuery, series_id: UUID
     ) -> SeriesAnswer:
         """A published series."""
-        asked = _asked(request, query.locale)
+        asked = asked_by(request, query.locale)
         return series_answer(browsing.series(series_id=series_id, asked=asked), asked=asked)
 
 
@@ -70,7 +70,7 @@ class EpisodesEndpoint(Endpoint):
         self, request: Request, *, now: datetime, query: EpisodesQuery, series_id: UUID
     ) -> EpisodePage:
         """By number. Nothing here leads to the media of an episode, locked or not."""
-        asked = _asked(request, query.locale)
+        asked = asked_by(request, query.locale)
         series, rows, next_cursor = browsing.episodes(
             series_id=series_id, cursor=query.cursor, limit=query.limit, asked=asked
         )
@@ -79,9 +79,3 @@ class EpisodesEndpoint(Endpoint):
             episodes=episode_answers(rows, series=series, asked=asked),
             next_cursor=next_cursor,
         )
-
-
-def _asked(request: Request, locale: str) -> tuple[str, ...]:
-    return locales.preferences(
-        locale=locale, accept_language=request.headers.get("Accept-Language", "")
-    )

@@ -30,10 +30,11 @@ SEEN = {
         "Entries",
         "Lots",
         "Viewers",
+        "Feed decisions",
     },
     "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
 }
-SEEN["pricing"] = SEEN["support"] - {"Viewers"}
+SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}
 SEEN["owner"] = SEEN["support"] | {"API keys", "Operators", "Roles", "Audit trail"}
 
 

@@ -159,6 +159,20 @@ def _video(world: World) -> Call:
     return Call(path={"token": issued.url.rpartition("/")[2]})
 
 
+def _position(world: World) -> Call:
+    return Call(
+        body={
+            "series_id": str(world.series.id),
+            "episode_id": str(world.episodes[FREE]),
+            "position_ms": 4_000,
+        }
+    )
+
+
+def _favorite(world: World) -> Call:
+    return Call(body={"series_id": str(world.series.id), "is_favorite": True})
+
+
 #: Calls that succeed, by operation id: together they reach every 2xx that is documented.
 CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_bootstrap": lambda world: Call(),
@@ -166,6 +180,11 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_series": _of_series,
     "get_episodes": _of_series,
     "get_series_paywall": _of_series,
+    "get_feed": lambda world: Call(query={"limit": "3"}),
+    "get_my_history": lambda world: Call(query={"limit": "1"}),
+    "put_my_history": _position,
+    "get_my_favorites": lambda world: Call(query={"limit": "1"}),
+    "put_my_favorites": _favorite,
     "get_me": lambda world: Call(),
     "get_my_wallet": lambda world: Call(),
     "get_my_statement": lambda world: Call(query={"limit": "1"}),

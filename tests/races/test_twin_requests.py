@@ -15,7 +15,14 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from catalog.models import Episode, EpisodeVersion, MediaAsset, Series
+from catalog.models import (
+    Episode,
+    EpisodeVersion,
+    Favorite,
+    MediaAsset,
+    Series,
+    WatchPosition,
+)
 from payments import verification
 from payments.models import Entitlement, Purchase, PurchaseIntent, Transfer, Unlock
 from tests.contracts import document
@@ -46,6 +53,7 @@ def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[]
 def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
+        *(WatchPosition, Favorite),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -81,6 +89,8 @@ ONCE: dict[str, dict[str, int]] = {
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
     "post_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
     "post_play_episode": {},
+    "put_my_history": {"WatchPosition": 1},
+    "put_my_favorites": {"Favorite": 1},
     "put_series_push": {"Series": 1, "Episode": 1, "EpisodeVersion": 1},
     "put_media_upload": {"MediaAsset": 1, "files": 1},
     "post_fake_checkout": {},

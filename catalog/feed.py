@@ -1,0 +1,163 @@
+"""The feed: series drawn for one viewer by a published table, with every draw written down.
+
+Analytics publishes a table of probabilities; each request draws from it, so that the logged
+propensity is exact and never 0, and what was shown can be weighed later for what was not.
+"""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random, SystemRandom
+from uuid import UUID
+
+from django.core.cache import caches
+from django.db import connection
+
+from catalog import browsing, slots
+from catalog.models import FeedDecision, FeedTable, Series
+from catalog.slots import Odds
+from config.problems import Problem
+
+#: How long a process may go on drawing from the table and the candidates that it read.
+REMEMBERED_SECONDS = 5
+#: A feed ends here: nobody scrolls further, and every page must know what the pages before it had.
+LONGEST_FEED_SLOTS = 1000
+KEPT_TABLES = 100
+
+_KEY = "catalog.feed"
+_CHAIN = """
+    WITH RECURSIVE chain AS (
+        SELECT id, predecessor_id, series_ids FROM catalog_feeddecision
+        WHERE id = %(last)s AND viewer_id = %(viewer)s
+      UNION ALL
+        SELECT earlier.id, earlier.predecessor_id, earlier.series_ids
+        FROM catalog_feeddecision AS earlier JOIN chain ON earlier.id = chain.predecessor_id
+    )
+    SELECT series_ids FROM chain
+"""
+
+
+class DecisionUnknown(Problem):
+    code = "decision_unknown"
+    title = "There is no such decision of this viewer to continue; start the feed anew"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A place in the feed, the series in it, and the probability with which it was drawn."""
+
+    number: int
+    series: Series
+    propensity: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """One decision. `has_more` when continuing it would show something."""
+
+    decision_id: UUID
+    slots: Sequence[Slot]
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class _Pool:
+    version: str
+    odds: Odds
+
+
+def publish_table(*, probabilities: Mapping[UUID, float], version: str, now: datetime) -> FeedTable:
+    """Makes this the table that feeds are drawn from, within REMEMBERED_SECONDS everywhere.
+
+    A version names what is in it: published again it changes nothing. Only the newest KEPT_TABLES
+    stay. Raises ValueError for what is no probability.
+    """
+    if not all(math.isfinite(share) and 0 <= share <= 1 for share in probabilities.values()):
+        raise ValueError("a probability is a number from 0 to 1")
+    table, _ = FeedTable.objects.get_or_create(
+        version=version,
+        defaults={
+            "series_ids": list(probabilities),
+            "probabilities": list(probabilities.values()),
+            "created_at": now,
+        },
+    )
+    kept = FeedTable.objects.order_by("-id").values("id")[:KEPT_TABLES]
+    FeedTable.objects.exclude(id__in=kept).delete()
+    caches["local"].delete(_KEY)
+    return table
+
+
+def decide(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    limit: int,
+    after: UUID | None,
+    asked: Sequence[str],
+    now: datetime,
+    source: Random | None = None,
+) -> Page:
+    """Draws up to `limit` series and writes the decision down before it is answered.
+
+    `after` goes on from an own decision: what it and those before it showed is not shown again.
+    Texts are those that may serve `asked`. Raises DecisionUnknown.
+    """
+    shown = _shown_until(after, viewer_id) if after else frozenset[UUID]()
+    pool = _pool()
+    gone = pool.odds.places(shown)
+    room = min(len(pool.odds) - len(gone), max(LONGEST_FEED_SLOTS - len(shown), 0))
+    if after and not room:
+        # Nothing was decided, so there is nothing to write down: a feed's decisions are bounded.
+        return Page(decision_id=after, slots=[], has_more=False)
+    drawn = slots.draw(
+        pool.odds, count=min(limit, room), source=source or SystemRandom(), without=gone
+    )
+    rows = browsing.by_id([slot.series_id for slot in drawn], asked=asked)
+    # One that was withdrawn since the candidates were read is not shown, and so not logged.
+    placed = [slot for slot in drawn if slot.series_id in rows]
+    decision = FeedDecision.objects.create(
+        viewer_id=viewer_id,
+        environment=environment,
+        at=now,
+        table_version=pool.version,
+        predecessor_id=after,
+        first_slot=len(shown),
+        candidate_count=len(pool.odds) - len(gone),
+        candidates_sha256=hashlib.sha256(pool.odds.ids_without(gone)).digest(),
+        series_ids=[slot.series_id for slot in placed],
+        propensities=[slot.propensity for slot in placed],
+    )
+    return Page(
+        decision_id=decision.id,
+        slots=[
+            Slot(number=number, series=rows[slot.series_id], propensity=slot.propensity)
+            for number, slot in enumerate(placed, len(shown))
+        ],
+        has_more=room > len(drawn),
+    )
+
+
+def _shown_until(decision_id: UUID, viewer_id: UUID) -> frozenset[UUID]:
+    with connection.cursor() as cursor:
+        cursor.execute(_CHAIN, {"last": decision_id, "viewer": viewer_id})
+        decisions = cursor.fetchall()
+    if not decisions:
+        raise DecisionUnknown
+    return frozenset(series_id for (series_ids,) in decisions for series_id in series_ids)
+
+
+def _pool() -> _Pool:
+    """The latest table over the series of now, as this process read them last."""
+    pool: _Pool | None = caches["local"].get(_KEY)
+    if pool is None:
+        candidates = Series.objects.visible().values_list("id", flat=True)
+        table = FeedTable.objects.order_by("-id").first()
+        probabilities = (
+            dict(zip(table.series_ids, table.probabilities, strict=True)) if table else {}
+        )
+        pool = _Pool(table.version if table else "", slots.mixed(candidates, probabilities))
+        caches["local"].set(_KEY, pool, REMEMBERED_SECONDS)
+    return pool
