@@ -8,9 +8,10 @@ Events of a playback carry the session id that `POST /v1/episodes/{id}/play` ans
 that the viewer could open that version.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, get_args
 from uuid import UUID
 
 from msgspec import Meta
@@ -143,3 +144,8 @@ AnyEvent = (
     | OfferShown
     | AdShown
 )
+
+#: Every type by its name.
+TYPES: Mapping[str, type[AnyEvent]] = {
+    str(shape.__struct_config__.tag): shape for shape in get_args(AnyEvent)
+}

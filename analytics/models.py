@@ -18,15 +18,23 @@ class Flush(models.Model):
     claimed_at = models.DateTimeField()
     leased_until = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
-    event_count = models.IntegerField(default=0)
-    duplicate_count = models.IntegerField(default=0)
+    event_count = models.IntegerField(default=0, help_text="Events written to the lake")
+    duplicate_count = models.IntegerField(
+        default=0, help_text="Events left out because the same flush has them already"
+    )
+    refused_count = models.IntegerField(
+        default=0, help_text="Accepted events that could not be read any more, now in quarantine"
+    )
 
     class Meta:
         verbose_name_plural = "flushes"
         indexes = [
             models.Index(
                 fields=["leased_until"], name="flush_unfinished", condition=Q(finished_at=None)
-            )
+            ),
+            models.Index(
+                fields=["finished_at"], name="flush_finished", condition=~Q(finished_at=None)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -48,7 +56,9 @@ class EventBatch(models.Model):
     received_at = models.DateTimeField()
     payload = models.BinaryField()
     event_count = models.IntegerField(help_text="Events in the batch, quarantined ones included")
-    quarantined_count = models.IntegerField(default=0)
+    refusals = models.JSONField(
+        default=list, help_text="[position, code, detail] of each quarantined event"
+    )
     flush = models.ForeignKey(
         Flush, models.PROTECT, null=True, related_name="batches", db_index=False
     )
@@ -99,12 +109,36 @@ class LakeFile(models.Model):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     created_at = models.DateTimeField()
+    compared_at = models.DateTimeField(
+        null=True, help_text="When its events were compared with those of every earlier file"
+    )
 
     class Meta:
-        indexes = [models.Index(fields=["day"], name="lakefile_by_day")]
+        indexes = [
+            models.Index(fields=["day"], name="lakefile_by_day"),
+            models.Index(fields=["id"], name="lakefile_uncompared", condition=Q(compared_at=None)),
+        ]
 
     def __str__(self) -> str:
         return self.path
+
+
+class RepeatedEvent(models.Model):
+    """An event of a file that is not counted, since another file has it from an earlier moment."""
+
+    id = models.BigAutoField(primary_key=True)
+    file = models.ForeignKey(
+        LakeFile, models.PROTECT, related_name="repeated_events", db_index=False
+    )
+    event_id = models.UUIDField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["file", "event_id"], name="analytics_repeat_once")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.event_id)
 
 
 class RankingSnapshot(models.Model):

@@ -72,6 +72,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "product_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider_unknown": HTTPStatus.NOT_FOUND,
+    # Events
+    "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 

@@ -149,6 +149,17 @@ def _sale(world: World) -> Call:
     return Call(body=body)
 
 
+def _events(world: World) -> Call:
+    opened = {"type": "app_open", "event_id": str(uuid4()), "created_at": "2026-03-14T11:59:59Z"}
+    body = {
+        "batch_id": str(uuid4()),
+        "sent_at": "2026-03-14T12:00:00Z",
+        "app": {"platform": "ios", "version": "1.4.2", "locale": "en-US", "country": "US"},
+        "events": [opened],
+    }
+    return Call(body=body)
+
+
 def _poster(world: World) -> Call:
     return Call(path={"name": world.poster.storage_key.rpartition("/")[2]})
 
@@ -195,6 +206,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
     "post_create_intent": _intent,
     "post_submit_transaction": _submit,
+    "post_events": _events,
     "post_fake_checkout": _sale,
     "put_series_push": _push,
     "get_poster": _poster,

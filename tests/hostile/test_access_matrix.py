@@ -50,6 +50,7 @@ CLASSES: Mapping[str, Class] = {
     "post_play_episode": "viewers",
     "post_create_intent": "viewers",
     "post_submit_transaction": "viewers",
+    "post_events": "viewers",
     "put_series_push": "writers",
     "put_media_upload": "writers",
 }

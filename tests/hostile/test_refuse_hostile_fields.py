@@ -20,6 +20,8 @@ from tests.hostile.sending import address, complaint, everything, send, shown
 TAKING_JSON = [operation for operation in document.operations() if operation.body_schema]
 Attempt = tuple[tuple[str | int, ...], str, bytes]
 MALFORMED = frozenset({"malformed_body", "body_too_large"})
+#: Members whose parts are judged one by one and never harm the whole: tests/analytics sends them.
+JUDGED_APART = {"post_events": "events"}
 
 
 def _unmentioned(schema: Mapping[str, Any], value: Any, at: str) -> list[str]:
@@ -59,7 +61,8 @@ def test_takes_what_the_document_allows_and_nothing_else(
     judge = document.validator(operation.body_schema)
     refused: list[Attempt] = []
     taken: list[Attempt] = []
-    for place, name in product(places(call.body), FRAGMENTS):
+    apart = JUDGED_APART.get(operation.name)
+    for place, name in product((p for p in places(call.body) if p[0] != apart), FRAGMENTS):
         body = put(call.body, place, FRAGMENTS[name])
         (taken if _is_allowed(body, judge) else refused).append((place, name, body))
     before, wrong = everything(), []

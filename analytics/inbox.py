@@ -1,0 +1,137 @@
+"""The inbox of events: a batch is in PostgreSQL before it is acknowledged, and is there once.
+
+One row holds a batch as it was sent, and one statement stores it with what was quarantined of it. A
+batch that is sent again is answered as it was the first time.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from analytics import batches, verdicts
+from analytics.batches import Batch
+from analytics.verdicts import EVENT_BYTES, Code, EventVerdict
+from config.problems import Problem
+
+KEPT_BATCHES = timedelta(hours=24)
+KEPT_QUARANTINE = timedelta(days=14)
+PRUNED_AT_ONCE = 1000
+
+#: The fastest, which leaves a tenth of what apps report.
+_DEFLATE_LEVEL = 1
+
+#: The row that is there already is updated to itself: so it is returned, even if it was committed
+#: while this statement waited for it.
+_RECEIVE = """
+    WITH batch AS (
+        INSERT INTO analytics_eventbatch (viewer_id, environment, batch_id, body_sha256, sent_at,
+            received_at, payload, event_count, refusals)
+        VALUES (%(viewer_id)s, %(environment)s, %(batch_id)s, %(body_sha256)s, %(sent_at)s,
+            %(received_at)s, %(payload)s, %(event_count)s, %(refusals)s::jsonb)
+        ON CONFLICT (viewer_id, batch_id) DO UPDATE SET batch_id = EXCLUDED.batch_id
+        RETURNING old.id IS NULL AS is_new, new.body_sha256, new.refusals
+    ), quarantined AS (
+        INSERT INTO analytics_quarantinedevent (viewer_id, environment, batch_id, position, code,
+            detail, raw, received_at)
+        SELECT %(viewer_id)s, %(environment)s, %(batch_id)s, event.position, event.code,
+            event.detail, event.raw, %(received_at)s
+        FROM batch, unnest(%(positions)s::integer[], %(codes)s::text[], %(details)s::text[],
+            %(raws)s::bytea[]) AS event(position, code, detail, raw)
+        WHERE batch.is_new
+    )
+    SELECT is_new, body_sha256, refusals::text FROM batch
+"""
+
+
+class BatchIdReused(Problem):
+    code = "batch_id_reused"
+    title = "This batch id was already used for another batch"
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """Why the event at a position of its batch is quarantined, as the batch's row keeps it."""
+
+    position: int
+    code: Code
+    detail: str
+
+
+_refusals_decoder = msgspec.json.Decoder(list[Refusal])
+
+
+@dataclass(frozen=True)
+class Received:
+    """What a batch was answered: a verdict on each of its events, in order."""
+
+    batch_id: UUID
+    verdicts: Sequence[EventVerdict]
+
+
+def receive(*, viewer_id: UUID, environment: str, body: bytes, now: datetime) -> Received:
+    """Stores the batch in `body` and its verdicts, once; safe to repeat.
+
+    When this returns, the batch is committed. Raises MalformedBody or BatchIdReused, with nothing
+    stored.
+    """
+    batch = batches.read(body)
+    judged = verdicts.judge(batch, viewer_id=viewer_id, received_at=now)
+    refusals = _refusals(judged)
+    sha256 = hashlib.sha256(body).digest()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _RECEIVE,
+            {
+                "viewer_id": viewer_id,
+                "environment": environment,
+                "batch_id": batch.batch_id,
+                "body_sha256": sha256,
+                "sent_at": batch.sent_at,
+                "received_at": now,
+                "payload": zlib.compress(body, _DEFLATE_LEVEL),
+                "event_count": len(batch.events),
+                "refusals": msgspec.json.encode(refusals).decode(),
+                **_quarantine(batch, refusals),
+            },
+        )
+        is_new, stored_sha256, stored_refusals = cursor.fetchone()
+    if bytes(stored_sha256) != sha256:
+        raise BatchIdReused
+    if not is_new:
+        judged = _as_stored(judged, _refusals_decoder.decode(stored_refusals))
+    return Received(batch.batch_id, judged)
+
+
+def _refusals(judged: Sequence[EventVerdict]) -> list[Refusal]:
+    return [
+        Refusal(position, verdict.code, verdict.detail)
+        for position, verdict in enumerate(judged)
+        if verdict.code is not None
+    ]
+
+
+def _quarantine(batch: Batch, refusals: Sequence[Refusal]) -> dict[str, list[Any]]:
+    """The columns of the events that are quarantined."""
+    return {
+        "positions": [refusal.position for refusal in refusals],
+        "codes": [refusal.code for refusal in refusals],
+        "details": [refusal.detail for refusal in refusals],
+        "raws": [bytes(batch.events[refusal.position])[:EVENT_BYTES] for refusal in refusals],
+    }
+
+
+def _as_stored(judged: Sequence[EventVerdict], refusals: Sequence[Refusal]) -> list[EventVerdict]:
+    """The verdicts as the batch's row has them: they were given at another moment than now."""
+    refused = {refusal.position: refusal for refusal in refusals}
+    return [
+        verdicts.quarantined(verdict.event_id, refused[position].code, refused[position].detail)
+        if position in refused
+        else verdicts.accepted(verdict.event_id)
+        for position, verdict in enumerate(judged)
+    ]

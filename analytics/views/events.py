@@ -1,0 +1,48 @@
+"""Where apps report what happened."""
+
+from datetime import datetime
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from analytics import inbox
+from analytics.batches import BATCH_BYTES, BatchRequest
+from analytics.inbox import BatchIdReused
+from analytics.shapes import BatchAnswer
+from analytics.verdicts import Verdict
+from config import bodies
+from config.endpoints import operation
+from viewers.authentication import ViewerEndpoint
+
+
+class Events(ViewerEndpoint):
+    # The body is the inbox's to read, event by event; its shape is documented all the same.
+    @extend_schema(request={"application/json": BatchRequest})
+    @operation(
+        summary="Report events",
+        answer=BatchAnswer,
+        refusals=[BatchIdReused],
+    )
+    def post(self, request: Request, *, now: datetime) -> BatchAnswer:
+        """Up to 500 events and 256 KB in one batch, which is stored when this answers.
+
+        Each event is judged by itself; docs/events.md has the types, their members and the codes.
+        Send the same bytes again until they are answered: a batch counts once, and is answered the
+        same. Another body under its `batch_id` is refused.
+        """
+        body = bodies.raw(self.http_request(), limit_bytes=BATCH_BYTES)
+        if body:
+            bodies.check_media_type(self.http_request(), {bodies.JSON})
+        received = inbox.receive(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            body=body,
+            now=now,
+        )
+        accepted = sum(verdict.verdict is Verdict.ACCEPTED for verdict in received.verdicts)
+        return BatchAnswer(
+            batch_id=received.batch_id,
+            accepted=accepted,
+            quarantined=len(received.verdicts) - accepted,
+            verdicts=list(received.verdicts),
+        )
