@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class AdsConfig(AppConfig):
     name = "ads"
+    verbose_name = "Ads"

@@ -72,6 +72,15 @@ STATUS: Mapping[str, HTTPStatus] = {
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "product_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "provider_unknown": HTTPStatus.NOT_FOUND,
+    # Ads
+    "placement_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "episode_not_locked": HTTPStatus.CONFLICT,
+    "ad_cap_reached": HTTPStatus.TOO_MANY_REQUESTS,
+    "ad_cooling_down": HTTPStatus.TOO_MANY_REQUESTS,
+    "network_unknown": HTTPStatus.NOT_FOUND,
+    "callback_malformed": HTTPStatus.BAD_REQUEST,
+    "callback_forged": HTTPStatus.FORBIDDEN,
+    "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
 }

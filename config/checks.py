@@ -79,6 +79,16 @@ def _fake_store() -> CheckMessage | None:
     )
 
 
+def _fake_ad_network() -> CheckMessage | None:
+    if not settings.FAKE_AD_NETWORK:
+        return None
+    return _refuse(
+        "E010",
+        "FAKE_AD_NETWORK is on: anybody could open episodes without watching an ad.",
+        "Unset FAKE_AD_NETWORK.",
+    )
+
+
 def _database_role() -> CheckMessage | None:
     if settings.DATABASE_ROLE:
         return None
@@ -124,6 +134,7 @@ PRODUCTION_CHECKS: Sequence[Callable[[], CheckMessage | None]] = (
     _debug,
     _simulated_clock,
     _fake_store,
+    _fake_ad_network,
     _database_role,
     _second_factor,
     _durable,

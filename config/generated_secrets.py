@@ -26,6 +26,7 @@ _MAKERS = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(64),
     "KEYRING": lambda: generate("demo1"),
     "FAKE_STORE_KEY": _private_key,
+    "FAKE_AD_NETWORK_KEY": _private_key,
 }
 
 

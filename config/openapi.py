@@ -1,7 +1,7 @@
 """The OpenAPI document: names of operations, and our one request and answer type, msgspec structs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -40,10 +40,12 @@ class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-ca
         return name
 
     def map_serializer(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        others = set(_named_types(msgspec.inspect.type_info(self.target))) - {self.target}
         _, schemas = msgspec.json.schema_components(
-            [self.target], schema_hook=describe_choices, ref_template=REF
+            [self.target, *others], schema_hook=describe_choices, ref_template=REF
         )
-        for named in set(_named_types(msgspec.inspect.type_info(self.target))) - {self.target}:
+        schemas |= {named.__name__: _union(named) for named in others if _is_open(named)}
+        for named in others:
             auto_schema.registry.register_on_missing(
                 ResolvedComponent(  # type: ignore[no-untyped-call]
                     name=named.__name__,
@@ -60,6 +62,9 @@ def _named_types(info: msgspec.inspect.Type) -> Iterator[type]:
     """Every struct and enumeration inside a type: what becomes a component of its own."""
     if isinstance(info, msgspec.inspect.StructType):
         yield info.cls
+        if _is_open(info.cls):
+            for kind in _kinds(info.cls):
+                yield from _named_types(msgspec.inspect.type_info(kind))
         for member in info.fields:
             yield from _named_types(member.type)
     elif isinstance(info, msgspec.inspect.EnumType):
@@ -70,6 +75,29 @@ def _named_types(info: msgspec.inspect.Type) -> Iterator[type]:
             yield from _named_types(inner)
     for inner in (*getattr(info, "types", ()), *getattr(info, "item_types", ())):
         yield from _named_types(inner)
+
+
+def _is_open(named: type) -> bool:
+    """Whether a struct stands for whatever `kinds` it lists, which apps above its own may add to."""
+    return "kinds" in vars(named)
+
+
+def _kinds(named: Any) -> Sequence[Any]:
+    kinds: Sequence[Any] = named.kinds()
+    return kinds
+
+
+def _union(named: Any) -> dict[str, Any]:
+    """The schema of an open struct: one of its kinds, told apart by its tag."""
+    kinds = {kind.__struct_config__.tag: kind for kind in _kinds(named)}
+    refs = {tag: REF.format(name=kind.__name__) for tag, kind in kinds.items()}
+    return {
+        "anyOf": [{"$ref": ref} for ref in refs.values()],
+        "discriminator": {
+            "propertyName": named.__struct_config__.tag_field,
+            "mapping": refs,
+        },
+    }
 
 
 def keep_versioned(endpoints: list[Any]) -> list[Any]:

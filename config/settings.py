@@ -351,6 +351,21 @@ FAKE_STORE_KEY = _secret_or_generated(
     "FAKE_STORE_KEY",
     env.secret("FAKE_STORE_KEY", help="The fake store's private key (EC P-256, PEM)."),
 )
+FAKE_AD_NETWORK = env.flag(
+    "FAKE_AD_NETWORK",
+    default=not PRODUCTION,
+    shown="`off` in production, else `on`",
+    help="Believe the fake ad network's callbacks and play its server. Refused in production.",
+)
+FAKE_AD_NETWORK_KEY = _secret_or_generated(
+    "FAKE_AD_NETWORK_KEY",
+    env.secret("FAKE_AD_NETWORK_KEY", help="The fake ad network's private key (EC P-256, PEM)."),
+)
+ADMOB_KEYS_URL = env.text(
+    "ADMOB_KEYS_URL",
+    default="https://www.gstatic.com/admob/reward/verifier-keys.json",
+    help="Where AdMob publishes the keys that its callbacks are signed with.",
+)
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
 )
@@ -379,7 +394,12 @@ REPORTING_CURRENCY = env.text(
     default="USD",
     help="The currency that coin values and revenue are kept in. Fixed once money has moved.",
 )
-PAYWALL_OPTIONS = ["payments.paywall.coins_option"]
+PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
+# What `manage.py verify_ledger` holds the rows against, in this order.
+LEDGER_CHECKS = [
+    BASE_DIR / "payments" / "sql" / "verify_ledger.sql",
+    BASE_DIR / "ads" / "sql" / "verify_rewards.sql",
+]
 
 # --- Analytics -------------------------------------------------------------------------------
 
@@ -408,7 +428,11 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 15
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
-SWEPT_TASKS = ["catalog.tasks.publish_due_series"]
+SWEPT_TASKS = [
+    "catalog.tasks.publish_due_series",
+    "ads.tasks.refresh_verifier_keys",
+    "analytics.tasks.refresh_rankings",
+]
 SWEEP_SECONDS = env.integer(
     "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."
 )

@@ -7,6 +7,7 @@ from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from ads.views.fake_network import FakeAdView
 from config import health
 from payments.views.fake_store import FakeCheckout
 
@@ -18,6 +19,7 @@ urlpatterns = [
     path("v1/", include("viewers.urls")),
     path("v1/", include("catalog.urls")),
     path("v1/", include("payments.urls")),
+    path("v1/", include("ads.urls")),
     path("v1/", include("analytics.urls")),
     path("", include("catalog.media_urls")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
@@ -30,3 +32,5 @@ urlpatterns = [
 ]
 if settings.FAKE_STORE:
     urlpatterns.append(path("fake-store/transactions", FakeCheckout.as_view()))
+if settings.FAKE_AD_NETWORK:
+    urlpatterns.append(path("fake-ads/views", FakeAdView.as_view()))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
-from typing import Protocol
+from types import NoneType
+from typing import Protocol, cast, get_args, get_type_hints
 from uuid import UUID
 
 from django.conf import settings
@@ -30,6 +31,11 @@ class EpisodeState(StrEnum):
 
 class PaywallOption(AnswerShape, tag_field="kind"):
     """A way past the paywall. Each kind adds its own members."""
+
+    @classmethod
+    def kinds(cls) -> Sequence[type["PaywallOption"]]:
+        """What the sources named in settings may answer: the API's document lists each."""
+        return [_kind(source) for source in _sources(tuple(settings.PAYWALL_OPTIONS))]
 
 
 class CoinsOption(PaywallOption, tag="coins"):
@@ -85,7 +91,10 @@ class Paywall:
 
 
 class OptionSource(Protocol):
-    """A callable named in settings.PAYWALL_OPTIONS: its option for this paywall, or None."""
+    """A callable named in settings.PAYWALL_OPTIONS: its option for this paywall, or None.
+
+    Its return annotation names the kind of option that it makes.
+    """
 
     def __call__(self, paywall: Paywall) -> PaywallOption | None: ...
 
@@ -125,7 +134,7 @@ def options(paywall: Paywall) -> Sequence[PaywallOption]:
     return [option for option in found if option is not None]
 
 
-def coins_option(paywall: Paywall) -> PaywallOption | None:
+def coins_option(paywall: Paywall) -> CoinsOption | None:
     """Coins, while anything is locked."""
     if paywall.next_locked is None:
         return None
@@ -139,3 +148,9 @@ def coins_option(paywall: Paywall) -> PaywallOption | None:
 @lru_cache(maxsize=4)
 def _sources(paths: tuple[str, ...]) -> Sequence[OptionSource]:
     return [import_string(path) for path in paths]
+
+
+def _kind(source: OptionSource) -> type[PaywallOption]:
+    annotated = get_args(get_type_hints(source)["return"])
+    (kind,) = (member for member in annotated if member is not NoneType)
+    return cast(type[PaywallOption], kind)

@@ -8,7 +8,7 @@ import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.money import Money
-from payments.paywall import CoinsOption, EpisodeState, PaywallOption
+from payments.paywall import EpisodeState, PaywallOption
 from payments.unlocks import Result
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -81,7 +81,7 @@ class PaywallAnswer(AnswerShape):
     next_locked_episode_id: UUID | None
     balance: BalanceAnswer
     episodes: list[PaywallEpisode]
-    options: list[CoinsOption | PaywallOption]
+    options: list[PaywallOption]
     offers: list[OfferAnswer]
 
 

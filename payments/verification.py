@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from django.conf import settings
 from django.db import connection
 
-_FILE = Path(__file__).parent / "sql" / "verify_ledger.sql"
 _CHECK = re.compile(r"^-- check: (?P<name>.+)\n(?P<sql>(?:.|\n)+?;)", re.MULTILINE)
 
 
@@ -21,8 +20,11 @@ class Violation:
 
 
 def rules() -> dict[str, str]:
-    """Every rule's sentence, with the query that lists its violations."""
-    text = _FILE.read_text(encoding="utf-8")
+    """Every rule's sentence, with the query that lists its violations.
+
+    settings.LEDGER_CHECKS names the files: other apps' rules about what money bought are theirs.
+    """
+    text = "\n".join(path.read_text(encoding="utf-8") for path in settings.LEDGER_CHECKS)
     return {match["name"]: match["sql"] for match in _CHECK.finditer(text)}
 
 

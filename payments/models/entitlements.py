@@ -13,7 +13,8 @@ from viewers.models import Environment, Viewer
 class EntitlementSource(models.TextChoices):
     """What opened the episode."""
 
-    COINS = "coins"
+    COINS = "coins", "Coins"
+    AD = "ad", "Rewarded ad"
 
 
 class Entitlement(models.Model):

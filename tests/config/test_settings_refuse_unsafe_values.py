@@ -32,6 +32,7 @@ UNSAFE: Mapping[str, str] = {
     "DEBUG": "on",
     "SIMULATED_CLOCK": "on",
     "FAKE_STORE": "on",
+    "FAKE_AD_NETWORK": "on",
     "DATABASE_ROLE": "",
     "ADMIN_SECOND_FACTOR": "off",
     "EMBEDDED_DURABLE": "off",
@@ -54,6 +55,7 @@ ALONE = [
     ("DEBUG", True, "E004"),
     ("SIMULATED_CLOCK", True, "E005"),
     ("FAKE_STORE", True, "E006"),
+    ("FAKE_AD_NETWORK", True, "E010"),
     ("DATABASE_ROLE", "", "E007"),
     ("ADMIN_SECOND_FACTOR", False, "E008"),
     ("EMBEDDED_DURABLE", False, "E009"),
@@ -87,7 +89,8 @@ def safe(settings: Settings) -> Settings:
     settings.SECRET_KEY = SAFE["SECRET_KEY"]
     settings.KEYRING = KEYRING
     settings.ALLOWED_HOSTS = ["api.example"]
-    settings.DEBUG = settings.SIMULATED_CLOCK = settings.FAKE_STORE = False
+    settings.DEBUG = settings.SIMULATED_CLOCK = False
+    settings.FAKE_STORE = settings.FAKE_AD_NETWORK = False
     settings.DATABASE_ROLE = "cliffhanger_app"
     settings.ADMIN_SECOND_FACTOR = settings.EMBEDDED_DURABLE = True
     settings.REDIS_URL, settings.CACHE_URL = SAFE["REDIS_URL"], SAFE["CACHE_URL"]

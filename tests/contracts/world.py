@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import uuid4
 
 import msgspec
 
+from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
 from payments import paywall
 from payments.models import StoreProduct
+from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.catalog import (
     EpisodeFactory,
     SeriesFactory,
@@ -63,9 +66,17 @@ class World:
             for number in (FREE, LOCKED, LOCKED + 1)
         }
         self.product: StoreProduct = StoreProductFactory()
+        self.placement: Placement = PlacementFactory()
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
+        self.ad_session = ad_session(
+            self.placement,
+            viewer_id=self.viewer.viewer_id,
+            episode_id=self.episodes[LOCKED],
+            now=now,
+        )
+        self.callback = watched(self.ad_session, now=now)
         self._pipeline = pipeline_headers(now=now)
         # A key notes its use once a minute: that is not for a refused call to be blamed with.
         ApiKey.objects.update(last_used_at=now)
@@ -184,6 +195,29 @@ def _favorite(world: World) -> Call:
     return Call(body={"series_id": str(world.series.id), "is_favorite": True})
 
 
+def _open_ad(world: World) -> list[Call]:
+    body = {
+        "placement": world.placement.code,
+        "episode_id": str(world.episodes[LOCKED + 1]),
+        "playback_session_id": str(uuid4()),
+        "position_ms": 58_000,
+    }
+    return [Call(status=201, body=body), Call(body=body)]
+
+
+def _watched(world: World) -> Call:
+    return Call(path={"network": "fake"}, query=dict(parse_qsl(world.callback)))
+
+
+def _view(world: World) -> Call:
+    body = {
+        "ad_unit_id": world.placement.ad_unit_id,
+        "custom_data": uuid4().hex,
+        "user_id": world.viewer.viewer_id.hex,
+    }
+    return Call(body=body)
+
+
 #: Calls that succeed, by operation id: together they reach every 2xx that is documented.
 CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_bootstrap": lambda world: Call(),
@@ -208,6 +242,11 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_submit_transaction": _submit,
     "post_events": _events,
     "post_fake_checkout": _sale,
+    "get_ad_placements": lambda world: Call(),
+    "post_open_ad_session": _open_ad,
+    "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
+    "get_settle_callback": _watched,
+    "post_fake_ad_view": _view,
     "put_series_push": _push,
     "get_poster": _poster,
     "get_video": _video,

@@ -13,7 +13,7 @@ from django.test import Client
 from tests.contracts import refusals
 from tests.contracts.document import Operation
 
-OURS = ("viewers", "catalog", "payments")
+OURS = ("viewers", "catalog", "payments", "ads")
 
 
 def address(

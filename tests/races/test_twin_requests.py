@@ -15,6 +15,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from ads.models import AdSession
 from catalog.models import (
     Episode,
     EpisodeVersion,
@@ -54,7 +55,7 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite),
-        *(Purchase, Transfer, Unlock, Entitlement, RefreshToken),
+        *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
     return {model.__name__: model.objects.count() for model in models} | {"files": len(files)}
@@ -94,6 +95,8 @@ ONCE: dict[str, dict[str, int]] = {
     "put_series_push": {"Series": 1, "Episode": 1, "EpisodeVersion": 1},
     "put_media_upload": {"MediaAsset": 1, "files": 1},
     "post_fake_checkout": {},
+    "post_open_ad_session": {"AdSession": 1},
+    "post_fake_ad_view": {},
 }
 #: What every request adds: announcing, registering and asking anew are not the same thing twice.
 EACH: dict[str, dict[str, int]] = {

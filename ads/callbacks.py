@@ -1,0 +1,112 @@
+"""An ad network says that an ad was watched: verified, kept, and settled in one transaction."""
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from ads import adapters, limits, verifier_keys
+from ads.models import Verdict
+from ads.networks.base import Fault, NetworkError, SignedReward
+from config.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+#: How many callbacks that were not settled are kept in an hour, of each verdict.
+KEPT_PER_HOUR = 1000
+#: Past a query's longest, for what is kept of one that is longer.
+KEPT_BYTES = 8 * 1024
+
+_SETTLE = "SELECT ads_settle_callback(%s, %s, %s, %s, %s, %s, %s, %s)::text"
+_KEEP = "SELECT ads_keep_callback(%s, %s, %s, %s, %s, %s)"
+
+
+class CallbackMalformed(Problem):
+    code = "callback_malformed"
+    title = "The query string is not one that this network sends"
+
+
+class CallbackForged(Problem):
+    code = "callback_forged"
+    title = "The signature does not hold; nothing was done"
+
+
+class VerifierKeyUnknown(Problem):
+    code = "verifier_key_unknown"
+    title = "The signing key is not known yet; send the same callback again"
+    headers = {"Retry-After": "1"}
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What came of a callback; `first` is what came of the first one of its transaction."""
+
+    verdict: Verdict
+    first: Verdict
+
+
+def settle(*, network: str, query_string: str, now: datetime) -> Settled:
+    """Verifies a callback and opens the episode of the session it names; safe to repeat.
+
+    What pays nothing is kept with its verdict. Raises NetworkUnknown, CallbackMalformed,
+    CallbackForged, and VerifierKeyUnknown when the same callback may pass later.
+    """
+    adapter = adapters.find(network)
+    try:
+        reward = adapter.verify(query_string, verifier_keys.current(network))
+    except NetworkError as error:
+        raise _refused(error, network=network, query_string=query_string, now=now) from error
+    if reward.is_probe:
+        _keep(Verdict.PROBE, "", network=network, query_string=query_string, now=now)
+        return Settled(verdict=Verdict.PROBE, first=Verdict.PROBE)
+    return _settle(reward, network=network, query_string=query_string, now=now)
+
+
+def _settle(reward: SignedReward, *, network: str, query_string: str, now: datetime) -> Settled:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SETTLE,
+            [
+                network,
+                reward.transaction_id,
+                _raw(query_string),
+                _identifier(reward.custom_data),
+                _identifier(reward.user_id),
+                reward.ad_unit,
+                limits.reporting_day(now),
+                now,
+            ],
+        )
+        (text,) = cursor.fetchone()
+    return msgspec.json.decode(text, type=Settled, dec_hook=lambda kind, value: kind(value))
+
+
+def _refused(error: NetworkError, *, network: str, query_string: str, now: datetime) -> Problem:
+    if error.fault is Fault.UNKNOWN_KEY and verifier_keys.want(network, now=now):
+        return VerifierKeyUnknown()
+    _keep(Verdict.REFUSED, error.reason, network=network, query_string=query_string, now=now)
+    if error.fault is Fault.MALFORMED:
+        return CallbackMalformed(error.reason)
+    return CallbackForged(error.reason)
+
+
+def _keep(verdict: Verdict, detail: str, *, network: str, query_string: str, now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [network, verdict, detail, _raw(query_string), KEPT_PER_HOUR, now])
+        (is_kept,) = cursor.fetchone()
+    if not is_kept:
+        logger.warning("a callback of %s was %s and is not kept: %s", network, verdict, detail)
+
+
+def _raw(query_string: str) -> bytes:
+    """The bytes that came; WSGI hands them on as if they were Latin-1."""
+    return query_string.encode("latin-1", "backslashreplace")[:KEPT_BYTES]
+
+
+def _identifier(text: str) -> UUID | None:
+    """An id of ours, or None for anything else: nobody but us is asked to write those."""
+    try:
+        return UUID(hex=text)
+    except ValueError:
+        return None

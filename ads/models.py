@@ -1,1 +1,0 @@
-"""Rewarded ads."""

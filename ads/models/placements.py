@@ -1,0 +1,90 @@
+"""Where in the app a rewarded ad is offered, what it earns the viewer, and how often."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from config.ids import uuid7
+
+MAXIMUM_DAILY_CAP = 100
+MAXIMUM_COOLDOWN_SECONDS = 24 * 3600
+MINIMUM_SESSION_SECONDS = 60
+MAXIMUM_SESSION_SECONDS = 24 * 3600
+MAXIMUM_NET_MICROS = 100_000_000
+
+
+class Network(models.TextChoices):
+    """Who shows the ad, and calls us when it was watched."""
+
+    ADMOB = "admob", "AdMob"
+    FAKE = "fake", "Fake network"
+
+
+class PlacementReward(models.TextChoices):
+    """What a watched ad earns its viewer."""
+
+    EPISODE = "episode", "One episode, opened for good"
+
+
+class Placement(models.Model):
+    """A place in the app that shows rewarded ads. Switched off, never deleted: rewards name it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    code = models.SlugField(max_length=50, unique=True, help_text="What apps call it")
+    title = models.CharField(max_length=100, help_text="As viewers read it")
+    network = models.CharField(max_length=20, choices=Network.choices)
+    ad_unit_id = models.CharField(
+        max_length=100, help_text="The network's own name for the ad unit, as its console shows it"
+    )
+    reward = models.CharField(
+        max_length=20, choices=PlacementReward.choices, default=PlacementReward.EPISODE
+    )
+    daily_cap = models.PositiveIntegerField(
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(MAXIMUM_DAILY_CAP)],
+        help_text="Rewards for one viewer in one day of the reporting time zone",
+    )
+    cooldown_seconds = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(MAXIMUM_COOLDOWN_SECONDS)],
+        help_text="How long a viewer waits between two ads",
+    )
+    session_seconds = models.PositiveIntegerField(
+        default=3600,
+        validators=[
+            MinValueValidator(MINIMUM_SESSION_SECONDS),
+            MaxValueValidator(MAXIMUM_SESSION_SECONDS),
+        ],
+        help_text="How long a session waits for the network's word that its ad was watched",
+    )
+    estimated_net_micros = models.BigIntegerField(
+        default=0,
+        help_text="What one view is taken to earn, reporting currency. Kept on each reward; what a "
+        "viewer is granted never depends on it.",
+    )
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    daily_cap__gte=1,
+                    daily_cap__lte=MAXIMUM_DAILY_CAP,
+                    cooldown_seconds__lte=MAXIMUM_COOLDOWN_SECONDS,
+                    session_seconds__gte=MINIMUM_SESSION_SECONDS,
+                    session_seconds__lte=MAXIMUM_SESSION_SECONDS,
+                    estimated_net_micros__gte=0,
+                    estimated_net_micros__lte=MAXIMUM_NET_MICROS,
+                ),
+                name="ads_placement_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(network__in=Network.values, reward__in=PlacementReward.values),
+                name="ads_placement_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

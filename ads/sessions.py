@@ -1,0 +1,180 @@
+"""Ad sessions: opened before the ad, settled by the network's callback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from ads import adapters, limits
+from ads.limits import Standing
+from ads.models import AdSession, Placement
+from catalog.models import Episode, Series
+from config.problems import NotFound, Problem
+from payments import pricing
+from payments.unlocks import EpisodeUnavailable
+
+_OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
+
+
+class PlacementUnknown(Problem):
+    code = "placement_unknown"
+    title = "No ads are shown at this placement"
+
+
+class EpisodeNotLocked(Problem):
+    code = "episode_not_locked"
+    title = "This episode is open to the viewer already; no ad is needed"
+
+
+class AdCapReached(Problem):
+    code = "ad_cap_reached"
+    title = "The viewer has watched as many ads as one day allows here"
+
+
+class AdCoolingDown(Problem):
+    code = "ad_cooling_down"
+    title = "The next ad may be watched only later"
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What the SQL function decided."""
+
+    outcome: str
+    session_id: UUID | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session to watch an ad under. `is_new` is False for one that was open already."""
+
+    session_id: UUID
+    viewer_id: UUID
+    placement: Placement
+    expires_at: datetime
+    is_new: bool
+
+    @property
+    def custom_data(self) -> str:
+        """The session as networks carry it: hexadecimal, which none of them escapes."""
+        return self.session_id.hex
+
+    @property
+    def user_id(self) -> str:
+        """The viewer as networks carry them."""
+        return self.viewer_id.hex
+
+
+def placements() -> Sequence[Placement]:
+    """Every placement that ads are shown at, by code."""
+    return list(Placement.objects.filter(is_active=True, network__in=adapters.names()))
+
+
+def open_one(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    placement_code: str,
+    episode_id: UUID,
+    now: datetime,
+    playback_session_id: UUID | None = None,
+    position_ms: int | None = None,
+) -> Opened:
+    """A session for one ad that will open one episode; an open one for it is lengthened instead.
+
+    Refuses before the ad whatever could not pay after it. Raises PlacementUnknown,
+    EpisodeUnavailable, EpisodeNotLocked, AdCapReached (with `resets_at`), AdCoolingDown (with
+    `available_at`); none of them leaves anything behind.
+    """
+    placement = Placement.objects.filter(
+        code=placement_code, is_active=True, network__in=adapters.names()
+    ).first()
+    if placement is None:
+        raise PlacementUnknown
+    episode = _episode(episode_id)
+    if _is_free(episode, now):
+        raise EpisodeNotLocked
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OPEN,
+            [
+                viewer_id,
+                environment,
+                placement.id,
+                episode.series_id,
+                episode.id,
+                playback_session_id,
+                position_ms,
+                limits.reporting_day(now),
+                now,
+            ],
+        )
+        (text,) = cursor.fetchone()
+    decided = msgspec.json.decode(text, type=_Outcome)
+    if decided.session_id is None or decided.expires_at is None:
+        raise _refusal(
+            decided.outcome,
+            viewer_id=viewer_id,
+            environment=environment,
+            placement=placement,
+            now=now,
+        )
+    return Opened(
+        session_id=decided.session_id,
+        viewer_id=viewer_id,
+        placement=placement,
+        expires_at=decided.expires_at,
+        is_new=decided.outcome == "opened",
+    )
+
+
+def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:
+    """A session of this viewer. Raises NotFound for anybody else's."""
+    session = (
+        AdSession.objects.filter(id=session_id, viewer_id=viewer_id, environment=environment)
+        .select_related("placement", "reward")
+        .first()
+    )
+    if session is None:
+        raise NotFound
+    return session
+
+
+def standings(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Standing]:
+    """How the viewer stands before every placement that ads are shown at."""
+    return limits.standings(
+        viewer_id=viewer_id, environment=environment, placements=placements(), now=now
+    )
+
+
+def _episode(episode_id: UUID) -> Episode:
+    episode = Episode.objects.filter(
+        id=episode_id, state=Episode.State.PUBLISHED, series__state=Series.State.PUBLISHED
+    ).first()
+    if episode is None:
+        raise EpisodeUnavailable
+    return episode
+
+
+def _is_free(episode: Episode, now: datetime) -> bool:
+    version = pricing.version_in_force(series_id=episode.series_id, at=now)
+    return pricing.ladder(version.id).price_of(episode.number) == 0
+
+
+def _refusal(
+    outcome: str, *, viewer_id: UUID, environment: str, placement: Placement, now: datetime
+) -> Problem:
+    if outcome == "already_open":
+        return EpisodeNotLocked()
+    (standing,) = limits.standings(
+        viewer_id=viewer_id, environment=environment, placements=[placement], now=now
+    )
+    at = standing.available_at or now
+    refusal = (
+        AdCapReached(resets_at=at) if outcome == "cap_reached" else AdCoolingDown(available_at=at)
+    )
+    refusal.headers = {"Retry-After": str(max(int((at - now).total_seconds() + 0.999), 1))}
+    return refusal

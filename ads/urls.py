@@ -1,0 +1,11 @@
+from django.urls import path
+
+from ads.views.callbacks import SettleCallback
+from ads.views.sessions import AdPlacements, AdSessionState, OpenAdSession
+
+urlpatterns = [
+    path("ads/placements", AdPlacements.as_view()),
+    path("ads/sessions", OpenAdSession.as_view()),
+    path("ads/sessions/<uuid:session_id>", AdSessionState.as_view()),
+    path("ssv/<slug:network>", SettleCallback.as_view()),
+]

@@ -1,0 +1,69 @@
+"""Watching an ad for an episode: what is on offer, the session before, its state after."""
+
+from datetime import datetime
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ads import rendering, sessions
+from ads.shapes import OpenSessionAnswer, OpenSessionRequest, PlacementsAnswer, SessionAnswer
+from config.endpoints import operation
+from config.problems import NotFound
+from payments.unlocks import EpisodeUnavailable
+from viewers.authentication import ViewerEndpoint
+
+
+class AdPlacements(ViewerEndpoint):
+    @operation(summary="Where ads can be watched, and how many are left", answer=PlacementsAnswer)
+    def get(self, request: Request, *, now: datetime) -> PlacementsAnswer:
+        """What is left of the day's cap, which ends at midnight in the reporting time zone, and
+        when the next ad may be opened."""
+        standings = sessions.standings(
+            viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, now=now
+        )
+        return PlacementsAnswer(placements=[rendering.placement(found) for found in standings])
+
+
+class OpenAdSession(ViewerEndpoint):
+    @operation(
+        summary="Announce an ad before showing it",
+        body=OpenSessionRequest,
+        answer=OpenSessionAnswer,
+        status=201,
+        also_statuses=[200],
+        refusals=[
+            sessions.PlacementUnknown,
+            EpisodeUnavailable,
+            sessions.EpisodeNotLocked,
+            sessions.AdCapReached,
+            sessions.AdCoolingDown,
+        ],
+    )
+    def post(self, request: Request, *, now: datetime, body: OpenSessionRequest) -> Response:
+        """A session pays once, for this episode, when the network confirms the ad by
+        `expires_at`. 200 when the viewer had an open session for it, which is lengthened."""
+        opened = sessions.open_one(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            placement_code=body.placement,
+            episode_id=body.episode_id,
+            playback_session_id=body.playback_session_id,
+            position_ms=body.position_ms,
+            now=now,
+        )
+        return Response(rendering.opened(opened), status=201 if opened.is_new else 200)
+
+
+class AdSessionState(ViewerEndpoint):
+    @operation(
+        summary="Whether an ad has opened its episode", answer=SessionAnswer, refusals=[NotFound]
+    )
+    def get(self, request: Request, *, now: datetime, session_id: UUID) -> SessionAnswer:
+        """Ask again while it is open: the network's word usually takes a few seconds."""
+        session = sessions.find(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            session_id=session_id,
+        )
+        return rendering.session(session, at=now)
