@@ -11,6 +11,7 @@ import pyarrow as pa
 from django.conf import settings
 
 from analytics import facts, lake, local_days, queries
+from analytics.lake_schema import MOMENT
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,8 +74,8 @@ def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: Zon
         "zone_shifts",
         pa.table(
             {
-                "starts_at": pa.array([queries.naive(moment) for moment in began], facts.MOMENT),
-                "ends_at": pa.array([queries.naive(moment) for moment in ended], facts.MOMENT),
+                "starts_at": pa.array([queries.naive(moment) for moment in began], MOMENT),
+                "ends_at": pa.array([queries.naive(moment) for moment in ended], MOMENT),
                 "shift_us": pa.array(shift, pa.int64()),
             }
         ),

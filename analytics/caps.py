@@ -1,0 +1,51 @@
+"""The most that one starter of a title counts for: what all its paid episodes cost together.
+
+Without it a single viewer who pays for everything would decide a ranking.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import pyarrow as pa
+
+from analytics.sources import Source
+from catalog.models import Episode
+from payments import pricing
+from payments.models import PriceVersion
+
+_SCHEMA = pa.schema([("series_id", pa.string()), ("cap_micros", pa.int64())])
+
+
+def register(source: Source, list_prices: Mapping[str, int]) -> None:
+    """Makes the table `caps`: list prices in coins at the value of the dearest coin sold so far.
+
+    A title without a paid episode has no cap, and none has one before the first purchase.
+    """
+    dearest = source.rows("dearest_coin", watermark=source.watermark)
+    net_micros, coins = dearest[0] if dearest else (0, 1)
+    caps = [
+        {"series_id": series_id, "cap_micros": price * net_micros // coins}
+        for series_id, price in list_prices.items()
+        if price * net_micros
+    ]
+    source.register("caps", pa.Table.from_pylist(caps, schema=_SCHEMA))
+
+
+def list_prices(*, at: datetime) -> dict[str, int]:
+    """What the published episodes of each title cost together at a moment, in coins."""
+    numbers: dict[str, list[int]] = {}
+    published = Episode.objects.filter(state=Episode.State.PUBLISHED)
+    for series_id, number in published.values_list("series_id", "number"):
+        numbers.setdefault(str(series_id), []).append(number)
+    return {
+        series_id: _list_price(series_id, of_series, at) for series_id, of_series in numbers.items()
+    }
+
+
+def _list_price(series_id: str, numbers: list[int], at: datetime) -> int:
+    try:
+        version = pricing.version_in_force(series_id=series_id, at=at)
+    except PriceVersion.DoesNotExist:
+        return 0  # nothing was for sale yet at that moment
+    ladder = pricing.ladder(version.id)
+    return sum(ladder.price_of(number) for number in numbers)

@@ -1,0 +1,245 @@
+"""The ranking of titles: what a start of each is worth, how sure that is, and how often to show it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import numpy as np
+
+from analytics import caps, definitions, posterior, privacy, thompson
+from analytics.posterior import Counts, Draws, Prior
+from analytics.reports import Report, heading
+from analytics.sources import Source
+
+#: Names the definition and the arithmetic: another of either is another version.
+VERSION = "net_revenue_per_start/1"
+
+
+class Horizon(StrEnum):
+    """How long after its start a viewer's revenue counts."""
+
+    DAY = "24h"
+    WEEK = "7d"
+
+    @property
+    def hours(self) -> int:
+        """In hours."""
+        return 24 if self is Horizon.DAY else 168
+
+
+class Floors(msgspec.Struct, frozen=True, kw_only=True):
+    """How many people a figure must be of before anybody outside is told."""
+
+    viewers: int
+    payers: int
+
+
+class RankedTitle(msgspec.Struct, frozen=True, kw_only=True):
+    """One title. Figures of too few people are null, and `suppressed` says so.
+
+    The mean, median and 95 % interval are of the posterior of revenue per start, in micros.
+    """
+
+    series_id: UUID
+    external_id: str
+    genre: str
+    locale: str
+    suppressed: bool
+    starts: int | None
+    converters: int | None
+    mean_micros: int | None
+    median_micros: int | None
+    low_micros: int | None
+    high_micros: int | None
+    prior_weight: float | None
+    prior_level: str
+    revenue_micros: int | None
+
+
+class Ranking(Report, frozen=True, kw_only=True):
+    """Titles by what a start is worth, those that are suppressed last. Revenue is life to date."""
+
+    version: str
+    horizon: Horizon
+    currency: str
+    titles: Sequence[RankedTitle]
+    total_starts: int | None
+    total_revenue_micros: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Title:
+    """What the lake and the ledger know of a title."""
+
+    series_id: UUID
+    external_id: str
+    is_published: bool
+    counts: Counts
+    revenue_micros: int
+    payers: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All titles at one watermark, and what is believed of each before it is looked at."""
+
+    horizon: Horizon
+    watermark: str
+    titles: Sequence[Title]
+    prior_of: Callable[[Counts], Prior]
+
+    def draws(self, title: Title) -> Draws:
+        """Of the title's revenue per start; the same whenever they are drawn."""
+        parts = (VERSION, self.horizon, self.watermark, str(title.series_id))
+        seed = int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest())
+        return posterior.draw(title.counts, self.prior_of(title.counts), seed=seed)
+
+
+def stand(*, source: Source, horizon: Horizon, list_prices: Mapping[str, int]) -> Standing:
+    """Counts every title's starts and what they earned. Needs the table `starts`."""
+    caps.register(source, list_prices)
+    rows = source.rows(
+        "ranking",
+        watermark=source.watermark,
+        mature_until=source.watermark - timedelta(hours=horizon.hours),
+        hours=horizon.hours,
+    )
+    titles = [_title(*row) for row in rows]
+    return Standing(
+        horizon=horizon,
+        watermark=source.watermark.isoformat(),
+        titles=titles,
+        prior_of=posterior.priors([title.counts for title in titles]),
+    )
+
+
+def probabilities(standing: Standing) -> Mapping[UUID, float]:
+    """How often the feed should draw each published title."""
+
+    def candidates() -> Iterator[tuple[UUID, Draws]]:
+        for title in standing.titles:
+            if title.is_published:
+                yield title.series_id, standing.draws(title)
+
+    return thompson.probabilities(candidates())
+
+
+def table(*, standing: Standing, source: Source, currency: str, floors: Floors) -> Ranking:
+    """The ranking as it is published."""
+    titles = standing.titles
+    few_viewers = {n for n, title in enumerate(titles) if title.counts.starts < floors.viewers}
+    few_payers = {n for n, title in enumerate(titles) if title.payers < floors.payers}
+    no_starts = privacy.untold([t.counts.starts for t in titles], too_small=few_viewers)
+    no_revenue = privacy.untold(
+        [title.payers for title in titles], too_small=no_starts | few_payers
+    )
+    rows = [
+        _row(
+            standing,
+            title,
+            tells_starts=place not in no_starts,
+            tells_revenue=place not in no_revenue,
+            tells_worth=place not in no_starts and title.counts.converters >= floors.payers,
+        )
+        for place, title in enumerate(titles)
+    ]
+    return Ranking(
+        **heading(
+            source=source,
+            definition=[definitions.NET_REVENUE_PER_START, definitions.TITLE_REVENUE],
+            filters={},
+            population=[
+                "environment production",
+                "starts whose window is over",
+                f"rows of at least {floors.viewers} viewers",
+                f"revenue of at least {floors.payers} payers",
+            ],
+        ),
+        version=VERSION,
+        horizon=standing.horizon,
+        currency=currency,
+        titles=sorted(rows, key=_order),
+        total_starts=None
+        if privacy.tells(len(titles), no_starts)
+        else sum(title.counts.starts for title in titles),
+        total_revenue_micros=None
+        if privacy.tells(len(titles), no_revenue)
+        else sum(title.revenue_micros for title in titles),
+    )
+
+
+def _title(
+    series_id: str,
+    external_id: str,
+    genre: str,
+    locale: str,
+    is_published: bool,
+    starts: int,
+    converters: int,
+    value: int,
+    value_squares: int,
+    ads: int,
+    ads_squares: int,
+    revenue_micros: int,
+    payers: int,
+) -> Title:
+    counts = Counts(
+        genre=genre,
+        locale=locale,
+        starts=starts,
+        converters=converters,
+        value=value,
+        value_squares=value_squares,
+        ads=ads,
+        ads_squares=ads_squares,
+    )
+    return Title(
+        series_id=UUID(series_id),
+        external_id=external_id,
+        is_published=is_published,
+        counts=counts,
+        revenue_micros=revenue_micros,
+        payers=payers,
+    )
+
+
+def _row(
+    standing: Standing,
+    title: Title,
+    *,
+    tells_starts: bool,
+    tells_revenue: bool,
+    tells_worth: bool,
+) -> RankedTitle:
+    prior = standing.prior_of(title.counts)
+    weight = prior.starts / (prior.starts + title.counts.starts)
+    return RankedTitle(
+        series_id=title.series_id,
+        external_id=title.external_id,
+        genre=title.counts.genre,
+        locale=title.counts.locale,
+        suppressed=not (tells_starts and tells_revenue and tells_worth),
+        starts=title.counts.starts if tells_starts else None,
+        converters=title.counts.converters if tells_worth else None,
+        **_worth(standing.draws(title) if tells_worth else None),
+        prior_weight=round(weight, 6) if tells_starts else None,
+        prior_level=prior.level,
+        revenue_micros=title.revenue_micros if tells_revenue else None,
+    )
+
+
+def _worth(draws: Draws | None) -> dict[str, Any]:
+    names = ("mean_micros", "low_micros", "median_micros", "high_micros")
+    if draws is None:
+        return dict.fromkeys(names)
+    figures = [draws.mean(), *np.quantile(draws, [0.025, 0.5, 0.975])]
+    return {name: round(float(figure)) for name, figure in zip(names, figures, strict=True)}
+
+
+def _order(row: RankedTitle) -> tuple[bool, int, str]:
+    return row.mean_micros is None, -(row.mean_micros or 0), row.external_id

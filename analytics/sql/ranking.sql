@@ -1,0 +1,48 @@
+-- name: ranking
+-- Each title's starts with a complete window, what they earned in it, and its revenue to date.
+WITH mature AS (
+    SELECT viewer_id, series_id, started_at FROM starts WHERE started_at <= $mature_until
+), earned AS (
+    SELECT mature.viewer_id, mature.series_id,
+           coalesce(sum(value_micros) FILTER (WHERE means = 'coins'), 0) AS coin_micros,
+           coalesce(sum(value_micros) FILTER (WHERE means = 'ad'), 0) AS ad_micros
+    FROM mature
+    JOIN unlocks
+      ON unlocks.viewer_id = mature.viewer_id
+     AND unlocks.series_id = mature.series_id
+     AND unlocks.created_at >= started_at
+     AND unlocks.created_at < started_at + to_hours($hours)
+    GROUP BY mature.viewer_id, mature.series_id
+), capped AS (
+    SELECT earned.viewer_id, earned.series_id,
+           least(coin_micros, cap_micros)::HUGEINT AS coin_micros,  -- no cap: least() passes null by
+           ad_micros::HUGEINT AS ad_micros
+    FROM earned LEFT JOIN caps USING (series_id)
+), counted AS (
+    SELECT mature.series_id,
+           count(*) AS starts,
+           count(*) FILTER (WHERE coin_micros > 0) AS converters,
+           sum(coin_micros) AS value_micros,
+           sum(coin_micros * coin_micros) AS value_squares,
+           sum(ad_micros) AS ads_micros,
+           sum(ad_micros * ad_micros) AS ads_squares
+    FROM mature LEFT JOIN capped USING (viewer_id, series_id)
+    GROUP BY mature.series_id
+), booked AS (
+    SELECT series_id,
+           sum(value_micros) AS revenue_micros,
+           count(DISTINCT viewer_id) FILTER (WHERE means = 'coins' AND value_micros > 0) AS payers
+    FROM unlocks
+    WHERE created_at < $watermark
+    GROUP BY series_id
+)
+SELECT titles.series_id, external_id, genre, locale, is_published,
+       coalesce(starts, 0), coalesce(converters, 0),
+       coalesce(value_micros, 0), coalesce(value_squares, 0),
+       coalesce(ads_micros, 0), coalesce(ads_squares, 0),
+       coalesce(revenue_micros, 0), coalesce(payers, 0)
+FROM titles
+LEFT JOIN counted USING (series_id)
+LEFT JOIN booked USING (series_id)
+WHERE is_published OR starts > 0 OR revenue_micros > 0
+ORDER BY external_id

@@ -1,0 +1,338 @@
+"""The pipeline reads what a start of each title is worth, and the feed draws by it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import privacy, ranking, thompson
+from analytics.posterior import DRAWS
+from analytics.ranking import Floors, Horizon, Ranking, Standing
+from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, played, utc
+
+ONE, TWO, DRAFT = (str(UUID(int=number)) for number in (1, 2, 3))
+START = utc("2026-03-01 10:00")
+OPEN = Floors(viewers=0, payers=0)
+
+
+def _titles() -> list[Row]:
+    return [
+        {
+            "series_id": series,
+            "external_id": f"title-{series[-1]}",
+            "genre": "revenge",
+            "locale": "en",
+            "is_published": series != DRAFT,
+        }
+        for series in (ONE, TWO, DRAFT)
+    ]
+
+
+def _start(viewer: str, at: datetime = START, *, series: str = ONE) -> Row:
+    return played(
+        viewer, at + SECOND, series=series, version=series, session=f"{viewer}/{series}", to_ms=1000
+    )
+
+
+def _unlock(
+    viewer: str, at: datetime, micros: int, *, series: str = ONE, means: str = "coins"
+) -> Row:
+    return {
+        "unlock_id": str(uuid4()),
+        "means": means,
+        "viewer_id": viewer,
+        "series_id": series,
+        "episode_id": "e",
+        "coins": 60,
+        "value_micros": micros,
+        "playback_session_id": None,
+        "position_ms": None,
+        "created_at": at,
+    }
+
+
+def _purchase(net_micros: int, coins: int) -> Row:
+    return {
+        "purchase_id": str(uuid4()),
+        "viewer_id": "a",
+        "net_micros": net_micros,
+        "coins": coins,
+        "created_at": START,
+    }
+
+
+@contextmanager
+def _standing(
+    rows: Sequence[Row],
+    unlocks: Sequence[Row],
+    *,
+    watermark: datetime,
+    horizon: Horizon = Horizon.DAY,
+    purchases: Sequence[Row] = (),
+    prices: dict[str, int] | None = None,
+    floors: Floors = OPEN,
+) -> Iterator[tuple[Standing, Ranking]]:
+    tables = {"unlocks": unlocks, "purchases": purchases, "titles": _titles()}
+    with lake(rows, watermark=watermark, tables=tables) as source:
+        source.rows("starts", watermark=watermark)
+        standing = ranking.stand(source=source, horizon=horizon, list_prices=prices or {})
+        table = ranking.table(standing=standing, source=source, currency="USD", floors=floors)
+        yield standing, table
+
+
+def _counts(*args: Sequence[Row], **options: object) -> dict[str, tuple[int, int, int, int]]:
+    with _standing(*args, **options) as (standing, _):
+        return {
+            str(title.series_id): (
+                title.counts.starts,
+                title.counts.converters,
+                title.counts.value,
+                title.counts.ads,
+            )
+            for title in standing.titles
+        }
+
+
+@pytest.mark.parametrize("horizon", Horizon)
+def test_counts_what_a_start_earned_within_the_horizon(horizon: Horizon) -> None:
+    window = timedelta(hours=horizon.hours)
+    unlocks = [
+        _unlock("a", START, 1),
+        _unlock("a", START + window - SECOND, 10, means="ad"),
+        _unlock("a", START + window, 100),
+        _unlock("b", START, 1000),
+    ]
+
+    found = _counts([_start("a")], unlocks, watermark=START + window, horizon=horizon)
+
+    assert found == {ONE: (1, 1, 1, 10), TWO: (0, 0, 0, 0)}
+
+
+def test_a_start_counts_once_its_window_is_complete() -> None:
+    rows = [_start("a"), _start("b", START + HOUR)]
+
+    short, whole = (
+        _counts(rows, [], watermark=START + DAY + after)[ONE][0] for after in (0 * HOUR, HOUR)
+    )
+
+    assert (short, whole) == (1, 2)
+
+
+def test_coins_of_no_value_make_no_converter() -> None:
+    assert _counts([_start("a")], [_unlock("a", START, 0)], watermark=START + DAY)[ONE][1] == 0
+
+
+def test_a_starter_counts_for_no_more_than_the_whole_list_price_at_the_dearest_coin() -> None:
+    purchases = [_purchase(10_000, 1000), _purchase(2_000, 100)]
+    unlocks = [
+        _unlock("a", START, 900),
+        _unlock("a", START, 900),
+        _unlock("a", START, 5, means="ad"),
+    ]
+
+    capped = _counts(
+        [_start("a")],
+        unlocks,
+        watermark=START + DAY,
+        purchases=purchases,
+        prices={ONE: 60},
+    )
+    free = _counts(
+        [_start("a")], unlocks, watermark=START + DAY, purchases=purchases, prices={ONE: 0}
+    )
+
+    assert capped[ONE] == (1, 1, 60 * 20, 5)
+    assert free[ONE] == (1, 1, 1800, 5)
+
+
+def test_revenue_is_the_ledgers_whoever_started_and_whenever() -> None:
+    unlocks = [
+        _unlock("a", START, 7),
+        _unlock("nobody", START - 9 * DAY, 20, means="ad"),
+        _unlock("a", START, 300, series=DRAFT),
+        _unlock("a", START + 2 * DAY, 4000),
+    ]
+
+    with _standing([], unlocks, watermark=START + DAY) as (_, table):
+        revenue = {str(row.series_id): row.revenue_micros for row in table.titles}
+
+    assert revenue == {ONE: 27, TWO: 0, DRAFT: 300}
+    assert table.total_revenue_micros == 327
+
+
+def test_a_title_that_earns_more_a_start_stands_higher_and_is_shown_more() -> None:
+    rows = [_start(f"v{n}", series=series) for n in range(300) for series in (ONE, TWO)]
+    unlocks = [_unlock(f"v{n}", START + HOUR, 10**6, series=TWO) for n in range(30)]
+
+    with _standing(rows, unlocks, watermark=START + DAY) as (standing, table):
+        shares = ranking.probabilities(standing)
+
+    assert [str(row.series_id) for row in table.titles] == [TWO, ONE]
+    best = table.titles[0]
+    assert best.low_micros < 100_000 < best.high_micros
+    assert best.mean_micros == pytest.approx(100_000, rel=0.1)
+    assert shares[UUID(TWO)] > 0.9
+    assert shares.keys() == {UUID(ONE), UUID(TWO)}
+    assert sum(shares.values()) == pytest.approx(1, abs=1e-9)
+
+
+def test_the_same_events_and_money_give_the_same_bytes() -> None:
+    rows = [_start(f"v{n}") for n in range(60)]
+    unlocks = [_unlock(f"v{n}", START + HOUR, 10**6 + n) for n in range(12)]
+
+    bodies = set()
+    for order in (1, -1):
+        with _standing(rows[::order], unlocks[::order], watermark=START + DAY) as (_, table):
+            bodies.add(msgspec.json.encode(table))
+
+    assert len(bodies) == 1
+
+
+def test_another_watermark_draws_anew() -> None:
+    rows = [_start(f"v{n}") for n in range(60)]
+
+    means = []
+    for watermark in (START + DAY, START + DAY + SECOND):
+        with _standing(rows, [_unlock("v0", START, 10**6)], watermark=watermark) as (_, table):
+            means.append(table.titles[0].mean_micros)
+
+    assert means[0] != means[1]
+
+
+def _crowd(viewers: int, payers: int, *, series: str = ONE) -> tuple[list[Row], list[Row]]:
+    rows = [_start(f"v{n}", series=series) for n in range(viewers)]
+    return rows, [_unlock(f"v{n}", START + HOUR, 10**6, series=series) for n in range(payers)]
+
+
+FLOORS = Floors(viewers=50, payers=10)
+
+
+@pytest.mark.parametrize(
+    ("viewers", "payers", "is_told"),
+    [(50, 10, (True, True)), (49, 10, (False, False)), (50, 9, (True, False))],
+)
+def test_figures_of_too_few_people_are_null(
+    viewers: int, payers: int, is_told: tuple[bool, bool]
+) -> None:
+    rows, unlocks = _crowd(viewers, payers)
+    rows += [_start("v0", series=TWO), _start("v0", series=DRAFT)]
+
+    with _standing(rows, unlocks, watermark=START + DAY, floors=FLOORS) as (_, table):
+        row = next(row for row in table.titles if str(row.series_id) == ONE)
+
+    worth = (row.converters, row.mean_micros, row.median_micros, row.low_micros, row.high_micros)
+    assert row.suppressed is (is_told != (True, True))
+    assert (row.starts is not None) is is_told[0]
+    assert (row.prior_weight is not None) is is_told[0]
+    assert {figure is not None for figure in (*worth, row.revenue_micros)} == {is_told[1]}
+
+
+def test_a_single_untold_row_takes_the_next_smallest_with_it() -> None:
+    assert privacy.untold([9, 80, 60, 70], too_small={0}) == {0, 2}
+    assert privacy.untold([9, 8, 60], too_small={0, 1}) == {0, 1}
+    assert privacy.untold([90, 80], too_small=set()) == frozenset()
+    assert privacy.untold([9], too_small={0}) == {0}
+    assert privacy.tells(1, {0})
+    assert not privacy.tells(2, {0, 1})
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 120), max_size=8),
+    minimum=st.integers(1, 60),
+)
+def test_no_total_less_what_is_told_leaves_a_single_row(sizes: list[int], minimum: int) -> None:
+    small = {place for place, size in enumerate(sizes) if size < minimum}
+
+    untold = privacy.untold(sizes, too_small=small)
+
+    assert small <= untold
+    assert len(untold) != 1 or privacy.tells(len(sizes), untold)
+
+
+@settings(max_examples=100, deadline=None)
+@given(titles=st.integers(1, 12), seed=st.integers(0, 2**32))
+def test_shares_are_those_of_the_draws_won_and_leave_nobody_out(titles: int, seed: int) -> None:
+    draws = np.random.default_rng(seed).gamma(2, 1, (titles, DRAWS))
+
+    found = thompson.probabilities(enumerate(draws))
+
+    wins = np.bincount(draws.argmax(axis=0), minlength=titles) / DRAWS
+    assert sum(found.values()) == pytest.approx(1, abs=1e-9)
+    assert min(found.values()) >= thompson.EXPLORATION / titles
+    for place, share in found.items():
+        assert share == pytest.approx(
+            (1 - thompson.EXPLORATION) * wins[place] + thompson.EXPLORATION / titles
+        )
+
+
+def test_nothing_to_show_has_no_shares() -> None:
+    assert thompson.probabilities([]) == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    starts=st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from([ONE, TWO]), st.integers(0, 200)),
+        max_size=8,
+    ),
+    spends=st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.sampled_from([ONE, TWO]),
+            st.integers(0, 400),
+            st.sampled_from(["coins", "ad"]),
+            st.integers(0, 10**7),
+        ),
+        max_size=10,
+    ),
+    horizon=st.sampled_from(Horizon),
+    hours=st.integers(0, 400),
+)
+def test_counts_equal_the_definition_worked_out_by_hand(
+    starts: list[tuple[str, str, int]],
+    spends: list[tuple[str, str, int, str, int]],
+    horizon: Horizon,
+    hours: int,
+) -> None:
+    rows = [_start(viewer, START + hour * HOUR, series=series) for viewer, series, hour in starts]
+    unlocks = [
+        _unlock(viewer, START + hour * HOUR, micros, series=series, means=means)
+        for viewer, series, hour, means, micros in spends
+    ]
+    watermark = START + hours * HOUR
+    window = timedelta(hours=horizon.hours)
+
+    found = _counts(rows, unlocks, watermark=watermark, horizon=horizon)
+
+    for series in (ONE, TWO):
+        # A session that was not over at the watermark was reported a second later.
+        first: dict[str, datetime] = {}
+        for viewer, of_series, hour in starts:
+            at = START + hour * HOUR
+            if of_series == series and at + SECOND < watermark:
+                first[viewer] = min(at, first.get(viewer, at))
+        mature = {viewer: at for viewer, at in first.items() if at + window <= watermark}
+        earned = {
+            (viewer, means): sum(
+                row["value_micros"]
+                for row in unlocks
+                if (row["viewer_id"], row["series_id"], row["means"]) == (viewer, series, means)
+                and at <= row["created_at"] < at + window
+            )
+            for viewer, at in mature.items()
+            for means in ("coins", "ad")
+        }
+        coins = [earned[viewer, "coins"] for viewer in mature]
+        assert found.get(series) == (
+            len(mature),
+            sum(value > 0 for value in coins),
+            sum(coins),
+            sum(earned[viewer, "ad"] for viewer in mature),
+        )
