@@ -412,6 +412,24 @@ LAKE_MEMORY_MB = env.integer(
 LAKE_THREADS = env.integer(
     "LAKE_THREADS", default=2, minimum=1, help="Threads of one query over the lake."
 )
+RANKING_SECONDS = env.integer(
+    "RANKING_SECONDS",
+    default=60,
+    minimum=1,
+    help="How old the published ranking becomes before the next one is made.",
+)
+FEEDBACK_MINIMUM_VIEWERS = env.integer(
+    "FEEDBACK_MINIMUM_VIEWERS",
+    default=50,
+    minimum=1,
+    help="A row of feedback to the pipeline is of at least so many viewers, or its figures are null.",
+)
+FEEDBACK_MINIMUM_PAYERS = env.integer(
+    "FEEDBACK_MINIMUM_PAYERS",
+    default=10,
+    minimum=1,
+    help="Revenue told to the pipeline is of at least so many payers, or it is null.",
+)
 
 # --- Tasks -----------------------------------------------------------------------------------
 
