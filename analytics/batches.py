@@ -108,6 +108,11 @@ def _distinct(members: list[tuple[str, Any]]) -> None:
         raise MalformedBody("An object names the same member twice.")
 
 
+def elements(body: bytes) -> list[bytes]:
+    """The events of a batch whatever its envelope is, as they stand there."""
+    return [body[first:end].strip(b" \t\r\n") for first, end in _elements(body)]
+
+
 def _set_aside(body: bytes) -> tuple[bytes, dict[int, bytes], dict[int, str]]:
     """The body with `null` for every unreadable event, those events, and why each is unreadable."""
     parts, events, unreadable, done = [], {}, {}, 0

@@ -6,7 +6,7 @@ batch that is sent again is answered as it was the first time.
 
 import hashlib
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,9 +14,11 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import Count, Min, QuerySet, Sum
 
 from analytics import batches, verdicts
 from analytics.batches import Batch
+from analytics.models import EventBatch, Flush, QuarantinedEvent
 from analytics.verdicts import EVENT_BYTES, Code, EventVerdict
 from config.problems import Problem
 
@@ -106,6 +108,62 @@ def receive(*, viewer_id: UUID, environment: str, body: bytes, now: datetime) ->
     if not is_new:
         judged = _as_stored(judged, _refusals_decoder.decode(stored_refusals))
     return Received(batch.batch_id, judged)
+
+
+def prune(*, now: datetime) -> int:
+    """Deletes some of what is kept no longer; returns how many rows, 0 when nothing is left.
+
+    Batches stay for a day after they are in the lake, to answer clients that send them again; what
+    comes later than that is found to be repeated there.
+    """
+    done = Flush.objects.filter(finished_at__lte=now - KEPT_BATCHES)
+    old_batches = EventBatch.objects.filter(flush__in=done)
+    old_events = QuarantinedEvent.objects.filter(received_at__lte=now - KEPT_QUARANTINE)
+    return _delete_some(old_batches) + _delete_some(old_events)
+
+
+def _delete_some(rows: QuerySet[Any]) -> int:
+    some = rows.values("pk")[:PRUNED_AT_ONCE]
+    deleted: int = rows.model._default_manager.filter(pk__in=some).delete()[0]  # noqa: SLF001
+    return deleted
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the inbox does. `last_flush_lag` is how long the oldest event of the last one waited."""
+
+    waiting_batches: int
+    oldest_waiting: timedelta | None
+    flushed_events_last_hour: int
+    quarantined_last_day: Mapping[str, int]
+    lapsed_flushes: int
+    last_flush_lag: timedelta | None
+
+
+def health(*, now: datetime) -> Health:
+    """How the inbox does at `now`."""
+    waiting = EventBatch.objects.filter(flush=None).aggregate(
+        count=Count("id"), oldest=Min("received_at")
+    )
+    hour = Flush.objects.filter(finished_at__gt=now - timedelta(hours=1), finished_at__lte=now)
+    day = QuarantinedEvent.objects.filter(received_at__gt=now - timedelta(days=1))
+    by_code = day.values_list("code").annotate(count=Count("id")).order_by("-count", "code")
+    return Health(
+        waiting_batches=waiting["count"],
+        oldest_waiting=waiting["oldest"] and now - waiting["oldest"],
+        flushed_events_last_hour=hour.aggregate(total=Sum("event_count", default=0))["total"],
+        quarantined_last_day=dict(by_code),
+        lapsed_flushes=Flush.objects.filter(finished_at=None, leased_until__lte=now).count(),
+        last_flush_lag=_last_flush_lag(),
+    )
+
+
+def _last_flush_lag() -> timedelta | None:
+    last = Flush.objects.filter(finished_at__isnull=False).order_by("-finished_at").first()
+    if last is None or last.finished_at is None:
+        return None
+    oldest: datetime | None = last.batches.aggregate(at=Min("received_at"))["at"]
+    return None if oldest is None else last.finished_at - oldest
 
 
 def _refusals(judged: Sequence[EventVerdict]) -> list[Refusal]:

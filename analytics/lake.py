@@ -1,37 +1,31 @@
-"""Reading the lake: the manifest's files, through a fresh DuckDB connection for each task.
+"""Reading the lake: the manifest's files, in which each event counts exactly once.
 
-The manifest says what is in the lake, never the folder. Files are immutable, so one in a bucket is
-fetched once, kept under DATA_DIR and read from there.
+The manifest says what is in the lake, never the folder.
 """
 
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from django.conf import settings
-from django.core.files.storage import Storage, storages
 from django.db.models import Min
 
+from analytics import engine, lake_files, repeats
 from analytics.lake_schema import EVENT_SCHEMA, MOMENT
-from analytics.models import EventBatch, LakeFile
+from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_SQL_TYPES = {pa.string(): "VARCHAR", pa.int32(): "INTEGER", pa.int64(): "BIGINT"}
-_SQL_TYPES[MOMENT] = "TIMESTAMP"
-
-_CHUNK_BYTES = 1024 * 1024
-
-
-def storage() -> Storage:
-    """Where the lake's files are."""
-    return storages["lake"]
+_SQL_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    MOMENT: "TIMESTAMP",
+}
+_COLUMNS = ", ".join(EVENT_SCHEMA.names)
+_NOTHING = ", ".join(f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field in EVENT_SCHEMA)
 
 
 def files(*, first_day: date | None = None, last_day: date | None = None) -> Sequence[LakeFile]:
@@ -46,9 +40,13 @@ def files(*, first_day: date | None = None, last_day: date | None = None) -> Seq
 
 def watermark(*, now: datetime) -> datetime:
     """The moment up to which everything that was acknowledged is in the lake, by received time."""
-    waiting = EventBatch.objects.exclude(flush__finished_at__isnull=False)
-    earliest: datetime | None = waiting.aggregate(earliest=Min("received_at"))["earliest"]
-    return now if earliest is None else min(earliest, now)
+    # In the order in which batches go: what leaves the one before it is read is in the next.
+    waiting = EventBatch.objects.filter(flush=None)
+    in_hand = EventBatch.objects.filter(flush__in=Flush.objects.filter(finished_at=None))
+    earliest: list[datetime | None] = [
+        batches.aggregate(at=Min("received_at"))["at"] for batches in (waiting, in_hand)
+    ]
+    return min([now, *(moment for moment in earliest if moment is not None)])
 
 
 @contextmanager
@@ -57,73 +55,48 @@ def connection(
 ) -> Iterator["DuckDBPyConnection"]:
     """A DuckDB connection with a view `events`, in which each event is exactly once.
 
-    Given days, the view has only what `files` answers for them. The connection reads the view's
-    files and nothing else, and its settings are locked. Moments are TIMESTAMP in UTC.
+    Given days, the view has only what `files` answers for them. The connection reads nothing but
+    the lake, and its settings are locked. Moments are TIMESTAMP in UTC.
     """
-    # Not at import: a process that has started DuckDB must not fork, and web server and task worker
-    # fork after they have imported this.
-    import duckdb
-
-    paths = [local_path(file) for file in files(first_day=first_day, last_day=last_day)]
-    spill_root = settings.DATA_DIR / "spill"
-    spill_root.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=spill_root) as spill,
-        duckdb.connect(":memory:", config=_config(spill)) as opened,
-    ):
-        opened.execute("SET allowed_paths = " + _list(paths))
-        opened.execute("SET enable_external_access = false")
-        opened.execute(f"CREATE VIEW events AS {_events(paths)}")
-        opened.execute("SET lock_configuration = true")
+    # All files, whatever the days: an event that is repeated may count in another day's.
+    present = files()
+    days = {file.id for file in files(first_day=first_day, last_day=last_day)}
+    wanted = [file for file in present if file.id in days]
+    with engine.opened([lake_files.local_path(file.path) for file in present]) as opened:
+        repeating = _hide_repeats(opened, present)
+        opened.execute(f"CREATE VIEW events AS {_events(wanted, repeating)}")
         yield opened
 
 
-def local_path(file: LakeFile) -> Path:
-    """Where the file can be read on this machine; it is fetched first if the lake is elsewhere."""
-    try:
-        return Path(storage().path(file.path))
-    except NotImplementedError:
-        kept: Path = settings.DATA_DIR / "lake-cache" / file.path
-        if not kept.exists():
-            _fetch(file.path, kept)
-        return kept
-
-
-def _fetch(name: str, kept: Path) -> None:
-    """Copies a stored file, so that nobody ever sees half of it."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        storage().open(name) as source,
-        tempfile.NamedTemporaryFile(dir=kept.parent, suffix=".part", delete=False) as target,
-    ):
-        while chunk := source.read(_CHUNK_BYTES):
-            target.write(chunk)
-    os.replace(target.name, kept)
-
-
-def _config(spill: str) -> dict[str, Any]:
-    return {
-        "memory_limit": f"{settings.LAKE_MEMORY_MB}MB",
-        "threads": str(settings.LAKE_THREADS),
-        "temp_directory": spill,
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-
-
-def _events(paths: Sequence[Path]) -> str:
-    if not paths:
-        columns = ", ".join(
-            f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field in EVENT_SCHEMA
-        )
-        return f"SELECT {columns} WHERE false"
-    columns = ", ".join(EVENT_SCHEMA.names)
-    return (
-        f"SELECT {columns} FROM read_parquet({_list(paths)})"  # noqa: S608  our own names
-        " QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY received_at, batch_id) = 1"
+def _hide_repeats(opened: "DuckDBPyConnection", present: Sequence[LakeFile]) -> set[int]:
+    """A table of the copies that do not count: those on record, and those of files never compared."""
+    on_record = RepeatedEvent.objects.values_list("file_id", "event_id")
+    new = [file for file in present if file.compared_at is None]
+    found = [(file.id, event_id) for file, event_id in repeats.find(opened, new=new, files=present)]
+    paths = {file.id: str(lake_files.local_path(file.path)) for file in present}
+    hidden = [(file_id, event_id) for file_id, event_id in {*on_record, *found} if file_id in paths]
+    opened.register(
+        "repeats",
+        pa.table(
+            {
+                "filename": pa.array([paths[file_id] for file_id, _ in hidden], pa.string()),
+                "event_id": pa.array([str(event_id) for _, event_id in hidden], pa.string()),
+            }
+        ),
     )
+    return {file_id for file_id, _ in hidden}
 
 
-def _list(paths: Sequence[Path]) -> str:
-    quoted = ("'" + str(path).replace("'", "''") + "'" for path in paths)
-    return f"[{', '.join(quoted)}]"
+def _events(wanted: Sequence[LakeFile], repeating: set[int]) -> str:
+    """The view: files without repeats as they are, the others without what does not count."""
+    plain = [lake_files.local_path(file.path) for file in wanted if file.id not in repeating]
+    mixed = [lake_files.local_path(file.path) for file in wanted if file.id in repeating]
+    parts = []
+    if plain:
+        parts.append(f"SELECT {_COLUMNS} FROM read_parquet({engine.path_list(plain)})")  # noqa: S608
+    if mixed:
+        parts.append(
+            f"SELECT {_COLUMNS} FROM read_parquet({engine.path_list(mixed)}, filename = true)"  # noqa: S608
+            " ANTI JOIN repeats USING (filename, event_id)"
+        )
+    return " UNION ALL ".join(parts) or f"SELECT {_NOTHING} WHERE false"

@@ -45,6 +45,7 @@ class Code(StrEnum):
     SESSION_OVER = "session_over"
     PROGRESS_BACKWARDS = "progress_backwards"
     PROGRESS_IMPLAUSIBLE = "progress_implausible"
+    UNREADABLE_LATER = "unreadable_later"
 
 
 #: What each code means, in the words of the answer.
@@ -58,6 +59,7 @@ MEANINGS = {
     Code.SESSION_OVER: "It did not happen within 24 hours after the playback session was issued.",
     Code.PROGRESS_BACKWARDS: "Playing does not go backwards.",
     Code.PROGRESS_IMPLAUSIBLE: "No player plays as much in that time.",
+    Code.UNREADABLE_LATER: "It was accepted, and what moved it to the lake could not read it.",
 }
 
 

@@ -297,7 +297,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 STORAGES["lake"] = {
-    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "BACKEND": "analytics.lake_storage.DurableFiles",
     "OPTIONS": {"location": DATA_DIR / "lake", "allow_overwrite": True},
 }
 if S3_BUCKET:
@@ -403,6 +403,12 @@ LEDGER_CHECKS = [
 
 # --- Analytics -------------------------------------------------------------------------------
 
+FLUSH_LEASE_SECONDS = env.integer(
+    "FLUSH_LEASE_SECONDS",
+    default=60,
+    minimum=1,
+    help="How long a flush of the event inbox may be in hand before another worker takes it over.",
+)
 LAKE_MEMORY_MB = env.integer(
     "LAKE_MEMORY_MB",
     default=512,
@@ -449,6 +455,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
 SWEPT_TASKS = [
     "catalog.tasks.publish_due_series",
     "ads.tasks.refresh_verifier_keys",
+    "analytics.tasks.flush_events",
+    "analytics.tasks.prune_events",
     "analytics.tasks.refresh_rankings",
 ]
 SWEEP_SECONDS = env.integer(

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from viewers.models import Device
@@ -31,3 +33,15 @@ def report(api: Client, device: Device, now: datetime) -> Callable[..., Any]:
         )
 
     return send
+
+
+@pytest.fixture
+def own_lake(settings: Settings, tmp_path: Path) -> Path:
+    """A lake in a folder of the test's own."""
+    folder = tmp_path / "lake"
+    lake = settings.STORAGES["lake"]
+    settings.STORAGES = settings.STORAGES | {
+        "lake": {**lake, "OPTIONS": {**lake["OPTIONS"], "location": folder}}
+    }
+    settings.DATA_DIR = tmp_path
+    return folder

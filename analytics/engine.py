@@ -1,0 +1,47 @@
+"""DuckDB, opened anew for each task: bounded, and with no reach beyond the files it is given."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@contextmanager
+def opened(paths: Sequence[Path]) -> Iterator["DuckDBPyConnection"]:
+    """A connection to nothing but memory, which may read `paths` and spill to a folder of its own."""
+    # Not at import: a process that has started DuckDB must not fork, and web server and task worker
+    # fork after they have imported this.
+    import duckdb
+
+    spill_root = settings.DATA_DIR / "spill"
+    spill_root.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=spill_root) as spill,
+        duckdb.connect(":memory:", config=_config(spill)) as connection,
+    ):
+        connection.execute(f"SET allowed_paths = {path_list(paths)}")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+def path_list(paths: Sequence[Path]) -> str:
+    """The paths as a list in SQL, which a view's definition needs in place of a parameter."""
+    quoted = ("'" + str(path).replace("'", "''") + "'" for path in paths)
+    return f"[{', '.join(quoted)}]"
+
+
+def _config(spill: str) -> dict[str, Any]:
+    return {
+        "memory_limit": f"{settings.LAKE_MEMORY_MB}MB",
+        "threads": str(settings.LAKE_THREADS),
+        "temp_directory": spill,
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }

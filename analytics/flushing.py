@@ -1,0 +1,189 @@
+"""From the inbox into the lake: claim batches, write their files, and record both at once.
+
+The files are written between two transactions, under names made from the flush alone, so that to do
+it again writes the same bytes over the same names. They become part of the lake by the transaction
+that names them in the manifest and ends the flush; until then nothing reads them. Whoever claims
+holds a lease. When it has lapsed another takes the flush over, and whoever held it before records
+nothing any more.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.db import transaction
+
+from analytics import lake_files
+from analytics.lake_rows import Rows, Unreadable
+from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
+from analytics.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
+
+BATCHES_PER_FLUSH = 1000
+#: Small enough that a reader of one series skips most of a file.
+ROWS_PER_GROUP = 20_000
+
+_DAY = np.int64(24 * 3600 * 1_000_000)
+
+
+class LeaseLost(Exception):
+    """Another worker has taken the flush over; it records what both have written."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A flush in hand, until its lease lapses."""
+
+    flush_id: UUID
+    leased_until: datetime
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that is on disk, or in its bucket, and not yet in the manifest."""
+
+    path: str
+    day: date
+    row_count: int
+    size_bytes: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a flush has written."""
+
+    claim: Claim
+    files: Sequence[WrittenFile]
+    duplicate_count: int
+    unreadable: Sequence[Unreadable]
+
+    @property
+    def event_count(self) -> int:
+        """Events in the files."""
+        return sum(file.row_count for file in self.files)
+
+
+def claim(*, now: datetime) -> Claim | None:
+    """A flush to do, or None: one whose lease has lapsed, else a new one of waiting batches."""
+    leased_until = now + timedelta(seconds=settings.FLUSH_LEASE_SECONDS)
+    with transaction.atomic(durable=True):
+        flush_id = _take_over(now=now, leased_until=leased_until) or _begin(
+            now=now, leased_until=leased_until
+        )
+    return None if flush_id is None else Claim(flush_id, leased_until)
+
+
+def write(claim: Claim) -> Written:
+    """Writes the files of a flush. To do it twice, or at the same time, leaves the same files."""
+    rows = Rows()
+    batches = EventBatch.objects.filter(flush_id=claim.flush_id)
+    for batch in batches.order_by("received_at", "batch_id", "id"):
+        rows.add(batch)
+    files = [
+        _write_file(f"events/day={day}/{claim.flush_id}.parquet", day, table)
+        for day, table in _by_day(rows.table())
+    ]
+    return Written(claim, files, rows.duplicate_count, rows.unreadable)
+
+
+def finish(written: Written, *, now: datetime) -> None:
+    """Makes the files part of the lake and ends the flush. Raises LeaseLost, with nothing changed."""
+    flush_id, leased_until = written.claim.flush_id, written.claim.leased_until
+    with transaction.atomic(durable=True):
+        # The lease's end tells holders apart: each claims a later one.
+        held = Flush.objects.filter(id=flush_id, leased_until=leased_until, finished_at=None)
+        is_ours = held.update(
+            finished_at=now,
+            event_count=written.event_count,
+            duplicate_count=written.duplicate_count,
+            refused_count=len(written.unreadable),
+        )
+        if not is_ours:
+            raise LeaseLost(flush_id)
+        LakeFile.objects.bulk_create(
+            LakeFile(
+                flush_id=flush_id,
+                path=file.path,
+                day=file.day,
+                row_count=file.row_count,
+                size_bytes=file.size_bytes,
+                first_at=file.first_at,
+                last_at=file.last_at,
+                created_at=now,
+            )
+            for file in written.files
+        )
+        QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
+
+
+def _take_over(*, now: datetime, leased_until: datetime) -> UUID | None:
+    lapsed = Flush.objects.filter(finished_at=None, leased_until__lte=now).order_by("leased_until")
+    flush = lapsed.select_for_update(skip_locked=True).first()
+    if flush is None:
+        return None
+    flush.leased_until = leased_until
+    flush.save(update_fields=["leased_until"])
+    return flush.id
+
+
+def _begin(*, now: datetime, leased_until: datetime) -> UUID | None:
+    waiting = EventBatch.objects.filter(flush=None).order_by("id")
+    ids = waiting.select_for_update(skip_locked=True).values_list("id", flat=True)
+    claimed = list(ids[:BATCHES_PER_FLUSH])
+    if not claimed:
+        return None
+    flush = Flush.objects.create(claimed_at=now, leased_until=leased_until)
+    EventBatch.objects.filter(id__in=claimed).update(flush=flush)
+    return flush.id
+
+
+def _by_day(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
+    """The rows of each UTC day, in their order."""
+    days = table["occurred_at"].to_numpy().astype(np.int64) // _DAY
+    for day in np.unique(days):
+        yield date.fromordinal(date(1970, 1, 1).toordinal() + int(day)), table.filter(days == day)
+
+
+def _write_file(path: str, day: date, table: pa.Table) -> WrittenFile:
+    sink = io.BytesIO()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        row_group_size=ROWS_PER_GROUP,
+        # An event's own id repeats nowhere.
+        use_dictionary=[name for name in table.column_names if name != "event_id"],
+    )
+    content = sink.getvalue()
+    lake_files.storage().save(path, ContentFile(content))
+    times = pc.min_max(table["occurred_at"]).as_py()
+    return WrittenFile(
+        path=path,
+        day=day,
+        row_count=table.num_rows,
+        size_bytes=len(content),
+        first_at=times["min"].replace(tzinfo=UTC),
+        last_at=times["max"].replace(tzinfo=UTC),
+    )
+
+
+def _quarantined(event: Unreadable) -> QuarantinedEvent:
+    return QuarantinedEvent(
+        viewer_id=event.batch.viewer_id,
+        environment=event.batch.environment,
+        batch_id=event.batch.batch_id,
+        position=event.position,
+        code=Code.UNREADABLE_LATER,
+        detail=event.reason.replace("\x00", "\ufffd")[:DETAIL_CHARACTERS],
+        raw=event.raw[:EVENT_BYTES],
+        received_at=event.batch.received_at,
+    )

@@ -1,0 +1,77 @@
+"""Events that two files of the lake have, of which one counts: the first received.
+
+A client that loses an answer and reports the same events in another batch makes them. A flush drops
+those within itself; those of two files are found here, by comparing each new file once with all that
+are there. Of any two files the later recorded one is compared when the other can be seen, so no pair
+is missed, however many compare at once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from analytics import engine, lake_files
+from analytics.models import LakeFile, RepeatedEvent
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+FILES_AT_ONCE = 20
+
+#: Every copy but the first received. The join tells the scan of all files which ids to look for, so
+#: that it skips files of other times as far as ids are made in the order of time.
+_REPEATS = """
+    SELECT filename, event_id
+    FROM (
+        SELECT kept.event_id, kept.received_at, kept.batch_id, kept.filename
+        FROM read_parquet({all_paths}, filename = true) AS kept
+            SEMI JOIN read_parquet({new_paths}) AS new ON kept.event_id = new.event_id
+    )
+    QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY received_at, batch_id, filename) > 1
+"""
+
+
+def find(
+    connection: "DuckDBPyConnection", *, new: Sequence[LakeFile], files: Sequence[LakeFile]
+) -> list[tuple[LakeFile, UUID]]:
+    """The events of `files`, with the file they are in, that do not count since `new` are there.
+
+    `files` has the new ones too, and the connection may read all of them.
+    """
+    if not new:
+        return []
+    paths = [lake_files.local_path(file.path) for file in files]
+    statement = _REPEATS.format(
+        all_paths=engine.path_list(paths),
+        new_paths=engine.path_list([lake_files.local_path(file.path) for file in new]),
+    )
+    by_path = dict(zip(map(str, paths), files, strict=True))
+    found = connection.execute(statement).fetchall()
+    return [(by_path[path], UUID(event_id)) for path, event_id in found]
+
+
+def settle(*, now: datetime) -> int:
+    """Compares files that never were, some at a time, until all are; returns how many."""
+    total = 0
+    while compared := _settle_some(now=now):
+        total += compared
+    return total
+
+
+def _settle_some(*, now: datetime) -> int:
+    files = list(LakeFile.objects.order_by("id"))
+    new = [file for file in files if file.compared_at is None][:FILES_AT_ONCE]
+    if not new:
+        return 0
+    with engine.opened([lake_files.local_path(file.path) for file in files]) as connection:
+        found = find(connection, new=new, files=files)
+    with transaction.atomic(durable=True):
+        RepeatedEvent.objects.bulk_create(
+            (RepeatedEvent(file=file, event_id=event_id) for file, event_id in found),
+            ignore_conflicts=True,
+        )
+        LakeFile.objects.filter(id__in=[file.id for file in new]).update(compared_at=now)
+    return len(new)
