@@ -47,6 +47,18 @@ class EpisodePage(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
+class FeedSlot(msgspec.Struct, frozen=True):
+    slot: int
+    series: Series
+    propensity: float
+
+
+class Feed(msgspec.Struct, frozen=True):
+    decision_id: str
+    slots: list[FeedSlot]
+    has_more: bool
+
+
 class Price(msgspec.Struct, frozen=True):
     amount_micros: int
     currency: str
@@ -82,17 +94,32 @@ class PaywallEpisode(msgspec.Struct, frozen=True):
     price_coins: int
 
 
+class Option(msgspec.Struct, frozen=True):
+    """A way past the paywall. What it has beside its kind depends on it."""
+
+    kind: str
+    placement: str = ""
+    episode_id: str = ""
+    available_at: datetime | None = None
+
+
 class Paywall(msgspec.Struct, frozen=True):
     series_id: str
     quote: str
+    quote_expires_at: datetime
     next_locked_episode_id: str | None
     balance: Balance
     episodes: list[PaywallEpisode]
+    options: list[Option]
     offers: list[Offer]
 
     def in_state(self, state: str) -> list[PaywallEpisode]:
         """The episodes that are `free`, `owned` or `locked` for this viewer."""
         return [episode for episode in self.episodes if episode.state == state]
+
+    def option(self, kind: str) -> Option | None:
+        """The way past of that kind, if it is offered."""
+        return next((option for option in self.options if option.kind == kind), None)
 
 
 class Unlocked(msgspec.Struct, frozen=True):
@@ -106,8 +133,10 @@ class Unlocked(msgspec.Struct, frozen=True):
 
 
 class Playback(msgspec.Struct, frozen=True):
+    playback_session_id: str
     episode_id: str
     number: int
+    version_id: str
     url: str
     expires_at: datetime
     mime: str
@@ -162,6 +191,59 @@ class Movement(msgspec.Struct, frozen=True):
 
 class Statement(msgspec.Struct, frozen=True):
     entries: list[Movement]
+    next_cursor: str | None
+
+
+class AdSession(msgspec.Struct, frozen=True):
+    ad_session_id: str
+    network: str
+    ad_unit_id: str
+    custom_data: str
+    user_id: str
+
+
+class AdState(msgspec.Struct, frozen=True):
+    ad_session_id: str
+    state: str
+    placement: str
+    episode_id: str
+
+
+class AdView(msgspec.Struct, frozen=True):
+    callback: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    event_id: str | None
+    verdict: str
+    code: str = ""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    batch_id: str
+    accepted: int
+    quarantined: int
+    verdicts: list[Verdict]
+
+
+class Position(msgspec.Struct, frozen=True):
+    series_id: str
+    episode_id: str
+    episode_number: int
+    position_ms: int
+
+
+class History(msgspec.Struct, frozen=True):
+    history: list[Position]
+    next_cursor: str | None
+
+
+class FavoriteSeries(msgspec.Struct, frozen=True):
+    series: Series
+
+
+class Favorites(msgspec.Struct, frozen=True):
+    favorites: list[FavoriteSeries]
     next_cursor: str | None
 
 

@@ -7,15 +7,16 @@
         wall = app.paywall(found.id)
         app.unlock(wall.next_locked_episode_id, quote=wall.quote, key=new_key())
 
-Four habits are worth copying. An unlock's key is made, and kept, before the first try. A store's
+Five habits are worth copying. An unlock's key is made, and kept, before the first try. A store's
 transaction is handed in until the service has answered, and only then finished with the store. What
 was read before is asked for again with its ETag. An expired access token is renewed once, and the
-request repeated.
+request repeated. What happened is collected in an `event_log.EventLog`, which keeps each batch until
+it is answered.
 """
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 import httpx
@@ -41,6 +42,14 @@ class Unlock:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """A playback, and how far into the story of its episode it was."""
+
+    playback_session_id: str
+    position_ms: int
+
+
+@dataclass(frozen=True)
 class Submission:
     """The answer to a submitted transaction, and its status: 201 credited now, 200 before."""
 
@@ -58,23 +67,44 @@ class Bytes:
     size_bytes: int
 
 
-class ViewerClient:
-    """One installation of the app. Methods raise Refused and Unreachable, see `transport`."""
+@dataclass(frozen=True)
+class Installation:
+    """The app on one device: what it says of itself, and an id that it made on its first start."""
 
-    def __init__(self, transport: Transport, *, locale: str = "en") -> None:
+    install_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    platform: str = "web"
+    app_version: str = ""
+    locale: str = "en"
+    region: str = ""
+
+
+class ViewerClient:
+    """One installation of the app. Methods raise Refused and Unreachable, see `transport`.
+
+    `tokens` are those that an earlier start has kept.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        locale: str = "en",
+        installation: Installation | None = None,
+        tokens: answers.Tokens | None = None,
+    ) -> None:
         self.revalidated = 0
         """How many reads the server answered with 304: nothing had changed."""
+        self.installation = installation or Installation(locale=locale)
         self._transport = transport
-        self._locale = locale
-        self._install_id = str(uuid.uuid4())
-        self._tokens: answers.Tokens | None = None
+        self._locale = self.installation.locale
+        self._tokens = tokens
         self._read_before: dict[str, tuple[str, bytes]] = {}
 
     # --- Who I am --------------------------------------------------------------------------
 
     def guest(self) -> answers.Tokens:
         """Register this installation as a new viewer. An app does this once and keeps the tokens."""
-        body = {"install_id": self._install_id, "platform": "web", "locale": self._locale}
+        body = asdict(self.installation)
         response = self._transport.send("POST", "/v1/viewers", json=body)
         self._tokens = _decode(response, answers.Tokens)
         return self._tokens
@@ -119,18 +149,49 @@ class ViewerClient:
             cursor = page.next_cursor
         return found
 
+    def feed(self, *, limit: int, after: str = "") -> answers.Feed:
+        """What to show next; `after` a decision of this feed, what comes then."""
+        query: dict[str, str | int] = {"limit": limit, "locale": self._locale}
+        return _decode(
+            self._ask("GET", "/v1/feed", query=query | ({"after": after} if after else {})),
+            answers.Feed,
+        )
+
+    def put_history(self, *, series_id: str, episode_id: str, position_ms: int) -> answers.Position:
+        """Keep where this viewer stands in a series, for all their devices."""
+        body = {"series_id": series_id, "episode_id": episode_id, "position_ms": position_ms}
+        return _decode(self._ask("PUT", "/v1/me/history", json=body), answers.Position)
+
+    def history(self) -> answers.History:
+        """Where this viewer stands, last watched first: the first page of it."""
+        return _decode(self._ask("GET", "/v1/me/history"), answers.History)
+
+    def put_favorite(self, series_id: str, *, is_favorite: bool = True) -> None:
+        """Add a favorite, or take it out."""
+        body = {"series_id": series_id, "is_favorite": is_favorite}
+        self._ask("PUT", "/v1/me/favorites", json=body)
+
+    def favorites(self) -> answers.Favorites:
+        """The latest favorites: the first page of them."""
+        return _decode(self._ask("GET", "/v1/me/favorites"), answers.Favorites)
+
     # --- Watching and paying ---------------------------------------------------------------
 
     def paywall(self, series_id: str) -> answers.Paywall:
         """Every episode as it stands for this viewer, under a quote that unlock takes."""
         return _decode(self._ask("GET", f"/v1/series/{series_id}/paywall"), answers.Paywall)
 
-    def unlock(self, episode_id: str, *, quote: str, key: str) -> Unlock:
-        """Spend coins on an episode, exactly as quoted. The same key again has no second effect."""
+    def unlock(
+        self, episode_id: str, *, quote: str, key: str, watched: Watched | None = None
+    ) -> Unlock:
+        """Spend coins on an episode, exactly as quoted. The same key again has no second effect.
+
+        `watched` is what led here, so that the moment that sold the episode can be told.
+        """
         response = self._ask(
             "POST",
             f"/v1/episodes/{episode_id}/unlock",
-            json={"quote": quote},
+            json={"quote": quote, **(asdict(watched) if watched else {})},
             headers={"Idempotency-Key": key},
         )
         is_replay = response.headers.get("Idempotent-Replayed") == "true"
@@ -185,6 +246,31 @@ class ViewerClient:
             cursor = page.next_cursor
         return entries
 
+    def open_ad(
+        self, placement: str, episode_id: str, *, watched: Watched | None = None
+    ) -> answers.AdSession:
+        """Announce that an ad will be watched for an episode; the answer is what the SDK needs."""
+        body = {"placement": placement, "episode_id": episode_id}
+        return _decode(
+            self._ask(
+                "POST", "/v1/ads/sessions", json={**body, **(asdict(watched) if watched else {})}
+            ),
+            answers.AdSession,
+        )
+
+    def ad(self, ad_session_id: str) -> answers.AdState:
+        """How an ad session stands. It is `rewarded` once the network has told the service."""
+        return _decode(self._ask("GET", f"/v1/ads/sessions/{ad_session_id}"), answers.AdState)
+
+    # --- What happened -----------------------------------------------------------------------
+
+    def report(self, batch: bytes) -> answers.Reported:
+        """Hand in a batch of events. Repeat the same bytes until answered: they count once."""
+        response = self._ask(
+            "POST", "/v1/events", content=batch, headers={"Content-Type": "application/json"}
+        )
+        return _decode(response, answers.Reported)
+
     # --- How ---------------------------------------------------------------------------------
 
     def _read(self, path: str, shape: type[Answer], **query: str | int) -> Answer:
@@ -207,6 +293,7 @@ class ViewerClient:
         path: str,
         *,
         json: object = None,
+        content: bytes | None = None,
         query: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
@@ -215,7 +302,12 @@ class ViewerClient:
         def attempt() -> httpx.Response:
             bearer = {"Authorization": f"Bearer {self._known_tokens().access_token}"}
             return self._transport.send(
-                method, path, json=json, query=query, headers={**bearer, **(headers or {})}
+                method,
+                path,
+                json=json,
+                content=content,
+                query=query,
+                headers={**bearer, **(headers or {})},
             )
 
         try:
@@ -247,6 +339,24 @@ class FakeStoreSdk:
         }
         response = self._transport.send("POST", "/fake-store/transactions", json=body)
         return _decode(response, answers.Sale).transaction
+
+
+class FakeAdNetwork:
+    """Stands for an ad network: the ad on the phone, and the network's server that attests it."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def watch(self, session: answers.AdSession) -> None:
+        """Shows nothing, and calls the service back as if somebody had watched to the end."""
+        body = {
+            "ad_unit_id": session.ad_unit_id,
+            "custom_data": session.custom_data,
+            "user_id": session.user_id,
+        }
+        response = self._transport.send("POST", "/fake-ads/views", json=body)
+        callback = _decode(response, answers.AdView).callback
+        self._transport.send("GET", f"/v1/ssv/fake?{callback}")
 
 
 def _decode(response: httpx.Response, shape: type[Answer]) -> Answer:

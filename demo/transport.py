@@ -34,7 +34,11 @@ class Unreachable(Exception):
 
 
 class Transport:
-    """A connection to one instance of the service, kept open between requests."""
+    """A connection to one instance of the service, kept open between requests.
+
+    `always` gives headers that every request carries, read anew for each. `http` takes the place of
+    the network: with `httpx.WSGITransport` the service answers inside this process.
+    """
 
     def __init__(
         self,
@@ -42,11 +46,16 @@ class Transport:
         *,
         timeout_seconds: float = 10,
         pause: Callable[[float], None] = time.sleep,
+        always: Callable[[], Mapping[str, str]] = dict,
+        http: httpx.BaseTransport | None = None,
     ) -> None:
         self.base_url = base_url
         self._pause = pause
+        self._always = always
         # A proxy named in the environment is for the world outside, not for a service beside us.
-        self._http = httpx.Client(base_url=base_url, timeout=timeout_seconds, trust_env=False)
+        self._http = httpx.Client(
+            base_url=base_url, timeout=timeout_seconds, trust_env=False, transport=http
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +88,12 @@ class Transport:
         Idempotency-Key before calling.
         """
         request = self._http.build_request(
-            method, path, headers=headers, params=query, json=json, content=content
+            method,
+            path,
+            headers={**self._always(), **(headers or {})},
+            params=query,
+            json=json,
+            content=content,
         )
         for attempt in itertools.count(1):
             is_last = attempt == ATTEMPTS

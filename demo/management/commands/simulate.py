@@ -1,0 +1,74 @@
+"""`manage.py simulate`: viewers for a running demo, who have been there for days."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config import clock
+from demo import catalog, simulation
+from demo.facts import WrongFact
+from demo.screen import Screen
+from demo.simulation import ClockNotHonoured, NothingToWatch, Plan
+from demo.transport import Refused, Unreachable
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+
+
+class Command(BaseCommand):
+    help = (
+        "Send seeded viewers through a running instance over simulated days. Run it beside the "
+        "instance: it signs the X-Clock header with the instance's own key."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--url", default=DEFAULT_URL, help="where the instance is")
+        parser.add_argument("--viewers", type=int, default=Plan.viewers)
+        parser.add_argument("--days", type=int, default=Plan.days)
+        parser.add_argument("--seed", type=int, default=Plan.seed)
+        parser.add_argument("--threads", type=int, default=Plan.threads)
+        parser.add_argument("--until", type=_moment, help="RFC 3339; now unless given")
+        parser.add_argument("--again", action="store_true", help="even if the seed was run before")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if simulation.was_begun(seed=options["seed"]) and not options["again"]:
+            raise CommandError(
+                f"The viewers of seed {options['seed']} have been here. Another --seed brings "
+                "others, --again brings as many of the same kind."
+            )
+        plan = Plan(
+            viewers=options["viewers"],
+            days=options["days"],
+            seed=options["seed"],
+            threads=options["threads"],
+            until=options["until"] or clock.read(),
+        )
+        screen = Screen()
+        try:
+            with screen.progress("simulated visits") as on_progress:
+                summary = simulation.run(
+                    connect=simulation.over_http(options["url"]),
+                    serials=catalog.load(),
+                    plan=plan,
+                    on_progress=on_progress,
+                )
+        except (ClockNotHonoured, NothingToWatch, Refused, Unreachable, WrongFact) as error:
+            raise CommandError(_explained(error, options["url"]), returncode=2) from error
+        screen.table(list(summary.rows().items()))
+
+
+def _explained(error: Exception, url: str) -> str:
+    if isinstance(error, ClockNotHonoured):
+        return f"{url} does not honour the simulated clock; SIMULATED_CLOCK is off there."
+    if isinstance(error, Refused) and error.code == "clock_refused":
+        return f"{url} refuses the simulated clock: it has another KEYRING than this command."
+    return f"The simulation cannot go on. {error}"
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text} is no moment like 2026-03-14T12:00:00Z") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

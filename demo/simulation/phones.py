@@ -1,0 +1,50 @@
+"""A viewer with the app in their hand: what all they do in one visit goes through."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+from demo.client import ViewerClient
+from demo.event_log import EventLog
+from demo.simulation import dice
+from demo.simulation.accounts import Account
+from demo.simulation.clock import ViewersClock
+from demo.simulation.counts import Counts
+from demo.simulation.population import Person
+from demo.transport import Transport
+
+
+@dataclass
+class Phone:
+    """One visit's dealings. What outlasts it is in the account."""
+
+    account: Account
+    transport: Transport
+    seed: int
+    counts: Counts = field(init=False)
+    app: ViewerClient = field(init=False)
+    roll: Random = field(init=False)
+    """For what nothing else depends on."""
+
+    def __post_init__(self) -> None:
+        account = self.account
+        self.counts = Counts(visits=1)
+        self.roll = self.dice("visit")
+        self.app = ViewerClient(
+            self.transport, installation=account.installation, tokens=account.tokens
+        )
+
+    @property
+    def person(self) -> Person:
+        return self.account.person
+
+    @property
+    def clock(self) -> ViewersClock:
+        return self.account.clock
+
+    @property
+    def log(self) -> EventLog:
+        return self.account.log
+
+    def dice(self, *purpose: object) -> Random:
+        """Dice of this viewer in this visit, for one purpose."""
+        return dice.named(self.seed, self.person.number, self.account.visits, *purpose)

@@ -1,0 +1,143 @@
+"""A whole simulation: everybody's visits, day by day, over a running service."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from threading import local
+
+from demo.catalog import Serial
+from demo.client import ViewerClient
+from demo.simulation import population, titles
+from demo.simulation.accounts import Account
+from demo.simulation.counts import Counts, Summary
+from demo.simulation.phones import Phone
+from demo.simulation.titles import Script
+from demo.simulation.visits import Tap, Visit
+from demo.transport import Transport
+
+Headers = Callable[[], Mapping[str, str]]
+Connect = Callable[[Headers], Transport]
+"""Makes a connection on which every request carries those headers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to simulate. The days end at `until`, so that all of it lies in the past."""
+
+    until: datetime
+    viewers: int = 300
+    days: int = 14
+    seed: int = 1914
+    threads: int = 8
+
+
+class NothingToWatch(Exception):
+    """The service has none of the serials."""
+
+
+def over_http(url: str) -> Connect:
+    """Connections to a service at that address."""
+    return lambda headers: Transport(url, timeout_seconds=30, always=headers)
+
+
+def run(
+    *,
+    connect: Connect,
+    serials: Iterable[Serial],
+    plan: Plan,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    tap: Tap = lambda sent: None,
+) -> Summary:
+    """Sends everybody through the service and says what they did.
+
+    `on_progress` is told how many visits are done, `tap` sees every batch of events that was
+    answered, on the threads that send. Raises NothingToWatch, ClockNotHonoured, and what the client
+    raises.
+    """
+    started = time.monotonic()
+    scripts = _scripts(connect, serials, seed=plan.seed)
+    people = population.people(seed=plan.seed, count=plan.viewers, days=plan.days, until=plan.until)
+    accounts = [Account(person) for person in people]
+    total, counts = sum(len(person.visits) for person in people), Counts()
+    crowd = _Crowd(connect, scripts, seed=plan.seed, tap=tap)
+    with closing(crowd), ThreadPoolExecutor(plan.threads) as pool:
+        for todays in _by_day(accounts):
+            for counted in pool.map(crowd.come, todays):
+                counts += counted
+                on_progress(counts.visits, total)
+    truths = {script.external_id: script.truth for script in scripts.values()}
+    return Summary(counts=counts, truths=truths, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Today:
+    """One viewer's visits of one day."""
+
+    account: Account
+    moments: Sequence[datetime]
+
+
+def _by_day(accounts: Sequence[Account]) -> Iterator[Sequence[_Today]]:
+    """Who comes on each UTC day, in the order of the days."""
+    days = {moment.date() for account in accounts for moment in account.person.visits}
+    for day in sorted(days):
+        visits = [
+            _Today(account, [one for one in account.person.visits if one.date() == day])
+            for account in accounts
+        ]
+        yield [today for today in visits if today.moments]
+
+
+class _Crowd:
+    """Lets viewers in on whatever thread is free; each thread has one connection."""
+
+    def __init__(
+        self, connect: Connect, scripts: Mapping[str, Script], *, seed: int, tap: Tap
+    ) -> None:
+        self._connect, self._scripts, self._seed, self._tap = connect, scripts, seed, tap
+        self._own = local()
+        self._opened: list[Transport] = []
+
+    def come(self, today: _Today) -> Counts:
+        """Everything that one viewer does on one day."""
+        account, counts = today.account, Counts()
+        transport = self._transport(account)
+        for moment in today.moments:
+            account.clock.moment = moment
+            phone = Phone(account, transport, self._seed)
+            counts += Visit(phone, self._scripts, tap=self._tap).run()
+        counts.requests, account.clock.requests = account.clock.requests, 0
+        return counts
+
+    def close(self) -> None:
+        """Closes every connection."""
+        for transport in self._opened:
+            transport.close()
+
+    def _transport(self, account: Account) -> Transport:
+        self._own.clock = account.clock
+        if not hasattr(self._own, "transport"):
+            self._own.transport = self._connect(lambda: self._own.clock.headers())
+            self._opened.append(self._own.transport)
+        transport: Transport = self._own.transport
+        return transport
+
+
+def _scripts(connect: Connect, serials: Iterable[Serial], *, seed: int) -> Mapping[str, Script]:
+    """The serials that the service has, by its own ids. Raises NothingToWatch."""
+    by_title = {serial.texts["en"].title: serial for serial in serials}
+    found = {}
+    with connect(dict) as transport:
+        app = ViewerClient(transport)
+        for series in app.series(locale="en"):
+            serial = by_title.get(series.title)
+            if serial is not None:
+                found[series.id] = titles.script(
+                    seed, serial, series_id=series.id, episodes=app.episodes(series.id)
+                )
+    if not found:
+        raise NothingToWatch("The service has none of the demo's serials; run the demo first.")
+    return found

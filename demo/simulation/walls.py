@@ -1,0 +1,126 @@
+"""Before a locked episode: pay, watch an ad, or leave."""
+
+from random import Random
+
+from demo.answers import Offer, Option, Paywall, PaywallEpisode
+from demo.client import FakeAdNetwork, FakeStoreSdk, Watched, new_key
+from demo.simulation.dice import happens
+from demo.simulation.phones import Phone
+from demo.simulation.titles import Script
+from demo.transport import Refused
+
+AD_MS = 25_000
+SMALLEST_PACK = 0.65
+"""How likely a viewer takes the smallest pack that helps, and not the next."""
+
+
+class Wall:
+    """One viewer's way past the locks of one series, in one visit."""
+
+    def __init__(self, phone: Phone, script: Script) -> None:
+        self._phone, self._script = phone, script
+        self._store, self._network = FakeStoreSdk(phone.transport), FakeAdNetwork(phone.transport)
+        self._shown: Paywall | None = None
+
+    def open(self, episode_id: str, *, watched: Watched | None, roll: Random) -> bool:
+        """Whether the episode is open now. Each way of one is tried at most once."""
+        episode = self._stand_before(episode_id)
+        if episode is None:
+            return False
+        pull = self._script.truth.pull
+        person = self._phone.person
+        if happens(roll, min(person.generosity * pull**0.5, 0.97)):
+            return self._pay(episode, watched, roll)
+        if happens(roll, min(person.ad_tolerance * pull**0.5, 0.95)):
+            return self._watch_ad(episode, watched)
+        return False
+
+    def _stand_before(self, episode_id: str) -> PaywallEpisode | None:
+        """The episode as the paywall shows it, None if it is not locked there."""
+        moment = self._phone.clock.moment
+        if self._shown is None or self._shown.quote_expires_at <= moment:
+            self._look()
+        assert self._shown is not None  # noqa: S101  just looked
+        locked = self._shown.in_state("locked")
+        episode = next((one for one in locked if one.episode_id == episode_id), None)
+        if episode is not None:
+            self._phone.counts.paywalls += 1
+            self._phone.log.note(
+                "paywall_shown",
+                series_id=self._script.series_id,
+                episode_id=episode_id,
+                price_coins=episode.price_coins,
+            )
+            self._phone.clock.pass_ms(2_500)
+        return episode
+
+    def _look(self) -> None:
+        self._shown = self._phone.app.paywall(self._script.series_id)
+        self._phone.account.coins = self._shown.balance.coins
+
+    def _pay(self, episode: PaywallEpisode, watched: Watched | None, roll: Random) -> bool:
+        if self._phone.account.coins < episode.price_coins and not self._top_up(roll):
+            return False
+        assert self._shown is not None  # noqa: S101  one stands before it
+        if self._phone.account.coins < episode.price_coins:
+            return False
+        unlocked = self._phone.app.unlock(
+            episode.episode_id, quote=self._shown.quote, key=new_key(), watched=watched
+        ).answer
+        self._phone.account.coins = unlocked.balance.coins
+        if unlocked.outcome == "unlocked":
+            self._phone.counts.coin_unlocks += 1
+            self._phone.counts.coins_spent += unlocked.price_coins
+        return True
+
+    def _top_up(self, roll: Random) -> bool:
+        self._look()
+        offer = self._affordable(roll)
+        if offer is None:
+            return False
+        self._phone.log.note("offer_shown", placement="paywall", series_id=self._script.series_id)
+        self._phone.clock.pass_ms(9_000)
+        bought = self._phone.app.submit(
+            self._store.buy(self._phone.app.intent(offer.pack_id))
+        ).answer
+        self._phone.account.spent_micros += bought.price.amount_micros
+        self._phone.account.coins += bought.coins
+        self._phone.counts.top_ups += 1
+        self._phone.counts.coins_bought += bought.coins
+        return True
+
+    def _affordable(self, roll: Random) -> Offer | None:
+        assert self._shown is not None  # noqa: S101  one stands before it
+        budget = self._phone.account.budget_micros
+        offers = [one for one in self._shown.offers if one.price.amount_micros <= budget]
+        offers.sort(key=lambda one: one.price.amount_micros)
+        if len(offers) > 1 and not happens(roll, SMALLEST_PACK):
+            return offers[1]
+        return offers[0] if offers else None
+
+    def _watch_ad(self, episode: PaywallEpisode, watched: Watched | None) -> bool:
+        option = self._ad_for(episode)
+        if option is None:
+            return False
+        try:
+            session = self._phone.app.open_ad(option.placement, episode.episode_id, watched=watched)
+        except Refused:
+            return False  # the day's cap or the pause between two ads: as good as no ad
+        self._phone.log.note(
+            "ad_shown", ad_session_id=session.ad_session_id, placement=option.placement
+        )
+        self._phone.clock.pass_ms(AD_MS)
+        self._network.watch(session)
+        self._phone.counts.ads_watched += 1
+        is_open = self._phone.app.ad(session.ad_session_id).state == "rewarded"
+        self._phone.counts.ad_unlocks += is_open
+        self._shown = None
+        return is_open
+
+    def _ad_for(self, episode: PaywallEpisode) -> Option | None:
+        assert self._shown is not None  # noqa: S101  one stands before it
+        option = self._shown.option("ad")
+        if option is None or option.episode_id != episode.episode_id:
+            return None
+        moment = self._phone.clock.moment
+        return None if option.available_at and option.available_at > moment else option

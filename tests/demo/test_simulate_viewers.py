@@ -1,0 +1,131 @@
+"""Simulated viewers: what they say they did is what the service has."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.models import Sum
+from pytest_django.fixtures import Settings
+
+from ads.models import Reward
+from analytics import flushing, lake, retention, sources
+from analytics.local_days import Period
+from analytics.models import EventBatch, QuarantinedEvent
+from analytics.retention import Mode
+from catalog.models import FeedDecision
+from demo import simulation
+from demo.simulation import Plan, Sent, Summary
+from payments import verification
+from payments.models import Purchase, Unlock, Wallet
+from tests.demo.stage import in_process, stock
+from viewers.models import Viewer
+
+UNTIL = datetime(2026, 3, 14, 9, 30, tzinfo=UTC)
+PLAN = Plan(viewers=14, days=4, seed=5, until=UNTIL, threads=2)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(settings: Settings, tmp_path: Path) -> None:
+    lake_storage = settings.STORAGES["lake"]
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": tmp_path / "media", "base_url": "/media/"},
+        },
+        "lake": {
+            **lake_storage,
+            "OPTIONS": {**lake_storage["OPTIONS"], "location": tmp_path / "lake"},
+        },
+    }
+    settings.DATA_DIR = tmp_path
+
+
+def _run(plan: Plan = PLAN) -> tuple[Summary, list[Sent]]:
+    sent: list[Sent] = []
+    summary = simulation.run(connect=in_process(), serials=stock(6), plan=plan, tap=sent.append)
+    return summary, sent
+
+
+def _accepted(sent: Sequence[Sent]) -> Iterator[tuple[str, datetime, dict[str, Any]]]:
+    """Viewer, true moment and members of every event that was accepted, once each."""
+    seen = set()
+    for batch in sent:
+        body = json.loads(batch.body)
+        off = batch.at - datetime.fromisoformat(body["sent_at"])
+        for event, verdict in zip(body["events"], batch.answer.verdicts, strict=True):
+            if verdict.verdict == "accepted" and event["event_id"] not in seen:
+                seen.add(event["event_id"])
+                yield batch.viewer_id, datetime.fromisoformat(event["created_at"]) + off, event
+
+
+def _flush() -> None:
+    now = UNTIL + timedelta(hours=1)
+    while claim := flushing.claim(now=now):
+        flushing.finish(flushing.write(claim), now=now)
+
+
+def test_what_they_did_is_what_the_service_has():
+    summary, sent = _run()
+    counts = summary.counts
+    _flush()
+
+    assert counts.arrivals == Viewer.objects.count() > 5
+    assert counts.returns > 0
+    # Events
+    assert counts.events_sent == counts.events_accepted + counts.events_quarantined
+    assert counts.events_sent == EventBatch.objects.aggregate(n=Sum("event_count"))["n"]
+    assert counts.events_quarantined == QuarantinedEvent.objects.count()
+    accepted = {event["event_id"]: (viewer, at) for viewer, at, event in _accepted(sent)}
+    assert len(accepted) == counts.events_accepted - counts.events_repeated
+    with lake.connection() as opened:
+        rows = opened.execute("SELECT event_id, viewer_id, occurred_at FROM events").fetchall()
+    assert {row[0]: (row[1], row[2].replace(tzinfo=UTC)) for row in rows} == accepted
+    assert len(rows) == len(accepted)
+    # Money
+    assert list(verification.violations()) == []
+    wallets = Wallet.objects.aggregate(paid=Sum("paid_coins"), bonus=Sum("bonus_coins"))
+    held = (wallets["paid"] or 0) + (wallets["bonus"] or 0)
+    assert held == counts.coins_bought - counts.coins_spent
+    assert counts.top_ups == Purchase.objects.count()
+    assert counts.coin_unlocks == Unlock.objects.count()
+    assert counts.ad_unlocks == Reward.objects.count() > 0
+    # The feed
+    decisions = set(map(str, FeedDecision.objects.values_list("id", flat=True)))
+    told = {e["decision_id"] for _, _, e in _accepted(sent) if e.get("decision_id")}
+    assert told
+    assert told <= decisions
+
+
+def test_the_retention_report_agrees_with_a_count_of_what_was_sent():
+    _, sent = _run()
+    _flush()
+    first: dict[str, datetime] = {}
+    active: dict[str, set[int]] = defaultdict(set)
+    events = sorted(_accepted(sent), key=lambda row: row[1])
+    for viewer, at, event in events:
+        if event["type"] == "app_open":
+            first.setdefault(viewer, at)
+    for viewer, at, event in events:
+        is_active = event["type"] == "app_open" or event.get("actual_ms", 0) > 0
+        if is_active and at >= first[viewer]:
+            active[viewer].add((at.date() - first[viewer].date()).days)
+
+    with sources.opened(now=UNTIL + timedelta(days=9)) as source:
+        report = retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=3)
+
+    by_day = defaultdict(list)
+    for viewer, at in first.items():
+        by_day[at.date()].append(viewer)
+    assert [cohort.starts_on for cohort in report.cohorts] == sorted(by_day)
+    for cohort in report.cohorts:
+        members = by_day[cohort.starts_on]
+        assert cohort.viewers == len(members)
+        assert list(cohort.active) == [
+            sum(offset in active[viewer] for viewer in members) for offset in range(4)
+        ]
