@@ -1,11 +1,43 @@
 """Work that the task queue rings for."""
 
+import logging
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
 
-from analytics import snapshots
+from analytics import flushing, inbox, repeats, snapshots
 from config import clock
+
+logger = logging.getLogger(__name__)
+
+#: Well within a task's time limit; what is left is rung for again.
+FLUSHING = timedelta(seconds=30)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def flush_events(**_: Any) -> int:
+    """Moves what waits in the inbox into the lake; returns how many events."""
+    until, total = clock.read() + FLUSHING, 0
+    while clock.read() < until and (claim := flushing.claim(now=clock.read())):
+        written = flushing.write(claim)
+        try:
+            flushing.finish(written, now=clock.read())
+        except flushing.LeaseLost as lost:
+            logger.warning("flush %s took so long that another worker has it", lost)
+            continue
+        total += written.event_count
+    repeats.settle(now=clock.read())
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_events(**_: Any) -> int:
+    """Deletes what the inbox and the quarantine keep no longer; returns how many rows."""
+    now, total = clock.read(), 0
+    while deleted := inbox.prune(now=now):
+        total += deleted
+    return total
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types

@@ -1,0 +1,117 @@
+"""The inbox keeps what it must for as long as it must, and says how it does."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from analytics import flushing, inbox, lake, tasks
+from analytics.models import EventBatch, QuarantinedEvent
+from tests.factories.events import app_open, body
+
+pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
+DAY = timedelta(days=1)
+
+
+def receive(sent, *, at, viewer_id=None):
+    return inbox.receive(
+        viewer_id=viewer_id or uuid4(), environment="production", body=sent, now=at
+    )
+
+
+def flush(*, at):
+    flushing.finish(flushing.write(flushing.claim(now=at)), now=at)
+
+
+def prune(*, now):
+    return sum(iter(lambda: inbox.prune(now=now), 0))
+
+
+def test_batches_go_a_day_after_they_are_in_the_lake(now):
+    receive(body([app_open(at=now)], sent_at=now), at=now - 9 * DAY)
+    flush(at=now)
+
+    assert prune(now=now + DAY - timedelta(microseconds=1)) == 0
+    assert prune(now=now + DAY) == 1
+    assert not EventBatch.objects.exists()
+
+
+def test_batches_that_are_not_in_the_lake_stay(now):
+    receive(body([app_open(at=now)], sent_at=now), at=now)
+    flushing.claim(now=now)
+    receive(body([app_open(at=now)], sent_at=now), at=now)
+
+    assert prune(now=now + 30 * DAY) == 0
+    assert EventBatch.objects.count() == 2
+
+
+def test_quarantined_events_go_after_14_days(now):
+    receive(body([{}, {}], sent_at=now), at=now)
+
+    assert prune(now=now + 14 * DAY - timedelta(microseconds=1)) == 0
+    assert prune(now=now + 14 * DAY) == 2
+    assert not QuarantinedEvent.objects.exists()
+
+
+def test_each_step_deletes_a_bounded_number(now, monkeypatch):
+    monkeypatch.setattr(inbox, "PRUNED_AT_ONCE", 2)
+    receive(body([{}] * 5, sent_at=now), at=now)
+
+    steps = [inbox.prune(now=now + 15 * DAY) for _ in range(4)]
+
+    assert steps == [2, 2, 1, 0]
+
+
+def test_the_task_prunes_all(now):
+    """By the machine's clock, at which the tests' moment is long past."""
+    receive(body([{}] * 5, sent_at=now), at=now)
+    flush(at=now)
+
+    assert tasks.prune_events() == 6
+
+
+def test_a_batch_sent_again_after_it_was_pruned_counts_once(now):
+    sent, viewer_id = body([app_open(at=now)], sent_at=now), uuid4()
+    receive(sent, at=now, viewer_id=viewer_id)
+    flush(at=now)
+    prune(now=now + DAY)
+
+    receive(sent, at=now + DAY, viewer_id=viewer_id)
+    flush(at=now + DAY)
+
+    with lake.connection() as connection:
+        assert connection.execute("SELECT received_at FROM events").fetchall() == [
+            (now.replace(tzinfo=None),)
+        ]
+
+
+def test_an_idle_inbox_is_healthy(now):
+    assert inbox.health(now=now) == inbox.Health(
+        waiting_batches=0,
+        oldest_waiting=None,
+        flushed_events_last_hour=0,
+        quarantined_last_day={},
+        lapsed_flushes=0,
+        last_flush_lag=None,
+    )
+
+
+def test_health_says_what_waits_what_went_and_what_was_refused(now):
+    minute = timedelta(minutes=1)
+    receive(body([app_open(at=now)] * 3, sent_at=now), at=now - 90 * minute)
+    flush(at=now - 61 * minute)
+    receive(body([app_open(at=now), {}, {"type": "x"}, {}], sent_at=now), at=now - 30 * minute)
+    flush(at=now - 20 * minute)
+    receive(body([app_open(at=now)], sent_at=now), at=now - 10 * minute)
+    flushing.claim(now=now - 5 * minute)
+    receive(body([app_open(at=now)], sent_at=now), at=now - 2 * minute)
+    receive(body([app_open(at=now)], sent_at=now), at=now - minute)
+
+    assert inbox.health(now=now) == inbox.Health(
+        waiting_batches=2,
+        oldest_waiting=2 * minute,
+        flushed_events_last_hour=1,
+        quarantined_last_day={"malformed_event": 2, "unknown_type": 1},
+        lapsed_flushes=1,
+        last_flush_lag=10 * minute,
+    )

@@ -1,0 +1,74 @@
+"""The lake in a bucket, against a real S3 service on loopback."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from analytics import inbox, lake, tasks
+from analytics.models import LakeFile
+from config import settings as configured
+from tests.factories.events import app_open, body
+
+BUCKET = "cliffhanger-lake"
+CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def bucket(s3_url: str, settings: Any, own_lake: Any) -> Any:
+    """An empty bucket, and the lake in it, with the options the service configures."""
+    settings.STORAGES = settings.STORAGES | {
+        "lake": {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": configured._s3
+            | {
+                "bucket_name": BUCKET,
+                "endpoint_url": s3_url,
+                "region_name": "us-east-1",
+                "access_key": CREDENTIALS["aws_access_key_id"],
+                "secret_key": CREDENTIALS["aws_secret_access_key"],
+                "location": "lake",
+                "file_overwrite": True,
+            },
+        }
+    }
+    s3 = boto3.resource("s3", endpoint_url=s3_url, region_name="us-east-1", **CREDENTIALS)
+    bucket = s3.create_bucket(Bucket=BUCKET)
+    yield bucket
+    bucket.objects.delete()
+    bucket.delete()
+
+
+def _count() -> int:
+    with lake.connection() as connection:
+        return connection.execute("SELECT count(*) FROM events").fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_go_to_the_bucket_and_are_fetched_once_to_be_read(now, bucket, own_lake):
+    sent = body([app_open(at=now), app_open(at=now)], sent_at=now)
+    inbox.receive(viewer_id=uuid4(), environment="production", body=sent, now=now)
+
+    tasks.flush_events()
+
+    path = LakeFile.objects.get().path
+    assert [item.key for item in bucket.objects.all()] == [f"lake/{path}"]
+    assert not own_lake.exists()
+    assert _count() == 2
+    bucket.objects.delete()
+    assert _count() == 2
+    assert [
+        file.name for file in (own_lake.parent / "lake-cache").rglob("*") if file.is_file()
+    ] == [path.rpartition("/")[2]]
