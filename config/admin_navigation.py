@@ -31,6 +31,13 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.Entry", "Entries", "receipt_long"),
         ("payments.Lot", "Lots", "savings"),
     ],
+    "Ads": [
+        ("ads.Placement", "Placements", "smart_display"),
+        ("ads.AdSession", "Ad sessions", "hourglass_top"),
+        ("ads.Reward", "Rewards", "redeem"),
+        ("ads.Callback", "Callbacks", "call_received"),
+        ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
+    ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),

@@ -51,6 +51,14 @@ READ_VIEWERS: Permissions = {
     "viewers.identity": VIEW,
     "catalog.feeddecision": VIEW,
 }
+READ_ADS: Permissions = {
+    "ads.placement": VIEW,
+    "ads.adsession": VIEW,
+    "ads.reward": VIEW,
+    "ads.callback": VIEW,
+    "ads.verifierkeys": VIEW,
+}
+EDIT_ADS: Permissions = {"ads.placement": EDIT}
 EDIT_CATALOG: Permissions = {
     "catalog.series": EDIT,
     "catalog.seriestext": (*EDIT, "delete"),
@@ -76,15 +84,17 @@ MANAGE_ACCESS: Permissions = {
 }
 
 ROLES: Mapping[str, Sequence[Permissions]] = {
-    "support": (READ_VIEWERS, READ_CATALOG, READ_PRICES, READ_MONEY),
+    "support": (READ_VIEWERS, READ_CATALOG, READ_PRICES, READ_MONEY, READ_ADS),
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
-    "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES),
+    "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
     "owner": (
         READ_VIEWERS,
         READ_CATALOG,
         READ_MONEY,
+        READ_ADS,
         EDIT_CATALOG,
         EDIT_PRICES,
+        EDIT_ADS,
         MANAGE_ACCESS,
     ),
 }

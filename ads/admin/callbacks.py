@@ -1,0 +1,85 @@
+"""What networks told us, with what came of it, and the keys it was verified with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+
+from ads.admin.sessions import of_transaction, session_link
+from ads.models import Callback, VerifierKeys
+from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin):
+    """Filter by verdict for what paid nothing."""
+
+    list_display = (
+        "received_at",
+        "verdict",
+        "network",
+        "transaction_id",
+        "session_link",
+        "replay_count",
+        "detail",
+    )
+    list_filter = (
+        ("verdict", ChoicesDropdownFilter),
+        ("network", ChoicesDropdownFilter),
+        ("received_at", DayRangeFilter),
+    )
+    exact_search_fields: Sequence[str] = ("id", "session_id")
+    search_help_text = "A network's transaction id, or a whole session or callback id"
+    fields = (
+        "id",
+        "verdict",
+        "detail",
+        ("network", "transaction_id"),
+        "session_link",
+        "query",
+        "received_at",
+        ("replay_count", "last_replayed_at"),
+    )
+    readonly_fields = ("session_link", "query")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        found = of_transaction(search_term)
+        return search_exactly(queryset, self.exact_search_fields, search_term, found), False
+
+    @admin.display(description="Session")
+    def session_link(self, callback: Callback) -> SafeString | str:
+        return session_link(callback.session_id) if callback.session_id else "–"
+
+    @admin.display(description="Query string")
+    def query(self, callback: Callback) -> str:
+        return (
+            bytes(callback.raw_query).decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+        )
+
+
+@admin.register(VerifierKeys)
+class VerifierKeysAdmin(ReadOnlyAdmin):
+    """Whether the keys are fresh, and why not."""
+
+    list_display = ("network", "fetched_at", "attempted_at", "failure")
+    ordering = ("network",)
+    fields = (
+        "network",
+        "fetched_at",
+        "max_age_seconds",
+        "wanted_at",
+        "attempted_at",
+        "failure",
+        "keys",
+    )
+    readonly_fields = ("keys",)
+
+    @admin.display(description="Document")
+    def keys(self, kept: VerifierKeys) -> str:
+        return bytes(kept.document).decode("utf-8", "backslashreplace")

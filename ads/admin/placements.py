@@ -1,0 +1,113 @@
+"""Placements: where ads are shown, how often, and what a view is taken to earn."""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from ads.models import Network, Placement
+from ads.models.placements import MAXIMUM_NET_MICROS
+from config import clock
+from payments.admin import formats
+from payments.money import PARTS_PER_MILLION
+
+#: How each network's console writes the name of an ad unit. Its callbacks have the last part alone.
+AD_UNITS = {
+    Network.ADMOB: (re.compile(r"ca-app-pub-\d{10,20}/\d{5,20}"), "ca-app-pub-…/…"),
+    Network.FAKE: (re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?"), "any/name"),
+}
+
+
+class PlacementForm(forms.ModelForm[Placement]):
+    """The estimate is typed as money, for one view."""
+
+    estimate = forms.DecimalField(
+        label=f"Earned by one view, {settings.REPORTING_CURRENCY}",
+        min_value=Decimal(0),
+        max_value=Decimal(MAXIMUM_NET_MICROS) / PARTS_PER_MILLION,
+        max_digits=9,
+        decimal_places=6,
+        initial=0,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="Your estimate, from the network's reports: 0.012 is 12 for a thousand views. It is "
+        "kept on each reward; what viewers are granted never depends on it.",
+    )
+
+    class Meta:
+        model = Placement
+        fields = (
+            "code",
+            "title",
+            "network",
+            "ad_unit_id",
+            "reward",
+            "daily_cap",
+            "cooldown_seconds",
+            "session_seconds",
+            "is_active",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.estimated_net_micros:
+            shown = formats.money(self.instance.estimated_net_micros).partition(" ")[0]
+            self.initial["estimate"] = shown.replace(",", "")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "estimate" in cleaned:
+            self.instance.estimated_net_micros = int(cleaned["estimate"] * PARTS_PER_MILLION)
+        if "network" in cleaned and "ad_unit_id" in cleaned:
+            self._check_ad_unit(Network(cleaned["network"]), cleaned["ad_unit_id"])
+        return cleaned
+
+    def _check_ad_unit(self, network: Network, ad_unit_id: str) -> None:
+        shape, example = AD_UNITS[network]
+        if not shape.fullmatch(ad_unit_id):
+            self.add_error("ad_unit_id", f"{network.label} writes its ad units as {example}.")
+
+
+@admin.register(Placement)
+class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
+    """Placements are switched off, never deleted: sessions and rewards name them."""
+
+    form = PlacementForm
+    list_display = (
+        "title",
+        "code",
+        "network",
+        "daily_cap",
+        "cooldown_seconds",
+        "estimate",
+        "is_active",
+    )
+    list_filter = ("network", "is_active")
+    search_fields = ("code", "title")
+    show_full_result_count = False
+    fieldsets = (
+        (None, {"fields": ("title", "code", "is_active")}),
+        ("Network", {"fields": (("network", "ad_unit_id"), "estimate")}),
+        ("What a watched ad earns", {"fields": ("reward",)}),
+        ("How often", {"fields": (("daily_cap", "cooldown_seconds"), "session_seconds")}),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(
+        self, request: HttpRequest, obj: Placement, form: PlacementForm, change: bool
+    ) -> None:
+        if not change:
+            obj.created_at = clock.now(request)
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="Earned by one view", ordering="estimated_net_micros")
+    def estimate(self, placement: Placement) -> str:
+        return formats.money(placement.estimated_net_micros)
