@@ -67,7 +67,8 @@ class AdSessionAdmin(_OfEpisode):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Each session with the moment at which its state is shown."""
         moment = Value(clock.now(request), output_field=DateTimeField())
-        return super().get_queryset(request).annotate(shown_at=moment)
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(shown_at=moment)
 
     @admin.display(description="State")
     def state(self, session: Any) -> str:

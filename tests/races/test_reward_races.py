@@ -1,0 +1,221 @@
+"""Ads that are opened, watched and reported at the same moment: the cap is kept, each pays once."""
+
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from threading import Barrier
+from typing import TypeVar
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from ads.callbacks import Settled
+from ads.models import AdSession, Callback, Placement, Reward
+from ads.sessions import AdCapReached, EpisodeNotLocked
+from payments import paywall, unlocks, verification
+from payments.models import Entitlement, Unlock, Wallet
+from tests.factories.ads import PlacementFactory, ad_session, open_session, report, watched
+from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.payments import default_plan, fund
+from tests.factories.viewers import DeviceFactory
+from tests.proof import Proof
+
+CALLERS = 40
+CAP = 5
+EPISODES = 40
+FIRST_LOCKED = 9
+#: Each caller has a connection of its own, and the suite's server grants a hundred of them.
+Answer = TypeVar("Answer")
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
+    """Runs the calls in threads that start together; the first exception is raised."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Answer]) -> Answer:
+        try:
+            barrier.wait(timeout=30)
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+@pytest.fixture
+def episodes(db: None) -> list[UUID]:
+    """A series' locked episodes."""
+    default_plan()
+    series = SeriesFactory()
+    numbers = range(FIRST_LOCKED, FIRST_LOCKED + EPISODES)
+    return [EpisodeFactory(series=series, number=number).id for number in numbers]
+
+
+def sessions_of(
+    viewer_id: UUID, placement: Placement, episodes: list[UUID], now: datetime
+) -> list[AdSession]:
+    return [
+        ad_session(placement, viewer_id=viewer_id, episode_id=episode_id, now=now)
+        for episode_id in episodes
+    ]
+
+
+def verdicts(settled: list[Settled]) -> dict[str, int]:
+    counted = [str(each.verdict) for each in settled]
+    return {verdict: counted.count(verdict) for verdict in set(counted)}
+
+
+def test_the_cap_is_kept_by_callbacks_of_distinct_sessions(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placement = PlacementFactory(daily_cap=CALLERS)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        Placement.objects.update(daily_cap=CALLERS)
+        sessions = sessions_of(viewer_id, placement, episodes, now)
+        # Lowered while the ads play: the cap is counted again when they pay.
+        Placement.objects.update(daily_cap=CAP)
+        queries = [watched(session, now=now) for session in sessions]
+
+        settled = at_once([partial(report, query, now=now) for query in queries])
+
+        assert verdicts(settled) == {"paid": CAP, "over_cap": CALLERS - CAP}
+        rewards = Reward.objects.filter(viewer_id=viewer_id)
+        assert sorted(rewards.values_list("number", flat=True)) == list(range(1, CAP + 1))
+        assert Entitlement.objects.filter(viewer_id=viewer_id, source="ad").count() == CAP
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "40 callbacks of distinct sessions, cap of 5", violations=0)
+
+
+def test_one_callback_from_many_connections_pays_once(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placement = PlacementFactory()
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        (session,) = sessions_of(viewer_id, placement, episodes[:1], now)
+        query = watched(session, now=now)
+
+        settled = at_once([partial(report, query, now=now)] * CALLERS)
+
+        assert verdicts(settled) == {"paid": 1, "replayed": CALLERS - 1}
+        assert {str(each.first) for each in settled} == {"paid"}
+        assert Reward.objects.filter(viewer_id=viewer_id).count() == 1
+        assert Callback.objects.get(session=session).replay_count == CALLERS - 1
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "one callback, 40 connections", violations=0)
+
+
+def test_many_views_of_one_session_pay_once(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placement = PlacementFactory()
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        (session,) = sessions_of(viewer_id, placement, episodes[:1], now)
+        queries = [watched(session, now=now) for _ in range(CALLERS)]
+
+        settled = at_once([partial(report, query, now=now) for query in queries])
+
+        assert verdicts(settled) == {"paid": 1, "session_used": CALLERS - 1}
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "40 transactions of one session", violations=0)
+
+
+def test_no_more_sessions_are_opened_than_can_pay(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placement = PlacementFactory(daily_cap=CAP)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+
+        def announce(episode_id: UUID, viewer_id: UUID = viewer_id) -> AdSession | None:
+            try:
+                return ad_session(placement, viewer_id=viewer_id, episode_id=episode_id, now=now)
+            except AdCapReached:
+                return None
+
+        opened = at_once([partial(announce, episode_id) for episode_id in episodes])
+        sessions = [session for session in opened if session is not None]
+        settled = at_once(
+            [partial(report, watched(session, now=now), now=now) for session in sessions]
+        )
+
+        assert len(sessions) == AdSession.objects.filter(viewer_id=viewer_id).count() == CAP
+        assert verdicts(settled) == {"paid": CAP}
+        assert Wallet.objects.filter(viewer_id=viewer_id).count() == 1
+
+    proof.record("P11", "40 sessions announced at once, cap of 5", violations=0)
+
+
+def test_sessions_opened_while_others_are_settled_can_all_pay(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    """A reader between the two halves of a settlement would see a place of the cap free."""
+    placement = PlacementFactory(daily_cap=CAP)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        first = sessions_of(viewer_id, placement, episodes[:CAP], now)
+        queries = [watched(session, now=now) for session in first]
+
+        def announce(episode_id: UUID, viewer_id: UUID = viewer_id) -> bool:
+            try:
+                open_session(placement, viewer_id=viewer_id, episode_id=episode_id, now=now)
+            except (AdCapReached, EpisodeNotLocked):
+                return False
+            return True
+
+        calls: list[Callable[[], object]] = [partial(report, query, now=now) for query in queries]
+        # Some for episodes whose sessions are being settled: those are lengthened or refused.
+        calls += [partial(announce, episode_id) for episode_id in episodes[:20]]
+        random.Random(proof.seed).shuffle(calls)  # noqa: S311
+        at_once(calls)
+
+        assert Reward.objects.filter(viewer_id=viewer_id).count() == CAP
+        assert AdSession.objects.filter(viewer_id=viewer_id).count() == CAP
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "sessions announced while others are settled", violations=0)
+
+
+def test_an_episode_is_paid_for_once_by_coins_or_by_an_ad(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placement = PlacementFactory()
+    series_id = SeriesFactory._meta.model.objects.get(episodes=episodes[0]).id
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        fund(viewer_id, now=now, paid=60)
+        quote = paywall.show(
+            viewer_id=viewer_id, environment="production", series_id=series_id, now=now
+        ).quote.token()
+        (session,) = sessions_of(viewer_id, placement, episodes[:1], now)
+        spend = partial(
+            unlocks.unlock,
+            viewer_id=viewer_id,
+            environment="production",
+            episode_id=episodes[0],
+            quote=quote,
+            now=now,
+        )
+
+        calls: list[Callable[[], object]] = [partial(report, watched(session, now=now), now=now)]
+        at_once(calls + [spend] * 3)
+
+        unlocked = Unlock.objects.filter(viewer_id=viewer_id).count()
+        rewarded = Reward.objects.filter(viewer_id=viewer_id).count()
+        assert unlocked + rewarded == 1
+        assert Entitlement.objects.filter(viewer_id=viewer_id).count() == 1
+        assert Wallet.objects.get(viewer_id=viewer_id).paid_coins == (0 if unlocked else 60)
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "one episode, by coins and by an ad at once", violations=0)
