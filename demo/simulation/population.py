@@ -94,8 +94,8 @@ class Person:
 
     ad_tolerance: float
     clock_error: timedelta
-    offline: float
-    """How likely a visit's last events wait for the next one."""
+    lateness: float
+    """How likely the events of a visit are reported in the next one only."""
 
     install_id: uuid.UUID
     """What their app made on its first start."""
@@ -145,7 +145,7 @@ def _person(seed: int, number: int, *, begin: datetime, until: datetime) -> Pers
         generosity=roll.uniform(0.5, 0.95) if is_payer else 0.0,
         ad_tolerance=roll.choice((0.0, 0.35, 0.8)) if not is_payer else 0.1,
         clock_error=timedelta(seconds=_clock_error_seconds(roll)),
-        offline=roll.choice((0.0, 0.0, 0.0, 0.1)),
+        lateness=roll.choice((0.0, 0.0, 0.0, 0.1)),
         install_id=install_id(seed=seed, number=number),
     )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from demo.answers import Reported, Tokens
+from demo.event_log import BATCH_EVENTS
 from demo.facts import fact
 from demo.simulation import choosing
 from demo.simulation.choosing import Scripts
@@ -42,11 +43,13 @@ class Visit:
 
     def __init__(self, phone: Phone, scripts: Scripts, *, tap: Tap) -> None:
         self._phone, self._scripts, self._tap = phone, scripts, tap
+        has_another = phone.account.visits + 1 < len(phone.person.visits)
+        self._reports_later = has_another and happens(phone.roll, phone.person.lateness)
 
     def run(self) -> Counts:
         """The visit. Raises ClockNotHonoured, WrongFact, and what the client raises."""
-        tokens = self._arrive()
         phone, decision_id = self._phone, ""
+        tokens = self._arrive()
         wanted = max(1, round(phone.dice("wanted").expovariate(1 / phone.person.appetite)))
         script = choosing.resumed(phone, self._scripts)
         for _ in range(MOST_SITTINGS):
@@ -58,7 +61,10 @@ class Visit:
             script = None
             if not wanted:
                 break
-        self._leave(tokens)
+            if len(phone.log) >= BATCH_EVENTS:
+                self._send(tokens)
+        self._send(tokens)
+        phone.account.visits += 1
         return phone.counts
 
     def _arrive(self) -> Tokens:
@@ -82,13 +88,10 @@ class Visit:
         phone.clock.pass_ms(phone.roll.uniform(400, 2_000))
         return account.tokens
 
-    def _leave(self, tokens: Tokens) -> None:
-        """Puts the phone away; without a network its events wait for the next visit."""
-        phone = self._phone
-        is_last = phone.account.visits + 1 == len(phone.person.visits)
-        if is_last or not happens(phone.roll, phone.person.offline):
-            phone.log.send(lambda batch: self._report(batch, tokens))
-        phone.account.visits += 1
+    def _send(self, tokens: Tokens) -> None:
+        """Reports what happened until now, unless this phone has no network to spare today."""
+        if not self._reports_later:
+            self._phone.log.send(lambda batch: self._report(batch, tokens))
 
     def _report(self, batch: bytes, tokens: Tokens) -> Reported:
         """Hands a batch in; now and then once more, as after a lost reply."""

@@ -2,7 +2,6 @@
 
 import httpx
 import msgspec
-from django.core.cache import caches
 
 from catalog import ingest
 from catalog.pushes import SeriesPush
@@ -20,7 +19,6 @@ from tests.factories.payments import default_plan
 
 def stock(count: int) -> list[Serial]:
     """Publishes the first serials, prices them, and puts coin packs and an ad placement beside."""
-    caches["local"].clear()
     default_plan()
     serials = catalog.load()[:count]
     video, poster = stored_video(), stored_poster()

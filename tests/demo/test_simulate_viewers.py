@@ -3,11 +3,15 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from django.core.cache import caches
+from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
@@ -16,9 +20,12 @@ from analytics import flushing, lake, retention, sources
 from analytics.local_days import Period
 from analytics.models import EventBatch, QuarantinedEvent
 from analytics.retention import Mode
+from catalog import feed
 from catalog.models import FeedDecision
-from demo import simulation
-from demo.simulation import Plan, Sent, Summary
+from config import clock
+from demo import catalog, simulation
+from demo.simulation import ClockNotHonoured, NothingToWatch, Plan, Sent, Summary
+from demo.transport import Refused
 from payments import verification
 from payments.models import Purchase, Unlock, Wallet
 from tests.demo.stage import in_process, stock
@@ -31,7 +38,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(settings: Settings, tmp_path: Path) -> None:
+def _own_world(settings: Settings, tmp_path: Path) -> None:
     lake_storage = settings.STORAGES["lake"]
     settings.STORAGES = settings.STORAGES | {
         "default": {
@@ -44,6 +51,7 @@ def _own_folders(settings: Settings, tmp_path: Path) -> None:
         },
     }
     settings.DATA_DIR = tmp_path
+    caches["local"].clear()
 
 
 def _run(plan: Plan = PLAN) -> tuple[Summary, list[Sent]]:
@@ -129,3 +137,59 @@ def test_the_retention_report_agrees_with_a_count_of_what_was_sent():
         assert list(cohort.active) == [
             sum(offset in active[viewer] for viewer in members) for offset in range(4)
         ]
+
+
+def test_two_runs_of_a_seed_differ_only_by_what_the_service_draws(monkeypatch):
+    serials = stock(6)
+    source = Random()  # noqa: S311
+    monkeypatch.setattr(feed, "SystemRandom", lambda: source)
+    runs = []
+    for _ in range(2):
+        source.seed(1914)
+        sent: list[Sent] = []
+        summary = simulation.run(
+            connect=in_process(), serials=serials, plan=replace(PLAN, threads=1), tap=sent.append
+        )
+        events = [
+            (at, [(name, value) for name, value in event.items() if not name.endswith("_id")])
+            for _, at, event in _accepted(sent)
+        ]
+        runs.append((summary.counts, summary.truths, events))
+
+    assert runs[0] == runs[1]
+    assert len(runs[0][2]) > 100
+
+
+def test_tells_whether_a_seed_was_run_here():
+    assert not simulation.was_begun(seed=PLAN.seed)
+
+    _run(replace(PLAN, viewers=3))
+
+    assert simulation.was_begun(seed=PLAN.seed)
+    assert not simulation.was_begun(seed=PLAN.seed + 1)
+    with pytest.raises(CommandError, match="have been here"):
+        call_command("simulate", seed=PLAN.seed)
+
+
+def test_stops_where_the_clock_is_not_honoured(settings: Settings):
+    settings.SIMULATED_CLOCK = False
+
+    with pytest.raises(ClockNotHonoured):
+        _run()
+    assert not EventBatch.objects.exists()
+
+
+def test_stops_where_the_clock_is_refused(monkeypatch):
+    serials = stock(1)
+    monkeypatch.setattr(clock, "header_value", lambda moment: "forged")
+
+    with pytest.raises(Refused) as refusal:
+        simulation.run(connect=in_process(), serials=serials, plan=PLAN)
+
+    assert refusal.value.code == "clock_refused"
+    assert not Viewer.objects.exists()
+
+
+def test_stops_where_there_is_nothing_to_watch():
+    with pytest.raises(NothingToWatch):
+        simulation.run(connect=in_process(), serials=catalog.load(), plan=PLAN)
