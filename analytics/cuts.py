@@ -34,9 +34,9 @@ class Cut:
     beats: Sequence[Beat]
 
 
-def of_version(version_id: UUID) -> Sequence[Cut]:
-    """The one version. Raises NotFound."""
-    return _found(EpisodeVersion.objects.filter(id=version_id))
+def of_version(version_id: UUID, *, series_id: UUID) -> Sequence[Cut]:
+    """One version of a series, current or not. Raises NotFound."""
+    return _found(EpisodeVersion.objects.filter(id=version_id, episode__series_id=series_id))
 
 
 def of_series(series_id: UUID) -> Sequence[Cut]:

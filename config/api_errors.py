@@ -83,6 +83,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    # Reports
+    "ranking_unavailable": HTTPStatus.NOT_FOUND,
 }
 
 

@@ -119,6 +119,14 @@ def _distinct(members: list[tuple[str, Any]]) -> None:
         raise MalformedBody("An object names the same member twice.")
 
 
+def read_part(text: str, shape: Any) -> str:
+    """A part of the path, if it has the form that bodies demand of the same thing. Raises BadParameter."""
+    try:
+        return str(msgspec.convert(text, shape))
+    except msgspec.ValidationError as error:
+        raise BadParameter(str(error)) from error
+
+
 def read_query(parameters: QueryDict, shape: type[Shape]) -> Shape:
     """The query string as `shape`, numbers read from text. Raises BadParameter."""
     for name, values in parameters.lists():

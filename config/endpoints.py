@@ -81,13 +81,15 @@ def operation(
     also_statuses: Sequence[int] = (),
     raw_body_types: Sequence[str] = (),
     any_query: bool = False,
+    also_as: Sequence[str] = (),
 ) -> Callable[[Handler], Handler]:
     """Declares a handler method: what it takes, answers and refuses.
 
     The method receives `now`, then `body` and `query` if declared, then the path's parameters, all
     by keyword, and returns `answer` (or a ready HTTP response, whose status beside `status` is one
     of `also_statuses`). A body of `raw_body_types` is the method's own to read. A query string that
-    was not declared is refused, unless `any_query` says that it means nothing here.
+    was not declared is refused, unless `any_query` says that it means nothing here. `also_as` are the
+    media types, text all of them, that the answer may have instead of JSON.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -116,7 +118,7 @@ def operation(
             request={"application/json": body}
             if body
             else dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
-            responses=_responses(answer, [status, *also_statuses], refusals),
+            responses=_responses(answer, [status, *also_statuses], refusals, also_as),
             parameters=[*_query_parameters(query), *parameters],
         )(handle)
         return schema
@@ -125,16 +127,22 @@ def operation(
 
 
 def _responses(
-    answer: Any, statuses: Sequence[int], refusals: Sequence[type[problems.Problem]]
+    answer: Any,
+    statuses: Sequence[int],
+    refusals: Sequence[type[problems.Problem]],
+    also_as: Sequence[str],
 ) -> dict[Any, Any]:
     codes = ", ".join(f"`{refusal.code}`" for refusal in refusals)
-    text = f"A problem; codes besides the general ones: {codes}" if codes else "A problem"
+    problem = f"A problem; codes besides the general ones: {codes}" if codes else "A problem"
     answers: dict[Any, Any] = {
         status: OpenApiResponse(answer, description=HTTPStatus(status).phrase)
         for status in statuses
     }
+    for media_type in also_as:
+        text_answer = OpenApiResponse(OpenApiTypes.STR, description="The same as a text")
+        answers |= {(status, media_type): text_answer for status in statuses}
     return answers | {
-        ("default", "application/problem+json"): OpenApiResponse(ProblemShape, description=text),
+        ("default", "application/problem+json"): OpenApiResponse(ProblemShape, description=problem),
     }
 
 

@@ -45,7 +45,7 @@ class HasRequiredScope(BasePermission):
     """Lets a key through that carries the endpoint's scope. Raises ScopeMissing."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if not isinstance(view, PipelineEndpoint) or not isinstance(request.auth, ApiKey):
+        if not isinstance(view, MachineEndpoint) or not isinstance(request.auth, ApiKey):
             return False
         api_keys.require(key=request.auth, scope=view.required_scope)
         return True
@@ -76,8 +76,8 @@ class ViewerEndpoint(UnstoredEndpoint):
         return token
 
 
-class PipelineEndpoint(UnstoredEndpoint):
-    """Base of what the generation pipeline calls, with a key that carries `required_scope`."""
+class MachineEndpoint(UnstoredEndpoint):
+    """Base of what a machine calls, with a key that carries `required_scope`."""
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasRequiredScope]
@@ -90,6 +90,16 @@ class PipelineEndpoint(UnstoredEndpoint):
         if not isinstance(key, ApiKey):
             raise NotAuthenticated
         return key
+
+
+class PipelineEndpoint(MachineEndpoint):
+    """Base of what the generation pipeline calls."""
+
+
+class AnalystEndpoint(MachineEndpoint):
+    """Base of what analysts' tools call."""
+
+    required_scope = Scope.ANALYTICS_READ
 
 
 def _credential(request: Request) -> str:

@@ -2,9 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
 
-import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,8 +13,9 @@ from catalog.media import MediaMismatch
 from catalog.models import MediaAsset, Series
 from catalog.pushes import ExternalId, SeriesPush, Sha256
 from catalog.shapes import MediaKept, PushedEpisode, SeriesPushed
+from config import bodies
 from config.endpoints import operation, path_parameter
-from config.problems import BadParameter, BodyTooLarge
+from config.problems import BodyTooLarge
 from viewers.authentication import PipelineEndpoint
 from viewers.models import Scope
 
@@ -43,7 +42,9 @@ class SeriesPushEndpoint(PipelineEndpoint):
         201 when it is new. Episodes left out are withdrawn, never deleted; an episode is known by
         its `external_id`, so its number may change. A version never changes once pushed.
         """
-        done = ingest.ingest(external_id=_parameter(external_id, ExternalId), push=body, now=now)
+        done = ingest.ingest(
+            external_id=bodies.read_part(external_id, ExternalId), push=body, now=now
+        )
         answer = SeriesPushed(
             series_id=done.series.id,
             external_id=done.series.external_id,
@@ -79,7 +80,7 @@ class MediaUploadEndpoint(PipelineEndpoint):
         """
         plain = self.http_request()
         asset, is_unchanged = media.receive(
-            sha256=_parameter(sha256, Sha256),
+            sha256=bodies.read_part(sha256, Sha256),
             content_type=plain.content_type or "",
             stream=plain,
             declared_bytes=_declared_bytes(request),
@@ -92,14 +93,6 @@ class MediaUploadEndpoint(PipelineEndpoint):
             purpose=MediaAsset.Purpose(asset.purpose),
             unchanged=is_unchanged,
         )
-
-
-def _parameter(text: str, shape: Any) -> str:
-    """A part of the path, if it has the form that bodies demand of the same thing."""
-    try:
-        return str(msgspec.convert(text, shape))
-    except msgspec.ValidationError as error:
-        raise BadParameter(str(error)) from error
 
 
 def _declared_bytes(request: Request) -> int:

@@ -181,9 +181,14 @@ def test_who_is_still_playing_when_the_first_pass_ends_is_censored() -> None:
 
 
 def test_what_follows_the_end_is_no_part_of_the_first_pass() -> None:
-    rows = [_play("a", START, 30, 40), _play("a", START + HOUR, 0, 15)]
+    rows = [_play("a", START, 0, 5), _play("a", START + HOUR, 30, 40)]
 
-    assert _outcomes(rows) == ["-", "-", "-", "passed"]
+    assert _outcomes([*rows, _play("a", START + 2 * HOUR, 12, 18)]) == [
+        "passed",
+        "-",
+        "-",
+        "passed",
+    ]
 
 
 def test_the_sandbox_is_left_out() -> None:

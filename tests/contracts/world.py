@@ -16,6 +16,7 @@ from catalog.models import Episode, Series
 from payments import paywall
 from payments.models import StoreProduct
 from tests.factories.ads import PlacementFactory, ad_session, watched
+from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (
     EpisodeFactory,
     SeriesFactory,
@@ -28,7 +29,7 @@ from tests.factories.catalog import (
 from tests.factories.payments import StoreProductFactory, default_plan, fund, signed_sale
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers, viewer_headers
 from viewers import refresh_tokens
-from viewers.models import ApiKey, Device
+from viewers.models import ApiKey, Device, Scope
 
 FREE, LOCKED = 1, 9  # the default plan: eight episodes are free, then each costs 60 coins
 WALLET_COINS = 5000
@@ -77,7 +78,8 @@ class World:
             now=now,
         )
         self.callback = watched(self.ad_session, now=now)
-        self._pipeline = pipeline_headers(now=now)
+        publish_empty_rankings(now=now)
+        self._machine = pipeline_headers(now=now, scopes=list(Scope))
         # A key notes its use once a minute: that is not for a refused call to be blamed with.
         ApiKey.objects.update(last_used_at=now)
 
@@ -101,7 +103,7 @@ class World:
         if credential == "viewerToken":
             return viewer_headers(self.viewer, now=self.now)
         if credential == "apiKey":
-            return self._pipeline
+            return self._machine
         return clock_headers(self.now)
 
 
@@ -247,6 +249,12 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
     "get_settle_callback": _watched,
     "post_fake_ad_view": _view,
+    "get_retention": lambda world: Call(query={"by": "week", "channel": "organic"}),
+    "get_paywall_funnel": lambda world: Call(query={"series_id": str(world.series.id)}),
+    "get_beats": lambda world: Call(query={"series_id": str(world.series.id)}),
+    "get_title_revenue": lambda world: Call(query={"since": "2026-03-01"}),
+    "get_rankings": lambda world: Call(query={"horizon": "24h"}),
+    "get_series_beats": lambda world: Call(path={"external_id": world.series.external_id}),
     "put_series_push": _push,
     "get_poster": _poster,
     "get_video": _video,

@@ -23,9 +23,9 @@ from tests.proof import Proof
 from viewers import api_keys
 from viewers.models import ApiKey, Scope
 
-Class = Literal["anyone", "viewers", "readers", "writers"]
+Class = Literal["anyone", "viewers", "readers", "writers", "analysts"]
 
-#: Whom each operation is for. `readers` and `writers` are machines, by the scope of their key.
+#: Whom each operation is for. All but viewers are machines, by the scope of their key.
 CLASSES: Mapping[str, Class] = {
     "get_bootstrap": "anyone",
     "get_series_list": "anyone",
@@ -56,6 +56,12 @@ CLASSES: Mapping[str, Class] = {
     "post_create_intent": "viewers",
     "post_submit_transaction": "viewers",
     "post_events": "viewers",
+    "get_rankings": "readers",
+    "get_series_beats": "readers",
+    "get_retention": "analysts",
+    "get_paywall_funnel": "analysts",
+    "get_beats": "analysts",
+    "get_title_revenue": "analysts",
     "put_series_push": "writers",
     "put_media_upload": "writers",
 }
@@ -107,6 +113,7 @@ CALLERS: Mapping[str, Callable[[World], dict[str, str]]] = {
     "a viewer with a quote": lambda world: _bearer(world.quote),
     "a reader": lambda world: _key(world, Scope.PIPELINE_READ),
     "a writer": lambda world: _key(world, Scope.PIPELINE_WRITE),
+    "an analyst": lambda world: _key(world, Scope.ANALYTICS_READ),
     "a writer whose key is revoked": _revoked,
     "a writer whose key has expired": _expired_key,
     "garbage": lambda world: _bearer("garbage"),
@@ -119,7 +126,13 @@ TOLD_BY_VIEWERS_OPERATIONS: Mapping[str, str | None] = {
     "a viewer an hour late": "token_expired",
     "another scheme": "not_authenticated",
 }
-TOLD_BY_PIPELINE_OPERATIONS: Mapping[str, str | None] = {
+MACHINES: Mapping[Class, str] = {
+    "readers": "a reader",
+    "writers": "a writer",
+    "analysts": "an analyst",
+}
+TOLD_BY_OPERATIONS_OF_MACHINES: Mapping[str, str | None] = {
+    **dict.fromkeys(MACHINES.values(), "scope_missing"),
     "nobody": "not_authenticated",
     "another scheme": "not_authenticated",
 }
@@ -131,9 +144,9 @@ def _told(group: Class, caller: str) -> str | None:
         return None
     if group == "viewers":
         return TOLD_BY_VIEWERS_OPERATIONS.get(caller, "token_invalid")
-    wanted, other = ("a reader", "a writer") if group == "readers" else ("a writer", "a reader")
-    told = {**TOLD_BY_PIPELINE_OPERATIONS, wanted: None, other: "scope_missing"}
-    return told.get(caller, "api_key_invalid")
+    if caller == MACHINES[group]:
+        return None
+    return TOLD_BY_OPERATIONS_OF_MACHINES.get(caller, "api_key_invalid")
 
 
 def _routes(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> list[str]:

@@ -1,0 +1,66 @@
+"""What analysts may ask of the reports."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from analytics.events import OptionalName
+from analytics.local_days import Period
+from analytics.ranking import Horizon
+from analytics.retention import Mode
+from config.bodies import RequestShape
+from viewers.models import Platform
+
+
+class Format(StrEnum):
+    """How a report comes."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class ReportQuery(RequestShape):
+    """What every report takes."""
+
+    format: Format = Format.JSON
+
+
+class RetentionQuery(ReportQuery):
+    """Offsets 0 to `horizon` count days or weeks. The filters look at the first open."""
+
+    by: Period = Period.DAY
+    mode: Mode = Mode.CALENDAR
+    horizon: Annotated[int, Meta(ge=0, le=400)] = 30
+    channel: OptionalName = ""
+    country: Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?$(?!\n)")] = ""
+    platform: Platform | None = None
+
+
+class FunnelQuery(ReportQuery):
+    """All series, or one."""
+
+    series_id: UUID | None = None
+
+
+class BeatsQuery(ReportQuery, kw_only=True):
+    """The current versions of a series, or one of its versions, current or not."""
+
+    series_id: UUID
+    version_id: UUID | None = None
+
+
+class RevenueQuery(ReportQuery):
+    """Local days, both included; all that there are if not given."""
+
+    since: date | None = None
+    until: date | None = None
+    series_id: UUID | None = None
+
+
+class RankingsQuery(RequestShape):
+    """How long after its start a viewer's revenue counts."""
+
+    horizon: Horizon = Horizon.WEEK
