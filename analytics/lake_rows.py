@@ -6,13 +6,12 @@ same bytes.
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -20,32 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from analytics import batches, verdicts
-from analytics.events import AnyEvent, AppContext
+from analytics import batches
+from analytics.events import AppContext
 from analytics.lake_schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch
-from config.bodies import RequestShape
+from analytics.stored_events import UUID_CHARACTERS, batch_decoder, canonical, event_decoder
 from config.problems import MalformedBody
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_UUID_BYTES, _UUID_CHARACTERS = 16, 36
-#: The two hexadecimal digits of every byte, and where they stand in a UUID's text.
-_DIGITS = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype=np.uint16)
-_HYPHENS = [8, 13, 18, 23]
-_PLACES = [place for place in range(_UUID_CHARACTERS) if place not in _HYPHENS]
-
-
-class _Whole(RequestShape):
-    """A batch all of whose events were accepted."""
-
-    batch_id: UUID
-    sent_at: datetime
-    app: AppContext
-    events: list[AnyEvent]
-
-
-_whole_decoder = msgspec.json.Decoder(_Whole)
 
 
 @dataclass(frozen=True)
@@ -64,10 +46,10 @@ class Rows:
 
     duplicate_count: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
-    _seen: set[int] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
     _batches: list[tuple[EventBatch, AppContext]] = field(default_factory=list)
-    _events: dict[type[AnyEvent], list[AnyEvent]] = field(default_factory=lambda: defaultdict(list))
-    _origins: dict[type[AnyEvent], list[int]] = field(default_factory=lambda: defaultdict(list))
+    _events: dict[type[Any], list[Any]] = field(default_factory=lambda: defaultdict(list))
+    _origins: dict[type[Any], list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, batch: EventBatch) -> None:
         """Adds what was accepted of a batch. Earlier received batches come first, and win."""
@@ -77,75 +59,64 @@ class Rows:
         origin = len(self._batches)
         self._batches.append((batch, app))
         for event in events:
-            number = event.event_id.int
-            if number in self._seen:
+            event_id = canonical(event.event_id)
+            if event_id in self._seen:
                 self.duplicate_count += 1
                 continue
-            self._seen.add(number)
+            self._seen.add(event_id)
             self._events[type(event)].append(event)
             self._origins[type(event)].append(origin)
 
     def table(self) -> pa.Table:
         """All rows, ordered as the lake keeps them."""
-        parts = [
-            self._part(kind, self._events[kind], np.array(self._origins[kind], dtype=np.int64))
-            for kind in self._events
-        ]
-        if not parts:
+        if not self._events:
             return EVENT_SCHEMA.empty_table()
+        own = pa.concat_tables(
+            [_of_type(kind, events) for kind, events in self._events.items()],
+            promote_options="default",
+        )
+        batches = self._of_batches().take(np.concatenate(list(self._origins.values())))
+        columns = {name: table[name] for table in (own, batches) for name in table.column_names}
+        delay = pc.subtract(columns["sent_at"], columns["created_at"])
+        columns["occurred_at"] = pc.subtract(columns["received_at"], delay)
         order = [(name, "ascending") for name in ("series_id", "type", "occurred_at", "event_id")]
-        return pa.concat_tables(parts).sort_by(order)
+        rows = [columns.get(each.name, pa.nulls(len(own), each.type)) for each in EVENT_SCHEMA]
+        return pa.table(rows, schema=EVENT_SCHEMA).sort_by(order)
 
-    def _part(
-        self, kind: type[AnyEvent], events: Sequence[AnyEvent], origins: np.ndarray[Any, Any]
-    ) -> pa.Table:
-        """The rows of one type. Columns that it does not have are null."""
-        columns = self._of_batches(origins)
-        for name in kind.__struct_fields__:
-            if name != "created_at":
-                columns[name] = _column(name, list(map(attrgetter(name), events)))
-        created = np.array([_microseconds(event.created_at) for event in events])
-        sent, received = self._moments(origins)
-        columns["created_at"] = _moments(created)
-        columns["sent_at"], columns["received_at"] = _moments(sent), _moments(received)
-        columns["occurred_at"] = _moments(received - (sent - created))
-        columns["type"] = pa.repeat(str(kind.__struct_config__.tag), len(events))
+    def _of_batches(self) -> pa.Table:
+        """The columns that are the same for all events of a batch, a row for each batch."""
+        received, apps = zip(*self._batches, strict=True)
         return pa.table(
-            [
-                columns.get(column.name, pa.nulls(len(events), column.type))
-                for column in EVENT_SCHEMA
-            ],
-            schema=EVENT_SCHEMA,
+            {
+                "viewer_id": [str(batch.viewer_id) for batch in received],
+                "environment": [batch.environment for batch in received],
+                "batch_id": [str(batch.batch_id) for batch in received],
+                "sent_at": _moments([batch.sent_at for batch in received]),
+                "received_at": _moments([batch.received_at for batch in received]),
+                "platform": [str(app.platform) for app in apps],
+                "app_version": [app.version for app in apps],
+                "locale": [app.locale for app in apps],
+                "country": [app.country for app in apps],
+            }
         )
 
-    def _of_batches(self, origins: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
-        """The columns that are the same for all events of a batch."""
-        values: Mapping[str, list[str]] = {
-            "viewer_id": [str(batch.viewer_id) for batch, _ in self._batches],
-            "environment": [batch.environment for batch, _ in self._batches],
-            "batch_id": [str(batch.batch_id) for batch, _ in self._batches],
-            "platform": [str(app.platform) for _, app in self._batches],
-            "app_version": [app.version for _, app in self._batches],
-            "locale": [app.locale for _, app in self._batches],
-            "country": [app.country for _, app in self._batches],
-        }
-        indices = pa.array(origins)
-        return {name: pa.array(each, pa.string()).take(indices) for name, each in values.items()}
 
-    def _moments(self, origins: np.ndarray[Any, Any]) -> tuple[Any, Any]:
-        sent = np.array([_microseconds(batch.sent_at) for batch, _ in self._batches])
-        received = np.array([_microseconds(batch.received_at) for batch, _ in self._batches])
-        return sent[origins], received[origins]
+def _of_type(kind: type[Any], events: Sequence[Any]) -> pa.Table:
+    """The columns that one type of events has itself."""
+    columns = {
+        name: _column(name, list(map(attrgetter(name), events))) for name in kind.__struct_fields__
+    }
+    return pa.table({"type": pa.repeat(str(kind.__struct_config__.tag), len(events)), **columns})
 
 
 def _accepted(
     batch: EventBatch, unreadable: list[Unreadable]
-) -> tuple[AppContext | None, Sequence[AnyEvent]]:
+) -> tuple[AppContext | None, Sequence[Any]]:
     """The app and the events of a batch but for those in quarantine; adds to `unreadable`."""
     body = zlib.decompress(batch.payload)
     if not batch.refusals:
         with suppress(msgspec.DecodeError):  # of newer code: then each event is looked at
-            whole = _whole_decoder.decode(body)
+            whole = batch_decoder.decode(body)
             return whole.app, whole.events
     app, events = _taken_apart(body)
     refused = {position for position, *_ in batch.refusals}
@@ -156,7 +127,7 @@ def _accepted(
         try:
             if app is None:
                 raise MalformedBody("The batch's envelope is not readable.")
-            accepted.append(verdicts.decode(event))
+            accepted.append(event_decoder.decode(event))
         except (msgspec.DecodeError, UnicodeDecodeError, MalformedBody) as error:
             unreadable.append(Unreadable(batch, position, bytes(event), str(error)))
     return app, accepted
@@ -171,28 +142,22 @@ def _taken_apart(body: bytes) -> tuple[AppContext | None, Sequence[Raw | bytes]]
     return batch.app, batch.events
 
 
-def _microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _moments(microseconds: Any) -> pa.Array:
-    return pa.array(microseconds, pa.int64()).cast(MOMENT)
-
-
 def _column(name: str, values: Sequence[Any]) -> pa.Array:
     if name.endswith("_id"):
-        return _uuid_texts(values)
+        return _identifiers(values)
+    if name.endswith("_at"):
+        return _moments(values)
     return pa.array(values, EVENT_SCHEMA.field(name).type)
 
 
-def _uuid_texts(values: Sequence[UUID | None]) -> pa.Array:
-    """UUIDs as lower-case text. All at once: one by one it is most of what a flush does."""
-    nothing = bytes(_UUID_BYTES)
-    joined = b"".join([nothing if value is None else value.bytes for value in values])
-    digits = _DIGITS[np.frombuffer(joined, np.uint8)].view(np.uint8)
-    texts = np.full((len(values), _UUID_CHARACTERS), ord("-"), np.uint8)
-    texts[:, _PLACES] = digits.reshape(len(values), 2 * _UUID_BYTES)
-    ends = np.arange(0, len(values) + 1, dtype=np.int32) * np.int32(_UUID_CHARACTERS)
-    missing = pa.array([value is None for value in values])
-    column = pa.StringArray.from_buffers(len(values), pa.py_buffer(ends), pa.py_buffer(texts))
-    return pc.if_else(missing, None, column) if None in values else column
+def _moments(values: Sequence[datetime]) -> pa.Array:
+    microseconds = [(value - _EPOCH) // _MICROSECOND for value in values]
+    return pa.array(microseconds, pa.int64()).cast(MOMENT)
+
+
+def _identifiers(values: Sequence[str | None]) -> pa.Array:
+    """UUIDs as lower-case text; all at once where they are written as they should be."""
+    column = pa.array(values, pa.string())
+    if pc.all(pc.equal(pc.binary_length(column), UUID_CHARACTERS)).as_py() is not False:
+        return pc.utf8_lower(column)
+    return pa.array([value and canonical(value) for value in values], pa.string())

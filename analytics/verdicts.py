@@ -4,7 +4,6 @@ By computation alone: nothing here reads or writes. An event that is quarantined
 about it changes the verdict on another.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -114,7 +113,7 @@ class _Bench:
     def __init__(self, batch: Batch, *, viewer_id: UUID, received_at: datetime) -> None:
         self._sent_at, self._unreadable = batch.sent_at, batch.unreadable
         self._viewer_id, self._received_at = viewer_id, received_at
-        self._issued: dict[Sequence[UUID], datetime | None] = {}
+        self._issued: dict[tuple[int, ...], datetime | None] = {}
 
     def verdict(self, position: int, event: Raw | bytes) -> EventVerdict:
         if position in self._unreadable:
@@ -153,7 +152,13 @@ class _Bench:
 
     def _issued_at(self, event: PlaybackEvent) -> datetime | None:
         """When the event's session was issued, or None if it never was."""
-        key = (event.playback_session_id, event.series_id, event.episode_id, event.version_id)
+        # By their numbers, which compare quicker than the ids themselves.
+        key = (
+            event.playback_session_id.int,
+            event.series_id.int,
+            event.episode_id.int,
+            event.version_id.int,
+        )
         try:
             return self._issued[key]
         except KeyError:

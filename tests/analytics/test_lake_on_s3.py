@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import boto3
+import boto3  # type: ignore[import-untyped]
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -51,9 +51,10 @@ def bucket(s3_url: str, settings: Any, own_lake: Any) -> Any:
     bucket.delete()
 
 
-def _count() -> int:
+def _count():
     with lake.connection() as connection:
-        return connection.execute("SELECT count(*) FROM events").fetchone()[0]
+        [(count,)] = connection.execute("SELECT count(*) FROM events").fetchall()
+    return count
 
 
 @pytest.mark.django_db(transaction=True)

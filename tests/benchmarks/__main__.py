@@ -149,7 +149,7 @@ def pgbench(script: str) -> float:
 def main() -> None:
     with private_instance():
         from config import clock
-        from tests.benchmarks import load
+        from tests.benchmarks import events, load
         from tests.benchmarks.population import EPISODES, FIRST_LOCKED, VIEWERS, Population
 
         progress("seeding 50,000 wallets")
@@ -187,12 +187,17 @@ def main() -> None:
             catalog = load.run(
                 port=port, requests=reads("/v1/series?limit=20"), clients=CLIENTS, seconds=SECONDS
             ).only(200)
+            progress("events over HTTP, and from the inbox into the lake")
+            reported = events.http_events_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
+            flushed = events.flush_events_per_second()
         say("unlock_http_rps", http.per_second, "requests/s")
         say("unlock_pgbench_tps", tps, "transactions/s")
         say("unlock_http_vs_pgbench", http.per_second / tps, "ratio")
         say("catalog_rps", catalog.per_second, "requests/s")
         say("empty_view_rps", empty.per_second, "requests/s")
         say("catalog_vs_empty_view", catalog.per_second / empty.per_second, "ratio")
+        say("events_http_per_s", reported, "events/s")
+        say("flush_events_per_s", flushed, "events/s")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The same batch from many threads at once is stored once, and everybody is told the same."""
 
 import threading
+from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,9 +15,10 @@ from tests.factories.events import app_open, body
 THREADS = 8
 
 
-def together(calls):
+def together(calls: list[Callable[[], Any]]) -> list[Any]:
     """What each of the calls returned or raised, all begun at once."""
-    barrier, ended = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+    ended: list[Any] = [None] * len(calls)
 
     def run(number, call):
         barrier.wait()
