@@ -149,7 +149,7 @@ def pgbench(script: str) -> float:
 def main() -> None:
     with private_instance():
         from config import clock
-        from tests.benchmarks import events, load
+        from tests.benchmarks import events, load, ssv
         from tests.benchmarks.population import EPISODES, FIRST_LOCKED, VIEWERS, Population
 
         progress("seeding 50,000 wallets")
@@ -190,6 +190,8 @@ def main() -> None:
             progress("events over HTTP, and from the inbox into the lake")
             reported = events.http_events_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
             flushed = events.flush_events_per_second()
+            progress("rewarded ads")
+            ads = ssv.callbacks_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
         say("unlock_http_rps", http.per_second, "requests/s")
         say("unlock_pgbench_tps", tps, "transactions/s")
         say("unlock_http_vs_pgbench", http.per_second / tps, "ratio")
@@ -198,6 +200,7 @@ def main() -> None:
         say("catalog_vs_empty_view", catalog.per_second / empty.per_second, "ratio")
         say("events_http_per_s", reported, "events/s")
         say("flush_events_per_s", flushed, "events/s")
+        say("ssv_callbacks_per_s", ads, "callbacks/s")
 
 
 if __name__ == "__main__":
