@@ -5,6 +5,7 @@ Without it a single viewer who pays for everything would decide a ranking.
 
 from collections.abc import Mapping
 from datetime import datetime
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -33,16 +34,17 @@ def register(source: Source, list_prices: Mapping[str, int]) -> None:
 
 def list_prices(*, at: datetime) -> dict[str, int]:
     """What the published episodes of each title cost together at a moment, in coins."""
-    numbers: dict[str, list[int]] = {}
+    numbers: dict[UUID, list[int]] = {}
     published = Episode.objects.filter(state=Episode.State.PUBLISHED)
     for series_id, number in published.values_list("series_id", "number"):
-        numbers.setdefault(str(series_id), []).append(number)
+        numbers.setdefault(series_id, []).append(number)
     return {
-        series_id: _list_price(series_id, of_series, at) for series_id, of_series in numbers.items()
+        str(series_id): _list_price(series_id, of_series, at)
+        for series_id, of_series in numbers.items()
     }
 
 
-def _list_price(series_id: str, numbers: list[int], at: datetime) -> int:
+def _list_price(series_id: UUID, numbers: list[int], at: datetime) -> int:
     try:
         version = pricing.version_in_force(series_id=series_id, at=at)
     except PriceVersion.DoesNotExist:

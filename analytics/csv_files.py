@@ -17,7 +17,7 @@ CONTENT_TYPE = "text/csv; charset=utf-8"
 
 #: What makes a formula of the text behind it, also in its full-width form; a tab or a line break at
 #: the front is dropped by some and lets the next character be the first.
-_FORMULA = "=+-@\t\r\n\0＝＋－＠"  # noqa: RUF001
+_FORMULA = "=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20"
 #: Notes are no cells, but a spreadsheet splits their lines as it splits others.
 _FORMULA_IN_NOTE = re.compile(rf"([,;\t|]\s*)(?=[{re.escape(_FORMULA)}])")
 _BREAKS = re.compile(r"[\r\n\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029\"]+")

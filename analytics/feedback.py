@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -104,11 +105,15 @@ def _version(version: VersionBeats, floors: Floors) -> VersionFeedback:
 def _beat(beat: BeatRow, floors: Floors, *, is_told: bool, tells_survival: bool) -> BeatFeedback:
     booked = beat.booked if is_told and beat.booked.payers >= floors.payers else None
     return BeatFeedback(
-        **{name: getattr(beat, name) for name in _AS_PUSHED},
+        **_taken(beat, _AS_PUSHED, is_told=True),
         suppressed=booked is None or not tells_survival,
-        **{name: getattr(beat, name) if is_told else None for name in _COUNTS},
-        **{name: getattr(beat, name) if tells_survival else None for name in _SURVIVAL},
+        **_taken(beat, _COUNTS, is_told=is_told),
+        **_taken(beat, _SURVIVAL, is_told=tells_survival),
         booked_unlocks=booked.unlocks if booked else None,
         booked_coins=booked.coins if booked else None,
         booked_value_micros=booked.value_micros if booked else None,
     )
+
+
+def _taken(beat: BeatRow, names: Sequence[str], *, is_told: bool) -> dict[str, Any]:
+    return {name: getattr(beat, name) if is_told else None for name in names}

@@ -311,7 +311,8 @@ class Oracle:
 
     @staticmethod
     def _began(row: Row) -> datetime:
-        return row["occurred_at"] - timedelta(milliseconds=row["actual_ms"] or 0)
+        at: datetime = row["occurred_at"]
+        return at - timedelta(milliseconds=row["actual_ms"] or 0)
 
     def outcomes(self) -> list[str]:
         if self.began is None:

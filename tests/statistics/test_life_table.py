@@ -90,12 +90,16 @@ def test_without_censoring_it_is_kaplan_meier_also_with_late_entry() -> None:
     )
 )
 def test_survival_never_rises_and_lies_in_its_interval(steps: list[tuple[int, int, int]]) -> None:
-    points = [point for point in _plain(steps) if point.survival is not None]
+    points = [
+        (point.low, point.survival, 1.0 if point.high is None else point.high)
+        for point in _plain(steps)
+        if point.survival is not None and point.low is not None
+    ]
 
-    curve = [point.survival for point in points]
+    curve = [survives for _, survives, _ in points]
     assert curve == sorted(curve, reverse=True)
-    for point in points:
-        assert 0 <= point.low <= point.survival <= (1 if point.high is None else point.high) <= 1
+    for low, survives, high in points:
+        assert 0 <= low <= survives <= high <= 1
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say(proof: Proof) -> None:
@@ -119,6 +123,8 @@ def test_intervals_cover_the_truth_as_often_as_they_say(proof: Proof) -> None:
             steps.append((there, exits, censored))
             there -= exits + censored
         for beat, point in enumerate(_plain(steps)):
+            assert point.low is not None
+            assert point.high is not None
             covered[number, beat] = point.low <= truth[beat] <= point.high
 
     slack = 3 * stats.binom.std(curves, 0.95) / curves
