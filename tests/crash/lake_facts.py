@@ -1,0 +1,25 @@
+"""`python -m tests.crash.lake_facts`: how often reports would count each event, as JSON.
+
+Run as a process of the instance, so that the test's own settings and lake stay apart.
+"""
+
+import os
+import sys
+
+import msgspec
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from analytics import lake
+
+    with lake.connection() as connection:
+        rows = connection.execute("SELECT event_id, count(*) FROM events GROUP BY 1").fetchall()
+    sys.stdout.buffer.write(msgspec.json.encode(dict(rows)))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    main()

@@ -1,0 +1,88 @@
+"""Whatever is killed, every acknowledged event gets into the lake by itself, and counts once."""
+
+import dataclasses
+import logging
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.crash import event_audit, event_clients, event_journal
+from tests.crash.event_clients import EventLoad
+from tests.crash.flusher_victims import EVENT_VICTIMS
+from tests.crash.instance import Instance, running
+from tests.crash.victims import Victim
+from tests.proof import Proof
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 3
+DRAIN_SECONDS = 60.0
+FULL_EVENTS = 200_000
+EVENTS_PER_BATCH, FULL_EVENTS_PER_BATCH = 5, 50
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[Instance]:
+    with pytest.MonkeyPatch.context() as patch:
+        # What died is taken over soon, so that many deaths fit in a test.
+        patch.setitem(os.environ, "FLUSH_LEASE_SECONDS", str(LEASE_SECONDS))
+        with running(viewers=event_clients.CLIENTS) as running_instance:
+            yield running_instance
+
+
+def test_acknowledged_events_count_once_whatever_dies(
+    instance: Instance, proof: Proof, tmp_path: Path
+):
+    chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
+    kills = {victim: victim.full_kills if proof.is_full else 1 for victim in EVENT_VICTIMS}
+    plan = [victim for victim, times in kills.items() for _ in range(times)]
+    chance.shuffle(plan)
+    size = FULL_EVENTS_PER_BATCH if proof.is_full else EVENTS_PER_BATCH
+    folder, unexpected = tmp_path / "journal", []
+    population, port = instance.population, instance.port
+    with EventLoad(population, size=size, seed=proof.seed, port=port, folder=folder) as load:
+        for victim in plan:
+            _kill(victim, instance, load, chance)
+        while proof.is_full and load.acknowledged() * size < FULL_EVENTS:
+            time.sleep(1)
+        unexpected = load.unexpected()
+    reports = event_journal.read(folder)
+    event_clients.report_again(reports, population, port=port, folder=folder)
+    drained = instance.wait_until(
+        lambda: event_audit.is_drained(instance), "the inbox is drained", seconds=DRAIN_SECONDS
+    )
+    found = event_audit.facts(instance)
+    broken = list(event_audit.violations(event_journal.read(folder), found))
+
+    log.info("%d batches, %d events, drained in %.1f s", len(reports), len(found.in_lake), drained)
+    counted = dataclasses.replace(proof, count=len(found.in_lake) + sum(found.quarantined.values()))
+    counted.record(
+        "P13",
+        f"Events acknowledged under {len(plan)} kills, the broker wiped {kills[_wiped()]} times",
+        violations=len(broken) + len(unexpected),
+    )
+    assert broken == []
+    assert unexpected == []
+    assert len(found.in_lake) > len(reports)
+
+
+def _wiped() -> Victim:
+    return next(victim for victim in EVENT_VICTIMS if victim.name == "the broker, wiped")
+
+
+def _kill(victim: Victim, instance: Instance, load: EventLoad, chance: Random) -> None:
+    try:
+        instance.wait_until(load.everybody_again(), "every client is at work")
+        time.sleep(chance.uniform(0, 0.4))
+        is_back = victim.strike(instance, load, chance)
+        back_seconds = instance.wait_until(is_back, f"{victim.name} is back")
+        instance.wait_until(
+            load.everybody_again(), f"every client is served after {victim.name} died"
+        )
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n--- clients\n{load.failures()}") from error
+    log.info("%s was back after %.1f s", victim.name, back_seconds)
