@@ -135,7 +135,7 @@ def _person(seed: int, number: int, *, begin: datetime, until: datetime) -> Pers
         platform=chosen(roll, market.platforms),
         app_version=chosen(roll, APP_VERSIONS),
         visits=_visits(roll, market, loyalty=loyalty, begin=begin, until=until),
-        appetite=roll.lognormvariate(1.9, 0.5) * (1.5 if is_payer else 1),
+        appetite=roll.lognormvariate(1.9, 0.5) * (2.2 if is_payer else 1),
         impatience=roll.lognormvariate(0.0, 0.35) * (0.7 if is_payer else 1),
         skips=roll.choice((0.0, 0.0, 0.05, 0.25)),
         replays=roll.choice((0.0, 0.02, 0.08)),

@@ -1,5 +1,7 @@
 """Before a locked episode: pay, watch an ad, or leave."""
 
+import math
+from datetime import timedelta
 from random import Random
 
 from demo.answers import Offer, Option, Paywall, PaywallEpisode
@@ -10,6 +12,12 @@ from demo.simulation.titles import Script
 from demo.transport import Refused
 
 AD_MS = 25_000
+LONGEST_WAIT = timedelta(seconds=30)
+"""How long one waits for the next ad who means to watch one."""
+
+RELUCTANCE_WITH_COINS = 0.35
+"""Of the reluctance to pay, what is left while there are coins in hand."""
+
 SMALLEST_PACK = 0.65
 """How likely a viewer takes the smallest pack that helps, and not the next."""
 
@@ -27,13 +35,22 @@ class Wall:
         episode = self._stand_before(episode_id)
         if episode is None:
             return False
-        pull = self._script.truth.pull
-        person = self._phone.person
-        if happens(roll, min(person.generosity * pull**0.5, 0.97)):
+        if happens(roll, self._readiness(episode)):
             return self._pay(episode, watched, roll)
-        if happens(roll, min(person.ad_tolerance * pull**0.5, 0.95)):
+        if happens(roll, self._drawn(self._phone.person.ad_tolerance)):
             return self._watch_ad(episode, watched)
         return False
+
+    def _readiness(self, episode: PaywallEpisode) -> float:
+        """How readily they pay. Coins that were bought already are spent more lightly."""
+        readiness = self._drawn(self._phone.person.generosity)
+        if readiness and self._phone.account.coins >= episode.price_coins:
+            return 1 - (1 - readiness) * RELUCTANCE_WITH_COINS
+        return readiness
+
+    def _drawn(self, probability: float) -> float:
+        """A probability as the title's cliffhangers move it."""
+        return min(probability * math.sqrt(self._script.truth.pull), 0.97)
 
     def _stand_before(self, episode_id: str) -> PaywallEpisode | None:
         """The episode as the paywall shows it, None if it is not locked there."""
@@ -122,5 +139,9 @@ class Wall:
         option = self._shown.option("ad")
         if option is None or option.episode_id != episode.episode_id:
             return None
-        moment = self._phone.clock.moment
-        return None if option.available_at and option.available_at > moment else option
+        clock = self._phone.clock
+        available_at = option.available_at or clock.moment
+        if available_at > clock.moment + LONGEST_WAIT:
+            return None
+        clock.moment = max(clock.moment, available_at)
+        return option
