@@ -10,6 +10,7 @@ from django.db import connection
 from ads import adapters, limits, verifier_keys
 from ads.models import Verdict
 from ads.networks.base import Fault, NetworkError, SignedReward
+from ads.verifier_keys import Wanted
 from config.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -34,9 +35,15 @@ class CallbackForged(Problem):
 
 
 class VerifierKeyUnknown(Problem):
+    """`is_first` says that nobody has rung for the keys since they were last fetched."""
+
     code = "verifier_key_unknown"
     title = "The signing key is not known yet; send the same callback again"
     headers = {"Retry-After": "1"}
+
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self.is_first = wanted is Wanted.FROM_NOW
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -83,8 +90,10 @@ def _settle(reward: SignedReward, *, network: str, query_string: str, now: datet
 
 
 def _refused(error: NetworkError, *, network: str, query_string: str, now: datetime) -> Problem:
-    if error.fault is Fault.UNKNOWN_KEY and verifier_keys.want(network, now=now):
-        return VerifierKeyUnknown()
+    if error.fault is Fault.UNKNOWN_KEY:
+        wanted = verifier_keys.want(network, now=now)
+        if wanted is not Wanted.IN_VAIN:
+            return VerifierKeyUnknown(wanted)
     _keep(Verdict.REFUSED, error.reason, network=network, query_string=query_string, now=now)
     if error.fault is Fault.MALFORMED:
         return CallbackMalformed(error.reason)

@@ -7,6 +7,7 @@ and is asked to come again; once keys fetched since do not hold it either, it is
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import lru_cache
 
 import httpx
@@ -46,25 +47,33 @@ def current(network: str) -> Keys:
     return _parsed(network, adapter.document if document is None else bytes(document))
 
 
-def want(network: str, *, now: datetime) -> bool:
+class Wanted(StrEnum):
+    """What came of wanting a key."""
+
+    FROM_NOW = "from_now"
+    ALREADY = "already"
+    IN_VAIN = "in_vain"
+
+
+def want(network: str, *, now: datetime) -> Wanted:
     """Notes that a callback named a key that is not among the current ones.
 
-    False when there is nothing to wait for: keys fetched within the last minute do not hold it, or
+    In vain when there is nothing to wait for: keys fetched within the last minute do not hold it, or
     the network's keys never change.
     """
     adapter = adapters.find(network)
     if not adapter.keys_url:
-        return False
+        return Wanted.IN_VAIN
     kept, _ = VerifierKeys.objects.get_or_create(
         network=network, defaults={"document": adapter.document}
     )
     if kept.fetched_at is not None and kept.fetched_at > now - PAUSE:
-        return False
+        return Wanted.IN_VAIN
     # Once is enough until the next fetch: a stranger's callbacks must not write a row each.
-    VerifierKeys.objects.filter(
+    marked = VerifierKeys.objects.filter(
         Q(wanted_at__isnull=True) | Q(wanted_at__lte=F("fetched_at")), network=network
     ).update(wanted_at=now)
-    return True
+    return Wanted.FROM_NOW if marked else Wanted.ALREADY
 
 
 def refresh(*, now: datetime) -> int:

@@ -8,8 +8,11 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from ads.views.fake_network import FakeAdView
-from config import health
+from config import celery, health
 from payments.views.fake_store import FakeCheckout
+
+# Views ring for tasks, which find the queue by the application having been made.
+celery.app.set_default()
 
 handler400 = "config.api_errors.bad_request"
 handler404 = "config.api_errors.page_not_found"

@@ -373,11 +373,6 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["verdict", "received_at"], name="callback_by_verdict"),
-                    models.Index(
-                        condition=models.Q(("verdict", "paid"), _negated=True),
-                        fields=["received_at"],
-                        name="callback_parked",
-                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(

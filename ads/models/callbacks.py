@@ -1,7 +1,6 @@
 """What ad networks told us, as it came, and what came of it."""
 
 from django.db import models
-from django.db.models import Q
 
 from ads.models.placements import Network
 from ads.models.sessions import AdSession
@@ -48,11 +47,6 @@ class Callback(models.Model):
         ]
         indexes = [
             models.Index(fields=["verdict", "received_at"], name="callback_by_verdict"),
-            models.Index(
-                fields=["received_at"],
-                name="callback_parked",
-                condition=~Q(verdict="paid"),
-            ),
         ]
 
     def __str__(self) -> str:

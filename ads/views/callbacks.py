@@ -30,8 +30,9 @@ class SettleCallback(UnstoredEndpoint):
         query_string = str(self.http_request().META.get("QUERY_STRING", ""))
         try:
             settled = callbacks.settle(network=network, query_string=query_string, now=now)
-        except callbacks.VerifierKeyUnknown:
-            _ring()
+        except callbacks.VerifierKeyUnknown as unknown:
+            if unknown.is_first:
+                _ring()
             raise
         return CallbackAnswer(verdict=settled.verdict)
 
@@ -39,6 +40,6 @@ class SettleCallback(UnstoredEndpoint):
 def _ring() -> None:
     """The network comes again within seconds; without the queue the sweep fetches a little later."""
     try:
-        tasks.refresh_verifier_keys.apply_async(retry=False)
+        tasks.refresh_verifier_keys.apply_async(retry=False, expires=60)
     except OperationalError:
         return

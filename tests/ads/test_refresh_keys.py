@@ -19,6 +19,7 @@ from ads import adapters, tasks, verifier_keys
 from ads.models import AdSession, Callback, Placement, Reward, VerifierKeys
 from ads.networks.fake import FakeAdNetwork
 from catalog.models import Series
+from config import celery
 from tests.factories.ads import PlacementFactory, ad_session
 from tests.factories.viewers import clock_headers
 from tests.payments.calls import episode
@@ -280,6 +281,20 @@ def test_the_task_fetches_outside_of_any_transaction(
 def test_the_sweeper_asks_for_it() -> None:
     assert "ads.tasks.refresh_verifier_keys" in project.SWEPT_TASKS
     assert tasks.refresh_verifier_keys.name == "ads.tasks.refresh_verifier_keys"
+
+
+def test_rings_for_the_keys_once(
+    api: Client, gstatic: Gstatic, session: AdSession, now: datetime
+) -> None:
+    with celery.app.connection_for_read() as broker:
+        queue = broker.default_channel.client
+        waiting = queue.llen("celery")
+
+        for second in range(3):
+            moment = now + timedelta(seconds=second)
+            assert call(api, session, GOOGLE_LATER, now=moment).status_code == 503
+
+        assert queue.llen("celery") == waiting + 1
 
 
 def test_a_rotation_with_both_keys_refuses_neither(
