@@ -91,7 +91,11 @@ class QuarantinedEvent(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["received_at"], name="quarantine_by_time")]
+        indexes = [
+            models.Index(fields=["received_at"], name="quarantine_by_time"),
+            models.Index(fields=["viewer_id"], name="quarantine_by_viewer"),
+            models.Index(fields=["batch_id"], name="quarantine_by_batch"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} in {self.batch_id}"

@@ -42,6 +42,12 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("viewers.Viewer", "Viewers", "group"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),
     ],
+    "Analytics": [
+        ("analytics.EventBatch", "Event batches", "inbox"),
+        ("analytics.QuarantinedEvent", "Quarantined events", "report"),
+        ("analytics.Flush", "Flushes", "water"),
+        ("analytics.LakeFile", "Lake files", "database"),
+    ],
     "Access": [
         ("viewers.ApiKey", "API keys", "vpn_key"),
         ("auth.User", "Operators", "badge"),

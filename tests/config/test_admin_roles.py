@@ -37,10 +37,14 @@ SEEN = {
         "Viewers",
         "Feed decisions",
     },
+    "analyst": {"Event batches", "Quarantined events", "Flushes", "Lake files"},
     "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
 }
 SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}
-SEEN["owner"] = SEEN["support"] | {"API keys", "Operators", "Roles", "Audit trail"}
+SEEN["support"] |= {"Quarantined events"}
+SEEN["owner"] = (
+    SEEN["support"] | SEEN["analyst"] | {"API keys", "Operators", "Roles", "Audit trail"}
+)
 
 
 @pytest.fixture(params=list(roles.ROLES))
