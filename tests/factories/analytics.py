@@ -9,7 +9,7 @@ from analytics.ranking import VERSION, Horizon, Ranking
 
 
 def publish_empty_rankings(*, now: datetime) -> None:
-    """A ranking of each horizon, of no title."""
+    """A ranking of each horizon, of no title, if there is none of that moment yet."""
     for horizon in Horizon:
         body = Ranking(
             definition=[],
@@ -25,10 +25,9 @@ def publish_empty_rankings(*, now: datetime) -> None:
             total_starts=None,
             total_revenue_micros=None,
         )
-        RankingSnapshot.objects.create(
+        RankingSnapshot.objects.get_or_create(
             definition=VERSION,
             horizon_hours=horizon.hours,
             watermark=now,
-            created_at=now,
-            body=msgspec.json.encode(body),
+            defaults={"created_at": now, "body": msgspec.json.encode(body)},
         )

@@ -16,6 +16,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from ads.models import AdSession
+from analytics.models import EventBatch
 from catalog.models import (
     Episode,
     EpisodeVersion,
@@ -54,7 +55,7 @@ def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[]
 def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
-        *(WatchPosition, Favorite),
+        *(WatchPosition, Favorite, EventBatch),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -92,6 +93,7 @@ ONCE: dict[str, dict[str, int]] = {
     "post_play_episode": {},
     "put_my_history": {"WatchPosition": 1},
     "put_my_favorites": {"Favorite": 1},
+    "post_events": {"EventBatch": 1},
     "put_series_push": {"Series": 1, "Episode": 1, "EpisodeVersion": 1},
     "put_media_upload": {"MediaAsset": 1, "files": 1},
     "post_fake_checkout": {},
