@@ -50,6 +50,7 @@ check: $(READY) ## Lint, format, types, import contracts, migrations, OpenAPI, s
 		"$(BIN)/python" manage.py makemigrations --check --dry-run
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi --check
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_settings --check
+	@$(OFFLINE) "$(BIN)/python" manage.py describe_events --check
 	@"$(BIN)/codespell"
 
 smoke: $(READY) ## Walk the whole journey over HTTP on a private instance
@@ -61,6 +62,7 @@ bench: $(READY) ## Measure; one `name value unit` line each
 openapi: $(READY) ## Write docs/openapi.yaml
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_settings
+	@$(OFFLINE) "$(BIN)/python" manage.py describe_events
 
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check uv
