@@ -25,7 +25,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-EVENTS = "events in the lake, by corrected client time"
+EVENTS = "events received before the watermark, by corrected client time"
 LEDGER = "the ledger, by commit time"
 CATALOG = "the catalog"
 

@@ -57,7 +57,10 @@ def paywall(*, source: Source, series_id: UUID | None = None) -> FunnelReport:
     asked = None if series_id is None else str(series_id)
     source.rows("starts", watermark=source.watermark)
     counted = source.rows(
-        "paywall_funnel", series_id=asked, mature_until=source.watermark - MATURE_AFTER
+        "paywall_funnel",
+        series_id=asked,
+        watermark=source.watermark,
+        mature_until=source.watermark - MATURE_AFTER,
     )
     return FunnelReport(
         **heading(

@@ -56,13 +56,18 @@ class Amounts:
 
 @dataclass(frozen=True)
 class Prior:
-    """What is believed of a title before its first start, and which titles taught it."""
+    """What is believed of a title before its first start, and which titles taught it.
+
+    `starts_seen` and `converters_seen` are theirs together.
+    """
 
     a: float
     b: float
     amount: Amounts
     ads: Amounts | None
     level: str
+    starts_seen: int
+    converters_seen: int
 
     @property
     def starts(self) -> float:
@@ -129,6 +134,8 @@ def _fitted(titles: Sequence[Counts], level: str) -> Prior:
         amount=_fit_amounts(paid, weak.amount) if len(paid) >= TITLES_MINIMUM else weak.amount,
         ads=weak.ads and _fit_amounts(shown, weak.ads),
         level=level,
+        starts_seen=weak.starts_seen,
+        converters_seen=weak.converters_seen,
     )
 
 
@@ -147,6 +154,8 @@ def _weak(titles: Sequence[Counts]) -> Prior:
         amount=_worth(WEAK_CONVERTERS, amount, of_amounts),
         ads=_worth(WEAK_STARTS, ads, of_ads) if ads else None,
         level="weak",
+        starts_seen=starts,
+        converters_seen=converters,
     )
 
 

@@ -132,11 +132,13 @@ def probabilities(standing: Standing) -> Mapping[UUID, float]:
 def table(*, standing: Standing, source: Source, currency: str, floors: Floors) -> Ranking:
     """The ranking as it is published."""
     titles = standing.titles
-    few_viewers = {n for n, title in enumerate(titles) if title.counts.starts < floors.viewers}
+    few_viewers = {n for n, title in enumerate(titles) if 0 < title.counts.starts < floors.viewers}
     few_payers = {n for n, title in enumerate(titles) if title.payers < floors.payers}
     no_starts = privacy.untold([t.counts.starts for t in titles], too_small=few_viewers)
     no_revenue = privacy.untold(
-        [title.payers for title in titles], too_small=no_starts | few_payers
+        # Ads earn of viewers who pay nothing.
+        [title.payers or int(title.revenue_micros > 0) for title in titles],
+        too_small=no_starts | few_payers,
     )
     rows = [
         _row(
@@ -144,7 +146,7 @@ def table(*, standing: Standing, source: Source, currency: str, floors: Floors) 
             title,
             tells_starts=place not in no_starts,
             tells_revenue=place not in no_revenue,
-            tells_worth=place not in no_starts and title.counts.converters >= floors.payers,
+            tells_worth=place not in no_starts and _is_of_enough(standing, title, floors),
         )
         for place, title in enumerate(titles)
     ]
@@ -206,6 +208,17 @@ def _title(
         revenue_micros=revenue_micros,
         payers=payers,
     )
+
+
+def _is_of_enough(standing: Standing, title: Title, floors: Floors) -> bool:
+    """True when what is believed of the title was learned from enough people.
+
+    Nobody has started a title yet: then it is what its prior says, which is of others' starts alone.
+    """
+    if title.counts.starts:
+        return title.counts.converters >= floors.payers
+    prior = standing.prior_of(title.counts)
+    return prior.starts_seen >= floors.viewers and prior.converters_seen >= floors.payers
 
 
 def _row(

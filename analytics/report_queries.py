@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from analytics.events import OptionalName
 from analytics.local_days import Period
@@ -36,28 +36,28 @@ class RetentionQuery(ReportQuery):
     horizon: Annotated[int, Meta(ge=0, le=400)] = 30
     channel: OptionalName = ""
     country: Annotated[str, Meta(max_length=2, pattern=r"^([A-Z]{2})?$(?!\n)")] = ""
-    platform: Platform | None = None
+    platform: Platform | UnsetType = UNSET
 
 
 class FunnelQuery(ReportQuery):
     """All series, or one."""
 
-    series_id: UUID | None = None
+    series_id: UUID | UnsetType = UNSET
 
 
 class BeatsQuery(ReportQuery, kw_only=True):
     """The current versions of a series, or one of its versions, current or not."""
 
     series_id: UUID
-    version_id: UUID | None = None
+    version_id: UUID | UnsetType = UNSET
 
 
 class RevenueQuery(ReportQuery):
     """Local days, both included; all that there are if not given."""
 
-    since: date | None = None
-    until: date | None = None
-    series_id: UUID | None = None
+    since: date | UnsetType = UNSET
+    until: date | UnsetType = UNSET
+    series_id: UUID | UnsetType = UNSET
 
 
 class RankingsQuery(RequestShape):

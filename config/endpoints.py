@@ -6,7 +6,7 @@ OpenAPI document, so that neither can drift from the other.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -150,12 +150,28 @@ def _query_parameters(query: type[msgspec.Struct] | None) -> list[OpenApiParamet
     if query is None:
         return []
     schema = msgspec.json.schema(query, schema_hook=describe_choices)
-    fields = schema["$defs"][query.__name__]["properties"]
-    required = schema["$defs"][query.__name__].get("required", [])
+    definitions = schema["$defs"]
+    fields = definitions[query.__name__]["properties"]
+    required = definitions[query.__name__].get("required", [])
     return [
-        OpenApiParameter(name, field, required=name in required, location=OpenApiParameter.QUERY)
+        OpenApiParameter(
+            name,
+            _inlined(field, definitions),
+            required=name in required,
+            location=OpenApiParameter.QUERY,
+        )
         for name, field in fields.items()
     ]
+
+
+def _inlined(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter, which has no place for definitions beside it: choices are spelled out."""
+    shown = {name: value for name, value in field.items() if name != "$ref"}
+    if "$ref" in field:
+        shown = definitions[field["$ref"].rpartition("/")[2]] | shown
+    if "anyOf" in field:
+        shown["anyOf"] = [_inlined(option, definitions) for option in field["anyOf"]]
+    return shown
 
 
 def path_parameter(name: str, shape: Any) -> OpenApiParameter:

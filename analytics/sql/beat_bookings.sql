@@ -3,7 +3,9 @@
 WITH session AS (
     SELECT DISTINCT playback_session_id, viewer_id, version_id
     FROM events
-    WHERE series_id = $series_id AND playback_session_id IS NOT NULL AND occurred_at < $watermark
+    WHERE series_id = $series_id
+      AND playback_session_id IS NOT NULL
+      AND received_at < $watermark
 ), shown AS (
     SELECT DISTINCT version_id, true AS is_shown FROM beats
 ), placed AS (

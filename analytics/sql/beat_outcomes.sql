@@ -7,6 +7,7 @@ WITH playing AS MATERIALIZED (
     WHERE series_id = $series_id
       AND environment = 'production'
       AND occurred_at < $watermark
+      AND received_at < $watermark
       AND (type IN ('playback_start', 'playback_seek', 'playback_end')
            OR (type = 'playback_progress' AND to_ms > from_ms))
 ), extent AS (

@@ -14,6 +14,7 @@ WITH asked AS (
      AND shown.occurred_at < asked.started_at + INTERVAL 7 DAY
     WHERE is_mature
       AND shown.type = 'paywall_shown'
+      AND shown.received_at < $watermark
       AND shown.environment = 'production'
     GROUP BY asked.viewer_id, asked.series_id
 ), first_unlock AS (
@@ -36,7 +37,9 @@ WITH asked AS (
      AND progress.episode_id = first_unlock.episode_id
      AND progress.occurred_at >= unlocked_at
      AND progress.occurred_at < unlocked_at + INTERVAL 24 HOUR
-    WHERE progress.type = 'playback_progress' AND progress.environment = 'production'
+    WHERE progress.type = 'playback_progress'
+      AND progress.received_at < $watermark
+      AND progress.environment = 'production'
     GROUP BY first_unlock.viewer_id, first_unlock.series_id
     HAVING sum(progress.actual_ms) >= 3000
 ), topped_up AS (

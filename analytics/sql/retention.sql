@@ -4,6 +4,7 @@ WITH activity AS MATERIALIZED (
     SELECT event_id, viewer_id, environment, type, occurred_at, channel, country, platform
     FROM events
     WHERE occurred_at < $watermark
+      AND received_at < $watermark
       AND (type = 'app_open' OR (type = 'playback_progress' AND actual_ms > 0))
 ), local_activity AS (
     SELECT activity.*,

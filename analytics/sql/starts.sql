@@ -7,6 +7,7 @@ WITH session AS (
     FROM events
     WHERE environment = 'production'
       AND occurred_at < $watermark
+      AND received_at < $watermark
       AND type IN ('playback_start', 'playback_progress')
     GROUP BY viewer_id, series_id, playback_session_id
     HAVING sum(actual_ms) >= 1000

@@ -41,7 +41,7 @@ class RetentionEndpoint(AnalystEndpoint):
         only = FirstOpenFilter(
             channel=query.channel or None,
             country=query.country or None,
-            platform=query.platform,
+            platform=query.platform or None,
         )
         with sources.opened(now=now) as source:
             report = retention.matrix(
@@ -57,7 +57,7 @@ class PaywallFunnelEndpoint(AnalystEndpoint):
     ) -> FunnelReport | HttpResponse:
         """From the start of a series to its paywall, past it, and into what was unlocked."""
         with sources.opened(now=now) as source:
-            report = funnels.paywall(source=source, series_id=query.series_id)
+            report = funnels.paywall(source=source, series_id=query.series_id or None)
         return _rendered(report, query, "paywall-funnel")
 
 
@@ -73,10 +73,10 @@ class BeatsEndpoint(AnalystEndpoint):
         self, request: Request, *, now: datetime, query: BeatsQuery
     ) -> BeatReport | HttpResponse:
         """How each beat is left in the first pass, who is still there, and the unlocks booked on it."""
-        if query.version_id is None:
-            shown = cuts.of_series(query.series_id)
-        else:
+        if query.version_id:
             shown = cuts.of_version(query.version_id, series_id=query.series_id)
+        else:
+            shown = cuts.of_series(query.series_id)
         with sources.opened(now=now) as source:
             report = beats.curves(source=source, of=shown, currency=settings.REPORTING_CURRENCY)
         return _rendered(report, query, "beats")
@@ -92,9 +92,9 @@ class TitleRevenueEndpoint(AnalystEndpoint):
             report = revenue.by_title(
                 source=source,
                 currency=settings.REPORTING_CURRENCY,
-                since=query.since,
-                until=query.until,
-                series_id=query.series_id,
+                since=query.since or None,
+                until=query.until or None,
+                series_id=query.series_id or None,
             )
         return _rendered(report, query, "title-revenue")
 

@@ -1,8 +1,10 @@
 """The pipeline reads what a start of each title is worth, and the feed draws by it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from random import Random
 from uuid import UUID, uuid4
 
 import msgspec
@@ -10,11 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from analytics import privacy, ranking, thompson
 from analytics.posterior import DRAWS
 from analytics.ranking import Floors, Horizon, Ranking, Standing
+from catalog import slots
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, played, utc
+from tests.proof import Proof
 
 ONE, TWO, DRAFT = (str(UUID(int=number)) for number in (1, 2, 3))
 START = utc("2026-03-01 10:00")
@@ -233,11 +238,25 @@ def test_figures_of_too_few_people_are_null(
     assert {figure is not None for figure in (*worth, row.revenue_micros)} == {is_told[1]}
 
 
+@pytest.mark.parametrize(("payers", "is_told"), [(10, True), (9, False)])
+def test_a_title_nobody_started_is_told_by_its_prior_if_enough_taught_it(
+    payers: int, is_told: bool
+) -> None:
+    rows, unlocks = _crowd(60, payers)
+
+    with _standing(rows, unlocks, watermark=START + DAY, floors=FLOORS) as (_, table):
+        unstarted = next(row for row in table.titles if str(row.series_id) == TWO)
+
+    assert unstarted.starts == 0
+    assert (unstarted.mean_micros is not None) is is_told
+
+
 def test_a_single_untold_row_takes_the_next_smallest_with_it() -> None:
     assert privacy.untold([9, 80, 60, 70], too_small={0}) == {0, 2}
     assert privacy.untold([9, 8, 60], too_small={0, 1}) == {0, 1}
     assert privacy.untold([90, 80], too_small=set()) == frozenset()
     assert privacy.untold([9], too_small={0}) == {0}
+    assert privacy.untold([0, 80, 60], too_small={0}) == {0}
     assert privacy.tells(1, {0})
     assert not privacy.tells(2, {0, 1})
 
@@ -253,7 +272,8 @@ def test_no_total_less_what_is_told_leaves_a_single_row(sizes: list[int], minimu
     untold = privacy.untold(sizes, too_small=small)
 
     assert small <= untold
-    assert len(untold) != 1 or privacy.tells(len(sizes), untold)
+    alone = sizes[next(iter(untold))] if len(untold) == 1 else 0
+    assert alone == 0 or privacy.tells(len(sizes), untold)
 
 
 @settings(max_examples=100, deadline=None)
@@ -270,6 +290,21 @@ def test_shares_are_those_of_the_draws_won_and_leave_nobody_out(titles: int, see
         assert share == pytest.approx(
             (1 - thompson.EXPLORATION) * wins[place] + thompson.EXPLORATION / titles
         )
+
+
+def test_the_feed_draws_each_title_as_often_as_its_share(proof: Proof) -> None:
+    draws = np.random.default_rng(proof.seed).gamma(5, [[1], [1.1], [1.2], [0.2]], (4, DRAWS))
+    shares = thompson.probabilities((UUID(int=n + 1), row) for n, row in enumerate(draws))
+    odds, source = slots.mixed(list(shares), shares), Random(proof.seed)  # noqa: S311
+
+    drawn = Counter(
+        slots.draw(odds, count=1, source=source)[0].series_id
+        for _ in range(proof.rounds(full=20_000))
+    )
+
+    expected = [share * proof.count for share in shares.values()]
+    assert stats.chisquare([drawn[title] for title in shares], expected).pvalue > 1e-4
+    proof.record("S3", "slots drawn by the ranking's shares, chi-square", violations=0)
 
 
 def test_nothing_to_show_has_no_shares() -> None:

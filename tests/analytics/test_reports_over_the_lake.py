@@ -1,0 +1,168 @@
+"""What an app reports and a viewer pays goes through inbox, lake and ledger into every report."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from analytics import beats, cuts, flushing, funnels, inbox, ranking, retention, snapshots, sources
+from analytics.local_days import Period
+from analytics.ranking import Horizon
+from analytics.retention import Mode
+from catalog.models import Episode
+from payments import paywall, unlocks
+from payments.models import Unlock
+from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
+from tests.factories.events import Playback, app_open, body, event
+from tests.factories.payments import default_plan, fund
+from tests.factories.viewers import ViewerFactory
+from viewers.models import Viewer
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("own_lake"),
+]
+SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+
+
+def _report(viewer: Viewer, events: list[dict[str, Any]], *, at: datetime) -> None:
+    sent = body(events, sent_at=at)
+    inbox.receive(viewer_id=viewer.id, environment=viewer.environment, body=sent, now=at)
+
+
+def _flush(*, at: datetime) -> None:
+    while claim := flushing.claim(now=at):
+        flushing.finish(flushing.write(claim), now=at)
+
+
+def _playback(viewer: Viewer, episode: Episode, at: datetime) -> Playback:
+    return Playback(
+        viewer_id=viewer.id,
+        started_at=at,
+        series_id=episode.series_id,
+        episode_id=episode.id,
+        version_id=episode.current_version_id,
+    )
+
+
+def _watch(playback: Playback, to_ms: int) -> list[dict[str, Any]]:
+    after = timedelta(milliseconds=to_ms)
+    return [
+        playback.event("playback_start"),
+        playback.event("playback_progress", after=after, from_ms=0, to_ms=to_ms, actual_ms=to_ms),
+    ]
+
+
+@pytest.fixture
+def story(now: datetime) -> tuple[Viewer, Episode]:
+    """A viewer opens the app, watches an episode to its end, unlocks the next and watches that."""
+    default_plan()
+    series = SeriesFactory(external_id="helen")
+    free, locked = (EpisodeFactory(series=series, number=number) for number in (8, 9))
+    for position in (0, 1):
+        BeatFactory(
+            version=free.current_version,
+            position=position,
+            start_ms=position * 30_000,
+            end_ms=position * 30_000 + 30_000,
+        )
+    BeatFactory(version=locked.current_version, end_ms=60_000)
+    viewer = ViewerFactory()
+    fund(viewer.id, now=now)
+    first = _playback(viewer, free, now)
+    met = now + 61 * SECOND
+    _report(
+        viewer,
+        [
+            app_open(at=now),
+            *_watch(first, 60_000),
+            event(
+                "paywall_shown",
+                at=met,
+                series_id=str(series.id),
+                episode_id=str(locked.id),
+                price_coins=60,
+            ),
+        ],
+        at=met,
+    )
+    shown = paywall.show(
+        viewer_id=viewer.id, environment="production", series_id=series.id, now=met
+    )
+    unlocks.unlock(
+        viewer_id=viewer.id,
+        environment="production",
+        episode_id=locked.id,
+        quote=shown.quote.token(),
+        now=met + 5 * SECOND,
+        playback_session_id=first.session_id,
+        position_ms=60_000,
+    )
+    second = _playback(viewer, locked, met + 10 * SECOND)
+    _report(viewer, _watch(second, 20_000), at=met + 40 * SECOND)
+    _report(viewer, [app_open(at=now + DAY)], at=now + DAY)
+    _flush(at=now + DAY)
+    return viewer, free
+
+
+def test_the_viewer_came_back(story: tuple[Viewer, Episode], now: datetime) -> None:
+    with sources.opened(now=now + 3 * DAY) as source:
+        report = retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=2)
+
+    (cohort,) = report.cohorts
+    assert (cohort.viewers, list(cohort.active)) == (1, [1, 1, 0])
+
+
+def test_the_viewer_went_through_the_paywall(story: tuple[Viewer, Episode], now: datetime) -> None:
+    with sources.opened(now=now + 10 * DAY) as source:
+        total = funnels.paywall(source=source).total
+
+    assert (total.starters, total.reached, total.unlocked_by_coins, total.watched) == (1, 1, 1, 1)
+
+
+def test_the_unlock_is_booked_on_the_last_beat_before_the_paywall(
+    story: tuple[Viewer, Episode], now: datetime
+) -> None:
+    with sources.opened(now=now + 3 * DAY) as source:
+        report = beats.curves(source=source, of=cuts.of_external_id("helen"), currency="USD")
+
+    free, locked = report.versions
+    assert [(beat.at_risk, beat.passed, beat.booked.unlocks) for beat in free.beats] == [
+        (1, 1, 0),
+        (1, 1, 1),
+    ]
+    assert [(beat.at_risk, beat.exits, beat.booked.unlocks) for beat in locked.beats] == [(1, 1, 0)]
+    assert report.unbooked == []
+    assert report.total.value_micros == Unlock.objects.get().value_micros
+
+
+def test_the_title_earned_what_was_spent_on_it(
+    story: tuple[Viewer, Episode], now: datetime
+) -> None:
+    with sources.opened(now=now + 3 * DAY) as source:
+        source.rows("starts", watermark=source.watermark)
+        standing = ranking.stand(source=source, horizon=Horizon.DAY, list_prices={})
+
+    (title,) = standing.titles
+    assert (title.counts.starts, title.counts.converters) == (1, 1)
+    assert title.counts.value == title.revenue_micros == Unlock.objects.get().value_micros
+
+
+def test_an_event_that_comes_late_changes_nothing_that_was_published(
+    story: tuple[Viewer, Episode], now: datetime, settings: Settings
+) -> None:
+    settings.FEEDBACK_MINIMUM_VIEWERS = settings.FEEDBACK_MINIMUM_PAYERS = 0
+    watermark = now + 2 * DAY - 60 * SECOND
+    before = {one.horizon_hours: bytes(one.body) for one in snapshots.refresh(now=watermark)}
+    late = ViewerFactory()
+    played = _watch(_playback(late, story[1], now), 20_000)
+    sent = body(played, sent_at=watermark + SECOND)
+    inbox.receive(viewer_id=late.id, environment="production", body=sent, now=watermark + SECOND)
+    _flush(at=watermark + DAY)
+
+    with sources.opened(now=watermark) as source:
+        source.rows("starts", watermark=source.watermark)
+        for horizon in Horizon:
+            standing = ranking.stand(source=source, horizon=horizon, list_prices={})
+            assert snapshots.body(source, standing) == before[horizon.hours]
