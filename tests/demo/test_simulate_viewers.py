@@ -24,7 +24,7 @@ from catalog import feed
 from catalog.models import FeedDecision
 from config import clock
 from demo import catalog, simulation
-from demo.simulation import ClockNotHonoured, NothingToWatch, Plan, Sent, Summary
+from demo.simulation import ClockNotHonoured, Connect, NothingToWatch, Plan, Sent, Summary
 from demo.transport import Refused
 from payments import verification
 from payments.models import Purchase, Unlock, Wallet
@@ -169,6 +169,32 @@ def test_tells_whether_a_seed_was_run_here():
     assert not simulation.was_begun(seed=PLAN.seed + 1)
     with pytest.raises(CommandError, match="have been here"):
         call_command("simulate", seed=PLAN.seed)
+
+
+def test_the_command_says_what_they_did(monkeypatch, capsys):
+    stock(2)
+    asked = []
+
+    def connect(url: str) -> Connect:
+        asked.append(url)
+        return in_process()
+
+    monkeypatch.setattr(simulation, "over_http", connect)
+
+    call_command("simulate", "--viewers=3", "--days=2", "--seed=9", f"--until={UNTIL.isoformat()}")
+
+    shown = capsys.readouterr().out
+    arrived = Viewer.objects.count()
+    assert asked == ["http://127.0.0.1:8000"]
+    assert arrived > 0
+    assert f"viewers  {arrived}\n" in shown
+    assert f"events  {EventBatch.objects.aggregate(n=Sum('event_count'))['n']} sent" in shown
+
+
+@pytest.mark.parametrize("until", ["yesterday", "2026-13-01T00:00:00Z", ""])
+def test_the_command_refuses_what_is_no_moment(until):
+    with pytest.raises(CommandError, match="until"):
+        call_command("simulate", f"--until={until}")
 
 
 def test_stops_where_the_clock_is_not_honoured(settings: Settings):

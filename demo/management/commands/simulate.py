@@ -11,6 +11,7 @@ from demo import catalog, simulation
 from demo.facts import WrongFact
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, NothingToWatch, Plan
+from demo.stopping import Stopped, stoppable
 from demo.transport import Refused, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -46,13 +47,16 @@ class Command(BaseCommand):
         )
         screen = Screen()
         try:
-            with screen.progress("simulated visits") as on_progress:
+            with stoppable(), screen.progress("simulated visits") as on_progress:
                 summary = simulation.run(
                     connect=simulation.over_http(options["url"]),
                     serials=catalog.load(),
                     plan=plan,
                     on_progress=on_progress,
                 )
+        except Stopped as stopped:
+            screen.say("Stopped; what the viewers did until now is kept.")
+            raise SystemExit(stopped.exit_code) from None
         except (ClockNotHonoured, NothingToWatch, Refused, Unreachable, WrongFact) as error:
             raise CommandError(_explained(error, options["url"]), returncode=2) from error
         screen.table(list(summary.rows().items()))
