@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from ads.callbacks import Settled
 from ads.models import AdSession, Callback, Placement, Reward
@@ -27,7 +27,6 @@ CALLERS = 40
 CAP = 5
 EPISODES = 40
 FIRST_LOCKED = 9
-#: Each caller has a connection of its own, and the suite's server grants a hundred of them.
 Answer = TypeVar("Answer")
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,6 +154,33 @@ def test_no_more_sessions_are_opened_than_can_pay(
         assert Wallet.objects.filter(viewer_id=viewer_id).count() == 1
 
     proof.record("P11", "40 sessions announced at once, cap of 5", violations=0)
+
+
+def test_opening_waits_for_an_opening_that_has_not_committed(
+    episodes: list[UUID], now: datetime
+) -> None:
+    """Forced, since the gap is a millisecond: the second must see the place that the first took."""
+    placement = PlacementFactory(daily_cap=1)
+    viewer_id = DeviceFactory().viewer_id
+
+    def announce() -> object:
+        try:
+            open_session(placement, viewer_id=viewer_id, episode_id=episodes[1], now=now)
+        except AdCapReached as refusal:
+            return refusal.code
+        finally:
+            connection.close()
+        return "opened"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            open_session(placement, viewer_id=viewer_id, episode_id=episodes[0], now=now)
+            second = pool.submit(announce)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+        assert second.result(timeout=5) == "ad_cap_reached"
+
+    assert AdSession.objects.count() == 1
 
 
 def test_sessions_opened_while_others_are_settled_can_all_pay(
