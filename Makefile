@@ -51,6 +51,7 @@ check: $(READY) ## Lint, format, types, import contracts, migrations, OpenAPI, s
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi --check
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_settings --check
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_events --check
+	@$(OFFLINE) "$(BIN)/python" manage.py describe_metrics --check
 	@"$(BIN)/codespell"
 
 smoke: $(READY) ## Walk the whole journey over HTTP on a private instance
@@ -63,6 +64,7 @@ openapi: $(READY) ## Write docs/openapi.yaml
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_settings
 	@$(OFFLINE) "$(BIN)/python" manage.py describe_events
+	@$(OFFLINE) "$(BIN)/python" manage.py describe_metrics
 
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
 	@"$(BIN)/python" -m pip install --quiet --disable-pip-version-check uv
