@@ -43,7 +43,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),
     ],
     "Analytics": [
-        ("analytics.EventBatch", "Event batches", "inbox"),
+        ("analytics.EventBatch", "Inbox health", "inbox"),
         ("analytics.QuarantinedEvent", "Quarantined events", "report"),
         ("analytics.Flush", "Flushes", "water"),
         ("analytics.LakeFile", "Lake files", "database"),

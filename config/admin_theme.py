@@ -31,7 +31,7 @@ UNFOLD = {
     "COLORS": {"primary": PRIMARY},
     "STYLES": [lambda _: static("config/admin.css")],
     "ENVIRONMENT": "config.admin_navigation.mode_label",
-    "DASHBOARD_CALLBACK": "payments.admin.home.fill",
+    "DASHBOARD_CALLBACK": "analytics.admin.home.fill",
     "SIDEBAR": {"navigation": "config.admin_navigation.sidebar"},
     "ACCOUNT": {
         "navigation": [

@@ -1,21 +1,28 @@
 """The inbox of events, what was quarantined of them, and the lake's manifest. Nothing is edited."""
 
+from datetime import timedelta
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from analytics import inbox
+from analytics.inbox import Health
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
+from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 
 
 @admin.register(EventBatch)
 class EventBatchAdmin(ReadOnlyAdmin):
-    """A batch stays for a day after it is in the lake."""
+    """How the inbox does, and its batches. A batch stays for a day after it is in the lake."""
 
+    list_before_template = "admin/analytics/inbox_health.html"
     list_display = (
         "batch_id",
         "viewer_id",
@@ -39,6 +46,13 @@ class EventBatchAdmin(ReadOnlyAdmin):
     )
     readonly_fields = ("quarantined", "quarantined_events", "flush_page")
     list_select_related = ("flush",)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        shown = (extra_context or {}) | {"health": _told(inbox.health(now=clock.now(request)))}
+        answer: HttpResponse = super().changelist_view(request, shown)
+        return answer
 
     @admin.display(description="Quarantined")
     def quarantined(self, batch: EventBatch) -> int:
@@ -147,6 +161,30 @@ class LakeFileAdmin(ReadOnlyAdmin):
     @admin.display(description="Events that count in another file")
     def repeated(self, file: LakeFile) -> int:
         return file.repeated_events.count()
+
+
+def _told(health: Health) -> dict[str, Any]:
+    """The inbox's health as text."""
+    by_code = health.quarantined_last_day
+    return {
+        "waiting_batches": f"{health.waiting_batches:,}",
+        "oldest_waiting": health.oldest_waiting and _seconds(health.oldest_waiting),
+        "flushed_events": f"{health.flushed_events_last_hour:,}",
+        "last_flush_lag": health.last_flush_lag and _seconds(health.last_flush_lag),
+        "quarantined": f"{sum(by_code.values()):,}",
+        "quarantine_codes": ", ".join(f"{count:,} {code}" for code, count in by_code.items()),
+        "lapsed_flushes": health.lapsed_flushes,
+    }
+
+
+def _seconds(span: timedelta) -> str:
+    """`0.8 s`, `14 s`, `5 min`, `3 h`: as exact as it matters."""
+    seconds = span.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _link(model_name: str, identifier: object) -> SafeString:

@@ -37,7 +37,7 @@ SEEN = {
         "Viewers",
         "Feed decisions",
     },
-    "analyst": {"Event batches", "Quarantined events", "Flushes", "Lake files"},
+    "analyst": {"Inbox health", "Quarantined events", "Flushes", "Lake files"},
     "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
 }
 SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}

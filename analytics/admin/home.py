@@ -1,0 +1,120 @@
+"""The admin's first page: the figures of today, and below them revenue, paywall funnel and retention.
+
+The plots show the reports that the API serves. Those read the whole lake, so they are made at most
+once a minute in each process.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest
+
+from analytics import funnels, local_days, retention, revenue, sources
+from analytics.admin import plots
+from analytics.funnels import FunnelReport
+from analytics.local_days import Period
+from analytics.retention import Mode, RetentionReport
+from analytics.revenue import RevenueReport
+from config import clock
+from payments.admin import formats
+from payments.admin import home as today
+
+logger = logging.getLogger(__name__)
+
+KEPT_SECONDS = 120
+REVENUE_DAYS = 30
+COHORTS = 14
+HORIZON_DAYS = 14
+
+
+@dataclass(frozen=True)
+class Reports:
+    """What the plots show."""
+
+    revenue: RevenueReport
+    funnel: FunnelReport
+    retention: RetentionReport
+
+
+def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Adds what this operator may see: figures, then plots."""
+    now = clock.now(request)
+    drawn = [draw for permission, draw in PLOTS.items() if request.user.has_perm(permission)]
+    return today.fill(request, context) | {"sections": _sections(drawn, now) if drawn else []}
+
+
+def _sections(drawn: list[Callable[[Reports, datetime], dict[str, Any]]], now: datetime) -> Any:
+    import duckdb  # not at import: see analytics.lake
+
+    try:
+        reports = _reports(now)
+    except (duckdb.Error, OSError):
+        # Money and catalog are still to be seen while the lake is being mended.
+        logger.exception("the lake could not be read for the first page")
+        return [{"template": "admin/analytics/unreadable.html"}]
+    return [draw(reports, now) for draw in drawn]
+
+
+def _reports(now: datetime) -> Reports:
+    key = f"first-page-{now:%Y%m%d%H%M}"
+    kept: Reports | None = caches["local"].get(key)
+    if kept is None:
+        last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
+        with sources.opened(now=now) as source:
+            kept = Reports(
+                revenue=revenue.by_title(
+                    source=source,
+                    currency=settings.REPORTING_CURRENCY,
+                    since=last - timedelta(days=REVENUE_DAYS - 1),
+                    until=last,
+                ),
+                funnel=funnels.paywall(source=source),
+                retention=retention.matrix(
+                    source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=HORIZON_DAYS
+                ),
+            )
+        caches["local"].set(key, kept, KEPT_SECONDS)
+    return kept
+
+
+def _revenue(reports: Reports, now: datetime) -> dict[str, Any]:
+    last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
+    first = last - timedelta(days=REVENUE_DAYS - 1)
+    return {
+        "template": "admin/analytics/revenue.html",
+        "report": reports.revenue,
+        "days": REVENUE_DAYS,
+        "total": formats.cents(reports.revenue.total.total_micros),
+        "bars": plots.revenue_bars(reports.revenue, first=first, last=last),
+        "best": plots.best_titles(reports.revenue),
+    }
+
+
+def _funnel(reports: Reports, now: datetime) -> dict[str, Any]:
+    return {
+        "template": "admin/analytics/funnel.html",
+        "report": reports.funnel,
+        "steps": plots.funnel_steps(reports.funnel),
+    }
+
+
+def _retention(reports: Reports, now: datetime) -> dict[str, Any]:
+    return {
+        "template": "admin/analytics/retention.html",
+        "report": reports.retention,
+        "offsets": range(HORIZON_DAYS + 1),
+        "rows": plots.retention_rows(reports.retention, newest=COHORTS),
+    }
+
+
+#: Who may see which plot, in the order of the page.
+PLOTS: Mapping[str, Callable[[Reports, datetime], dict[str, Any]]] = {
+    "payments.view_unlock": _revenue,
+    "analytics.view_lakefile": _funnel,
+    "analytics.view_eventbatch": _retention,
+}
