@@ -349,13 +349,20 @@ class FakeAdNetwork:
 
     def watch(self, session: answers.AdSession) -> None:
         """Shows nothing, and calls the service back as if somebody had watched to the end."""
+        self.call_back(self.show(session))
+
+    def show(self, session: answers.AdSession) -> str:
+        """The query that the network's server signs once the ad was watched."""
         body = {
             "ad_unit_id": session.ad_unit_id,
             "custom_data": session.custom_data,
             "user_id": session.user_id,
         }
         response = self._transport.send("POST", "/fake-ads/views", json=body)
-        callback = _decode(response, answers.AdView).callback
+        return _decode(response, answers.AdView).callback
+
+    def call_back(self, callback: str) -> None:
+        """What the network's server does, until it is answered with a 200."""
         self._transport.send("GET", f"/v1/ssv/fake?{callback}")
 
 

@@ -1,4 +1,5 @@
-"""What a shop needs before it can sell: coin packs, the fake store's terms, a second price plan.
+"""What a shop needs before it can sell: coin packs, the fake store's terms, a second price plan, and
+a placement of rewarded ads.
 
 Everything is made if it is missing and left alone if it is there, so that a demo started again
 keeps what an operator changed in between.
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
+from ads.models import Network, Placement
 from catalog.models import Series
 from payments import pricing
 from payments.models import (
@@ -51,6 +53,13 @@ SHORT_OVERRIDES = {5: 100}
 SHORT_SERIALS = ("fantomas-1913",)
 """With eight chapters free, as in the standard plan, a serial of five would sell nothing."""
 
+AD_PLACEMENT = "unlock"
+AD_UNIT = "fake-rewarded-1"
+AD_DAILY_CAP = 5
+AD_COOLDOWN_SECONDS = 15
+AD_NET_MICROS = 12_000
+"""An estimate like an operator's: 12 dollars for a thousand ads watched to the end."""
+
 
 def load(*, now: datetime) -> None:
     """Makes what is missing. A plan is assigned to its series once that was pushed."""
@@ -62,6 +71,7 @@ def load(*, now: datetime) -> None:
             effective_from=SINCE,
             defaults={"fee_parts_per_million": FEE_PARTS_PER_MILLION},
         )
+        _load_placement(now=now)
         plan = _short_plan(now=now)
         for series in Series.objects.filter(external_id__in=SHORT_SERIALS):
             PlanAssignment.objects.get_or_create(series=series, defaults={"plan": plan})
@@ -81,6 +91,21 @@ def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:
     )
     StoreProduct.objects.get_or_create(
         provider=Provider.FAKE, pack=row, defaults={"store_product_id": f"fake.{pack.code}"}
+    )
+
+
+def _load_placement(*, now: datetime) -> None:
+    Placement.objects.get_or_create(
+        code=AD_PLACEMENT,
+        defaults={
+            "title": "Watch an ad, open the episode",
+            "network": Network.FAKE,
+            "ad_unit_id": AD_UNIT,
+            "daily_cap": AD_DAILY_CAP,
+            "cooldown_seconds": AD_COOLDOWN_SECONDS,
+            "estimated_net_micros": AD_NET_MICROS,
+            "created_at": now,
+        },
     )
 
 

@@ -12,9 +12,10 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from analytics import lake
 from catalog.models import Series
 from config import clock
-from demo import catalog, credentials, journey, reference_data, stocking
+from demo import catalog, credentials, journey, reference_data, simulation, stocking
 from demo.answers import SeriesPushed
 from demo.catalog import Serial
 from demo.client import ViewerClient
@@ -24,12 +25,17 @@ from demo.journey import Expected
 from demo.pipeline import PipelineClient
 from demo.processes import PROJECT, Processes
 from demo.screen import Screen
+from demo.simulation import ClockNotHonoured, Plan
 from demo.transport import Refused, Transport, Unreachable
 from payments import pricing
 
 HERO = "les-vampires-1915"
 """The serial that the viewer of the journey searches for, in Chinese."""
 HERO_LOCALE = "zh"
+LAKE_SECONDS = 60
+"""How long the worker may take to move what the simulated viewers reported into the lake."""
+
+_POLL_SECONDS = 0.5
 
 
 class Show:
@@ -60,7 +66,9 @@ class Show:
         serials = catalog.load()
         with Transport(self._processes.url) as transport:
             self._stock(PipelineClient(transport, api_key=api_key), serials)
-            went_well = not has_journey or self._walk(transport, _expected(serials))
+            went_well = not has_journey or (
+                self._walk(transport, _expected(serials)) and self._simulate(serials)
+            )
             shown = ViewerClient(transport).series()
         self._close(owner, next((series.poster_url for series in shown if series.poster_url), ""))
         return went_well
@@ -110,6 +118,36 @@ class Show:
         except (WrongFact, Refused, Unreachable) as error:
             self._screen.failure(f"  The journey ended early: {error}")
             return False
+        return True
+
+    def _simulate(self, serials: list[Serial]) -> bool:
+        """Give every page something true to show; False, with the reason printed, if it broke off."""
+        plan = Plan(until=clock.read())
+        if simulation.was_begun(seed=plan.seed):
+            return True
+        self._screen.heading(f"{plan.viewers} simulated viewers over {plan.days} days")
+        try:
+            with self._screen.progress("Visits") as progress:
+                summary = simulation.run(
+                    connect=simulation.over_http(self._processes.url),
+                    serials=serials,
+                    plan=plan,
+                    on_progress=progress,
+                )
+        except (ClockNotHonoured, WrongFact, Refused, Unreachable) as error:
+            self._screen.failure(f"  The simulation ended early: {error}")
+            return False
+        self._screen.table(list(summary.rows().items()))
+        return self._wait_for_the_lake()
+
+    def _wait_for_the_lake(self) -> bool:
+        started = time.monotonic()
+        while lake.watermark(now=(now := clock.read())) < now:
+            if time.monotonic() - started > LAKE_SECONDS:
+                self._screen.failure("  Some events still wait in the inbox.")
+                return False
+            time.sleep(_POLL_SECONDS)
+        self._done("all events in the lake", started)
         return True
 
     def _close(self, owner: Owner, poster: str) -> None:

@@ -11,20 +11,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from config import clock, embedded
-from demo import catalog, journey, ports, stocking
+from django.conf import settings
+
+from config import clock, embedded, keyring
+from demo import catalog, journey, loop, ports, read_back, stocking
 from demo.catalog import Rendered, Serial
 from demo.client import ViewerClient
 from demo.facts import WrongFact, fact, refused
 from demo.journey import Expected, Step, Walk
+from demo.loop import Bargain
 from demo.pipeline import PipelineClient
 from demo.processes import PROJECT, Processes, StartFailed
+from demo.reports import ReportsClient, Revenue
 from demo.screen import Screen
 from demo.stopping import Stopped, stoppable
 from demo.transport import Refused, Transport, Unreachable
@@ -41,9 +45,22 @@ SEARCH = Expected(
 SHORT_PRICES_COINS = (0, 0, 40, 40, 100)
 """The plan of short serials, whose last chapter has a price of its own."""
 
+PACK_CODE = "coins-500"
+SHORT_REVENUE = Revenue(
+    coin_unlocks=1,
+    ad_unlocks=1,
+    coins_spent=40,
+    coin_value_micros=339_320,
+    ad_revenue_micros=12_000,
+    total_micros=351_320,
+)
+"""Of a chapter by ad and one by coins: 4.99 less 15 % is 4,241,500 micros for 500 coins, so forty of
+them carry 339,320. An ad is taken to earn what the reference data says."""
+
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 DUE_SECONDS = 3
 SWEEP_SECONDS = 1
+RANKING_SECONDS = 1
 PUBLISHED_WITHIN_SECONDS = 20
 
 
@@ -82,13 +99,14 @@ def main() -> int:
 
 
 def _steps(data_dir: Path) -> Walk:
-    environment = instance_environment(data_dir)
+    environment = {**instance_environment(data_dir), "KEYRING": _own_ring()}
     embedded.acquire(data_dir)
     yield Step("services", "PostgreSQL and two Redis in a temporary folder")
     _manage(environment, "migrate", "--no-input")
     yield Step("migrate", "every migration applied")
-    api_key = _manage(environment, "issue_api_key", "smoke", "--scope", "pipeline:write").strip()
-    yield Step("API key", "issued for the pipeline")
+    api_key = _issue_key(environment, "pipeline:write")
+    reader_key = _issue_key(environment, "pipeline:read", "analytics:read")
+    yield Step("API keys", "issued for the pipeline and for who reads reports")
     with Processes(data_dir, port=ports.any_free(), environment=environment) as processes:
         processes.start()
         serials = [_serial(HERO), _serial(SHORT), _first_chapters(_serial(LATER), 1)]
@@ -100,9 +118,15 @@ def _steps(data_dir: Path) -> Walk:
             pipeline = PipelineClient(transport, api_key=api_key)
             yield from _push(pipeline, serials[:2], rendered)
             _manage(environment, "load_reference_data")
-            yield Step("reference data", "coin packs, store terms, a plan for short serials")
-            yield from _see_the_short_plan(transport)
+            yield Step("reference data", "coin packs, store terms, price plan, ad placement")
+            bargain = yield from _see_the_short_plan(transport)
             yield from journey.walk(transport, SEARCH)
+            now = clock.read()
+            yield from loop.walk(
+                lambda headers: Transport(processes.url, always=headers), bargain, now=now
+            )
+            reports = ReportsClient(transport, api_key=reader_key)
+            yield from read_back.walk(reports, bargain, SHORT_REVENUE, now=now)
             yield from _see_it_published(transport, pipeline, serials[2], rendered[LATER])
     yield Step("stopped", "web server, worker and sweeper")
 
@@ -115,7 +139,7 @@ def _push(pipeline: PipelineClient, serials: list[Serial], rendered: dict[str, R
     yield Step("push", f"{len(serials)} serials created, pushed again: unchanged")
 
 
-def _see_the_short_plan(transport: Transport) -> Walk:
+def _see_the_short_plan(transport: Transport) -> Generator[Step, None, Bargain]:
     app = ViewerClient(transport)
     app.guest()
     title = _serial(SHORT).texts["en"].title
@@ -124,6 +148,14 @@ def _see_the_short_plan(transport: Transport) -> Walk:
     prices = tuple(episode.price_coins for episode in app.paywall(found[0].id).episodes)
     fact("prices of the short plan", prices, SHORT_PRICES_COINS)
     yield Step("price plan", f"{title}: {' '.join(str(price) for price in prices)}")
+    free_count = SHORT_PRICES_COINS.count(0)
+    return Bargain(
+        series_id=found[0].id,
+        external_id=SHORT,
+        free_count=free_count,
+        price_coins=SHORT_PRICES_COINS[free_count],
+        pack_code=PACK_CODE,
+    )
 
 
 def _see_it_published(
@@ -179,6 +211,13 @@ def private_folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+def _own_ring() -> str:
+    """A new ring of signing keys, which this process holds too: it sets the instance's clock."""
+    ring = keyring.generate("smoke")
+    settings.configure(KEYRING=ring)
+    return ring
+
+
 def instance_environment(data_dir: Path) -> dict[str, str]:
     """What our commands are told: nothing of this shell's settings, which are another instance's."""
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -187,7 +226,16 @@ def instance_environment(data_dir: Path) -> dict[str, str]:
         "APP_MODE": "demo",
         "DATA_DIR": str(data_dir),
         "SWEEP_SECONDS": str(SWEEP_SECONDS),
+        "RANKING_SECONDS": str(RANKING_SECONDS),
+        # One viewer is all there is to tell of.
+        "FEEDBACK_MINIMUM_VIEWERS": "1",
+        "FEEDBACK_MINIMUM_PAYERS": "1",
     }
+
+
+def _issue_key(environment: dict[str, str], *scopes: str) -> str:
+    asked = [part for scope in scopes for part in ("--scope", scope)]
+    return _manage(environment, "issue_api_key", "smoke", *asked).strip()
 
 
 def _manage(environment: dict[str, str], *arguments: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from demo.answers import Tokens
 from demo.client import Installation
 from demo.event_log import EventLog
-from demo.simulation.clock import ViewersClock
+from demo.simulated_clock import ViewersClock
 from demo.simulation.population import Person
 
 

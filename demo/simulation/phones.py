@@ -5,9 +5,9 @@ from random import Random
 
 from demo.client import ViewerClient
 from demo.event_log import EventLog
+from demo.simulated_clock import ViewersClock
 from demo.simulation import dice
 from demo.simulation.accounts import Account
-from demo.simulation.clock import ViewersClock
 from demo.simulation.counts import Counts
 from demo.simulation.population import Person
 from demo.transport import Transport

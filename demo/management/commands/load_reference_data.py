@@ -1,4 +1,4 @@
-"""`manage.py load_reference_data`: coin packs, the fake store's terms, a second price plan."""
+"""`manage.py load_reference_data`: coin packs, store terms, a price plan, an ad placement."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from demo import reference_data
 
 
 class Command(BaseCommand):
-    help = "Make the demo's coin packs, store terms and price plan where they are missing."
+    help = "Make the demo's packs, terms, price plan and ad placement where they are missing."
 
     def handle(self, *args: Any, **options: Any) -> None:
         reference_data.load(now=clock.read())
