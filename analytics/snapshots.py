@@ -1,10 +1,12 @@
 """Rankings as they were published: bytes that never change, and the feed's table with each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import msgspec
 from django.conf import settings
+from django.db import connection
 
 from analytics import caps, lake, ranking, sources
 from analytics.models import RankingSnapshot
@@ -15,6 +17,10 @@ from config.problems import Problem
 
 #: What the feed's slots are drawn by; the shorter horizon is for decisions about launches.
 FEED_HORIZON = Horizon.WEEK
+
+
+#: An advisory lock of the database, of no meaning but to be the same in every worker.
+LOCK = 7_326_411_905
 
 
 class RankingUnavailable(Problem):
@@ -33,15 +39,17 @@ def latest(horizon: Horizon) -> RankingSnapshot:
 def refresh(*, now: datetime) -> Sequence[RankingSnapshot]:
     """Publishes a ranking of each horizon, and the feed's table, if they are due.
 
-    They are once the watermark has moved and the last ones are RANKING_SECONDS old.
+    They are once the watermark has moved and the last ones are RANKING_SECONDS old. While another
+    worker is at it, nothing is: the sweeper rings more often than a large lake is read.
     """
     watermark = lake.watermark(now=now)
-    if not any(_is_due(horizon, watermark, now) for horizon in Horizon):
-        return []
-    with sources.opened(now=now) as source:
-        source.rows("starts", watermark=source.watermark)
-        prices = caps.list_prices(at=source.watermark)
-        return [_publish(source, horizon, prices, now) for horizon in Horizon]
+    with _alone() as is_alone:
+        if not is_alone or not any(_is_due(horizon, watermark, now) for horizon in Horizon):
+            return []
+        with sources.opened(now=now) as source:
+            source.rows("starts", watermark=source.watermark)
+            prices = caps.list_prices(at=source.watermark)
+            return [_publish(source, horizon, prices, now) for horizon in Horizon]
 
 
 def body(source: Source, standing: ranking.Standing) -> bytes:
@@ -60,6 +68,20 @@ def feedback_floors() -> Floors:
     return Floors(
         viewers=settings.FEEDBACK_MINIMUM_VIEWERS, payers=settings.FEEDBACK_MINIMUM_PAYERS
     )
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """True for one worker at a time. The database lets go of it should the worker die."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        (is_ours,) = cursor.fetchone()
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _publish(

@@ -6,6 +6,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
@@ -83,6 +84,18 @@ def test_waits_for_a_watermark_that_does_not_move(now: datetime) -> None:
     )
 
     assert snapshots.refresh(now=now + 5 * DUE) == []
+
+
+def test_one_worker_is_at_it_at_a_time(now: datetime) -> None:
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [snapshots.LOCK])
+        while_locked = snapshots.refresh(now=now)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [snapshots.LOCK])
+    other.close()
+
+    assert while_locked == []
+    assert len(snapshots.refresh(now=now)) == 2
 
 
 def test_what_was_published_is_what_is_computed_again(now: datetime) -> None:
