@@ -1,7 +1,7 @@
 """Ads that are opened, watched and reported at the same moment: the cap is kept, each pays once."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -45,6 +45,19 @@ def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return [future.result() for future in [pool.submit(run, call) for call in calls]]
+
+
+@pytest.fixture(autouse=True)
+def _a_connection_for_each_caller() -> Iterator[None]:
+    """The pool of a process has one for each of its few threads: callers would queue for them."""
+    pool = connection.settings_dict["OPTIONS"]["pool"]
+    kept = dict(pool)
+    connection.close_pool()
+    pool.update(max_size=CALLERS + 5, timeout=30)
+    yield
+    connection.close()
+    connection.close_pool()
+    pool.update(kept)
 
 
 @pytest.fixture
