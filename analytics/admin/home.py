@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 120
 REVENUE_DAYS = 30
-COHORTS = 14
+COHORTS = 15
 HORIZON_DAYS = 14
 
 
