@@ -1,11 +1,12 @@
 """DuckDB, opened anew for each task: bounded, and with no reach beyond the files it is given."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from django.conf import settings
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def path_list(paths: Sequence[Path]) -> str:
     """The paths as a list in SQL, which a view's definition needs in place of a parameter."""
     quoted = ("'" + str(path).replace("'", "''") + "'" for path in paths)
     return f"[{', '.join(quoted)}]"
+
+
+def repeats_table(repeated: Iterable[tuple[str, str]]) -> pa.Table:
+    """Path and id of copies that do not count, to be joined with what `filename = true` reads."""
+    rows = [{"filename": filename, "event_id": event_id} for filename, event_id in repeated]
+    schema = pa.schema([("filename", pa.string()), ("event_id", pa.string())])
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def _config(spill: str) -> dict[str, Any]:

@@ -7,28 +7,23 @@ holds a lease. When it has lapsed another takes the flush over, and whoever held
 nothing any more.
 """
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from django.conf import settings
-from django.core.files.base import ContentFile
 from django.db import transaction
 
-from analytics import lake_files
+from analytics import written_files
 from analytics.lake_rows import Rows, Unreadable
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
 from analytics.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
+from analytics.written_files import WrittenFile
 
 BATCHES_PER_FLUSH = 1000
-#: Small enough that a reader of one series skips most of a file.
-ROWS_PER_GROUP = 20_000
 
 _DAY = np.int64(24 * 3600 * 1_000_000)
 
@@ -43,18 +38,6 @@ class Claim:
 
     flush_id: UUID
     leased_until: datetime
-
-
-@dataclass(frozen=True)
-class WrittenFile:
-    """A file that is on disk, or in its bucket, and not yet in the manifest."""
-
-    path: str
-    day: date
-    row_count: int
-    size_bytes: int
-    first_at: datetime
-    last_at: datetime
 
 
 @dataclass(frozen=True)
@@ -89,7 +72,7 @@ def write(claim: Claim) -> Written:
     for batch in batches.order_by("received_at", "batch_id", "id"):
         rows.add(batch)
     files = [
-        _write_file(f"events/day={day}/{claim.flush_id}.parquet", day, table)
+        written_files.write(f"events/day={day}/{claim.flush_id}.parquet", day, table)
         for day, table in _by_day(rows.table())
     ]
     return Written(claim, files, rows.duplicate_count, rows.unreadable)
@@ -110,17 +93,7 @@ def finish(written: Written, *, now: datetime) -> None:
         if not is_ours:
             raise LeaseLost(flush_id)
         LakeFile.objects.bulk_create(
-            LakeFile(
-                flush_id=flush_id,
-                path=file.path,
-                day=file.day,
-                row_count=file.row_count,
-                size_bytes=file.size_bytes,
-                first_at=file.first_at,
-                last_at=file.last_at,
-                created_at=now,
-            )
-            for file in written.files
+            file.as_row(flush_id=flush_id, now=now) for file in written.files
         )
         QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
 
@@ -151,29 +124,6 @@ def _by_day(table: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     days = table["occurred_at"].to_numpy().astype(np.int64) // _DAY
     for day in np.unique(days):
         yield date.fromordinal(date(1970, 1, 1).toordinal() + int(day)), table.filter(days == day)
-
-
-def _write_file(path: str, day: date, table: pa.Table) -> WrittenFile:
-    sink = io.BytesIO()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        row_group_size=ROWS_PER_GROUP,
-        # An event's own id repeats nowhere.
-        use_dictionary=[name for name in table.column_names if name != "event_id"],
-    )
-    content = sink.getvalue()
-    lake_files.storage().save(path, ContentFile(content))
-    times = pc.min_max(table["occurred_at"]).as_py()
-    return WrittenFile(
-        path=path,
-        day=day,
-        row_count=table.num_rows,
-        size_bytes=len(content),
-        first_at=times["min"].replace(tzinfo=UTC),
-        last_at=times["max"].replace(tzinfo=UTC),
-    )
 
 
 def _quarantined(event: Unreadable) -> QuarantinedEvent:

@@ -30,7 +30,7 @@ _NOTHING = ", ".join(f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field
 
 def files(*, first_day: date | None = None, last_day: date | None = None) -> Sequence[LakeFile]:
     """The lake's files with events of the UTC days from `first_day` to `last_day`, both included."""
-    found = LakeFile.objects.order_by("id")
+    found = LakeFile.objects.filter(retired_at=None).order_by("id")
     if first_day is not None:
         found = found.filter(day__gte=first_day)
     if last_day is not None:
@@ -70,20 +70,14 @@ def connection(
 
 def _hide_repeats(opened: "DuckDBPyConnection", present: Sequence[LakeFile]) -> set[int]:
     """A table of the copies that do not count: those on record, and those of files never compared."""
+    # Read after the files: those of one that was merged since are on record until it is deleted.
     on_record = RepeatedEvent.objects.values_list("file_id", "event_id")
     new = [file for file in present if file.compared_at is None]
     found = [(file.id, event_id) for file, event_id in repeats.find(opened, new=new, files=present)]
     paths = {file.id: str(lake_files.local_path(file.path)) for file in present}
     hidden = [(file_id, event_id) for file_id, event_id in {*on_record, *found} if file_id in paths]
-    opened.register(
-        "repeats",
-        pa.table(
-            {
-                "filename": pa.array([paths[file_id] for file_id, _ in hidden], pa.string()),
-                "event_id": pa.array([str(event_id) for _, event_id in hidden], pa.string()),
-            }
-        ),
-    )
+    named = [(paths[file_id], str(event_id)) for file_id, event_id in hidden]
+    opened.register("repeats", engine.repeats_table(named))
     return {file_id for file_id, _ in hidden}
 
 

@@ -29,6 +29,12 @@ def local_path(name: str) -> Path:
         return kept
 
 
+def delete(name: str) -> None:
+    """Deletes a file that the manifest does not name any more, and what was fetched of it."""
+    storage().delete(name)
+    (settings.DATA_DIR / "lake-cache" / name).unlink(missing_ok=True)
+
+
 def _fetch(name: str, kept: Path) -> None:
     """Copies a stored file, so that nobody ever sees half of it."""
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -102,17 +102,28 @@ class QuarantinedEvent(models.Model):
 
 
 class LakeFile(models.Model):
-    """The manifest: a file is part of the lake if and only if it has a row here."""
+    """The manifest: a file is part of the lake if and only if it has a row here, not retired."""
 
     id = models.BigAutoField(primary_key=True)
-    flush = models.ForeignKey(Flush, models.PROTECT, related_name="files")
+    flush = models.ForeignKey(
+        Flush,
+        models.PROTECT,
+        null=True,
+        related_name="files",
+        help_text="What wrote it; none if it was merged from others",
+    )
     path = models.CharField(max_length=200, unique=True)
     day = models.DateField(help_text="UTC day of the events inside")
     row_count = models.IntegerField()
     size_bytes = models.BigIntegerField()
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
+    first_event_id = models.UUIDField()
+    last_event_id = models.UUIDField()
     created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(
+        null=True, help_text="When another file took its events over; it is deleted an hour later"
+    )
     compared_at = models.DateTimeField(
         null=True, help_text="When its events were compared with those of every earlier file"
     )
@@ -120,7 +131,9 @@ class LakeFile(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["day"], name="lakefile_by_day"),
-            models.Index(fields=["id"], name="lakefile_uncompared", condition=Q(compared_at=None)),
+            models.Index(
+                fields=["retired_at"], name="lakefile_retired", condition=~Q(retired_at=None)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -34,6 +34,13 @@ _REPEATS = """
 """
 
 
+def rivals(new: Sequence[LakeFile], files: Sequence[LakeFile]) -> Sequence[LakeFile]:
+    """Those of `files` that can have an event of `new`, by their smallest and largest ids."""
+    first = min(file.first_event_id for file in new)
+    last = max(file.last_event_id for file in new)
+    return [file for file in files if file.first_event_id <= last and first <= file.last_event_id]
+
+
 def find(
     connection: "DuckDBPyConnection", *, new: Sequence[LakeFile], files: Sequence[LakeFile]
 ) -> list[tuple[LakeFile, UUID]]:
@@ -43,12 +50,13 @@ def find(
     """
     if not new:
         return []
-    paths = [lake_files.local_path(file.path) for file in files]
+    among = rivals(new, files)
+    paths = [lake_files.local_path(file.path) for file in among]
     statement = _REPEATS.format(
         all_paths=engine.path_list(paths),
         new_paths=engine.path_list([lake_files.local_path(file.path) for file in new]),
     )
-    by_path = dict(zip(map(str, paths), files, strict=True))
+    by_path = dict(zip(map(str, paths), among, strict=True))
     found = connection.execute(statement).fetchall()
     return [(by_path[path], UUID(event_id)) for path, event_id in found]
 
@@ -62,13 +70,19 @@ def settle(*, now: datetime) -> int:
 
 
 def _settle_some(*, now: datetime) -> int:
-    files = list(LakeFile.objects.order_by("id"))
+    files = list(LakeFile.objects.filter(retired_at=None).order_by("id"))
     new = [file for file in files if file.compared_at is None][:FILES_AT_ONCE]
     if not new:
         return 0
-    with engine.opened([lake_files.local_path(file.path) for file in files]) as connection:
-        found = find(connection, new=new, files=files)
+    among = rivals(new, files)
+    with engine.opened([lake_files.local_path(file.path) for file in among]) as connection:
+        found = find(connection, new=new, files=among)
+    involved = {file.id for file in new} | {file.id for file, _ in found}
     with transaction.atomic(durable=True):
+        # Locked, so that none is merged into another file before its repeats are on record.
+        held = LakeFile.objects.filter(id__in=involved, retired_at=None).order_by("id")
+        if len(held.select_for_update()) < len(involved):
+            return 0  # one was merged meanwhile: rung for again, they are compared with that
         RepeatedEvent.objects.bulk_create(
             (RepeatedEvent(file=file, event_id=event_id) for file, event_id in found),
             ignore_conflicts=True,

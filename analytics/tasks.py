@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from analytics import flushing, inbox, repeats, snapshots
+from analytics import flushing, inbox, merging, repeats, snapshots
 from config import clock
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,16 @@ def flush_events(**_: Any) -> int:
             continue
         total += written.event_count
     repeats.settle(now=clock.read())
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def merge_lake_files(**_: Any) -> int:
+    """Makes few files of many, and deletes those replaced an hour ago; returns how many it took."""
+    until, total = clock.read() + FLUSHING, 0
+    while clock.read() < until and (retired := merging.merge_next(now=clock.read())):
+        total += retired
+    merging.delete_retired(now=clock.read())
     return total
 
 

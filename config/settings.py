@@ -456,6 +456,7 @@ SWEPT_TASKS = [
     "catalog.tasks.publish_due_series",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
+    "analytics.tasks.merge_lake_files",
     "analytics.tasks.prune_events",
     "analytics.tasks.refresh_rankings",
 ]

@@ -139,7 +139,16 @@ class FlushAdmin(ReadOnlyAdmin):
 
 @admin.register(LakeFile)
 class LakeFileAdmin(ReadOnlyAdmin):
-    list_display = ("path", "day", "row_count", "size_bytes", "first_at", "last_at", "compared_at")
+    list_display = (
+        "path",
+        "day",
+        "row_count",
+        "size_bytes",
+        "first_at",
+        "last_at",
+        "compared_at",
+        "retired_at",
+    )
     list_filter = (("created_at", DayRangeFilter),)
     exact_search_fields = ("flush_id", "path")
     search_help_text = "A whole flush id or path"
@@ -149,14 +158,14 @@ class LakeFileAdmin(ReadOnlyAdmin):
         "day",
         ("row_count", "size_bytes"),
         ("first_at", "last_at"),
-        ("created_at", "compared_at"),
+        ("created_at", "compared_at", "retired_at"),
         "repeated",
     )
     readonly_fields = ("flush_page", "repeated")
 
     @admin.display(description="Flush")
-    def flush_page(self, file: LakeFile) -> SafeString:
-        return _link("flush", file.flush_id)
+    def flush_page(self, file: LakeFile) -> SafeString | str:
+        return _link("flush", file.flush_id) if file.flush_id else "merged from others"
 
     @admin.display(description="Events that count in another file")
     def repeated(self, file: LakeFile) -> int:

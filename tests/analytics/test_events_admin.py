@@ -90,6 +90,13 @@ def test_a_batch_says_whether_it_is_in_the_lake(analyst, viewer_id):
     assert "waits" in analyst.get(url(EventBatch, "change", waiting.pk)).content.decode()
 
 
+def test_a_merged_file_says_so(analyst, viewer_id):
+    LakeFile.objects.update(flush=None)
+
+    page = analyst.get(url(LakeFile, "change", LakeFile.objects.get().pk))
+    assert "merged from others" in page.content.decode()
+
+
 def test_support_sees_the_quarantine_and_no_more(viewer_id):
     support = signed_in(operator(role="support"))
 
