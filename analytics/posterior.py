@@ -21,9 +21,10 @@ WEAK_STARTS, WEAK_CONVERTERS = 20, 2
 #: What a converter is taken to be worth before anybody paid anything: one unit of the currency.
 UNKNOWN_AMOUNT = 1_000_000.0
 
-_CONCENTRATIONS = (np.log(2.0), np.log(1e5))
-#: From 2, so that the mean has a variance.
-_TAILS = (np.log(1.0), np.log(1e4))
+#: A prior is worth at least so many starts; and a tail of 1 is a shape of 2, so that the mean has a
+#: variance. Neither is worth more than all that taught it: where the titles do not differ beyond
+#: chance, the likelihood has no maximum, and every title would be believed to be the same for ever.
+_STARTS_MINIMUM, _TAIL_MINIMUM = 2.0, 1.0
 _SHAPES = (0.001, 100.0)
 #: With fewer amounts beside another of their title, their spread is taken to be their mean.
 _SPREAD_MINIMUM = 20
@@ -161,7 +162,7 @@ def _weak(titles: Sequence[Counts]) -> Prior:
 
 def _worth(count: float, mean: float, shape: float) -> Amounts:
     """What `count` amounts of that mean would teach; the tail is never heavier than fitted ones'."""
-    tail = max(shape * count, float(np.exp(_TAILS[0])))
+    tail = max(shape * count, _TAIL_MINIMUM)
     return Amounts(c=1 + tail, d=tail * mean, shape=shape)
 
 
@@ -191,11 +192,15 @@ def _fit_beta(titles: Sequence[Counts]) -> tuple[float, float]:
     found = optimize.minimize(
         loss,
         x0=[special.logit(pooled), np.log(WEAK_STARTS)],
-        bounds=[(-15.0, 15.0), _CONCENTRATIONS],
+        bounds=[(-15.0, 15.0), _logs(_STARTS_MINIMUM, starts.sum())],
         method="L-BFGS-B",
     )
     rate, worth = float(special.expit(found.x[0])), float(np.exp(found.x[1]))
     return rate * worth, (1 - rate) * worth
+
+
+def _logs(least: float, most: float) -> tuple[float, float]:
+    return float(np.log(least)), float(np.log(max(least, most)))
 
 
 def _fit_amounts(sums: Sequence[tuple[int, int]], weak: Amounts) -> Amounts:
@@ -211,7 +216,10 @@ def _fit_amounts(sums: Sequence[tuple[int, int]], weak: Amounts) -> Amounts:
         return float(np.sum(special.gammaln(c) - c * np.log(d) - likelihood))
 
     found = optimize.minimize(
-        loss, x0=[0.0, np.log(2.0)], bounds=[(-10.0, 10.0), _TAILS], method="L-BFGS-B"
+        loss,
+        x0=[0.0, np.log(2.0)],
+        bounds=[(-10.0, 10.0), _logs(_TAIL_MINIMUM, counts.sum())],
+        method="L-BFGS-B",
     )
     mean, tail = float(np.exp(found.x[0])), float(np.exp(found.x[1]))
     return Amounts(c=1 + tail, d=mean * tail * unit, shape=weak.shape)

@@ -60,9 +60,20 @@ class Environment:
             return default
         raise BadEnvironment(f"{name} is {value!r}; write on or off.")
 
-    def integer(self, name: str, *, default: int, minimum: int = 0, help: str) -> int:  # noqa: A002
-        """A whole number of at least `minimum`. Raises BadEnvironment otherwise."""
-        self._declare(name, "integer", str(default), help)
+    def integer(
+        self,
+        name: str,
+        *,
+        default: int,
+        minimum: int = 0,
+        shown: str = "",
+        help: str,  # noqa: A002
+    ) -> int:
+        """A whole number of at least `minimum`; `shown` as for `flag`.
+
+        Raises BadEnvironment otherwise.
+        """
+        self._declare(name, "integer", shown or str(default), help)
         value = self.source.get(name, "").strip()
         if value == "":
             return default

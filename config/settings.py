@@ -426,13 +426,15 @@ RANKING_SECONDS = env.integer(
 )
 FEEDBACK_MINIMUM_VIEWERS = env.integer(
     "FEEDBACK_MINIMUM_VIEWERS",
-    default=50,
+    default=10 if MODE == "demo" else 50,
+    shown="50; 10 in a demo, where nobody is real",
     minimum=1,
     help="A row of feedback to the pipeline is of at least so many viewers, or its figures are null.",
 )
 FEEDBACK_MINIMUM_PAYERS = env.integer(
     "FEEDBACK_MINIMUM_PAYERS",
-    default=10,
+    default=2 if MODE == "demo" else 10,
+    shown="10; 2 in a demo",
     minimum=1,
     help="Revenue told to the pipeline is of at least so many payers, or it is null.",
 )

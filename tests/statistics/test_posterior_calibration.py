@@ -177,3 +177,14 @@ def test_more_starts_narrow_the_interval() -> None:
         widths.append(high - low)
 
     assert all(wider > narrower for wider, narrower in pairwise(widths))
+
+
+def test_a_prior_is_worth_no_more_than_what_taught_it() -> None:
+    alike = [
+        Counts(starts=50, converters=5, value=5_000_000, value_squares=5 * 10**12) for _ in range(25)
+    ]
+
+    prior = posterior.priors(alike)(alike[0])
+
+    assert prior.starts <= 25 * 50
+    assert prior.amount.c - 1 <= prior.amount.shape * 25 * 5
