@@ -165,6 +165,7 @@ class RankingSnapshot(models.Model):
     definition = models.CharField(max_length=40)
     horizon_hours = models.IntegerField()
     watermark = models.DateTimeField()
+    basis = models.CharField(max_length=200, help_text="The last file and money it was made from")
     created_at = models.DateTimeField()
     body = models.BinaryField()
 

@@ -7,17 +7,26 @@ from datetime import datetime, timedelta
 import msgspec
 from django.conf import settings
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
+from ads.models import Reward
 from analytics import caps, lake, ranking, sources
-from analytics.models import RankingSnapshot
+from analytics.models import LakeFile, RankingSnapshot
 from analytics.ranking import VERSION, Floors, Horizon
 from analytics.sources import Source
 from catalog import feed
 from config.problems import Problem
+from payments.models import Unlock
 
 #: What the feed's slots are drawn by; the shorter horizon is for decisions about launches.
 FEED_HORIZON = Horizon.WEEK
 
+#: Without new events or money a ranking still moves, as windows come to their end.
+UNCHANGED = timedelta(hours=1)
+
+#: Every ranking is kept so long, and of each older day the last.
+KEPT = timedelta(days=2)
+PRUNED_AT_ONCE = 1000
 
 #: An advisory lock of the database, of no meaning but to be the same in every worker.
 LOCK = 7_326_411_905
@@ -39,17 +48,33 @@ def latest(horizon: Horizon) -> RankingSnapshot:
 def refresh(*, now: datetime) -> Sequence[RankingSnapshot]:
     """Publishes a ranking of each horizon, and the feed's table, if they are due.
 
-    They are once the watermark has moved and the last ones are RANKING_SECONDS old. While another
-    worker is at it, nothing is: the sweeper rings more often than a large lake is read.
+    They are once the watermark has moved, there are new events or new money, and the last ones are
+    RANKING_SECONDS old; without anything new, an hour. While another worker is at it, nothing is
+    due: the sweeper rings more often than a large lake is read.
     """
     watermark = lake.watermark(now=now)
     with _alone() as is_alone:
-        if not is_alone or not any(_is_due(horizon, watermark, now) for horizon in Horizon):
+        # Noted before anything is read: what comes in between is new to the next ranking.
+        basis = _basis()
+        if not is_alone or not _is_due(watermark, basis, now):
             return []
         with sources.opened(now=now) as source:
             source.rows("starts", watermark=source.watermark)
             prices = caps.list_prices(at=source.watermark)
-            return [_publish(source, horizon, prices, now) for horizon in Horizon]
+            return [_publish(source, horizon, prices, basis, now) for horizon in Horizon]
+
+
+def prune(*, now: datetime) -> int:
+    """Deletes rankings that were followed by another on the same UTC day long ago; returns how many."""
+    later = RankingSnapshot.objects.filter(
+        definition=OuterRef("definition"),
+        horizon_hours=OuterRef("horizon_hours"),
+        created_at__gt=OuterRef("created_at"),
+        created_at__date=OuterRef("created_at__date"),
+    )
+    outdated = RankingSnapshot.objects.filter(Exists(later), created_at__lt=now - KEPT)
+    ids = list(outdated.values_list("id", flat=True)[:PRUNED_AT_ONCE])
+    return RankingSnapshot.objects.filter(id__in=ids).delete()[0]
 
 
 def body(source: Source, standing: ranking.Standing) -> bytes:
@@ -85,7 +110,7 @@ def _alone() -> Iterator[bool]:
 
 
 def _publish(
-    source: Source, horizon: Horizon, prices: dict[str, int], now: datetime
+    source: Source, horizon: Horizon, prices: dict[str, int], basis: str, now: datetime
 ) -> RankingSnapshot:
     standing = ranking.stand(source=source, horizon=horizon, list_prices=prices)
     # Another worker may have been quicker: the first to publish for a watermark has it.
@@ -93,7 +118,7 @@ def _publish(
         definition=VERSION,
         horizon_hours=horizon.hours,
         watermark=source.watermark,
-        defaults={"body": body(source, standing), "created_at": now},
+        defaults={"body": body(source, standing), "basis": basis, "created_at": now},
     )
     if horizon is FEED_HORIZON:
         feed.publish_table(
@@ -104,12 +129,21 @@ def _publish(
     return snapshot
 
 
-def _is_due(horizon: Horizon, watermark: datetime, now: datetime) -> bool:
-    last = _published(horizon)
+def _is_due(watermark: datetime, basis: str, now: datetime) -> bool:
+    """All horizons are published together, so the feed's speaks for them."""
+    last = _published(FEED_HORIZON)
     if last is None:
         return True
-    age = now - last.created_at
-    return watermark > last.watermark and age >= timedelta(seconds=settings.RANKING_SECONDS)
+    wait = UNCHANGED if basis == last.basis else timedelta(seconds=settings.RANKING_SECONDS)
+    return watermark > last.watermark and now - last.created_at >= wait
+
+
+def _basis() -> str:
+    """Names the last file of the lake, the last unlock by coins and the last by ad."""
+    newest = (
+        model.objects.order_by("-id").values_list("id") for model in (LakeFile, Unlock, Reward)
+    )
+    return " ".join(str(row[0]) if (row := ids.first()) else "-" for ids in newest)
 
 
 def _published(horizon: Horizon) -> RankingSnapshot | None:

@@ -53,4 +53,8 @@ def prune_events(**_: Any) -> int:
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def refresh_rankings(**_: Any) -> int:
     """Publishes what is due of the rankings; returns how many."""
-    return len(snapshots.refresh(now=clock.read()))
+    now = clock.read()
+    published = snapshots.refresh(now=now)
+    if published:
+        snapshots.prune(now=now)
+    return len(published)

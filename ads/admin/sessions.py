@@ -68,7 +68,8 @@ class AdSessionAdmin(_OfEpisode):
         """Each session with the moment at which its state is shown."""
         moment = Value(clock.now(request), output_field=DateTimeField())
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(shown_at=moment)
+        shown: QuerySet[Any] = rows.annotate(shown_at=moment)
+        return shown
 
     @admin.display(description="State")
     def state(self, session: Any) -> str:

@@ -132,6 +132,12 @@ class Migration(migrations.Migration):
                 ("definition", models.CharField(max_length=40)),
                 ("horizon_hours", models.IntegerField()),
                 ("watermark", models.DateTimeField()),
+                (
+                    "basis",
+                    models.CharField(
+                        help_text="The last file and money it was made from", max_length=200
+                    ),
+                ),
                 ("created_at", models.DateTimeField()),
                 ("body", models.BinaryField()),
             ],

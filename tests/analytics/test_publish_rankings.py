@@ -62,12 +62,32 @@ def test_publishes_a_ranking_of_each_horizon(now: datetime) -> None:
         assert [title.external_id for title in body.titles] == ["helen"]
 
 
-def test_publishes_again_once_the_last_is_old_enough(now: datetime) -> None:
+def test_publishes_what_is_new_once_the_last_is_old_enough(now: datetime) -> None:
     snapshots.refresh(now=now)
+    _spend(SeriesFactory(), now=now)
 
     assert snapshots.refresh(now=now + DUE - timedelta(seconds=1)) == []
     assert len(snapshots.refresh(now=now + DUE)) == 2
     assert RankingSnapshot.objects.count() == 4
+
+
+def test_publishes_by_the_hour_while_nothing_is_new(now: datetime) -> None:
+    snapshots.refresh(now=now)
+
+    assert snapshots.refresh(now=now + snapshots.UNCHANGED - timedelta(seconds=1)) == []
+    assert len(snapshots.refresh(now=now + snapshots.UNCHANGED)) == 2
+
+
+def test_keeps_the_last_of_each_day_that_is_long_over(now: datetime) -> None:
+    hours = [timedelta(hours=hour) for hour in (0, 1, 2, 13)]
+    for after in hours:
+        snapshots.refresh(now=now + after)
+    assert RankingSnapshot.objects.count() == 2 * len(hours)
+
+    assert snapshots.prune(now=now + hours[2] + snapshots.KEPT) == 4
+
+    kept = set(RankingSnapshot.objects.values_list("created_at", flat=True))
+    assert kept == {now + hours[2], now + hours[3]}
 
 
 def test_waits_for_a_watermark_that_does_not_move(now: datetime) -> None:
@@ -83,7 +103,7 @@ def test_waits_for_a_watermark_that_does_not_move(now: datetime) -> None:
         event_count=1,
     )
 
-    assert snapshots.refresh(now=now + 5 * DUE) == []
+    assert snapshots.refresh(now=now + 5 * snapshots.UNCHANGED) == []
 
 
 def test_one_worker_is_at_it_at_a_time(now: datetime) -> None:

@@ -1,6 +1,5 @@
 """An analyst reads what the manifest names, and nothing else."""
 
-
 import pytest
 
 from analytics import lake

@@ -29,5 +29,5 @@ def publish_empty_rankings(*, now: datetime) -> None:
             definition=VERSION,
             horizon_hours=horizon.hours,
             watermark=now,
-            defaults={"created_at": now, "body": msgspec.json.encode(body)},
+            defaults={"created_at": now, "basis": "-", "body": msgspec.json.encode(body)},
         )
