@@ -181,7 +181,8 @@ def test_more_starts_narrow_the_interval() -> None:
 
 def test_a_prior_is_worth_no_more_than_what_taught_it() -> None:
     alike = [
-        Counts(starts=50, converters=5, value=5_000_000, value_squares=5 * 10**12) for _ in range(25)
+        Counts(starts=50, converters=5, value=5_000_000, value_squares=5 * 10**12)
+        for _ in range(25)
     ]
 
     prior = posterior.priors(alike)(alike[0])
