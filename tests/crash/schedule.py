@@ -60,12 +60,11 @@ def kill_broker(instance: Instance) -> None:
 def kill_broker_with_a_task_in_hand(instance: Instance) -> None:
     """The broker dies when the task worker has received a task and not finished it."""
     pool = instance.worker.children()
-    received = instance.worker.said().count(" received")
     for pid in pool:
         os.kill(pid, signal.SIGSTOP)
     try:
         instance.wait_until(
-            lambda: instance.worker.said().count(" received") > received,
+            lambda: _tasks_in_hand(instance) > 0,
             "the task worker hears the sweeper",
         )
         kill_broker(instance)
@@ -73,6 +72,12 @@ def kill_broker_with_a_task_in_hand(instance: Instance) -> None:
         for pid in pool:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
+
+
+def _tasks_in_hand(instance: Instance) -> int:
+    """What the worker's own log says to have come and not to have ended."""
+    said = instance.worker.said()
+    return said.count(" received") - said.count(" succeeded in ")
 
 
 def lose_every_ring(instance: Instance, series_id: str) -> None:
