@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 DRAWS = 2000
 #: A prior is fitted to no fewer titles than these.
@@ -179,6 +178,9 @@ def _shape(sums: Sequence[tuple[int, int, int]]) -> float:
 
 
 def _fit_beta(titles: Sequence[Counts]) -> tuple[float, float]:
+    # Not at import, nor below: of the processes that load this module only the worker fits.
+    from scipy import optimize, special
+
     starts = np.array([title.starts for title in titles], dtype=np.float64)
     converters = np.array([title.converters for title in titles], dtype=np.float64)
 
@@ -205,6 +207,8 @@ def _logs(least: float, most: float) -> tuple[float, float]:
 
 def _fit_amounts(sums: Sequence[tuple[int, int]], weak: Amounts) -> Amounts:
     """In units of the pooled mean, so that the search is the same for any currency."""
+    from scipy import optimize, special
+
     unit = weak.d / (weak.c - 1)
     counts = weak.shape * np.array([count for count, _ in sums], dtype=np.float64)
     totals = weak.shape * np.array([total for _, total in sums], dtype=np.float64) / unit
