@@ -130,14 +130,14 @@ def _delete_some(rows: QuerySet[Any]) -> int:
 
 @dataclass(frozen=True)
 class Health:
-    """How the inbox does. `last_flush_lag` is how long the oldest event of the last one waited."""
+    """How the inbox does. `last_flush_ago` is how long ago the last flush was done."""
 
     waiting_batches: int
     oldest_waiting: timedelta | None
     flushed_events_last_hour: int
     quarantined_last_day: Mapping[str, int]
     lapsed_flushes: int
-    last_flush_lag: timedelta | None
+    last_flush_ago: timedelta | None
 
 
 def health(*, now: datetime) -> Health:
@@ -147,6 +147,7 @@ def health(*, now: datetime) -> Health:
     )
     hour = Flush.objects.filter(finished_at__gt=now - timedelta(hours=1), finished_at__lte=now)
     day = QuarantinedEvent.objects.filter(received_at__gt=now - timedelta(days=1))
+    last = Flush.objects.filter(finished_at__isnull=False).order_by("-id").first()
     by_code = day.values_list("code").annotate(count=Count("id")).order_by("-count", "code")
     return Health(
         waiting_batches=waiting["count"],
@@ -154,16 +155,8 @@ def health(*, now: datetime) -> Health:
         flushed_events_last_hour=hour.aggregate(total=Sum("event_count", default=0))["total"],
         quarantined_last_day=dict(by_code),
         lapsed_flushes=Flush.objects.filter(finished_at=None, leased_until__lte=now).count(),
-        last_flush_lag=_last_flush_lag(),
+        last_flush_ago=last and last.finished_at and now - last.finished_at,
     )
-
-
-def _last_flush_lag() -> timedelta | None:
-    last = Flush.objects.filter(finished_at__isnull=False).order_by("-finished_at").first()
-    if last is None or last.finished_at is None:
-        return None
-    oldest: datetime | None = last.batches.aggregate(at=Min("received_at"))["at"]
-    return None if oldest is None else last.finished_at - oldest
 
 
 def _refusals(judged: Sequence[EventVerdict]) -> list[Refusal]:

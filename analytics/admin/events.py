@@ -179,7 +179,7 @@ def _told(health: Health) -> dict[str, Any]:
         "waiting_batches": f"{health.waiting_batches:,}",
         "oldest_waiting": health.oldest_waiting and _seconds(health.oldest_waiting),
         "flushed_events": f"{health.flushed_events_last_hour:,}",
-        "last_flush_lag": health.last_flush_lag and _seconds(health.last_flush_lag),
+        "last_flush_ago": health.last_flush_ago and _seconds(health.last_flush_ago),
         "quarantined": f"{sum(by_code.values()):,}",
         "quarantine_codes": ", ".join(f"{count:,} {code}" for code, count in by_code.items()),
         "lapsed_flushes": health.lapsed_flushes,

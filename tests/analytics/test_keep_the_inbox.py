@@ -92,7 +92,7 @@ def test_an_idle_inbox_is_healthy(now):
         flushed_events_last_hour=0,
         quarantined_last_day={},
         lapsed_flushes=0,
-        last_flush_lag=None,
+        last_flush_ago=None,
     )
 
 
@@ -113,5 +113,5 @@ def test_health_says_what_waits_what_went_and_what_was_refused(now):
         flushed_events_last_hour=1,
         quarantined_last_day={"malformed_event": 2, "unknown_type": 1},
         lapsed_flushes=1,
-        last_flush_lag=10 * minute,
+        last_flush_ago=20 * minute,
     )
