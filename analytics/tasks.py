@@ -6,7 +6,9 @@ from typing import Any
 
 from celery import shared_task
 
-from analytics import flushing, inbox, merging, repeats, snapshots
+from analytics.intake import inbox
+from analytics.lake import flushing, merging, repeats
+from analytics.ranking import snapshots
 from config import clock
 
 logger = logging.getLogger(__name__)

@@ -297,7 +297,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 STORAGES["lake"] = {
-    "BACKEND": "analytics.lake_storage.DurableFiles",
+    "BACKEND": "analytics.lake.durable_files.DurableFiles",
     "OPTIONS": {"location": DATA_DIR / "lake", "allow_overwrite": True},
 }
 if S3_BUCKET:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from analytics import lake
+from analytics.lake import reading
 from catalog.models import Series
 from config import clock
 from demo import catalog, credentials, journey, reference_data, simulation, stocking
@@ -142,7 +142,7 @@ class Show:
 
     def _wait_for_the_lake(self) -> bool:
         started = time.monotonic()
-        while lake.watermark(now=(now := clock.read())) < now:
+        while reading.watermark(now=(now := clock.read())) < now:
             if time.monotonic() - started > LAKE_SECONDS:
                 self._screen.failure("  Some events still wait in the inbox.")
                 return False

@@ -11,8 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from analytics import inbox
-from analytics.inbox import Health
+from analytics.intake import inbox
+from analytics.intake.inbox import Health
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest
 
-from analytics import funnels, local_days, retention, revenue, sources
 from analytics.admin import plots
-from analytics.funnels import FunnelReport
-from analytics.local_days import Period
-from analytics.retention import Mode, RetentionReport
-from analytics.revenue import RevenueReport
+from analytics.reports import funnels, local_days, retention, revenue, sources
+from analytics.reports.funnels import FunnelReport
+from analytics.reports.local_days import Period
+from analytics.reports.retention import Mode, RetentionReport
+from analytics.reports.revenue import RevenueReport
 from config import clock
 from payments.admin import formats
 from payments.admin import home as today

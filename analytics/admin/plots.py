@@ -9,9 +9,9 @@ from uuid import UUID
 
 import msgspec
 
-from analytics.funnels import FunnelReport
-from analytics.retention import RetentionReport
-from analytics.revenue import RevenueReport
+from analytics.reports.funnels import FunnelReport
+from analytics.reports.retention import RetentionReport
+from analytics.reports.revenue import RevenueReport
 from payments.admin import formats
 from payments.money import PARTS_PER_MILLION
 

@@ -5,11 +5,11 @@ from datetime import datetime
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
-from analytics import inbox
-from analytics.batches import BATCH_BYTES, BatchRequest
-from analytics.inbox import BatchIdReused
-from analytics.shapes import BatchAnswer
-from analytics.verdicts import Verdict
+from analytics.intake import inbox
+from analytics.intake.batches import BATCH_BYTES, BatchRequest
+from analytics.intake.inbox import BatchIdReused
+from analytics.intake.shapes import BatchAnswer
+from analytics.intake.verdicts import Verdict
 from config import bodies
 from config.endpoints import operation
 from viewers.authentication import ViewerEndpoint

@@ -8,11 +8,12 @@ from django.http import HttpResponse
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
-from analytics import beats, cuts, feedback, snapshots, sources
-from analytics.feedback import BeatsFeedback
-from analytics.ranking import Ranking
-from analytics.report_queries import RankingsQuery
-from analytics.snapshots import RankingUnavailable
+from analytics.ranking import feedback, snapshots
+from analytics.ranking.feedback import BeatsFeedback
+from analytics.ranking.questions import RankingsQuery
+from analytics.ranking.ranking import Ranking
+from analytics.ranking.snapshots import RankingUnavailable
+from analytics.reports import beats, cuts, sources
 from catalog.pushes import ExternalId
 from config import bodies
 from config.endpoints import operation, path_parameter

@@ -7,10 +7,10 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from analytics import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
-from analytics.beats import BeatReport
-from analytics.funnels import FunnelReport
-from analytics.report_queries import (
+from analytics.reports import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
+from analytics.reports.beats import BeatReport
+from analytics.reports.funnels import FunnelReport
+from analytics.reports.questions import (
     BeatsQuery,
     Format,
     FunnelQuery,
@@ -18,9 +18,9 @@ from analytics.report_queries import (
     RetentionQuery,
     RevenueQuery,
 )
-from analytics.reports import Report
-from analytics.retention import FirstOpenFilter, RetentionReport
-from analytics.revenue import RevenueReport
+from analytics.reports.report import Report
+from analytics.reports.retention import FirstOpenFilter, RetentionReport
+from analytics.reports.revenue import RevenueReport
 from config.endpoints import operation
 from config.problems import NotFound
 from viewers.authentication import AnalystEndpoint

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
-from analytics import facts, queries, sources
-from analytics.lake_schema import EVENT_SCHEMA
-from analytics.sources import Source
+from analytics.lake.schema import EVENT_SCHEMA
+from analytics.reports import facts, queries, sources
+from analytics.reports.sources import Source
 
 UTC_ZONE = ZoneInfo("UTC")
 Row = dict[str, Any]

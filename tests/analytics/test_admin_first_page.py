@@ -9,7 +9,8 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 
-from analytics import inbox, tasks
+from analytics import tasks
+from analytics.intake import inbox
 from analytics.models import LakeFile
 from catalog.models import Series
 from payments import paywall, unlocks

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import beats
-from analytics.beats import BeatReport, BeatRow
-from analytics.cuts import Cut
+from analytics.reports import beats
+from analytics.reports.beats import BeatReport, BeatRow
+from analytics.reports.cuts import Cut
 from catalog.models import Beat
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
 

@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from analytics import inbox, tasks
+from analytics import tasks
+from analytics.intake import inbox
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
 from tests.factories.events import app_open, body
 from tests.factories.operators import operator, signed_in

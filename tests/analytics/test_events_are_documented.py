@@ -2,9 +2,9 @@
 
 import re
 
-from analytics.events import TYPES
+from analytics.intake.events import TYPES
+from analytics.intake.verdicts import MEANINGS, Code
 from analytics.management.commands import describe_events
-from analytics.verdicts import MEANINGS, Code
 
 
 def test_the_tables_are_current():

@@ -5,10 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from analytics import feedback
-from analytics.beats import BeatReport, BeatRow, Booked, VersionBeats
-from analytics.feedback import BeatFeedback
-from analytics.ranking import Floors
+from analytics.ranking import feedback
+from analytics.ranking.feedback import BeatFeedback
+from analytics.ranking.ranking import Floors
+from analytics.reports.beats import BeatReport, BeatRow, Booked, VersionBeats
 
 FLOORS = Floors(viewers=50, payers=10)
 COUNTED = ("at_risk", "exits", "skipped", "next", "replays", "exit_hazard")

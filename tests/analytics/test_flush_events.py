@@ -7,7 +7,8 @@ import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from analytics import flushing, inbox, lake, lake_files, repeats
+from analytics.intake import inbox
+from analytics.lake import file_store, flushing, reading, repeats
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
 from config.problems import MalformedBody
 from tests.factories.events import Playback, app_open, body, event
@@ -30,8 +31,8 @@ def flush(*, at):
     return written
 
 
-def rows(columns="*", **days):
-    with lake.connection(**days) as connection:
+def rows(columns="*"):
+    with reading.connection() as connection:
         found = connection.execute(f"SELECT {columns} FROM events ORDER BY occurred_at, event_id")
         names = [each[0] for each in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -148,9 +149,8 @@ def test_a_file_has_one_day_of_utc(transactional_db, now):
         (f"events/day=2026-03-14/{flush_id}.parquet", "2026-03-14", 1),
     ]
     assert files[0].first_at == files[0].last_at == midnight - timedelta(microseconds=1)
-    assert files[1].size_bytes == lake_files.storage().size(files[1].path)
-    assert rows("event_id", first_day=midnight.date()) == [{"event_id": after["event_id"]}]
-    assert rows("event_id", last_day=files[0].day) == [{"event_id": before["event_id"]}]
+    assert files[1].size_bytes == file_store.storage().size(files[1].path)
+    assert rows("event_id") == [{"event_id": before["event_id"]}, {"event_id": after["event_id"]}]
 
 
 def test_a_file_is_sorted_for_the_reader_of_one_series(transactional_db, now):
@@ -163,7 +163,7 @@ def test_a_file_is_sorted_for_the_reader_of_one_series(transactional_db, now):
 
     flush(at=now)
 
-    table = pq.read_table(lake_files.local_path(LakeFile.objects.get().path), partitioning=None)
+    table = pq.read_table(file_store.local_path(LakeFile.objects.get().path), partitioning=None)
     order = [(row["series_id"], row["type"], row["occurred_at"]) for row in table.to_pylist()]
     assert order == sorted(order)
     assert [UUID(series) for series, _, _ in order] == [some[0], some[0], some[1], some[2]]
@@ -203,8 +203,6 @@ def test_an_event_reported_twice_in_two_flushes_counts_as_first_received(
         {"event_id": opened["event_id"], "batch_id": str(early.batch_id)},
         {"event_id": other["event_id"], "batch_id": str(late.batch_id)},
     ]
-    # Its first copy is another day's: on the later day it does not count.
-    assert len(rows("event_id", first_day=(now + timedelta(days=1)).date())) == 1
 
 
 def test_an_accepted_event_that_cannot_be_read_any_more_is_quarantined(transactional_db, now):
@@ -257,11 +255,11 @@ def test_nothing_is_flushed_when_nothing_waits(transactional_db, now):
 def test_the_watermark_is_the_earliest_that_is_not_in_the_lake(transactional_db, now):
     later = now + timedelta(minutes=5)
     receive(body([app_open(at=now)], sent_at=now), at=now)
-    assert lake.watermark(now=later) == now
+    assert reading.watermark(now=later) == now
 
     claim = flushing.claim(now=later)
     receive(body([app_open(at=now)], sent_at=now), at=now + timedelta(minutes=1))
-    assert lake.watermark(now=later) == now
+    assert reading.watermark(now=later) == now
 
     flushing.finish(flushing.write(claim), now=later)
-    assert lake.watermark(now=later) == now + timedelta(minutes=1)
+    assert reading.watermark(now=later) == now + timedelta(minutes=1)

@@ -8,7 +8,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from analytics import flushing, inbox, lake, lake_files, tasks
+from analytics import tasks
+from analytics.intake import inbox
+from analytics.lake import file_store, flushing, reading
 from analytics.models import EventBatch, Flush, LakeFile
 from tests.factories.events import app_open, body
 
@@ -31,7 +33,7 @@ def lapse():
 
 
 def counted():
-    with lake.connection() as opened:
+    with reading.connection() as opened:
         return opened.execute("SELECT count(*), count(DISTINCT event_id) FROM events").fetchone()
 
 
@@ -44,15 +46,15 @@ def test_what_one_has_in_hand_is_nobody_elses(batches, now, lapse):
 def test_files_are_no_part_of_the_lake_before_the_manifest_names_them(batches, now):
     written = flushing.write(flushing.claim(now=now))
 
-    assert lake_files.storage().exists(written.files[0].path)
+    assert file_store.storage().exists(written.files[0].path)
     assert counted() == (0, 0)
 
 
 def test_a_lapsed_flush_is_taken_over_and_written_byte_for_byte(batches, now, lapse):
     first = flushing.claim(now=now)
     path = flushing.write(first).files[0].path
-    content = lake_files.local_path(path).read_bytes()
-    lake_files.storage().delete(path)
+    content = file_store.local_path(path).read_bytes()
+    file_store.storage().delete(path)
 
     second = flushing.claim(now=now + lapse)
     written = flushing.write(second)
@@ -60,7 +62,7 @@ def test_a_lapsed_flush_is_taken_over_and_written_byte_for_byte(batches, now, la
 
     assert second.flush_id == first.flush_id
     assert [file.path for file in written.files] == [path]
-    assert lake_files.local_path(path).read_bytes() == content
+    assert file_store.local_path(path).read_bytes() == content
     assert counted() == (6, 6)
 
 
@@ -70,13 +72,13 @@ def test_the_slow_one_loses_the_flush_and_changes_nothing(batches, now, lapse):
     written = flushing.write(quick)
     flushing.finish(written, now=now + lapse)
     before = list(LakeFile.objects.values()), list(Flush.objects.values())
-    content = lake_files.local_path(written.files[0].path).read_bytes()
+    content = file_store.local_path(written.files[0].path).read_bytes()
 
     with pytest.raises(flushing.LeaseLost):
         flushing.finish(flushing.write(slow), now=now + 2 * lapse)
 
     assert (list(LakeFile.objects.values()), list(Flush.objects.values())) == before
-    assert lake_files.local_path(written.files[0].path).read_bytes() == content
+    assert file_store.local_path(written.files[0].path).read_bytes() == content
     assert counted() == (6, 6)
 
 

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from analytics import flushing, inbox, lake, tasks
+from analytics import tasks
+from analytics.intake import inbox
+from analytics.lake import flushing, reading
 from analytics.models import EventBatch, QuarantinedEvent
 from tests.factories.events import app_open, body
 
@@ -79,7 +81,7 @@ def test_a_batch_sent_again_after_it_was_pruned_counts_once(now):
     receive(sent, at=now + DAY, viewer_id=viewer_id)
     flush(at=now + DAY)
 
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         assert connection.execute("SELECT received_at FROM events").fetchall() == [
             (now.replace(tzinfo=None),)
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.files.base import ContentFile
 
-from analytics import lake_files
+from analytics.lake import file_store
 
 pytestmark = pytest.mark.usefixtures("own_lake")
 NAME = "events/day=2026-03-14/flush.parquet"
@@ -33,7 +33,7 @@ def calls(monkeypatch):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of open files, by Linux")
 def test_content_reaches_the_disk_before_its_name_and_the_name_after(own_lake, calls):
-    assert lake_files.storage().save(NAME, ContentFile(b"content")) == NAME
+    assert file_store.storage().save(NAME, ContentFile(b"content")) == NAME
 
     *folders, content, name, entry = calls
     assert (content[0], content[1].endswith(".part")) == ("sync", True)
@@ -44,13 +44,13 @@ def test_content_reaches_the_disk_before_its_name_and_the_name_after(own_lake, c
 
 def test_a_file_is_replaced_under_its_name_and_nothing_is_left(own_lake):
     for content in (b"first", b"second"):
-        lake_files.storage().save(NAME, ContentFile(content))
+        file_store.storage().save(NAME, ContentFile(content))
 
     assert [path.read_bytes() for path in own_lake.rglob("*") if path.is_file()] == [b"second"]
 
 
 def test_a_reader_keeps_the_file_that_it_opened(own_lake):
-    lake_files.storage().save(NAME, ContentFile(b"first"))
+    file_store.storage().save(NAME, ContentFile(b"first"))
     with (own_lake / NAME).open("rb") as reader:
-        lake_files.storage().save(NAME, ContentFile(b"second"))
+        file_store.storage().save(NAME, ContentFile(b"second"))
         assert reader.read() == b"first"

@@ -8,7 +8,9 @@ import boto3  # type: ignore[import-untyped]
 import pytest
 from moto.server import ThreadedMotoServer
 
-from analytics import inbox, lake, tasks
+from analytics import tasks
+from analytics.intake import inbox
+from analytics.lake import reading
 from analytics.models import LakeFile
 from config import settings as configured
 from tests.factories.events import app_open, body
@@ -52,7 +54,7 @@ def bucket(s3_url: str, settings: Any, own_lake: Any) -> Any:
 
 
 def _count():
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         [(count,)] = connection.execute("SELECT count(*) FROM events").fetchall()
     return count
 

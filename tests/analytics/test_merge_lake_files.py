@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from analytics import flushing, inbox, lake, lake_files, merging, repeats
+from analytics.intake import inbox
+from analytics.lake import file_store, flushing, merging, reading, repeats
 from analytics.models import LakeFile, RepeatedEvent
 from tests.factories.events import app_open, body
 
@@ -21,7 +22,7 @@ def flush(events, *, at):
 
 
 def counted():
-    with lake.connection() as opened:
+    with reading.connection() as opened:
         return sorted(opened.execute("SELECT event_id, batch_id FROM events").fetchall())
 
 
@@ -151,13 +152,13 @@ def test_retired_files_stay_for_an_hour_for_those_who_read_them(now):
     flush([app_open(at=now)], at=now)
     repeats.settle(now=now)
     paths = list(live().values_list("path", flat=True))
-    with lake.connection() as reader:
+    with reading.connection() as reader:
         merging.merge_next(now=now + 3 * DAY)
         assert merging.delete_retired(now=now + 3 * DAY + HOUR - timedelta(microseconds=1)) == 0
         assert reader.execute("SELECT count(*) FROM events").fetchall() == [(2,)]
 
     assert merging.delete_retired(now=now + 3 * DAY + HOUR) == 2
-    assert not any(lake_files.storage().exists(path) for path in paths)
+    assert not any(file_store.storage().exists(path) for path in paths)
     assert LakeFile.objects.count() == 1
     assert len(counted()) == 2
 

@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import call_command
 
-from analytics import queries
 from analytics.management.commands import describe_metrics
+from analytics.reports import queries
 
 
 def test_the_definitions_are_todays() -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import funnels
-from analytics.funnels import FunnelRow
+from analytics.reports import funnels
+from analytics.reports.funnels import FunnelRow
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
 
 SERIES, OTHER = str(UUID(int=1)), str(UUID(int=2))

@@ -10,10 +10,10 @@ from django.db import connection
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
-from analytics import snapshots
 from analytics.models import EventBatch, RankingSnapshot
-from analytics.ranking import Horizon, Ranking
-from analytics.snapshots import RankingUnavailable
+from analytics.ranking import snapshots
+from analytics.ranking.ranking import Horizon, Ranking
+from analytics.ranking.snapshots import RankingUnavailable
 from analytics.tasks import refresh_rankings
 from catalog.models import FeedTable, Series
 from payments import paywall, unlocks

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analytics import privacy, ranking, thompson
-from analytics.posterior import DRAWS
-from analytics.ranking import Floors, Horizon, Ranking, Standing
+from analytics.ranking import privacy, ranking, thompson
+from analytics.ranking.posterior import DRAWS
+from analytics.ranking.ranking import Floors, Horizon, Ranking, Standing
 from catalog import slots
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, played, utc
 from tests.proof import Proof

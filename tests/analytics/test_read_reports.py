@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from analytics import snapshots
+from analytics.ranking import snapshots
 from catalog.models import Series
 from payments import paywall, unlocks
 from payments.models import Unlock

@@ -2,12 +2,12 @@
 
 import pytest
 
-from analytics import lake
+from analytics.lake import reading
 
 
 @pytest.mark.django_db
 def test_an_empty_lake_has_all_columns_and_no_event():
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         found = connection.execute(
             "SELECT event_id, occurred_at + INTERVAL 1 DAY, slot FROM events"
         )
@@ -16,7 +16,7 @@ def test_an_empty_lake_has_all_columns_and_no_event():
 
 @pytest.mark.django_db
 def test_an_empty_inbox_is_complete_up_to_now(now):
-    assert lake.watermark(now=now) == now
+    assert reading.watermark(now=now) == now
 
 
 @pytest.mark.django_db
@@ -34,5 +34,5 @@ def test_an_empty_inbox_is_complete_up_to_now(now):
 def test_a_query_reaches_nothing_but_the_lake(statement):
     import duckdb
 
-    with lake.connection() as connection, pytest.raises(duckdb.Error):
+    with reading.connection() as connection, pytest.raises(duckdb.Error):
         connection.execute(statement).fetchall()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics import batches, flushing, inbox, lake
+from analytics.intake import batches, inbox
+from analytics.lake import flushing, reading
 from analytics.models import EventBatch, QuarantinedEvent
 from config.problems import MalformedBody
 from tests.factories.events import app_open, batch
@@ -165,7 +166,7 @@ def test_whatever_was_accepted_is_in_the_lake(now):
 
     flushing.finish(flushing.write(flushing.claim(now=now)), now=now)
 
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         found = connection.execute("SELECT event_id FROM events").fetchall()
     assert sorted(event_id for (event_id,) in found) == sorted(accepted)
     assert len(accepted) > 2 * len(FRAGMENTS) - 10

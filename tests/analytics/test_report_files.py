@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analytics import csv_files, definitions, funnels, queries, retention, revenue, tables
-from analytics.local_days import Period
-from analytics.reports import Report
-from analytics.retention import Mode
-from analytics.tables import Table
+from analytics.reports import csv_files, definitions, funnels, queries, retention, revenue, tables
+from analytics.reports.local_days import Period
+from analytics.reports.report import Report
+from analytics.reports.retention import Mode
+from analytics.reports.tables import Table
 from tests.analytics.lakes import lake, opened_app, played, utc
 
 DANGEROUS = "=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20"

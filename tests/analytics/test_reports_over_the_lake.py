@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from analytics import beats, cuts, flushing, funnels, inbox, ranking, retention, snapshots, sources
-from analytics.local_days import Period
-from analytics.ranking import Horizon
-from analytics.retention import Mode
+from analytics.intake import inbox
+from analytics.lake import flushing
+from analytics.ranking import ranking, snapshots
+from analytics.ranking.ranking import Horizon
+from analytics.reports import beats, cuts, funnels, retention, sources
+from analytics.reports.local_days import Period
+from analytics.reports.retention import Mode
 from catalog.models import Episode
 from payments import paywall, unlocks
 from payments.models import Unlock

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import retention
-from analytics.local_days import Period
-from analytics.retention import FirstOpenFilter, Mode, RetentionReport
+from analytics.reports import retention
+from analytics.reports.local_days import Period
+from analytics.reports.retention import FirstOpenFilter, Mode, RetentionReport
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, opened_app, played, utc
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

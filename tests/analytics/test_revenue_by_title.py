@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import revenue
-from analytics.revenue import RevenueReport
+from analytics.reports import revenue
+from analytics.reports.revenue import RevenueReport
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, utc
 
 SERIES = [str(UUID(int=number)) for number in (1, 2)]

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from analytics import flushing
+from analytics.lake import flushing
 from analytics.models import EventBatch
 from config import clock
 from tests.benchmarks import load

@@ -13,9 +13,9 @@ def main() -> None:
     import django
 
     django.setup()
-    from analytics import lake
+    from analytics.lake import reading
 
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         rows = connection.execute("SELECT event_id, count(*) FROM events GROUP BY 1").fetchall()
     sys.stdout.buffer.write(msgspec.json.encode(dict(rows)))
 

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from analytics import flushing, inbox, lake, lake_files
+from analytics.intake import inbox
+from analytics.lake import file_store, flushing, reading
 from analytics.models import EventBatch, LakeFile, QuarantinedEvent
 from tests.crash import event_journal
 from tests.crash.event_audit import (
@@ -106,9 +107,9 @@ def names_its_files_twice(claim, now):
     flushing.finish(written, now=now)
     first = LakeFile.objects.get()
     again = first.path.replace("events/", "events/again-")
-    kept = lake_files.local_path(again)
+    kept = file_store.local_path(again)
     kept.parent.mkdir()
-    shutil.copy(lake_files.local_path(first.path), kept)
+    shutil.copy(file_store.local_path(first.path), kept)
     LakeFile.objects.update(compared_at=now)
     first.pk, first.path, first.compared_at = None, again, now
     first.save(force_insert=True)
@@ -156,7 +157,7 @@ def test_a_broken_flusher_is_caught(now, flush, rules):
 
     flush(flushing.claim(now=now), now)
 
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         rows = connection.execute("SELECT event_id FROM events").fetchall()
     found = EventFacts(
         in_lake=Counter(UUID(event_id) for (event_id,) in rows),

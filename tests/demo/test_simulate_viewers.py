@@ -16,10 +16,11 @@ from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
 from ads.models import Reward
-from analytics import flushing, lake, retention, sources
-from analytics.local_days import Period
+from analytics.lake import flushing, reading
 from analytics.models import EventBatch, QuarantinedEvent
-from analytics.retention import Mode
+from analytics.reports import retention, sources
+from analytics.reports.local_days import Period
+from analytics.reports.retention import Mode
 from catalog import feed
 from catalog.models import FeedDecision
 from config import clock
@@ -91,7 +92,7 @@ def test_what_they_did_is_what_the_service_has():
     assert counts.events_quarantined == QuarantinedEvent.objects.count()
     accepted = {event["event_id"]: (viewer, at) for viewer, at, event in _accepted(sent)}
     assert len(accepted) == counts.events_accepted - counts.events_repeated
-    with lake.connection() as opened:
+    with reading.connection() as opened:
         rows = opened.execute("SELECT event_id, viewer_id, occurred_at FROM events").fetchall()
     assert {row[0]: (row[1], row[2].replace(tzinfo=UTC)) for row in rows} == accepted
     assert len(rows) == len(accepted)

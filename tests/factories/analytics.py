@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from analytics.models import RankingSnapshot
-from analytics.ranking import VERSION, Horizon, Ranking
+from analytics.ranking.ranking import VERSION, Horizon, Ranking
 
 
 def publish_empty_rankings(*, now: datetime) -> None:

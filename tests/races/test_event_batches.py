@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from analytics import inbox
+from analytics.intake import inbox
 from analytics.models import EventBatch, QuarantinedEvent
 from tests.factories.events import app_open, body
 

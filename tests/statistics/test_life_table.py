@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analytics import survival
-from analytics.survival import Point, Step
+from analytics.reports import survival
+from analytics.reports.survival import Point, Step
 from tests.proof import Proof
 
 CURVES = 2000

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analytics import posterior
-from analytics.posterior import Counts
+from analytics.ranking import posterior
+from analytics.ranking.posterior import Counts
 from tests.proof import Proof
 
 TITLES = 200

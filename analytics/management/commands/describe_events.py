@@ -9,8 +9,8 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analytics.events import TYPES, AppContext, Event, PlaybackEvent
-from analytics.verdicts import MEANINGS
+from analytics.intake.events import TYPES, AppContext, Event, PlaybackEvent
+from analytics.intake.verdicts import MEANINGS
 from config.openapi import describe_choices
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "events.md"

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analytics import definitions
-from analytics.definitions import Definition
+from analytics.reports import definitions
+from analytics.reports.definitions import Definition
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "analytics.md"
 

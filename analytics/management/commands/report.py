@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.text import Text
 
-from analytics import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
-from analytics.local_days import Period
-from analytics.reports import Report
-from analytics.retention import FirstOpenFilter, Mode
-from analytics.tables import Cell, Table
+from analytics.reports import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
+from analytics.reports.local_days import Period
+from analytics.reports.report import Report
+from analytics.reports.retention import FirstOpenFilter, Mode
+from analytics.reports.tables import Cell, Table
 from catalog.models import Series
 from config import clock
 from config.problems import NotFound

@@ -8,10 +8,10 @@ from operator import itemgetter
 
 import msgspec
 
-from analytics import definitions, local_days
-from analytics.local_days import Period
-from analytics.reports import Report, heading, share
-from analytics.sources import Source
+from analytics.reports import definitions, local_days
+from analytics.reports.local_days import Period
+from analytics.reports.report import Report, heading, share
+from analytics.reports.sources import Source
 
 
 class Mode(StrEnum):

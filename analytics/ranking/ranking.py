@@ -11,10 +11,11 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from analytics import caps, definitions, posterior, privacy, thompson
-from analytics.posterior import Counts, Draws, Prior
-from analytics.reports import Report, heading
-from analytics.sources import Source
+from analytics.ranking import caps, posterior, privacy, thompson
+from analytics.ranking.posterior import Counts, Draws, Prior
+from analytics.reports import definitions
+from analytics.reports.report import Report, heading
+from analytics.reports.sources import Source
 
 #: Names the definition and the arithmetic: another of either is another version.
 VERSION = "net_revenue_per_start/1"

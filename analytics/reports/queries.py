@@ -1,4 +1,4 @@
-"""Named queries: one `.sql` file each in analytics/sql, in DuckDB's dialect.
+"""Named queries: one `.sql` file each in the folder sql, in DuckDB's dialect.
 
 A file starts with `-- name:` and a line that says what it answers. Values are bound, never
 formatted in.

@@ -18,7 +18,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Raw
 
-from analytics.events import AppContext, Moment
+from analytics.intake.events import AppContext, Moment
 from config.bodies import RequestShape
 from config.problems import MalformedBody
 

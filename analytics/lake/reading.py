@@ -5,14 +5,14 @@ The manifest says what is in the lake, never the folder.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from django.db.models import Min
 
-from analytics import engine, lake_files, repeats
-from analytics.lake_schema import EVENT_SCHEMA, MOMENT
+from analytics.lake import engine, file_store, repeats
+from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 
 if TYPE_CHECKING:
@@ -28,14 +28,9 @@ _COLUMNS = ", ".join(EVENT_SCHEMA.names)
 _NOTHING = ", ".join(f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field in EVENT_SCHEMA)
 
 
-def files(*, first_day: date | None = None, last_day: date | None = None) -> Sequence[LakeFile]:
-    """The lake's files with events of the UTC days from `first_day` to `last_day`, both included."""
-    found = LakeFile.objects.filter(retired_at=None).order_by("id")
-    if first_day is not None:
-        found = found.filter(day__gte=first_day)
-    if last_day is not None:
-        found = found.filter(day__lte=last_day)
-    return list(found)
+def live_files() -> Sequence[LakeFile]:
+    """The files that the lake is made of now."""
+    return list(LakeFile.objects.filter(retired_at=None).order_by("id"))
 
 
 def watermark(*, now: datetime) -> datetime:
@@ -50,21 +45,16 @@ def watermark(*, now: datetime) -> datetime:
 
 
 @contextmanager
-def connection(
-    *, first_day: date | None = None, last_day: date | None = None
-) -> Iterator["DuckDBPyConnection"]:
+def connection() -> Iterator["DuckDBPyConnection"]:
     """A DuckDB connection with a view `events`, in which each event is exactly once.
 
-    Given days, the view has only what `files` answers for them. The connection reads nothing but
-    the lake, and its settings are locked. Moments are TIMESTAMP in UTC.
+    The connection reads nothing but the lake, and its settings are locked. Moments are TIMESTAMP in
+    UTC.
     """
-    # All files, whatever the days: an event that is repeated may count in another day's.
-    present = files()
-    days = {file.id for file in files(first_day=first_day, last_day=last_day)}
-    wanted = [file for file in present if file.id in days]
-    with engine.opened([lake_files.local_path(file.path) for file in present]) as opened:
+    present = live_files()
+    with engine.opened([file_store.local_path(file.path) for file in present]) as opened:
         repeating = _hide_repeats(opened, present)
-        opened.execute(f"CREATE VIEW events AS {_events(wanted, repeating)}")
+        opened.execute(f"CREATE VIEW events AS {_events(present, repeating)}")
         yield opened
 
 
@@ -74,7 +64,7 @@ def _hide_repeats(opened: "DuckDBPyConnection", present: Sequence[LakeFile]) -> 
     on_record = RepeatedEvent.objects.values_list("file_id", "event_id")
     new = [file for file in present if file.compared_at is None]
     found = [(file.id, event_id) for file, event_id in repeats.find(opened, new=new, files=present)]
-    paths = {file.id: str(lake_files.local_path(file.path)) for file in present}
+    paths = {file.id: str(file_store.local_path(file.path)) for file in present}
     hidden = [(file_id, event_id) for file_id, event_id in {*on_record, *found} if file_id in paths]
     named = [(paths[file_id], str(event_id)) for file_id, event_id in hidden]
     opened.register("repeats", engine.repeats_table(named))
@@ -83,8 +73,8 @@ def _hide_repeats(opened: "DuckDBPyConnection", present: Sequence[LakeFile]) -> 
 
 def _events(wanted: Sequence[LakeFile], repeating: set[int]) -> str:
     """The view: files without repeats as they are, the others without what does not count."""
-    plain = [lake_files.local_path(file.path) for file in wanted if file.id not in repeating]
-    mixed = [lake_files.local_path(file.path) for file in wanted if file.id in repeating]
+    plain = [file_store.local_path(file.path) for file in wanted if file.id not in repeating]
+    mixed = [file_store.local_path(file.path) for file in wanted if file.id in repeating]
     parts = []
     if plain:
         parts.append(f"SELECT {_COLUMNS} FROM read_parquet({engine.path_list(plain)})")  # noqa: S608

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 
-from analytics import cuts, definitions, survival
-from analytics.cuts import Cut
-from analytics.reports import Report, heading
-from analytics.sources import Source
-from analytics.survival import Point, Step
+from analytics.reports import cuts, definitions, survival
+from analytics.reports.cuts import Cut
+from analytics.reports.report import Report, heading
+from analytics.reports.sources import Source
+from analytics.reports.survival import Point, Step
 from catalog.models import Beat
 
 _OUTCOMES = (

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from analytics import definitions
-from analytics.reports import Report, heading, share
-from analytics.sources import Source
+from analytics.reports import definitions
+from analytics.reports.report import Report, heading, share
+from analytics.reports.sources import Source
 
 #: Start to paywall, paywall to unlock, unlock to watching: only then is a starter counted.
 MATURE_AFTER = timedelta(days=7) + timedelta(hours=24) + timedelta(hours=24)

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 import pyarrow as pa
 from django.db import transaction
 
-from analytics import engine, lake_files, written_files
-from analytics.lake_schema import EVENT_SCHEMA
+from analytics.lake import engine, file_store, writing
+from analytics.lake.schema import EVENT_SCHEMA
 from analytics.models import LakeFile, RepeatedEvent
 
 #: A file of at least half as many rows is left as it is.
@@ -44,7 +44,7 @@ def delete_retired(*, now: datetime) -> int:
     gone = LakeFile.objects.filter(retired_at__lte=now - KEPT_RETIRED).order_by("retired_at")
     files = list(gone[:DELETED_AT_ONCE])
     for file in files:
-        lake_files.delete(file.path)
+        file_store.delete(file.path)
     ids = [file.id for file in files]
     with transaction.atomic(durable=True):
         RepeatedEvent.objects.filter(file__in=ids).delete()
@@ -81,7 +81,7 @@ def _merge(day: date, files: Sequence[LakeFile], *, now: datetime) -> int:
     rows = _rows(files, repeated)
     name = hashlib.sha256("\n".join(file.path for file in files).encode()).hexdigest()[:32]
     path = f"events/day={day}/merged-{name}.parquet"
-    written = written_files.write(path, day, rows) if rows.num_rows else None
+    written = writing.write(path, day, rows) if rows.num_rows else None
     ids = [file.id for file in files]
     with transaction.atomic(durable=True):
         held = LakeFile.objects.filter(id__in=ids, retired_at=None).order_by("id")
@@ -98,14 +98,14 @@ def _merge(day: date, files: Sequence[LakeFile], *, now: datetime) -> int:
 
 def _repeated(files: Sequence[LakeFile]) -> set[tuple[str, str]]:
     """Path and id of the events in these files that do not count."""
-    paths = {file.id: str(lake_files.local_path(file.path)) for file in files}
+    paths = {file.id: str(file_store.local_path(file.path)) for file in files}
     rows = RepeatedEvent.objects.filter(file__in=paths).values_list("file_id", "event_id")
     return {(paths[file_id], str(event_id)) for file_id, event_id in rows}
 
 
 def _rows(files: Sequence[LakeFile], repeated: set[tuple[str, str]]) -> pa.Table:
     """All rows that count, in the lake's order."""
-    paths = [lake_files.local_path(file.path) for file in files]
+    paths = [file_store.local_path(file.path) for file in files]
     statement = _ROWS.format(columns=", ".join(EVENT_SCHEMA.names), paths=engine.path_list(paths))
     with engine.opened(paths) as connection:
         connection.register("repeats", engine.repeats_table(repeated))

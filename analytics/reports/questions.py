@@ -7,10 +7,9 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from analytics.events import OptionalName
-from analytics.local_days import Period
-from analytics.ranking import Horizon
-from analytics.retention import Mode
+from analytics.intake.events import OptionalName
+from analytics.reports.local_days import Period
+from analytics.reports.retention import Mode
 from config.bodies import RequestShape
 from viewers.models import Platform
 
@@ -58,9 +57,3 @@ class RevenueQuery(ReportQuery):
     since: date | UnsetType = UNSET
     until: date | UnsetType = UNSET
     series_id: UUID | UnsetType = UNSET
-
-
-class RankingsQuery(RequestShape):
-    """How long after its start a viewer's revenue counts."""
-
-    horizon: Horizon = Horizon.WEEK

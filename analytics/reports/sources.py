@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from django.conf import settings
 
-from analytics import facts, lake, local_days, queries
-from analytics.lake_schema import MOMENT
+from analytics.lake import reading
+from analytics.lake.schema import MOMENT
+from analytics.reports import facts, local_days, queries
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -26,7 +27,7 @@ SHIFTS_KNOWN_AHEAD = timedelta(days=400)
 class Source:
     """Events and facts up to the watermark, days by the zone.
 
-    The connection has a view `events` and the tables of `analytics.facts`.
+    The connection has a view `events` and the tables of `analytics.reports.facts`.
     """
 
     connection: "DuckDBPyConnection"
@@ -45,7 +46,7 @@ class Source:
 @contextmanager
 def opened(*, now: datetime) -> Iterator[Source]:
     """Lake and ledger as they are at `now`, up to the moment until which the lake is complete."""
-    with _with_facts(watermark=lake.watermark(now=now)) as source:
+    with _with_facts(watermark=reading.watermark(now=now)) as source:
         yield source
 
 
@@ -58,7 +59,7 @@ def ledger(*, now: datetime) -> Iterator[Source]:
 
 @contextmanager
 def _with_facts(*, watermark: datetime) -> Iterator[Source]:
-    with lake.connection() as connection:
+    with reading.connection() as connection:
         source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
         for name, table in facts.tables().items():
             source.register(name, table)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from analytics.sources import Source
+from analytics.reports.sources import Source
 from catalog.models import Episode
 from payments import pricing
 from payments.models import PriceVersion

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from analytics.verdicts import EventVerdict
+from analytics.intake.verdicts import EventVerdict
 from config.bodies import AnswerShape
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from functools import singledispatch
 
-from analytics.beats import BeatReport, BeatRow, Booked, VersionBeats
-from analytics.funnels import FunnelReport, FunnelRow
-from analytics.reports import Report
-from analytics.retention import RetentionReport
-from analytics.revenue import Revenue, RevenueReport
+from analytics.reports.beats import BeatReport, BeatRow, Booked, VersionBeats
+from analytics.reports.funnels import FunnelReport, FunnelRow
+from analytics.reports.report import Report
+from analytics.reports.retention import RetentionReport
+from analytics.reports.revenue import Revenue, RevenueReport
 
 Cell = str | int | float | date | None
 

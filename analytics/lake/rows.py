@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
 
-from analytics import batches
-from analytics.events import AppContext
-from analytics.lake_schema import EVENT_SCHEMA, MOMENT
+from analytics.intake import batches
+from analytics.intake.events import AppContext
+from analytics.intake.stored_events import UUID_CHARACTERS, batch_decoder, canonical, event_decoder
+from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch
-from analytics.stored_events import UUID_CHARACTERS, batch_decoder, canonical, event_decoder
 from config.problems import MalformedBody
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from analytics import engine, lake_files
+from analytics.lake import engine, file_store
 from analytics.models import LakeFile, RepeatedEvent
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def find(
     if not new:
         return []
     among = rivals(new, files)
-    paths = [lake_files.local_path(file.path) for file in among]
+    paths = [file_store.local_path(file.path) for file in among]
     statement = _REPEATS.format(
         all_paths=engine.path_list(paths),
-        new_paths=engine.path_list([lake_files.local_path(file.path) for file in new]),
+        new_paths=engine.path_list([file_store.local_path(file.path) for file in new]),
     )
     by_path = dict(zip(map(str, paths), among, strict=True))
     found = connection.execute(statement).fetchall()
@@ -75,7 +75,7 @@ def _settle_some(*, now: datetime) -> int:
     if not new:
         return 0
     among = rivals(new, files)
-    with engine.opened([lake_files.local_path(file.path) for file in among]) as connection:
+    with engine.opened([file_store.local_path(file.path) for file in among]) as connection:
         found = find(connection, new=new, files=among)
     involved = {file.id for file in new} | {file.id for file, _ in found}
     with transaction.atomic(durable=True):

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from analytics.beats import BeatReport, BeatRow, VersionBeats
-from analytics.definitions import Definition
-from analytics.ranking import Floors
+from analytics.ranking.ranking import Floors
+from analytics.reports.beats import BeatReport, BeatRow, VersionBeats
+from analytics.reports.definitions import Definition
 
 
 class BeatFeedback(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from analytics.definitions import Definition
-from analytics.sources import ENGINE, Source
+from analytics.reports.definitions import Definition
+from analytics.reports.sources import ENGINE, Source
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from django.db import connection
 
-from analytics.lake_schema import MOMENT
+from analytics.lake.schema import MOMENT
 
 #: What opened episodes: by coins, with the value they carried, or by an ad, with what it earned.
 UNLOCKS = pa.schema(

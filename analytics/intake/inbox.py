@@ -16,10 +16,10 @@ import msgspec
 from django.db import connection
 from django.db.models import Count, Min, QuerySet, Sum
 
-from analytics import batches, verdicts
-from analytics.batches import Batch
+from analytics.intake import batches, verdicts
+from analytics.intake.batches import Batch
+from analytics.intake.verdicts import EVENT_BYTES, Code, EventVerdict
 from analytics.models import EventBatch, Flush, QuarantinedEvent
-from analytics.verdicts import EVENT_BYTES, Code, EventVerdict
 from config.problems import Problem
 
 KEPT_BATCHES = timedelta(hours=24)
@@ -155,7 +155,7 @@ def health(*, now: datetime) -> Health:
         flushed_events_last_hour=hour.aggregate(total=Sum("event_count", default=0))["total"],
         quarantined_last_day=dict(by_code),
         lapsed_flushes=Flush.objects.filter(finished_at=None, leased_until__lte=now).count(),
-        last_flush_ago=last and last.finished_at and now - last.finished_at,
+        last_flush_ago=now - last.finished_at if last and last.finished_at else None,
     )
 
 

@@ -10,10 +10,12 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from ads.models import Reward
-from analytics import caps, lake, ranking, sources
+from analytics.lake import reading
 from analytics.models import LakeFile, RankingSnapshot
-from analytics.ranking import VERSION, Floors, Horizon
-from analytics.sources import Source
+from analytics.ranking import caps, ranking
+from analytics.ranking.ranking import VERSION, Floors, Horizon
+from analytics.reports import sources
+from analytics.reports.sources import Source
 from catalog import feed
 from config.problems import Problem
 from payments.models import Unlock
@@ -52,7 +54,7 @@ def refresh(*, now: datetime) -> Sequence[RankingSnapshot]:
     RANKING_SECONDS old; without anything new, an hour. While another worker is at it, nothing is
     due: the sweeper rings more often than a large lake is read.
     """
-    watermark = lake.watermark(now=now)
+    watermark = reading.watermark(now=now)
     with _alone() as is_alone:
         # Noted before anything is read: what comes in between is new to the next ranking.
         basis = _basis()

@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analytics.tables import Cell, Table
+    from analytics.reports.tables import Cell, Table
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 

@@ -12,8 +12,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw
 
-from analytics.batches import Batch
-from analytics.events import TYPES, AnyEvent, PlaybackEvent, PlaybackProgress
+from analytics.intake.batches import Batch
+from analytics.intake.events import TYPES, AnyEvent, PlaybackEvent, PlaybackProgress
 from catalog import playback_sessions
 from catalog.playback_sessions import PlaybackSessionForged
 from config.bodies import AnswerShape

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.core.files.base import ContentFile
 
-from analytics import lake_files
+from analytics.lake import file_store
 from analytics.models import LakeFile
 
 #: Small enough that a reader of one series skips most of a file.
@@ -59,7 +59,7 @@ def write(path: str, day: date, table: pa.Table) -> WrittenFile:
         use_dictionary=[name for name in table.column_names if name != "event_id"],
     )
     content = sink.getvalue()
-    lake_files.storage().save(path, ContentFile(content))
+    file_store.storage().save(path, ContentFile(content))
     first_at, last_at = _ends(table["occurred_at"])
     first_id, last_id = _ends(table["event_id"])
     return WrittenFile(

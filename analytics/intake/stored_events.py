@@ -1,6 +1,6 @@
 """Reading events back from the inbox, where each was judged before.
 
-The same members as in `analytics.events`, read with less: an id stays the text that it is, and no
+The same members as in `analytics.intake.events`, read with less: an id stays the text that it is, and no
 garbage collector looks at what has no references. A flush reads four times as many so.
 """
 
@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from analytics.events import TYPES, AppContext
+from analytics.intake.events import TYPES, AppContext
 from config.bodies import RequestShape
 
 #: How long an id is as RFC 9562 writes it; without its hyphens it is taken, too.

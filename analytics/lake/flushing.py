@@ -17,11 +17,11 @@ import pyarrow as pa
 from django.conf import settings
 from django.db import transaction
 
-from analytics import written_files
-from analytics.lake_rows import Rows, Unreadable
+from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
+from analytics.lake import writing
+from analytics.lake.rows import Rows, Unreadable
+from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
-from analytics.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.written_files import WrittenFile
 
 BATCHES_PER_FLUSH = 1000
 
@@ -72,7 +72,7 @@ def write(claim: Claim) -> Written:
     for batch in batches.order_by("received_at", "batch_id", "id"):
         rows.add(batch)
     files = [
-        written_files.write(f"events/day={day}/{claim.flush_id}.parquet", day, table)
+        writing.write(f"events/day={day}/{claim.flush_id}.parquet", day, table)
         for day, table in _by_day(rows.table())
     ]
     return Written(claim, files, rows.duplicate_count, rows.unreadable)

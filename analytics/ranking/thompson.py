@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.posterior import DRAWS, Draws
+from analytics.ranking.posterior import DRAWS, Draws
 
 #: What is spread evenly, so that every candidate may be drawn and its propensity is never 0.
 EXPLORATION = 0.05

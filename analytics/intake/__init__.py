@@ -1,0 +1,1 @@
+"""Events in: what apps report, judged one by one, and durable before it is acknowledged."""

@@ -1,0 +1,1 @@
+"""What analysts read: definitions, queries over lake and ledger, and the figures they make."""
