@@ -4,7 +4,8 @@ The query ends in `&signature=...&key_id=...`. The signature is ECDSA P-256 over
 before that, *percent-decoded* and with `+` as a space. So it covers the text and not its division
 into parameters: `custom_data=x%26user_id%3Dy` and `custom_data=x&user_id=y` share a signature. What
 follows the verification leaves one way to read a signed text: known names, each once, in AdMob's
-alphabetical order, and no `&` or `=` inside a value that we use.
+alphabetical order, and no `&` or `=` inside any value. An app's ids are its viewers' to choose: one
+value that takes more would let a viewer move the others' ends.
 """
 
 import base64
@@ -12,7 +13,6 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -43,17 +43,19 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MILLISECONDS = re.compile(r"[1-9][0-9]{12}")  # from 2001 to 2286
 
-#: Every parameter before the signature, and what its value must be where it is used. The two of the
-#: reward are the ad unit's settings in the console: nothing is granted by them.
-_SHAPES: Mapping[str, re.Pattern[str] | None] = {
+_UNDIVIDED = re.compile(r"[^&=]*")
+
+#: Every parameter before the signature, and what its value must be. The two of the reward are the ad
+#: unit's settings in the console: nothing is granted by them.
+_SHAPES: Mapping[str, re.Pattern[str]] = {
     "ad_network": re.compile(r"[0-9A-Za-z_.-]{1,64}"),
     "ad_unit": re.compile(r"[0-9A-Za-z_.-]{1,100}"),
-    "custom_data": None,
-    "reward_amount": None,
-    "reward_item": None,
+    "custom_data": _UNDIVIDED,
+    "reward_amount": re.compile(r"[0-9]{1,9}"),
+    "reward_item": _UNDIVIDED,
     "timestamp": _MILLISECONDS,
     "transaction_id": re.compile(r"[0-9A-Za-z_-]{1,100}"),
-    "user_id": None,
+    "user_id": _UNDIVIDED,
 }
 _REQUIRED = ("ad_network", "ad_unit", "timestamp", "transaction_id")
 
@@ -91,7 +93,6 @@ class AdMobAdapter:
             ad_unit=values["ad_unit"],
             custom_data=custom_data,
             user_id=user_id,
-            happened_at=datetime.fromtimestamp(int(values["timestamp"]) / 1000, UTC),
             is_probe=is_probe,
         )
 
@@ -150,8 +151,8 @@ def _values(content: str) -> Mapping[str, str]:
     if missing := set(_REQUIRED) - set(names):
         raise NetworkError(f"missing parameters: {sorted(missing)}", Fault.MALFORMED)
     values = {name: unquote_plus(value) for name, _, value in pairs}
-    for name, shape in _SHAPES.items():
-        if shape is not None and not shape.fullmatch(values.get(name, "")):
+    for name, value in values.items():
+        if not _SHAPES[name].fullmatch(value):
             raise NetworkError(f"{name} is not what AdMob sends", Fault.MALFORMED)
     return values
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -44,7 +43,6 @@ class SignedReward:
     ad_unit: str
     custom_data: str
     user_id: str
-    happened_at: datetime
     is_probe: bool
 
 

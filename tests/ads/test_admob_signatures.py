@@ -8,7 +8,6 @@ import json
 import re
 import string
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -34,7 +33,6 @@ ADAPTER = AdMobAdapter(keys_url="")
 GOOGLE = ADAPTER.keys(ADAPTER.document)
 NETWORK = FakeAdNetwork(ec.derive_private_key(1914, ec.SECP256R1()), key_id=7)
 OURS = ADAPTER.keys(NETWORK.document())
-NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 HONEST = (
     "ad_network=5450213213286189855&ad_unit=1234567890&custom_data=session&reward_amount=1"
     "&reward_item=Episode&timestamp=1773489600000&transaction_id=abc123&user_id=viewer"
@@ -62,7 +60,6 @@ def test_verifies_what_google_signed(query: str) -> None:
     reward = ADAPTER.verify(query, GOOGLE)
 
     assert f"transaction_id={reward.transaction_id}&" in query
-    assert f"timestamp={int(reward.happened_at.timestamp() * 1000)}&" in query
     # The console's trials, and an app that hands over no ids: none of them is for a viewer of ours.
     assert reward.is_probe
 
@@ -73,7 +70,6 @@ def test_reads_what_it_verified() -> None:
         ad_unit="1234567890",
         custom_data="session",
         user_id="viewer",
-        happened_at=NOW,
         is_probe=False,
     )
 
@@ -157,6 +153,26 @@ def test_refuses_parameters_that_hide_inside_another(hidden: str) -> None:
     assert fault(query) is Fault.MALFORMED
 
 
+@pytest.mark.parametrize("swallows", ["reward_amount", "reward_item"])
+def test_refuses_a_transaction_that_the_viewer_made_up(swallows: str) -> None:
+    """Who chooses the app's user id signs by it what they like; the true end hides before theirs."""
+    chosen = f"x&timestamp=1773489600001&transaction_id=I-CHOSE-THIS&user_id={'a' * 32}"
+    if swallows == "reward_amount":
+        chosen = f"x&reward_item=Episode&{chosen[2:]}"
+    true = HONEST.replace("=viewer", f"={chosen}")
+    query = NETWORK.sign(true)
+    head, _, rest = true.partition(f"&{swallows}=")
+    last = "&reward_item=" if swallows == "reward_amount" else "&timestamp="
+    hidden, _, made_up = rest.rpartition(last)
+    redivided = query.replace(true, f"{head}&{swallows}={quote(hidden, safe='')}{last}{made_up}")
+
+    assert redivided != query
+    assert "&transaction_id=I-CHOSE-THIS&" in authentic(redivided, OURS)
+    assert "&transaction_id=abc123&" not in authentic(redivided, OURS)
+    assert fault(redivided) is Fault.MALFORMED
+    assert fault(query) is Fault.MALFORMED
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -172,6 +188,10 @@ def test_refuses_parameters_that_hide_inside_another(hidden: str) -> None:
         HONEST.replace("=abc123", "="),
         HONEST.replace("=abc123", "=" + "a" * 101),
         HONEST.replace("=abc123", "=a b"),
+        HONEST.replace("amount=1", "amount="),
+        HONEST.replace("amount=1", "amount=-1"),
+        HONEST.replace("amount=1", "amount=" + "1" * 10),
+        HONEST.replace("=Episode", "=One=1"),
         HONEST.replace("1773489600000", "0"),
         HONEST.replace("1773489600000", "-1773489600000"),
         HONEST.replace("1773489600000", "9" * 14),
