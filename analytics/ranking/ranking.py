@@ -135,12 +135,11 @@ def table(*, standing: Standing, source: Source, currency: str, floors: Floors) 
     titles = standing.titles
     few_viewers = {n for n, title in enumerate(titles) if 0 < title.counts.starts < floors.viewers}
     few_payers = {n for n, title in enumerate(titles) if title.payers < floors.payers}
-    no_starts = privacy.untold([t.counts.starts for t in titles], too_small=few_viewers)
-    no_revenue = privacy.untold(
-        # Ads earn of viewers who pay nothing.
-        [title.payers or int(title.revenue_micros > 0) for title in titles],
-        too_small=no_starts | few_payers,
-    )
+    starters = [title.counts.starts for title in titles]
+    # Ads earn of viewers who pay nothing.
+    earners = [title.payers or int(title.revenue_micros > 0) for title in titles]
+    no_starts = privacy.untold(starters, too_small=few_viewers)
+    no_revenue = privacy.untold(earners, too_small=no_starts | few_payers)
     rows = [
         _row(
             standing,
@@ -167,11 +166,9 @@ def table(*, standing: Standing, source: Source, currency: str, floors: Floors) 
         horizon=standing.horizon,
         currency=currency,
         titles=sorted(rows, key=_order),
-        total_starts=None
-        if privacy.tells(len(titles), no_starts)
-        else sum(title.counts.starts for title in titles),
+        total_starts=None if privacy.tells(starters, no_starts) else sum(starters),
         total_revenue_micros=None
-        if privacy.tells(len(titles), no_revenue)
+        if privacy.tells(earners, no_revenue)
         else sum(title.revenue_micros for title in titles),
     )
 

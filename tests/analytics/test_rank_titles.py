@@ -251,29 +251,60 @@ def test_a_title_nobody_started_is_told_by_its_prior_if_enough_taught_it(
     assert (unstarted.mean_micros is not None) is is_told
 
 
-def test_a_single_untold_row_takes_the_next_smallest_with_it() -> None:
-    assert privacy.untold([9, 80, 60, 70], too_small={0}) == {0, 2}
-    assert privacy.untold([9, 8, 60], too_small={0, 1}) == {0, 1}
-    assert privacy.untold([90, 80], too_small=set()) == frozenset()
-    assert privacy.untold([9], too_small={0}) == {0}
-    assert privacy.untold([0, 80, 60], too_small={0}) == {0}
-    assert privacy.tells(1, {0})
-    assert not privacy.tells(2, {0, 1})
-
-
-@settings(max_examples=200, deadline=None)
-@given(
-    sizes=st.lists(st.integers(0, 120), max_size=8),
-    minimum=st.integers(1, 60),
+@pytest.mark.parametrize(
+    ("sizes", "too_small", "untold", "tells"),
+    [
+        ([9, 80, 60, 70], {0}, {0, 2}, False),
+        ([9, 8, 60], {0, 1}, {0, 1}, False),
+        ([90, 80], set(), set(), False),
+        ([0, 80, 60], {0}, {0}, False),
+        # A 0 is no company, whether it is untold itself or not.
+        ([12, 1, 0], {1, 2}, {0, 1, 2}, False),
+        ([60, 1, 0], {1}, {0, 1}, False),
+        ([9], {0}, {0}, True),
+        ([0, 9, 0], {0, 1, 2}, {0, 1, 2}, True),
+    ],
 )
-def test_no_total_less_what_is_told_leaves_a_single_row(sizes: list[int], minimum: int) -> None:
-    small = {place for place, size in enumerate(sizes) if size < minimum}
+def test_a_single_untold_row_takes_the_next_smallest_with_it_or_else_the_total(
+    sizes: list[int], too_small: set[int], untold: set[int], tells: bool
+) -> None:
+    assert privacy.untold(sizes, too_small=too_small) == untold
+    assert privacy.tells(sizes, untold) is tells
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    sizes=st.lists(st.one_of(st.just(0), st.integers(0, 120)), max_size=8),
+    minimum=st.integers(1, 60),
+    tells_zeros=st.booleans(),
+)
+def test_no_total_less_what_is_told_leaves_a_single_row(
+    sizes: list[int], minimum: int, tells_zeros: bool
+) -> None:
+    small = {
+        place for place, size in enumerate(sizes) if size < minimum and (size or not tells_zeros)
+    }
 
     untold = privacy.untold(sizes, too_small=small)
 
     assert small <= untold
-    alone = sizes[next(iter(untold))] if len(untold) == 1 else 0
-    assert alone == 0 or privacy.tells(len(sizes), untold)
+    told = sum(size for place, size in enumerate(sizes) if place not in untold)
+    hidden = {sizes[place] for place in untold if sizes[place]}
+    assert privacy.tells(sizes, untold) or sum(sizes) - told not in hidden
+
+
+def test_a_payer_is_not_told_by_the_total_beside_titles_that_nobody_paid_for() -> None:
+    rows, unlocks = _crowd(60, 12)
+    others, single = _crowd(60, 1, series=TWO)
+    unpaid, _ = _crowd(60, 0, series=DRAFT)
+
+    with _standing(
+        rows + others + unpaid, unlocks + single, watermark=START + DAY, floors=FLOORS
+    ) as (_, table):
+        told = sum(row.revenue_micros or 0 for row in table.titles)
+
+    assert table.total_revenue_micros == 13 * 10**6
+    assert table.total_revenue_micros - told == 13 * 10**6
 
 
 @settings(max_examples=100, deadline=None)
