@@ -13,10 +13,10 @@ READY := $(VENV)/.ready
 OFFLINE := APP_MODE=test DATA_DIR=.data/check DATABASE_URL=postgresql:///none REDIS_URL=redis://none CACHE_URL=redis://none/1
 TEST_FLAGS ?=
 
-.PHONY: help setup demo run worker sweep test prove check smoke bench openapi lock clean
+.PHONY: help setup demo run worker sweep test prove check smoke bench screenshots openapi lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Make the virtual environment with the locked dependencies
 
@@ -59,6 +59,9 @@ smoke: $(READY) ## Walk the whole journey over HTTP on a private instance
 
 bench: $(READY) ## Measure; one `name value unit` line each
 	@"$(BIN)/python" -m tests.benchmarks
+
+screenshots: $(READY) ## Take the pictures under docs/screenshots, of a demo that runs
+	@APP_MODE=demo "$(BIN)/python" -m tests.browser.screenshots
 
 openapi: $(READY) ## Write docs/openapi.yaml
 	@$(OFFLINE) "$(BIN)/python" manage.py write_openapi

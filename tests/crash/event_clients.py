@@ -1,28 +1,23 @@
-"""Clients that report events and never give up: the same bytes, until they are answered."""
+"""Clients that report events, in batches that stay the same bytes."""
 
-import http.client
-import itertools
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
 
 from config import clock
-from tests.crash.clients import ANSWER_SECONDS, SETTLE_SECONDS
+from tests.crash import crowd
+from tests.crash.crowd import Client, Connection, Crowd
 from tests.crash.event_journal import EventJournal, Report, SentBatch
 from tests.crash.seed import Population, SeededViewer
 from tests.factories.events import app_open, batch
 
 CLIENTS = 6
-_REST_SECONDS = 0.02
-_PAUSE_SECONDS = 0.05
+
+EventLoad = Crowd[SentBatch, SentBatch]
 
 
 def batches(viewer: SeededViewer, *, size: int, chance: random.Random) -> Iterator[SentBatch]:
@@ -43,142 +38,46 @@ def batches(viewer: SeededViewer, *, size: int, chance: random.Random) -> Iterat
         yield SentBatch(UUID(whole["batch_id"]), viewer.id, msgspec.json.encode(whole).decode())
 
 
-class EventConnection:
-    """A client's side of HTTP: keeps one connection, and opens another when that is broken."""
+class Reporting(Connection[SentBatch]):
+    """Hands batches in, in their viewers' names."""
 
     def __init__(self, population: Population, *, port: int) -> None:
+        super().__init__(port=port)
         self._tokens = {viewer.id: viewer.token for viewer in population.viewers}
-        self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
-        self.unexpected: list[str] = []
-        self.last_failure = ""
 
-    def close(self) -> None:
-        """Close what is open."""
-        self._http.close()
-
-    def report(self, sent: SentBatch) -> bytes | None:
-        """The body of a 200, or None when it is unknown what became of the batch."""
-        headers = {
-            "Authorization": f"Bearer {self._tokens[sent.viewer_id]}",
-            "Content-Type": "application/json",
-        }
-        try:
-            self._http.request("POST", "/v1/events", body=sent.body.encode(), headers=headers)
-            answer = self._http.getresponse()
-            body = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._http.close()
-            self.last_failure = repr(error)
-            return None
-        if answer.status == 200:
-            return body
-        retry_after = answer.headers["Retry-After"]
-        self.last_failure = f"{answer.status}, Retry-After {retry_after}: {body!r}"
-        if answer.status not in {409, 503} or retry_after is None:
-            self.unexpected.append(self.last_failure)
-        return None
+    def wire(self, request: SentBatch) -> tuple[str, bytes, Mapping[str, str]]:
+        """The same bytes each time."""
+        headers = {"Authorization": f"Bearer {self._tokens[request.viewer_id]}"}
+        return "/v1/events", request.body.encode(), headers
 
 
-class EventLoad:
-    """All clients at work, each in a thread, while the `with` block runs."""
-
-    def __init__(
-        self, population: Population, *, size: int, seed: int, port: int, folder: Path
-    ) -> None:
-        folder.mkdir(parents=True)
-        viewers = population.viewers[:CLIENTS]
-        self._ways = [
-            batches(viewer, size=size, chance=random.Random(f"{seed}-{n}-{folder.name}"))  # noqa: S311
-            for n, viewer in enumerate(viewers)
+def load(population: Population, *, size: int, seed: int, port: int, folder: Path) -> EventLoad:
+    """Everybody who reports, with their journals in a folder."""
+    folder.mkdir(parents=True)
+    return Crowd(
+        [
+            Client(
+                batches(
+                    viewer,
+                    size=size,
+                    chance=random.Random(f"{seed}-{n}-{folder.name}"),  # noqa: S311
+                ),
+                EventJournal(folder / f"client-{n}.jsonl"),
+                Reporting(population, port=port),
+            )
+            for n, viewer in enumerate(population.viewers[:CLIENTS])
         ]
-        self._journals = [EventJournal(folder / f"client-{n}.jsonl") for n in range(len(viewers))]
-        self._connections = [EventConnection(population, port=port) for _ in viewers]
-        self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(len(viewers))
-
-    def __enter__(self) -> Self:
-        work = zip(self._ways, self._journals, self._connections, strict=True)
-        self._working = [self._pool.submit(self._work, *each) for each in work]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopping.set()
-        self._pool.shutdown()
-        for journal, connection in zip(self._journals, self._connections, strict=True):
-            journal.__exit__(None, None, None)
-            connection.close()
-        if error is None:
-            for working in self._working:
-                working.result()
-
-    def acknowledged(self) -> int:
-        """How many batches were acknowledged so far. Raises what ended a client early."""
-        for working in self._working:
-            if working.done():
-                working.result()
-        return sum(journal.acknowledged for journal in self._journals)
-
-    def everybody_again(self) -> Callable[[], bool]:
-        """A condition: every client was acknowledged since this call, and not only once."""
-        before = [journal.acknowledged for journal in self._journals]
-
-        def have_all() -> bool:
-            self.acknowledged()
-            now = [journal.acknowledged for journal in self._journals]
-            return all(after >= first + 2 for first, after in zip(before, now, strict=True))
-
-        return have_all
-
-    def failures(self) -> str:
-        """The last that went wrong for each client."""
-        return "\n".join(filter(None, (each.last_failure for each in self._connections)))
-
-    def unexpected(self) -> list[str]:
-        """Answers that no client should ever see."""
-        return list(itertools.chain.from_iterable(each.unexpected for each in self._connections))
-
-    def _work(
-        self, way: Iterator[SentBatch], journal: EventJournal, connection: EventConnection
-    ) -> None:
-        for sent in way:
-            journal.intend(sent)
-            while (body := connection.report(sent)) is None:
-                if self._stopping.wait(_PAUSE_SECONDS):
-                    return
-            journal.acknowledge(sent, body)
-            if self._stopping.wait(_REST_SECONDS):
-                return
+    )
 
 
 def report_again(
     reports: Sequence[Report], population: Population, *, port: int, folder: Path
 ) -> None:
-    """Send every batch once more, and note what is answered: unknown outcomes are resolved, and
-    known ones must be answered as they were. Raises AssertionError when one stays unanswered.
-    """
-
-    def ask(number: int) -> None:
-        connection = EventConnection(population, port=port)
-        with EventJournal(folder / f"again-{number}.jsonl") as journal:
-            try:
-                for report in reports[number::CLIENTS]:
-                    journal.acknowledge(report.sent, _insist(connection, report.sent))
-            finally:
-                connection.close()
-        assert not connection.unexpected, connection.unexpected[:5]
-
-    with ThreadPoolExecutor(CLIENTS) as pool:
-        list(pool.map(ask, range(CLIENTS)))
-
-
-def _insist(connection: EventConnection, sent: SentBatch) -> bytes:
-    deadline = time.monotonic() + SETTLE_SECONDS
-    while (body := connection.report(sent)) is None:
-        assert time.monotonic() < deadline, f"no answer: {connection.last_failure}"
-        time.sleep(_PAUSE_SECONDS)
-    return body
+    """Send every batch once more. Raises AssertionError as `crowd.ask_again`."""
+    crowd.ask_again(
+        [report.sent for report in reports],
+        connect=lambda: Reporting(population, port=port),
+        journal=EventJournal,
+        folder=folder,
+        clients=CLIENTS,
+    )

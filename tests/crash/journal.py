@@ -4,15 +4,22 @@ A key is on disk before its request is sent, and an answer before it counts as a
 without an answer stands for a request of unknown outcome: it may have had its effect or not.
 """
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from uuid import UUID, uuid4
 
 import msgspec
+
+from tests.crash import durable_lines
+from tests.crash.durable_lines import DurableLines
+
+
+@dataclass(frozen=True)
+class Errand:
+    """An episode that a viewer wants."""
+
+    viewer_id: UUID
+    episode_id: UUID
 
 
 class Sent(msgspec.Struct, frozen=True, tag="sent"):
@@ -40,46 +47,26 @@ class Call:
     bodies: list[str] = field(default_factory=list)
 
 
-class Journal:
-    """One client's own file; no two clients wait for each other's disk."""
+class Journal(DurableLines):
+    """What one client asks for, and what it is told."""
 
-    def __init__(self, file: Path) -> None:
-        self._descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        self.acknowledged = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        os.close(self._descriptor)
-
-    def intend(self, *, viewer_id: UUID, episode_id: UUID) -> Call:
+    def intend(self, errand: Errand) -> Call:
         """A call with a new key, noted before it is sent."""
-        call = Call(uuid4().hex, viewer_id, episode_id)
-        self._write(Sent(call.key, viewer_id, episode_id))
+        call = Call(uuid4().hex, errand.viewer_id, errand.episode_id)
+        self.write(Sent(call.key, call.viewer_id, call.episode_id))
         return call
 
     def acknowledge(self, call: Call, body: bytes) -> None:
         """Note an answer; only then does it count."""
-        self._write(Acknowledged(call.key, body.decode()))
+        self.write(Acknowledged(call.key, body.decode()))
         self.acknowledged += 1
-
-    def _write(self, line: Sent | Acknowledged) -> None:
-        data = msgspec.json.encode(line) + b"\n"
-        assert os.write(self._descriptor, data) == len(data)
-        os.fsync(self._descriptor)
 
 
 def read(folder: Path) -> list[Call]:
     """Every call in the folder's files, with its answers in no particular order."""
     calls: dict[str, Call] = {}
     answers: list[Acknowledged] = []
-    for line in _lines(folder):
+    for line in durable_lines.read(folder, Sent | Acknowledged):
         if isinstance(line, Sent):
             calls[line.key] = Call(line.key, line.viewer_id, line.episode_id)
         else:
@@ -87,9 +74,3 @@ def read(folder: Path) -> list[Call]:
     for answer in answers:
         calls[answer.key].bodies.append(answer.body)
     return list(calls.values())
-
-
-def _lines(folder: Path) -> Iterator[Sent | Acknowledged]:
-    decoder = msgspec.json.Decoder(Sent | Acknowledged)
-    for file in sorted(folder.rglob("*.jsonl")):
-        yield from decoder.decode_lines(file.read_bytes())

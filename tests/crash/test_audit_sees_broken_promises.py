@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from tests.crash.audit import LOST, Facts, Unlocked, violations
-from tests.crash.journal import Call, Journal, read
+from tests.crash.journal import Call, Errand, Journal, read
 
 VIEWER, PRICE_COINS = uuid4(), 60
 
@@ -93,9 +93,7 @@ def test_an_unlock_that_nobody_asked_for_is_named():
 def test_the_journal_gives_back_every_call_with_its_answers(tmp_path):
     episodes = [uuid4() for _ in range(2)]
     with Journal(tmp_path / "client-1.jsonl") as journal:
-        answered, unknown = (
-            journal.intend(viewer_id=VIEWER, episode_id=episode) for episode in episodes
-        )
+        answered, unknown = (journal.intend(Errand(VIEWER, episode)) for episode in episodes)
         journal.acknowledge(answered, b'{"outcome":"unlocked"}')
     with Journal(tmp_path / "again-1.jsonl") as journal:
         journal.acknowledge(answered, b'{"outcome":"free"}')

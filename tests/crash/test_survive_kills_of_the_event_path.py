@@ -47,7 +47,9 @@ def test_acknowledged_events_count_once_whatever_dies(
     size = FULL_EVENTS_PER_BATCH if proof.is_full else EVENTS_PER_BATCH
     folder, unexpected = tmp_path / "journal", []
     population, port = instance.population, instance.port
-    with EventLoad(population, size=size, seed=proof.seed, port=port, folder=folder) as load:
+    with event_clients.load(
+        population, size=size, seed=proof.seed, port=port, folder=folder
+    ) as load:
         for victim in plan:
             _kill(victim, instance, load, chance)
         while proof.is_full and load.acknowledged() * size < FULL_EVENTS:

@@ -8,7 +8,7 @@ from random import Random
 
 from tests.crash import audit, clients, journal
 from tests.crash.audit import Violation
-from tests.crash.clients import CLIENTS, Load
+from tests.crash.clients import CLIENTS
 from tests.crash.instance import Instance
 from tests.crash.victims import Victim
 
@@ -69,7 +69,9 @@ class Trial:
 
     def _kill_under_load(self, victim: Victim, folder: Path) -> list[Violation]:
         instance = self.instance
-        with Load(instance.population, self._ways, port=instance.port, folder=folder) as load:
+        with clients.load(
+            instance.population, self._ways, port=instance.port, folder=folder
+        ) as load:
             try:
                 instance.wait_until(load.everybody_again(), "every client is at work")
                 time.sleep(self.chance.uniform(0, 0.4))

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import psycopg
 
-from tests.crash.clients import Load
+from tests.crash.crowd import Crowd
 from tests.crash.instance import Instance
 
 IsBack = Callable[[], bool]
-Strike = Callable[[Instance, Load, Random], IsBack]
+Strike = Callable[[Instance, Crowd[Any, Any], Random], IsBack]
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class Victim:
     full_kills: int
 
 
-def kill_postgres(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_postgres(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """The server's first process. The supervisor starts another one, which recovers."""
     before = instance.status().postgres_pid
     _kill(before)
     return lambda: instance.status().postgres_pid not in {None, before} and instance.serves()
 
 
-def kill_postgres_process(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_postgres_process(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """Any process of it but the first, which then ends all others, recovers and starts anew."""
     before = _postgres_processes(instance)
     while True:
@@ -51,7 +52,7 @@ def kill_postgres_process(instance: Instance, load: Load, chance: Random) -> IsB
     return is_back
 
 
-def kill_redis(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_redis(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """Both processes, frozen first: unlocks go on while neither broker nor cache answers."""
     before = instance.status()
     pids = {before.broker_pid, before.cache_pid}
@@ -70,7 +71,7 @@ def kill_redis(instance: Instance, load: Load, chance: Random) -> IsBack:
     return is_back
 
 
-def kill_web_worker(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_web_worker(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """One of the processes that answer requests; the server starts another.
 
     When a replacement dies within its first seconds the server takes it for a crash loop and ends,
@@ -90,7 +91,7 @@ def kill_web_worker(instance: Instance, load: Load, chance: Random) -> IsBack:
     return is_back
 
 
-def kill_web_server(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_web_server(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """The web server's first process, then, as a process manager does, the orphans it left."""
     before = instance.web_workers()
     instance.web.kill_leader()
@@ -100,7 +101,7 @@ def kill_web_server(instance: Instance, load: Load, chance: Random) -> IsBack:
     return lambda: len(instance.web_workers()) == len(before) and instance.serves()
 
 
-def kill_task_worker(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_task_worker(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """The task worker's first process and what it left."""
     instance.worker.kill_leader()
     time.sleep(chance.uniform(0, 0.3))
@@ -109,7 +110,7 @@ def kill_task_worker(instance: Instance, load: Load, chance: Random) -> IsBack:
     return lambda: instance.works() and instance.serves()
 
 
-def kill_supervisor(instance: Instance, load: Load, chance: Random) -> IsBack:
+def kill_supervisor(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
     """The supervisor, and with it all services: whoever uses them starts another."""
     before = instance.status()
     _kill(before.supervisor_pid)

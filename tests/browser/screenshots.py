@@ -1,0 +1,84 @@
+"""`make screenshots`: the pages of a running demo as pictures under docs/screenshots."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FOLDER = ROOT / "docs" / "screenshots"
+WIDTH, HEIGHT = 1360, 900
+SETTLE_MS = 1_500
+COLOURS = 128
+
+#: Picture → (address, how much of the page).
+PAGES = {
+    "today": ("/admin/", "whole"),
+    "placements": ("/admin/ads/placement/", "top"),
+    "callbacks": ("/admin/ads/callback/", "top"),
+    "inbox": ("/admin/analytics/eventbatch/", "top"),
+    "quarantine": ("/admin/analytics/quarantinedevent/", "top"),
+    "feed-decisions": ("/admin/catalog/feeddecision/", "top"),
+    "api": ("/docs", "top"),
+}
+
+
+def main(url: str) -> None:
+    """Signs in as the demo's owner and takes every picture."""
+    FOLDER.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        _sign_in(page, url)
+        for name, (address, extent) in PAGES.items():
+            page.goto(url + address)
+            page.wait_for_timeout(SETTLE_MS)
+            _keep(name, page.screenshot(full_page=extent == "whole"))
+        browser.close()
+
+
+def _sign_in(page: Page, url: str) -> None:
+    password, code = _owner()
+    page.goto(f"{url}/admin/")
+    page.get_by_label("Username").fill("owner")
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_label("Code").fill(code)
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("heading", name="Today").wait_for()
+
+
+def _owner() -> tuple[str, str]:
+    """The password and a code that is good now, as the demo keeps them."""
+    os.environ.setdefault("APP_MODE", "demo")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    # Playwright runs an event loop in this thread, which Django takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from config import clock
+    from config.second_factor import devices
+    from demo import credentials
+
+    owner = credentials.owner(settings.DATA_DIR / "secrets")
+    user = User.objects.get(username=owner.username)
+    return owner.password or "", devices.current_code(user, at=clock.read())
+
+
+def _keep(name: str, png: bytes) -> None:
+    """As a small file: flat pages need few colours."""
+    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture.save(FOLDER / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8000")
