@@ -101,8 +101,14 @@ class Standing:
         return posterior.draw(title.counts, self.prior_of(title.counts), seed=seed)
 
 
+def prepare(*, source: Source) -> None:
+    """Finds every title's starts, and reads the money: once for all horizons."""
+    source.load("unlocks", "purchases", "titles")
+    source.rows("starts", watermark=source.watermark)
+
+
 def stand(*, source: Source, horizon: Horizon, list_prices: Mapping[str, int]) -> Standing:
-    """Counts every title's starts and what they earned. Needs the table `starts`."""
+    """Counts every title's starts and what they earned, on a source that is prepared."""
     caps.register(source, list_prices)
     rows = source.rows(
         "ranking",

@@ -1,12 +1,10 @@
 """Rankings as they were published: bytes that never change, and the feed's table with each."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 from django.conf import settings
-from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from ads.models import Reward
@@ -17,6 +15,7 @@ from analytics.ranking.ranking import VERSION, Floors, Horizon
 from analytics.reports import sources
 from analytics.reports.sources import Source
 from catalog import feed
+from config import advisory_lock
 from config.problems import Problem
 from payments.models import Unlock
 
@@ -30,7 +29,7 @@ UNCHANGED = timedelta(hours=1)
 KEPT = timedelta(days=2)
 PRUNED_AT_ONCE = 1000
 
-#: An advisory lock of the database, of no meaning but to be the same in every worker.
+#: An advisory lock, so that one worker ranks at a time.
 LOCK = 7_326_411_905
 
 
@@ -55,13 +54,13 @@ def refresh(*, now: datetime) -> Sequence[RankingSnapshot]:
     due: the sweeper rings more often than a large lake is read.
     """
     watermark = reading.watermark(now=now)
-    with _alone() as is_alone:
+    with advisory_lock.tried(LOCK) as is_alone:
         # Noted before anything is read: what comes in between is new to the next ranking.
         basis = _basis()
         if not is_alone or not _is_due(watermark, basis, now):
             return []
         with sources.opened(now=now) as source:
-            source.rows("starts", watermark=source.watermark)
+            ranking.prepare(source=source)
             prices = caps.list_prices(at=source.watermark)
             return [_publish(source, horizon, prices, basis, now) for horizon in Horizon]
 
@@ -95,20 +94,6 @@ def feedback_floors() -> Floors:
     return Floors(
         viewers=settings.FEEDBACK_MINIMUM_VIEWERS, payers=settings.FEEDBACK_MINIMUM_PAYERS
     )
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    """True for one worker at a time. The database lets go of it should the worker die."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        (is_ours,) = cursor.fetchone()
-    try:
-        yield is_ours
-    finally:
-        if is_ours:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _publish(

@@ -105,6 +105,7 @@ class BeatReport(Report, frozen=True, kw_only=True):
 def curves(*, source: Source, of: Sequence[Cut], currency: str) -> BeatReport:
     """The beats of one or more versions of one series."""
     series_id = of[0].series_id
+    source.load("unlocks", series_id=series_id)
     source.register("beats", cuts.table(of))
     asked = {"series_id": str(series_id), "watermark": source.watermark}
     outcomes: dict[Place, Sequence[int]] = {

@@ -4,13 +4,18 @@ Facts of money come from the rows that moved it, never from what apps report, an
 that of the ledger. Production only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
-from django.db import connection
+from django.db import connection, transaction
 
 from analytics.lake.schema import MOMENT
+
+#: A ledger of millions is read in chunks of so many rows, each in far less than the time it has.
+CHUNK_ROWS = 50_000
+STATEMENT_SECONDS = 60
 
 #: What opened episodes: by coins, with the value they carried, or by an ad, with what it earned.
 UNLOCKS = pa.schema(
@@ -57,12 +62,14 @@ _QUERIES: Mapping[str, str] = {
         FROM payments_unlock AS spent
         JOIN catalog_episode AS episode ON episode.id = spent.episode_id
         WHERE spent.environment = 'production'
+          AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
         SELECT reward.id::text, 'ad', reward.viewer_id::text, reward.series_id::text,
                reward.episode_id::text, 0, reward.revenue_micros, NULL, NULL,
                reward.created_at AT TIME ZONE 'UTC'
         FROM ads_reward AS reward
         WHERE reward.environment = 'production'
+          AND (%(series_id)s::uuid IS NULL OR reward.series_id = %(series_id)s)
     """,
     "purchases": """
         SELECT id::text, viewer_id::text, net_micros, paid_coins + bonus_coins,
@@ -77,16 +84,24 @@ _QUERIES: Mapping[str, str] = {
 }
 
 
-def tables() -> dict[str, pa.Table]:
-    """Every table of facts, by the name under which queries know it."""
-    return {name: _read(_QUERIES[name], schema) for name, schema in SCHEMAS.items()}
+def read(name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
+    """A table of facts in pieces, at least one; of the unlocks only those of a series, if it is given.
+
+    All pieces are of one moment. Not to be called in a transaction, whose time limit it would change.
+    """
+    schema = SCHEMAS[name]
+    yield schema.empty_table()
+    with transaction.atomic(durable=True):
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(_QUERIES[name], {"series_id": series_id})
+            while rows := cursor.fetchmany(CHUNK_ROWS):
+                yield _table(rows, schema)
 
 
-def _read(query: str, schema: pa.Schema) -> pa.Table:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+def _table(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    columns = zip(*rows, strict=True)
     return pa.table(
         [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
         schema=schema,

@@ -55,6 +55,7 @@ class FunnelReport(Report, frozen=True, kw_only=True):
 def paywall(*, source: Source, series_id: UUID | None = None) -> FunnelReport:
     """The funnel of every series that somebody started, or of one."""
     asked = None if series_id is None else str(series_id)
+    source.load("unlocks", "purchases", "titles")
     source.rows("starts", watermark=source.watermark)
     counted = source.rows(
         "paywall_funnel",

@@ -76,6 +76,7 @@ def by_title(
         "until": until.isoformat() if until else None,
         "series_id": str(series_id) if series_id else None,
     }
+    source.load("unlocks", "titles")
     rows = source.rows(
         "title_revenue",
         series_id=filters["series_id"],

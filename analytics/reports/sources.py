@@ -1,16 +1,17 @@
 """What a report reads: an open connection to the lake, and how far and in which zone to read it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from django.conf import settings
 
-from analytics.lake import reading
+from analytics.lake import engine, reading
 from analytics.lake.schema import MOMENT
 from analytics.reports import facts, local_days, queries
 
@@ -27,12 +28,28 @@ SHIFTS_KNOWN_AHEAD = timedelta(days=400)
 class Source:
     """Events and facts up to the watermark, days by the zone.
 
-    The connection has a view `events` and the tables of `analytics.reports.facts`.
+    The connection has a view `events`, and of the tables of `analytics.reports.facts` those that a
+    report has named.
     """
 
     connection: "DuckDBPyConnection"
     watermark: datetime
     zone: ZoneInfo
+    read_facts: Callable[..., Iterable[pa.Table]] = facts.read
+    loaded: dict[str, UUID | None] = field(default_factory=dict)
+
+    def load(self, *tables: str, series_id: UUID | None = None) -> None:
+        """Lets queries read these tables of facts; of the unlocks only a series', if it is given."""
+        for name in tables:
+            if (name, series_id) in self.loaded.items():
+                continue
+            # Into the engine piece by piece: it spills what is more than its memory.
+            for number, piece in enumerate(self.read_facts(name, series_id=series_id)):
+                self.register("piece", piece)
+                into = f"INSERT INTO {name}" if number else f"CREATE OR REPLACE TABLE {name} AS"
+                self.connection.execute(f"{into} FROM piece")
+            self.connection.unregister("piece")
+            self.loaded[name] = series_id
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """What a named query answers."""
@@ -46,28 +63,21 @@ class Source:
 @contextmanager
 def opened(*, now: datetime) -> Iterator[Source]:
     """Lake and ledger as they are at `now`, up to the moment until which the lake is complete."""
-    with _with_facts(watermark=reading.watermark(now=now)) as source:
-        yield source
+    # Before the files: what is received in between is after it.
+    watermark = reading.watermark(now=now)
+    with reading.connection() as connection:
+        yield prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
 
 
 @contextmanager
 def ledger(*, now: datetime) -> Iterator[Source]:
-    """The same for what is read of the ledger alone, which is complete at every moment."""
-    with _with_facts(watermark=now) as source:
-        yield source
-
-
-@contextmanager
-def _with_facts(*, watermark: datetime) -> Iterator[Source]:
-    with reading.connection() as connection:
-        source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
-        for name, table in facts.tables().items():
-            source.register(name, table)
-        yield source
+    """What is read of the ledger alone, which is complete at every moment; it has no `events`."""
+    with engine.opened([]) as connection:
+        yield prepared(connection, watermark=now, zone=settings.REPORTING_ZONE)
 
 
 def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:
-    """A source on a connection that has the view `events`, with the zone's shifts made known to it."""
+    """A source on a connection, with the zone's shifts made known to it."""
     shifts = local_days.shifts(zone=zone, until=watermark + SHIFTS_KNOWN_AHEAD)
     began, ended, shift = zip(*shifts, strict=True)
     source = Source(connection=connection, watermark=watermark, zone=zone)

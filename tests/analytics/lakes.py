@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -81,12 +82,19 @@ def lake(
     tables: Mapping[str, Sequence[Row]] | None = None,
 ) -> Iterator[Source]:
     """A source of these events; `tables` are rows of the facts by table, of which others are empty."""
+
+    def read(name: str, *, series_id: UUID | None = None) -> list[pa.Table]:
+        found = [
+            row
+            for row in (tables or {}).get(name, [])
+            if series_id is None or row["series_id"] == str(series_id)
+        ]
+        return [_table(found, facts.SCHEMAS[name])]
+
     with duckdb.connect(":memory:") as connection:
         connection.register("events", _table(rows, EVENT_SCHEMA))
         source = sources.prepared(connection, watermark=watermark, zone=zone)
-        for name, schema in facts.SCHEMAS.items():
-            source.register(name, _table((tables or {}).get(name, []), schema))
-        yield source
+        yield replace(source, read_facts=read)
 
 
 def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

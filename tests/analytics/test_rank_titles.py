@@ -85,7 +85,7 @@ def _standing(
 ) -> Iterator[tuple[Standing, Ranking]]:
     tables = {"unlocks": unlocks, "purchases": purchases, "titles": _titles()}
     with lake(rows, watermark=watermark, tables=tables) as source:
-        source.rows("starts", watermark=watermark)
+        ranking.prepare(source=source)
         standing = ranking.stand(source=source, horizon=horizon, list_prices=prices or {})
         table = ranking.table(standing=standing, source=source, currency="USD", floors=floors)
         yield standing, table

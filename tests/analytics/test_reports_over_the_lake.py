@@ -1,21 +1,24 @@
 """What an app reports and a viewer pays goes through inbox, lake and ledger into every report."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from analytics.intake import inbox
 from analytics.lake import flushing
+from analytics.models import LakeFile
 from analytics.ranking import ranking, snapshots
 from analytics.ranking.ranking import Horizon
-from analytics.reports import beats, cuts, funnels, retention, sources
+from analytics.reports import beats, cuts, facts, funnels, retention, revenue, sources
 from analytics.reports.local_days import Period
 from analytics.reports.retention import Mode
 from catalog.models import Episode
 from payments import paywall, unlocks
-from payments.models import Unlock
+from payments.models import Purchase, Unlock
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
 from tests.factories.events import Playback, app_open, body, event
 from tests.factories.payments import default_plan, fund
@@ -144,7 +147,7 @@ def test_the_title_earned_what_was_spent_on_it(
     story: tuple[Viewer, Episode], now: datetime
 ) -> None:
     with sources.opened(now=now + 3 * DAY) as source:
-        source.rows("starts", watermark=source.watermark)
+        ranking.prepare(source=source)
         standing = ranking.stand(source=source, horizon=Horizon.DAY, list_prices={})
 
     (title,) = standing.titles
@@ -165,7 +168,64 @@ def test_an_event_that_comes_late_changes_nothing_that_was_published(
     _flush(at=watermark + DAY)
 
     with sources.opened(now=watermark) as source:
-        source.rows("starts", watermark=source.watermark)
+        ranking.prepare(source=source)
         for horizon in Horizon:
             standing = ranking.stand(source=source, horizon=horizon, list_prices={})
             assert snapshots.body(source, standing) == before[horizon.hours]
+
+
+def test_revenue_is_told_while_the_lake_misses_a_file(
+    story: tuple[Viewer, Episode], own_lake: Path, now: datetime
+) -> None:
+    for file in LakeFile.objects.all():
+        (own_lake / file.path).unlink()
+
+    with sources.ledger(now=now + DAY) as source:
+        report = revenue.by_title(source=source, currency="USD")
+
+    assert report.total.total_micros == Unlock.objects.get().value_micros > 0
+
+
+def test_money_is_read_in_pieces_and_each_row_once(
+    story: tuple[Viewer, Episode], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "CHUNK_ROWS", 2)
+    for _ in range(4):
+        fund(ViewerFactory().id, now=now)
+
+    pieces = list(facts.read("purchases"))
+
+    ids = [one for piece in pieces for one in piece["purchase_id"].to_pylist()]
+    assert [len(piece) for piece in pieces] == [0, 2, 2, 1]
+    assert set(ids) == {str(one) for one in Purchase.objects.values_list("id", flat=True)}
+
+
+def test_money_has_longer_to_be_read_than_other_statements(
+    story: tuple[Viewer, Episode],
+) -> None:
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return str(cursor.fetchone()[0])
+
+    pieces = facts.read("unlocks")
+    assert [len(next(pieces)) for _ in range(2)] == [0, 1]
+
+    assert limit() == "1min"
+    assert list(pieces) == []
+    assert limit() == "5s"
+
+
+def test_a_report_reads_the_money_that_it_names_and_no_other(
+    story: tuple[Viewer, Episode], now: datetime
+) -> None:
+    other = SeriesFactory(external_id="other")
+    BeatFactory(version=EpisodeFactory(series=other, number=1).current_version)
+    with sources.opened(now=now + 3 * DAY) as source:
+        retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=2)
+        assert source.loaded == {}
+        beats.curves(source=source, of=cuts.of_external_id("other"), currency="USD")
+        assert source.loaded == {"unlocks": other.id}
+        assert source.connection.execute("FROM unlocks").fetchall() == []
+        assert revenue.by_title(source=source, currency="USD").total.coin_unlocks == 1
+        assert source.loaded == {"unlocks": None, "titles": None}
