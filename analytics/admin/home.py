@@ -1,10 +1,11 @@
 """The admin's first page: the figures of today, and below them revenue, paywall funnel and retention.
 
-The plots show the reports that the API serves. Those read the whole lake, so they are made at most
-once a minute in each process.
+The plots show the reports that the API serves. Those read the whole lake, so each process keeps them
+for a minute; then one thread makes new ones, while the others are shown the last.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
+from django.db import OperationalError
 from django.http import HttpRequest
 
 from analytics.admin import plots
@@ -26,7 +28,9 @@ from payments.admin import home as today
 
 logger = logging.getLogger(__name__)
 
-KEPT_SECONDS = 120
+KEPT = timedelta(minutes=1)
+#: Reports are shown so long past that minute while new ones are made.
+SHOWN_SECONDS = 600
 REVENUE_DAYS = 30
 COHORTS = 15
 HORIZON_DAYS = 14
@@ -39,6 +43,10 @@ class Reports:
     revenue: RevenueReport
     funnel: FunnelReport
     retention: RetentionReport
+    made_at: datetime
+
+
+_making = threading.Lock()
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -49,37 +57,62 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sections(drawn: list[Callable[[Reports, datetime], dict[str, Any]]], now: datetime) -> Any:
-    import duckdb  # not at import: see analytics.lake
-
     try:
         reports = _reports(now)
-    except (duckdb.Error, OSError):
+    except _failures():
         # Money and catalog are still to be seen while the lake is being mended.
         logger.exception("the lake could not be read for the first page")
         return [{"template": "admin/analytics/unreadable.html"}]
     return [draw(reports, now) for draw in drawn]
 
 
+def _failures() -> tuple[type[Exception], ...]:
+    """What reading the lake may fail with: the engine, files, manifest or ledger, and a bucket."""
+    # Not at import: see analytics.lake.engine, and most lakes are in no bucket.
+    import duckdb
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return (duckdb.Error, OSError, OperationalError, BotoCoreError, ClientError)
+
+
 def _reports(now: datetime) -> Reports:
-    key = f"first-page-{now:%Y%m%d%H%M}"
-    kept: Reports | None = caches["local"].get(key)
-    if kept is None:
-        last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
-        with sources.opened(now=now) as source:
-            kept = Reports(
-                revenue=revenue.by_title(
-                    source=source,
-                    currency=settings.REPORTING_CURRENCY,
-                    since=last - timedelta(days=REVENUE_DAYS - 1),
-                    until=last,
-                ),
-                funnel=funnels.paywall(source=source),
-                retention=retention.matrix(
-                    source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=HORIZON_DAYS
-                ),
-            )
-        caches["local"].set(key, kept, KEPT_SECONDS)
+    last = _kept()
+    if last is not None and (_is_fresh(last, now) or _making.locked()):
+        return last
+    # Whoever has none to show waits for the first.
+    with _making:
+        last = _kept()
+        if last is None or not _is_fresh(last, now):
+            last = _made(now)
+            caches["local"].set("first-page", last, SHOWN_SECONDS)
+        return last
+
+
+def _kept() -> Reports | None:
+    kept: Reports | None = caches["local"].get("first-page")
     return kept
+
+
+def _is_fresh(reports: Reports, now: datetime) -> bool:
+    return timedelta() <= now - reports.made_at < KEPT
+
+
+def _made(now: datetime) -> Reports:
+    last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
+    with sources.opened(now=now) as source:
+        return Reports(
+            revenue=revenue.by_title(
+                source=source,
+                currency=settings.REPORTING_CURRENCY,
+                since=last - timedelta(days=REVENUE_DAYS - 1),
+                until=last,
+            ),
+            funnel=funnels.paywall(source=source),
+            retention=retention.matrix(
+                source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=HORIZON_DAYS
+            ),
+            made_at=now,
+        )
 
 
 def _revenue(reports: Reports, now: datetime) -> dict[str, Any]:

@@ -2,16 +2,22 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
+import duckdb
 import msgspec
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from django.core.cache import caches
+from django.db import OperationalError
 from django.test import Client
 
 from analytics import tasks
+from analytics.admin import home
 from analytics.intake import inbox
 from analytics.models import LakeFile
+from analytics.reports import sources
 from catalog.models import Series
 from payments import paywall, unlocks
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
@@ -159,3 +165,65 @@ def test_opens_when_the_lake_cannot_be_read(own_lake: Path, now: datetime) -> No
 
     assert set(sections(client, now)) == {"unreadable"}
     assert "cannot be read right now" in client.get("/admin/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        duckdb.IOException("a file is broken"),
+        OSError("the disk is full"),
+        OperationalError("canceling statement due to statement timeout"),
+        EndpointConnectionError(endpoint_url="https://lake.example"),
+        ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_opens_whatever_reading_the_lake_fails_with(
+    failure: Exception, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*, now: datetime) -> None:
+        raise failure
+
+    client = signed_in(operator("root", is_superuser=True))
+    monkeypatch.setattr(sources, "opened", fails)
+
+    page = client.get("/admin/", headers=clock_headers(now))
+
+    assert page.status_code == 200
+    assert page.context["figures"]
+    assert [section["template"] for section in page.context["sections"]] == [
+        "admin/analytics/unreadable.html"
+    ]
+
+
+def test_makes_reports_once_a_minute(now: datetime) -> None:
+    first, same, later = (
+        home._reports(now + after) for after in (timedelta(), home.KEPT / 2, home.KEPT)
+    )
+
+    assert (first.made_at, same.made_at, later.made_at) == (now, now, now + home.KEPT)
+
+
+def test_shows_the_last_reports_while_another_thread_makes_new_ones(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = home._reports(now)
+    is_making, may_end, made = Event(), Event(), []
+
+    def slow(at: datetime) -> home.Reports:
+        is_making.set()
+        assert may_end.wait(10)
+        return last
+
+    monkeypatch.setattr(home, "_made", slow)
+    later = now + home.KEPT
+    maker = Thread(target=lambda: made.append(home._reports(later)))
+    maker.start()
+    assert is_making.wait(10)
+
+    shown = home._reports(later)
+    may_end.set()
+    maker.join()
+
+    assert shown.made_at == now
+    assert made == [last]
