@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection
+from django.db.models import QuerySet
 
 from ads import adapters, limits
 from ads.limits import Standing
@@ -29,6 +30,11 @@ class EpisodeNotLocked(Problem):
     title = "This episode is open to the viewer already; no ad is needed"
 
 
+class AdSessionElsewhere(Problem):
+    code = "ad_session_elsewhere"
+    title = "The viewer has an open session for this episode at another placement; go on with that"
+
+
 class AdCapReached(Problem):
     code = "ad_cap_reached"
     title = "The viewer has watched as many ads as one day allows here"
@@ -45,6 +51,7 @@ class _Outcome(msgspec.Struct, frozen=True):
     outcome: str
     session_id: UUID | None = None
     expires_at: datetime | None = None
+    placement: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class Opened:
 
 def placements() -> Sequence[Placement]:
     """Every placement that ads are shown at, by code."""
-    return list(Placement.objects.filter(is_active=True, network__in=adapters.names()))
+    return list(_showing())
 
 
 def open_one(
@@ -86,12 +93,11 @@ def open_one(
     """A session for one ad that will open one episode; an open one for it is lengthened instead.
 
     Refuses before the ad whatever could not pay after it. Raises PlacementUnknown,
-    EpisodeUnavailable, EpisodeNotLocked, AdCapReached (with `resets_at`), AdCoolingDown (with
-    `available_at`); none of them leaves anything behind.
+    EpisodeUnavailable, EpisodeNotLocked, AdSessionElsewhere (with that `placement` and
+    `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with `available_at`); none of them
+    leaves anything behind.
     """
-    placement = Placement.objects.filter(
-        code=placement_code, is_active=True, network__in=adapters.names()
-    ).first()
+    placement = _showing().filter(code=placement_code).first()
     if placement is None:
         raise PlacementUnknown
     episode = _episode(episode_id)
@@ -116,7 +122,7 @@ def open_one(
     decided = msgspec.json.decode(text, type=_Outcome)
     if decided.session_id is None or decided.expires_at is None:
         raise _refusal(
-            decided.outcome,
+            decided,
             viewer_id=viewer_id,
             environment=environment,
             placement=placement,
@@ -143,11 +149,33 @@ def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:
     return session
 
 
+def open_for(
+    *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
+) -> AdSession | None:
+    """The viewer's open session for an episode; the latest, should its placement have been edited
+    since."""
+    return (
+        AdSession.objects.filter(
+            viewer_id=viewer_id,
+            environment=environment,
+            episode_id=episode_id,
+            closed_at__isnull=True,
+            expires_at__gt=now,
+        )
+        .order_by("-id")
+        .first()
+    )
+
+
 def standings(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Standing]:
     """How the viewer stands before every placement that ads are shown at."""
     return limits.standings(
         viewer_id=viewer_id, environment=environment, placements=placements(), now=now
     )
+
+
+def _showing() -> QuerySet[Placement]:
+    return Placement.objects.filter(is_active=True, network__in=adapters.names())
 
 
 def _episode(episode_id: UUID) -> Episode:
@@ -165,16 +193,20 @@ def _is_free(episode: Episode, now: datetime) -> bool:
 
 
 def _refusal(
-    outcome: str, *, viewer_id: UUID, environment: str, placement: Placement, now: datetime
+    decided: _Outcome, *, viewer_id: UUID, environment: str, placement: Placement, now: datetime
 ) -> Problem:
-    if outcome == "already_open":
+    if decided.outcome == "already_open":
         return EpisodeNotLocked()
+    if decided.outcome == "elsewhere":
+        return AdSessionElsewhere(placement=decided.placement, expires_at=decided.expires_at)
     (standing,) = limits.standings(
         viewer_id=viewer_id, environment=environment, placements=[placement], now=now
     )
     at = standing.available_at or now
     refusal = (
-        AdCapReached(resets_at=at) if outcome == "cap_reached" else AdCoolingDown(available_at=at)
+        AdCapReached(resets_at=at)
+        if decided.outcome == "cap_reached"
+        else AdCoolingDown(available_at=at)
     )
     refusal.headers = {"Retry-After": str(max(int((at - now).total_seconds() + 0.999), 1))}
     return refusal

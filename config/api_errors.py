@@ -75,6 +75,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     # Ads
     "placement_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "episode_not_locked": HTTPStatus.CONFLICT,
+    "ad_session_elsewhere": HTTPStatus.CONFLICT,
     "ad_cap_reached": HTTPStatus.TOO_MANY_REQUESTS,
     "ad_cooling_down": HTTPStatus.TOO_MANY_REQUESTS,
     "network_unknown": HTTPStatus.NOT_FOUND,

@@ -47,6 +47,7 @@ class Callback(models.Model):
         ]
         indexes = [
             models.Index(fields=["verdict", "received_at"], name="callback_by_verdict"),
+            models.Index(fields=["received_at"], name="callback_by_time"),
         ]
 
     def __str__(self) -> str:

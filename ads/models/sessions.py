@@ -64,6 +64,7 @@ class AdSession(models.Model):
                 name="adsession_open",
                 condition=Q(closed_at__isnull=True),
             ),
+            models.Index(fields=["opened_at"], name="adsession_by_time"),
         ]
 
     def __str__(self) -> str:

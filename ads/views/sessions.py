@@ -36,6 +36,7 @@ class OpenAdSession(ViewerEndpoint):
             sessions.PlacementUnknown,
             EpisodeUnavailable,
             sessions.EpisodeNotLocked,
+            sessions.AdSessionElsewhere,
             sessions.AdCapReached,
             sessions.AdCoolingDown,
         ],

@@ -87,6 +87,50 @@ def test_offers_no_ad_when_none_is_left_today(
     assert len(ad_options(api, series, tomorrow)) == 1
 
 
+@pytest.mark.parametrize("limit", [{"daily_cap": 1}, {"cooldown_seconds": 24 * 3600}])
+def test_sends_the_viewer_back_to_the_session_that_is_open(
+    api: Client,
+    placement: Placement,
+    series: Series,
+    device: Device,
+    headers: Any,
+    now: datetime,
+    limit: dict[str, int],
+) -> None:
+    PlacementFactory(code="a")
+    Placement.objects.filter(id=placement.id).update(**limit)
+    session = ad_session(
+        placement, viewer_id=device.viewer_id, episode_id=episode(series, 9), now=now
+    )
+
+    (option,) = ad_options(api, series, headers)
+
+    assert (option["placement"], option["available_at"]) == ("paywall", None)
+    assert option["remaining_today"] >= 1
+    again = {"placement": option["placement"], "episode_id": option["episode_id"]}
+    opened = api.post("/v1/ads/sessions", again, "application/json", headers=headers)
+    assert (opened.status_code, opened.json()["ad_session_id"]) == (200, str(session.id))
+
+
+def test_offers_what_opening_would_answer_once_the_placement_was_edited(
+    api: Client, placement: Placement, series: Series, device: Device, headers: Any, now: datetime
+) -> None:
+    """The old ad unit's session is not resumed, and yet keeps other placements out."""
+    PlacementFactory(code="a")
+    ad_session(placement, viewer_id=device.viewer_id, episode_id=episode(series, 9), now=now)
+    Placement.objects.filter(id=placement.id).update(ad_unit_id="fake-app/new")
+
+    (option,) = ad_options(api, series, headers)
+
+    assert (option["placement"], option["remaining_today"]) == ("paywall", 9)
+    again = {"placement": "paywall", "episode_id": option["episode_id"]}
+    opened = api.post("/v1/ads/sessions", again, "application/json", headers=headers)
+    assert (opened.status_code, opened.json()["ad_unit_id"]) == (201, "fake-app/new")
+
+    Placement.objects.filter(id=placement.id).update(is_active=False)
+    assert ad_options(api, series, headers) == []
+
+
 def test_offers_no_ad_where_nothing_is_locked_or_nothing_is_shown(
     api: Client, placement: Placement, series: Series, headers: Any
 ) -> None:

@@ -81,6 +81,27 @@ def test_opens_a_new_session_once_the_old_one_has_expired(
     assert state(api, later, second.json()["ad_session_id"])["state"] == "open"
 
 
+def test_refuses_a_second_session_for_the_episode_at_another_placement(
+    api: Client, placement: Placement, series: Series, device: Device, headers: Any, now: datetime
+) -> None:
+    """Both ads would be watched, and one of them would open nothing."""
+    PlacementFactory(code="home")
+    first = open_ad(api, headers, episode(series, 9)).json()
+
+    response = open_ad(api, headers, episode(series, 9), placement="home")
+
+    body = response.json()
+    assert (response.status_code, body["code"]) == (409, "ad_session_elsewhere")
+    assert (body["placement"], body["expires_at"]) == ("paywall", "2026-03-14T13:00:00Z")
+    assert AdSession.objects.count() == 1
+    assert open_ad(api, headers, episode(series, 10), placement="home").status_code == 201
+    others = viewer_headers(DeviceFactory(), now=now)
+    assert open_ad(api, others, episode(series, 9), placement="home").status_code == 201
+    later = viewer_headers(device, now=now + timedelta(hours=1))
+    assert open_ad(api, later, episode(series, 9), placement="home").status_code == 201
+    assert state(api, later, first["ad_session_id"])["state"] == "expired"
+
+
 @pytest.mark.parametrize("change", [{"is_active": False}, {"code": "elsewhere"}])
 def test_refuses_a_placement_that_shows_no_ads(
     api: Client, placement: Placement, series: Series, headers: Any, change: dict[str, Any]

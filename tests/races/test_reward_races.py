@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from ads.callbacks import Settled
 from ads.models import AdSession, Callback, Placement, Reward
-from ads.sessions import AdCapReached, EpisodeNotLocked
+from ads.sessions import AdCapReached, AdSessionElsewhere, EpisodeNotLocked
 from payments import paywall, unlocks, verification
 from payments.models import Entitlement, Unlock, Wallet
 from tests.factories.ads import PlacementFactory, ad_session, open_session, report, watched
@@ -194,6 +194,55 @@ def test_opening_waits_for_an_opening_that_has_not_committed(
         assert second.result(timeout=5) == "ad_cap_reached"
 
     assert AdSession.objects.count() == 1
+
+
+def test_opening_goes_by_the_cap_of_the_moment_at_which_it_may_go_on(
+    episodes: list[UUID], now: datetime
+) -> None:
+    """Forced: the cap is lowered while the opening waits for the wallet."""
+    placement = PlacementFactory(daily_cap=2)
+    viewer_id = DeviceFactory().viewer_id
+
+    def announce() -> object:
+        try:
+            open_session(placement, viewer_id=viewer_id, episode_id=episodes[1], now=now)
+        except AdCapReached as refusal:
+            return refusal.code
+        finally:
+            connection.close()
+        return "opened"
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            open_session(placement, viewer_id=viewer_id, episode_id=episodes[0], now=now)
+            second = pool.submit(announce)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.5)
+            Placement.objects.update(daily_cap=1)
+        assert second.result(timeout=5) == "ad_cap_reached"
+
+
+def test_one_episode_at_many_placements_gets_one_session(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    placements = PlacementFactory.create_batch(CALLERS)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+
+        def announce(placement: Placement, viewer_id: UUID = viewer_id) -> AdSession | None:
+            try:
+                return ad_session(placement, viewer_id=viewer_id, episode_id=episodes[0], now=now)
+            except AdSessionElsewhere:
+                return None
+
+        opened = at_once([partial(announce, placement) for placement in placements])
+
+        (session,) = [one for one in opened if one is not None]
+        assert AdSession.objects.get(viewer_id=viewer_id) == session
+        assert verdicts([report(watched(session, now=now), now=now)]) == {"paid": 1}
+
+    assert list(verification.violations()) == []
+    proof.record("P11", "one episode announced at 40 placements at once", violations=0)
 
 
 def test_sessions_opened_while_others_are_settled_can_all_pay(
