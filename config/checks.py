@@ -89,6 +89,16 @@ def _fake_ad_network() -> CheckMessage | None:
     )
 
 
+def _ad_keys() -> CheckMessage | None:
+    if settings.ADMOB_KEYS_URL.lower().startswith("https://"):
+        return None
+    return _refuse(
+        "E011",
+        "ADMOB_KEYS_URL is not https: who is on the way could hand us a key of their own.",
+        "Unset ADMOB_KEYS_URL, or name an https address.",
+    )
+
+
 def _database_role() -> CheckMessage | None:
     if settings.DATABASE_ROLE:
         return None
@@ -135,6 +145,7 @@ PRODUCTION_CHECKS: Sequence[Callable[[], CheckMessage | None]] = (
     _simulated_clock,
     _fake_store,
     _fake_ad_network,
+    _ad_keys,
     _database_role,
     _second_factor,
     _durable,

@@ -364,7 +364,7 @@ FAKE_AD_NETWORK_KEY = _secret_or_generated(
 ADMOB_KEYS_URL = env.text(
     "ADMOB_KEYS_URL",
     default="https://www.gstatic.com/admob/reward/verifier-keys.json",
-    help="Where AdMob publishes the keys that its callbacks are signed with.",
+    help="Where AdMob publishes the keys that its callbacks are signed with. In production https only.",
 )
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."

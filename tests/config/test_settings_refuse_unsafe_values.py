@@ -33,6 +33,7 @@ UNSAFE: Mapping[str, str] = {
     "SIMULATED_CLOCK": "on",
     "FAKE_STORE": "on",
     "FAKE_AD_NETWORK": "on",
+    "ADMOB_KEYS_URL": "http://keys.example/verifier-keys.json",
     "DATABASE_ROLE": "",
     "ADMIN_SECOND_FACTOR": "off",
     "EMBEDDED_DURABLE": "off",
@@ -56,6 +57,9 @@ ALONE = [
     ("SIMULATED_CLOCK", True, "E005"),
     ("FAKE_STORE", True, "E006"),
     ("FAKE_AD_NETWORK", True, "E010"),
+    ("ADMOB_KEYS_URL", "http://keys.example/verifier-keys.json", "E011"),
+    ("ADMOB_KEYS_URL", "", "E011"),
+    ("ADMOB_KEYS_URL", "HTTPS://keys.example/verifier-keys.json", None),
     ("DATABASE_ROLE", "", "E007"),
     ("ADMIN_SECOND_FACTOR", False, "E008"),
     ("EMBEDDED_DURABLE", False, "E009"),
@@ -91,6 +95,7 @@ def safe(settings: Settings) -> Settings:
     settings.ALLOWED_HOSTS = ["api.example"]
     settings.DEBUG = settings.SIMULATED_CLOCK = False
     settings.FAKE_STORE = settings.FAKE_AD_NETWORK = False
+    settings.ADMOB_KEYS_URL = "https://keys.example/verifier-keys.json"
     settings.DATABASE_ROLE = "cliffhanger_app"
     settings.ADMIN_SECOND_FACTOR = settings.EMBEDDED_DURABLE = True
     settings.REDIS_URL, settings.CACHE_URL = SAFE["REDIS_URL"], SAFE["CACHE_URL"]
