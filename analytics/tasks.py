@@ -9,18 +9,18 @@ from celery import shared_task
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.ranking import snapshots
-from config import clock
+from config import advisory_lock, clock
 
 logger = logging.getLogger(__name__)
 
-#: Well within a task's time limit; what is left is rung for again.
-FLUSHING = timedelta(seconds=30)
+#: A task begins nothing more after so long, well within its time limit; it is rung for again.
+LONGEST_RUN = timedelta(seconds=30)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def flush_events(**_: Any) -> int:
     """Moves what waits in the inbox into the lake; returns how many events."""
-    until, total = clock.read() + FLUSHING, 0
+    until, total = clock.read() + LONGEST_RUN, 0
     while clock.read() < until and (claim := flushing.claim(now=clock.read())):
         written = flushing.write(claim)
         try:
@@ -35,11 +35,17 @@ def flush_events(**_: Any) -> int:
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def merge_lake_files(**_: Any) -> int:
-    """Makes few files of many, and deletes those replaced an hour ago; returns how many it took."""
-    until, total = clock.read() + FLUSHING, 0
-    while clock.read() < until and (retired := merging.merge_next(now=clock.read())):
-        total += retired
-    merging.delete_retired(now=clock.read())
+    """Makes few files of many, and deletes those replaced an hour ago; returns how many it took.
+
+    While another worker is at it, there is nothing to do.
+    """
+    until, total = clock.read() + LONGEST_RUN, 0
+    with advisory_lock.tried(merging.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        while clock.read() < until and (retired := merging.merge_next(now=clock.read())):
+            total += retired
+        merging.delete_retired(now=clock.read())
     return total
 
 

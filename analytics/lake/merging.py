@@ -5,9 +5,12 @@ files it replaces are retired: readers who have them open finish, and an hour la
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
 
 import pyarrow as pa
 from django.db import transaction
@@ -16,11 +19,17 @@ from analytics.lake import engine, file_store, writing
 from analytics.lake.schema import EVENT_SCHEMA
 from analytics.models import LakeFile, RepeatedEvent
 
+#: An advisory lock, so that one worker merges at a time: two would do the same work.
+LOCK = 7_326_411_906
+
 #: A file of at least half as many rows is left as it is.
 ROWS_PER_FILE = 500_000
-#: So many small files of a day are worth a merge; fewer are once the day is long past.
+#: So many small files of a day are worth a merge; fewer are once the day is past and they rest.
 MANY = 16
 LONG_PAST = timedelta(days=2)
+AT_REST = timedelta(hours=1)
+#: A file so many times as large as all that is merged with it would be rewritten for little.
+TIMES_THE_REST = 4
 #: Longer than any query takes.
 KEPT_RETIRED = timedelta(hours=1)
 DELETED_AT_ONCE = 100
@@ -33,10 +42,16 @@ _ROWS = """
 
 
 def merge_next(*, now: datetime) -> int:
-    """Makes one file of some of a day's, if that is worth it; returns how many were retired."""
-    for day, files in _groups(now=now):
-        return _merge(day, files, now=now)
-    return 0
+    """Makes one file of some of a day's, if that is worth it; returns how many were retired.
+
+    Days take turns: the next is the one after the day that was merged last.
+    """
+    groups = _groups(now=now)
+    if not groups:
+        return 0
+    last = LakeFile.objects.filter(retired_at__isnull=False).order_by("-retired_at", "-id").first()
+    day = min(groups, key=lambda day: (last is not None and day <= last.day, day))
+    return _merge(day, groups[day], now=now)
 
 
 def delete_retired(*, now: datetime) -> int:
@@ -52,35 +67,38 @@ def delete_retired(*, now: datetime) -> int:
     return len(files)
 
 
-def _groups(*, now: datetime) -> Iterator[tuple[date, Sequence[LakeFile]]]:
-    """Files of one day that are to become one, oldest first."""
+def _groups(*, now: datetime) -> dict[date, Sequence[LakeFile]]:
+    """Of each day that is worth it, the files that are to become one."""
     small = LakeFile.objects.filter(
         retired_at=None, compared_at__isnull=False, row_count__lt=ROWS_PER_FILE // 2
     )
     by_day = defaultdict[date, list[LakeFile]](list)
-    for file in small.order_by("day", "id"):
+    for file in small.order_by("row_count", "id"):
         by_day[file.day].append(file)
-    for day, files in by_day.items():
-        is_past = day < (now - LONG_PAST).date()
-        if len(files) >= (2 if is_past else MANY):
-            yield day, _as_many_as_fit(files)
+    groups = {day: _group(files) for day, files in by_day.items()}
+    return {day: files for day, files in groups.items() if _is_worth_it(day, files, now=now)}
 
 
-def _as_many_as_fit(files: Sequence[LakeFile]) -> Sequence[LakeFile]:
-    rows, chosen = 0, []
-    for file in files:
-        rows += file.row_count
-        if rows > ROWS_PER_FILE:
-            break
-        chosen.append(file)
-    return chosen
+def _group(files: Sequence[LakeFile]) -> Sequence[LakeFile]:
+    """The smallest, as many as fit into one file, without those that outweigh the rest."""
+    totals = list(accumulate(file.row_count for file in files))
+    count = bisect_right(totals, ROWS_PER_FILE)
+    while count > 1 and files[count - 1].row_count > TIMES_THE_REST * totals[count - 2]:
+        count -= 1
+    return files[:count]
+
+
+def _is_worth_it(day: date, files: Sequence[LakeFile], *, now: datetime) -> bool:
+    if len(files) >= MANY:
+        return True
+    is_past = day < (now - LONG_PAST).date()
+    return len(files) > 1 and is_past and max(each.created_at for each in files) <= now - AT_REST
 
 
 def _merge(day: date, files: Sequence[LakeFile], *, now: datetime) -> int:
     repeated = _repeated(files)
     rows = _rows(files, repeated)
-    name = hashlib.sha256("\n".join(file.path for file in files).encode()).hexdigest()[:32]
-    path = f"events/day={day}/merged-{name}.parquet"
+    path = f"events/day={day}/merged-{_digest(files, repeated)}.parquet"
     written = writing.write(path, day, rows) if rows.num_rows else None
     ids = [file.id for file in files]
     with transaction.atomic(durable=True):
@@ -96,17 +114,26 @@ def _merge(day: date, files: Sequence[LakeFile], *, now: datetime) -> int:
     return len(ids)
 
 
-def _repeated(files: Sequence[LakeFile]) -> set[tuple[str, str]]:
-    """Path and id of the events in these files that do not count."""
-    paths = {file.id: str(file_store.local_path(file.path)) for file in files}
-    rows = RepeatedEvent.objects.filter(file__in=paths).values_list("file_id", "event_id")
-    return {(paths[file_id], str(event_id)) for file_id, event_id in rows}
+def _digest(files: Sequence[LakeFile], repeated: set[tuple[str, UUID]]) -> str:
+    """Of all that the rows come from: who merges the same otherwise writes under another name."""
+    copies = (f"{path} {event_id}" for path, event_id in sorted(repeated))
+    sources = "\n".join([*(file.path for file in files), "", *copies])
+    return hashlib.sha256(sources.encode()).hexdigest()[:32]
 
 
-def _rows(files: Sequence[LakeFile], repeated: set[tuple[str, str]]) -> pa.Table:
+def _repeated(files: Sequence[LakeFile]) -> set[tuple[str, UUID]]:
+    """Path in the lake and id of the events in these files that do not count."""
+    repeats = RepeatedEvent.objects.filter(file__in=[file.id for file in files])
+    return set(repeats.values_list("file__path", "event_id"))
+
+
+def _rows(files: Sequence[LakeFile], repeated: set[tuple[str, UUID]]) -> pa.Table:
     """All rows that count, in the lake's order."""
-    paths = [file_store.local_path(file.path) for file in files]
-    statement = _ROWS.format(columns=", ".join(EVENT_SCHEMA.names), paths=engine.path_list(paths))
-    with engine.opened(paths) as connection:
-        connection.register("repeats", engine.repeats_table(repeated))
+    paths = {file.path: file_store.local_path(file.path) for file in files}
+    hidden = ((str(paths[path]), str(event_id)) for path, event_id in repeated)
+    statement = _ROWS.format(
+        columns=", ".join(EVENT_SCHEMA.names), paths=engine.path_list([*paths.values()])
+    )
+    with engine.opened([*paths.values()]) as connection:
+        connection.register("repeats", engine.repeats_table(hidden))
         return connection.sql(statement).to_arrow_table().cast(EVENT_SCHEMA)

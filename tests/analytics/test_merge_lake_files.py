@@ -1,13 +1,18 @@
 """Many small files become few, and nobody who reads sees it happen."""
 
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from uuid import uuid4
 
+import pyarrow.parquet as pq
 import pytest
+from django.db import connection
 
+from analytics import tasks
 from analytics.intake import inbox
-from analytics.lake import file_store, flushing, merging, reading, repeats
+from analytics.lake import file_store, flushing, merging, reading, repeats, writing
 from analytics.models import LakeFile, RepeatedEvent
+from config import advisory_lock
 from tests.factories.events import app_open, body
 
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
@@ -84,6 +89,73 @@ def test_a_present_days_files_wait_until_they_are_many(now, monkeypatch):
     assert merging.merge_next(now=now) == 3
 
 
+def test_a_past_days_files_wait_until_they_are_at_rest(now, monkeypatch):
+    monkeypatch.setattr(merging, "MANY", 3)
+    past = now - 3 * DAY
+    for _ in range(2):
+        flush([app_open(at=past)], at=past)
+    LakeFile.objects.update(created_at=now)
+    repeats.settle(now=now)
+    assert merging.merge_next(now=now + HOUR - timedelta(microseconds=1)) == 0
+    assert merging.merge_next(now=now + HOUR) == 2
+
+    for _ in range(3):
+        flush([app_open(at=past)], at=past)
+    LakeFile.objects.update(created_at=now + HOUR)
+    repeats.settle(now=now)
+    assert merging.merge_next(now=now + HOUR) == 4, "they are many"
+
+
+def test_a_large_file_is_not_written_again_for_what_trickles_in(now):
+    flush([app_open(at=now) for _ in range(9)], at=now)
+    for _ in range(2):
+        flush([app_open(at=now)], at=now)
+    repeats.settle(now=now)
+
+    assert merging.merge_next(now=now + 3 * DAY) == 2
+    assert sorted(live().values_list("row_count", flat=True)) == [2, 9]
+    assert merging.merge_next(now=now + 9 * DAY) == 0
+
+    flush([app_open(at=now)], at=now)
+    repeats.settle(now=now)
+    assert merging.merge_next(now=now + 4 * DAY) == 3, "9 rows are no more than 4 times 3"
+    assert live().get().row_count == len(counted()) == 12
+
+
+def test_a_trickle_writes_each_row_a_few_times_over(now):
+    """Not once for each of the 60 files that come one by one."""
+    written = 0
+    flush([app_open(at=now) for _ in range(100)], at=now)
+    for hours in range(60):
+        flush([app_open(at=now)], at=now)
+        repeats.settle(now=now)
+        before = set(live().values_list("id", flat=True))
+        while merging.merge_next(now=now + 3 * DAY + hours * HOUR):
+            pass
+        written += sum(file.row_count for file in live() if file.id not in before)
+
+    assert len(counted()) == 160
+    assert written < 10 * 160
+    assert live().count() <= 4
+
+
+def test_days_take_turns(now, monkeypatch):
+    monkeypatch.setattr(merging, "ROWS_PER_FILE", 4)
+    monkeypatch.setattr(merging, "MANY", 2)
+    days = [now, now - 5 * DAY, now - 6 * DAY]
+    for at in days:
+        for _ in range(8):
+            flush([app_open(at=at)], at=at)
+    repeats.settle(now=now)
+
+    turns: list[date] = []
+    while merging.merge_next(now=now + timedelta(seconds=len(turns))):
+        turns.append(LakeFile.objects.order_by("-id").first().day)
+
+    assert turns == [at.date() for at in sorted(days)] * 2
+    assert len(counted()) == 24
+
+
 def test_files_of_different_days_stay_apart(now):
     flush([app_open(at=now)], at=now)
     flush([app_open(at=now + DAY)], at=now + DAY)
@@ -122,6 +194,51 @@ def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
 
     assert RepeatedEvent.objects.count() == 1
     assert len(counted()) == 2
+
+
+def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
+    """It knows of fewer copies that do not count, so it would write more rows than are on record."""
+    opened = app_open(at=now)
+    flush([opened, app_open(at=now)], at=now + HOUR)
+    flush([app_open(at=now)], at=now + HOUR)
+    repeats.settle(now=now)
+    write = writing.write
+
+    def slow(*asked):
+        monkeypatch.undo()
+        flush([opened], at=now)
+        LakeFile.objects.update(created_at=now)
+        LakeFile.objects.filter(compared_at=None).update(row_count=merging.ROWS_PER_FILE)
+        repeats.settle(now=now)
+        assert merging.merge_next(now=now + 3 * DAY) == 2
+        return write(*asked)
+
+    monkeypatch.setattr(writing, "write", slow)
+    assert merging.merge_next(now=now + 3 * DAY) == 0
+
+    merged = live().order_by("id").last()
+    assert pq.read_metadata(file_store.local_path(merged.path)).num_rows == merged.row_count == 2
+    assert len({event_id for event_id, _ in counted()}) == len(counted()) == 3
+
+
+def test_one_worker_merges_at_a_time(now):
+    for _ in range(2):
+        flush([app_open(at=now)], at=now)
+    repeats.settle(now=now)
+    with ThreadPoolExecutor() as other, advisory_lock.tried(merging.LOCK) as is_ours:
+        assert is_ours
+        assert other.submit(_as_another_worker).result() == 0
+        assert live().count() == 2
+
+    assert tasks.merge_lake_files() == 2, "by the machine's clock the tests' day is long past"
+    assert live().count() == 1
+
+
+def _as_another_worker():
+    try:
+        return tasks.merge_lake_files()
+    finally:
+        connection.close()
 
 
 def test_a_comparison_gives_way_to_a_merge_meanwhile(now, monkeypatch):
