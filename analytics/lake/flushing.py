@@ -1,15 +1,15 @@
 """From the inbox into the lake: claim batches, write their files, and record both at once.
 
-The files are written between two transactions, under names made from the flush alone, so that to do
-it again writes the same bytes over the same names. They become part of the lake by the transaction
-that names them in the manifest and ends the flush; until then nothing reads them. Whoever claims
-holds a lease. When it has lapsed another takes the flush over, and whoever held it before records
-nothing any more.
+The files are written between two transactions. They become part of the lake by the transaction that
+names them in the manifest and ends the flush; until then nothing reads them. Whoever claims holds a
+lease. When it has lapsed another takes the flush over, and whoever held it before records nothing any
+more. Each holder writes under names of its own, with the same content, so that the slow one never
+touches a file that the manifest names.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -29,7 +29,7 @@ _DAY = np.int64(24 * 3600 * 1_000_000)
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the flush over; it records what both have written."""
+    """Another worker has taken the flush over; what it has written counts."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class Claim:
 
     flush_id: UUID
     leased_until: datetime
+
+    @property
+    def file_name(self) -> str:
+        """This holder's own: a lease ends later than those that lapsed before it."""
+        return f"{self.flush_id}-{self.leased_until.astimezone(UTC):%Y%m%dT%H%M%S%fZ}.parquet"
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,13 @@ def claim(*, now: datetime) -> Claim | None:
 
 
 def write(claim: Claim) -> Written:
-    """Writes the files of a flush. To do it twice, or at the same time, leaves the same files."""
+    """Writes the files of a flush, whose content is the same whoever does it."""
     rows = Rows()
     batches = EventBatch.objects.filter(flush_id=claim.flush_id)
     for batch in batches.order_by("received_at", "batch_id", "id"):
         rows.add(batch)
     files = [
-        writing.write(f"events/day={day}/{claim.flush_id}.parquet", day, table)
+        writing.write(f"events/day={day}/{claim.file_name}", day, table)
         for day, table in _by_day(rows.table())
     ]
     return Written(claim, files, rows.duplicate_count, rows.unreadable)

@@ -1,7 +1,7 @@
 """From the inbox's batches to rows of the lake, column by column.
 
 The same batches give the same rows in the same order, so that a flush which is done again writes the
-same bytes.
+same content.
 """
 
 import zlib

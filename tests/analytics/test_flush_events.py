@@ -141,12 +141,12 @@ def test_a_file_has_one_day_of_utc(transactional_db, now):
     )
     receive(body([before, after], sent_at=now), at=now)
 
-    flush_id = flush(at=now).claim.flush_id
+    own = flush(at=now).claim.file_name
 
     files = LakeFile.objects.order_by("day")
     assert [(file.path, str(file.day), file.row_count) for file in files] == [
-        (f"events/day=2026-03-13/{flush_id}.parquet", "2026-03-13", 1),
-        (f"events/day=2026-03-14/{flush_id}.parquet", "2026-03-14", 1),
+        (f"events/day=2026-03-13/{own}", "2026-03-13", 1),
+        (f"events/day=2026-03-14/{own}", "2026-03-14", 1),
     ]
     assert files[0].first_at == files[0].last_at == midnight - timedelta(microseconds=1)
     assert files[1].size_bytes == file_store.storage().size(files[1].path)
