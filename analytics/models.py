@@ -11,7 +11,8 @@ class Flush(models.Model):
     """One drain of the inbox into the lake. Its batches are in the lake once `finished_at` is set.
 
     Whoever holds the lease writes the files. When it lapses another takes the same flush over and
-    writes the same files under the same names, so a crash costs time and nothing else.
+    writes the same rows under other names, so a crash costs time and nothing else. A day after it is
+    done it is deleted with its batches; its files stay.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -107,10 +108,10 @@ class LakeFile(models.Model):
     id = models.BigAutoField(primary_key=True)
     flush = models.ForeignKey(
         Flush,
-        models.PROTECT,
+        models.SET_NULL,
         null=True,
         related_name="files",
-        help_text="What wrote it; none if it was merged from others",
+        help_text="What wrote it, for a day; none if it was merged from others",
     )
     path = models.CharField(max_length=200, unique=True)
     day = models.DateField(help_text="UTC day of the events inside")

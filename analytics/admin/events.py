@@ -165,7 +165,11 @@ class LakeFileAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Flush")
     def flush_page(self, file: LakeFile) -> SafeString | str:
-        return _link("flush", file.flush_id) if file.flush_id else "merged from others"
+        return (
+            _link("flush", file.flush_id)
+            if file.flush_id
+            else "kept no longer, or merged from others"
+        )
 
     @admin.display(description="Events that count in another file")
     def repeated(self, file: LakeFile) -> int:

@@ -114,12 +114,15 @@ def prune(*, now: datetime) -> int:
     """Deletes some of what is kept no longer; returns how many rows, 0 when nothing is left.
 
     Batches stay for a day after they are in the lake, to answer clients that send them again; what
-    comes later than that is found to be repeated there.
+    comes later than that is found to be repeated there. A flush goes after its batches, so what is
+    asked for here is what there is to delete, however long the history.
     """
-    done = Flush.objects.filter(finished_at__lte=now - KEPT_BATCHES)
-    old_batches = EventBatch.objects.filter(flush__in=done)
+    done = Flush.objects.filter(finished_at__lte=now - KEPT_BATCHES).order_by("finished_at")
+    flushes = list(done.values_list("id", flat=True)[:PRUNED_AT_ONCE])
+    old_batches = EventBatch.objects.filter(flush__in=flushes)
     old_events = QuarantinedEvent.objects.filter(received_at__lte=now - KEPT_QUARANTINE)
-    return _delete_some(old_batches) + _delete_some(old_events)
+    deleted = _delete_some(old_batches) or _delete_some(Flush.objects.filter(id__in=flushes))
+    return deleted + _delete_some(old_events)
 
 
 def _delete_some(rows: QuerySet[Any]) -> int:
@@ -130,7 +133,7 @@ def _delete_some(rows: QuerySet[Any]) -> int:
 
 @dataclass(frozen=True)
 class Health:
-    """How the inbox does. `last_flush_ago` is how long ago the last flush was done."""
+    """How the inbox does. `last_flush_ago` tells of a flush in the last day."""
 
     waiting_batches: int
     oldest_waiting: timedelta | None

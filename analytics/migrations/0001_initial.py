@@ -89,9 +89,9 @@ class Migration(migrations.Migration):
                 (
                     "flush",
                     models.ForeignKey(
-                        help_text="What wrote it; none if it was merged from others",
+                        help_text="What wrote it, for a day; none if it was merged from others",
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.SET_NULL,
                         related_name="files",
                         to="analytics.flush",
                     ),

@@ -4,11 +4,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from analytics import tasks
 from analytics.intake import inbox
 from analytics.lake import flushing, reading
-from analytics.models import EventBatch, QuarantinedEvent
+from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
 from tests.factories.events import app_open, body
 
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
@@ -34,8 +36,48 @@ def test_batches_go_a_day_after_they_are_in_the_lake(now):
     flush(at=now)
 
     assert prune(now=now + DAY - timedelta(microseconds=1)) == 0
-    assert prune(now=now + DAY) == 1
+    assert EventBatch.objects.exists()
+    assert prune(now=now + DAY) == 2, "the batch and its flush"
     assert not EventBatch.objects.exists()
+
+
+def test_a_flush_goes_with_its_batches_and_leaves_its_files_in_the_lake(now):
+    for hours in (2, 1, 0):
+        receive(body([app_open(at=now)], sent_at=now), at=now - timedelta(hours=hours))
+        flush(at=now - timedelta(hours=hours))
+
+    assert prune(now=now - timedelta(hours=1) + DAY) == 4
+
+    kept = Flush.objects.get()
+    assert kept.finished_at == now
+    assert list(LakeFile.objects.order_by("id").values_list("flush", flat=True)) == [
+        None,
+        None,
+        kept.id,
+    ]
+    with reading.connection() as opened:
+        assert opened.execute("SELECT count(*) FROM events").fetchall() == [(3,)]
+
+
+def test_pruning_asks_for_nothing_that_it_leaves_there(now):
+    """So it reads what there is to delete, and walks no history."""
+    for _ in range(3):
+        receive(body([app_open(at=now)], sent_at=now), at=now)
+        flush(at=now)
+    prune(now=now + DAY)
+
+    with CaptureQueriesContext(connection) as captured:
+        assert inbox.prune(now=now + DAY) == 0
+
+    asked = [query["sql"] for query in captured if query["sql"].startswith("SELECT")]
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("EXPLAIN " + asked[0])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+        cursor.execute(asked[0])
+        assert cursor.fetchall() == []
+    assert "flush_finished" in plan
 
 
 def test_batches_that_are_not_in_the_lake_stay(now):
@@ -69,7 +111,7 @@ def test_the_task_prunes_all(now):
     receive(body([{}] * 5, sent_at=now), at=now)
     flush(at=now)
 
-    assert tasks.prune_events() == 6
+    assert tasks.prune_events() == 7
 
 
 def test_a_batch_sent_again_after_it_was_pruned_counts_once(now):
@@ -81,8 +123,8 @@ def test_a_batch_sent_again_after_it_was_pruned_counts_once(now):
     receive(sent, at=now + DAY, viewer_id=viewer_id)
     flush(at=now + DAY)
 
-    with reading.connection() as connection:
-        assert connection.execute("SELECT received_at FROM events").fetchall() == [
+    with reading.connection() as opened:
+        assert opened.execute("SELECT received_at FROM events").fetchall() == [
             (now.replace(tzinfo=None),)
         ]
 
