@@ -265,7 +265,7 @@ class ViewerClient:
     # --- What happened -----------------------------------------------------------------------
 
     def report(self, batch: bytes) -> answers.Reported:
-        """Hand in a batch of events. Repeat the same bytes until answered: they count once."""
+        """Hand in a batch of events. Repeat it until answered: it counts once."""
         response = self._ask(
             "POST", "/v1/events", content=batch, headers={"Content-Type": "application/json"}
         )

@@ -4,17 +4,18 @@
     log.note("app_open", channel="organic")
     log.send(app.report)
 
-An app keeps the log on the device's disk; this one is kept by whoever holds it. A batch is written
-once, and the same bytes are sent again until they are answered.
+An app keeps the log on the device's disk; this one is kept by whoever holds it. A batch is made once,
+and its id and events are sent again as they are until they are answered; `sent_at` alone is read from
+the clock at each try.
 """
 
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from config.ids import uuid7
 from demo.answers import Reported
 
 BATCH_EVENTS = 50
@@ -30,16 +31,16 @@ class EventLog:
         self._app = dict(app)
         self._clock = clock
         self._waiting: list[Noted] = []
-        self._sealed: bytes | None = None
+        self._sealed: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def note(self, kind: str, **members: object) -> Noted:
-        """Something happened now. Its id is made here, once: the service counts it by that."""
+        """Something happened now. Its id is made here, once, and in the order of time."""
         event = {
             "type": kind,
-            "event_id": str(uuid.uuid4()),
+            "event_id": str(uuid7()),
             "created_at": self._clock().isoformat(),
             **members,
         }
@@ -55,16 +56,10 @@ class EventLog:
         while self._sealed or self._waiting:
             if self._sealed is None:
                 self._sealed = self._seal()
-            report(self._sealed)
+            batch = {**self._sealed, "sent_at": self._clock().isoformat()}
+            report(msgspec.json.encode(batch))
             self._sealed = None
 
-    def _seal(self) -> bytes:
+    def _seal(self) -> dict[str, Any]:
         events, self._waiting = self._waiting[:BATCH_EVENTS], self._waiting[BATCH_EVENTS:]
-        return msgspec.json.encode(
-            {
-                "batch_id": str(uuid.uuid4()),
-                "sent_at": self._clock().isoformat(),
-                "app": self._app,
-                "events": events,
-            }
-        )
+        return {"batch_id": str(uuid7()), "app": self._app, "events": events}

@@ -182,7 +182,13 @@ class Migration(migrations.Migration):
                     "batch_id",
                     models.UUIDField(help_text="Made by the client; unique for its viewer"),
                 ),
-                ("body_sha256", models.BinaryField(max_length=32)),
+                (
+                    "content_sha256",
+                    models.BinaryField(
+                        help_text="Of all that the client sent but `sent_at`, which differs from try to try",
+                        max_length=32,
+                    ),
+                ),
                 ("sent_at", models.DateTimeField(help_text="By the client's clock")),
                 ("received_at", models.DateTimeField()),
                 ("payload", models.BinaryField()),

@@ -27,8 +27,8 @@ class Events(ViewerEndpoint):
         """Up to 500 events and 256 KB in one batch, which is stored when this answers.
 
         Each event is judged by itself; docs/events.md has the types, their members and the codes.
-        Send the same bytes again until they are answered: a batch counts once, and is answered the
-        same. Another body under its `batch_id` is refused.
+        Send the same batch again until it is answered, with `sent_at` read anew: it counts once, and
+        is answered the same. Another app or other events under its `batch_id` are refused.
         """
         body = bodies.raw(self.http_request(), limit_bytes=BATCH_BYTES)
         if body:

@@ -96,7 +96,7 @@ def test_waits_for_a_watermark_that_does_not_move(now: datetime) -> None:
         viewer_id=uuid4(),
         environment="production",
         batch_id=uuid4(),
-        body_sha256=b"-" * 32,
+        content_sha256=b"-" * 32,
         sent_at=now,
         received_at=now,
         payload=b"",

@@ -1,7 +1,7 @@
 """An app reports events: each is judged by itself, and the batch is stored once, before the answer."""
 
 import zlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import msgspec
@@ -234,6 +234,49 @@ def test_the_same_batch_again_is_answered_the_same_when_it_would_be_judged_other
 
     assert verdicts(first) == ["accepted"]
     assert later.content == first.content
+
+
+def test_a_retry_with_a_fresh_sent_at_is_the_same_batch(report, now):
+    """It is answered and kept as of the first try, even if it would be judged otherwise."""
+    events = [app_open(at=now), {}, app_open(at=now + timedelta(minutes=5))]
+    whole = batch(events, sent_at=now)
+
+    first = report(msgspec.json.encode(whole))
+    minutes = now + timedelta(minutes=10)
+    later = report(msgspec.json.encode({**whole, "sent_at": minutes.isoformat()}), at=minutes)
+
+    assert verdicts(first) == ["accepted", "malformed_event", "created_after_sent"]
+    assert later.content == first.content
+    assert (EventBatch.objects.get().sent_at, EventBatch.objects.get().received_at) == (now, now)
+    assert QuarantinedEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"events": [app_open(at=datetime(2026, 3, 14, tzinfo=UTC))]},
+        {"app": {"platform": "android", "version": "1.4.2", "locale": "en-US", "country": "US"}},
+        {"app": {"platform": "ios", "version": "1.4.3", "locale": "en-US", "country": "US"}},
+    ],
+)
+def test_another_event_or_app_under_the_same_id_is_refused(report, now, change):
+    whole = batch([app_open(at=now)], sent_at=now)
+    report(msgspec.json.encode(whole))
+
+    other = report(msgspec.json.encode(whole | change))
+
+    assert (other.status_code, other.json()["code"]) == (422, "batch_id_reused")
+    assert zlib.decompress(EventBatch.objects.get().payload) == msgspec.json.encode(whole)
+
+
+def test_events_divided_otherwise_are_another_batch(report, now):
+    """Each is what it is: the texts that come together are the same in both."""
+    batch_id = str(uuid4())
+    report(body(["a", "b"], sent_at=now, batch_id=batch_id))
+
+    other = report(body(['a""b'], sent_at=now, batch_id=batch_id))
+
+    assert other.status_code == 422
 
 
 def test_another_batch_under_the_same_id_is_refused(report, now):

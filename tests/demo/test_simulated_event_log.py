@@ -1,6 +1,7 @@
 """An app's log of events: nothing is lost, nothing is altered, and nothing counts twice."""
 
 import json
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -64,7 +65,7 @@ def test_sends_what_was_noted_in_order_and_once(device, log):
     assert first["sent_at"] > noted[-1]["created_at"]
 
 
-def test_repeats_the_same_bytes_until_they_are_answered(device, log):
+def test_repeats_a_batch_until_it_is_answered_and_reads_the_clock_at_each_try(device, log):
     log.note("app_open")
     device.is_away = True
     for _ in range(2):
@@ -74,9 +75,19 @@ def test_repeats_the_same_bytes_until_they_are_answered(device, log):
     device.is_away = False
     log.send(device.report)
 
-    first, second, third, fourth = device.received
-    assert first == second == third
-    assert len(json.loads(fourth)["events"]) == 2
+    *tries, last = map(json.loads, device.received)
+    moments = [each.pop("sent_at") for each in tries]
+    assert tries[0] == tries[1] == tries[2]
+    assert moments == sorted(set(moments))
+    assert len(last["events"]) == 2
+
+
+def test_ids_are_in_the_order_of_time(log):
+    ids = [uuid.UUID(log.note("app_open")["event_id"]) for _ in range(20)]
+
+    assert {each.version for each in ids} == {7}
+    milliseconds = [each.int >> 80 for each in ids]
+    assert milliseconds == sorted(milliseconds)
 
 
 def test_an_event_noted_again_keeps_its_id(device, log):
