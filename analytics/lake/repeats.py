@@ -1,18 +1,19 @@
 """Events that two files of the lake have, of which one counts: the first received.
 
 A client that loses an answer and reports the same events in another batch makes them. A flush drops
-those within itself; those of two files are found here, by comparing each new file once with all that
-are there. Of any two files the later recorded one is compared when the other can be seen, so no pair
+those within itself; those of two files are found here, by comparing each new file once with all
+those there that can have its events. Of any two files the later recorded one is compared when the other can be seen, so no pair
 is missed, however many compare at once.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
 
+from analytics.intake.verdicts import LONGEST_DELAY
 from analytics.lake import engine, file_store
 from analytics.models import LakeFile, RepeatedEvent
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FILES_AT_ONCE = 20
+
+#: Two copies of an event are of days no further apart; the one more is for how long sending takes.
+DAYS_APART = LONGEST_DELAY + timedelta(days=1)
 
 #: Every copy but the first received. The join tells the scan of all files which ids to look for, so
 #: that it skips files of other times as far as ids are made in the order of time.
@@ -35,10 +39,21 @@ _REPEATS = """
 
 
 def rivals(new: Sequence[LakeFile], files: Sequence[LakeFile]) -> Sequence[LakeFile]:
-    """Those of `files` that can have an event of `new`, by their smallest and largest ids."""
-    first = min(file.first_event_id for file in new)
-    last = max(file.last_event_id for file in new)
-    return [file for file in files if file.first_event_id <= last and first <= file.last_event_id]
+    """Those of `files` that can have an event of `new`: by their ids, and by their days.
+
+    An event is sent no later than LONGEST_DELAY after it was created, so two copies from a clock that
+    runs steadily are as close. Further apart are those of a device whose clock was set in between, and
+    they count as two.
+    """
+    return [file for file in files if any(_can_share(file, each) for each in new)]
+
+
+def _can_share(one: LakeFile, other: LakeFile) -> bool:
+    return (
+        abs(one.day - other.day) <= DAYS_APART
+        and one.first_event_id <= other.last_event_id
+        and other.first_event_id <= one.last_event_id
+    )
 
 
 def find(

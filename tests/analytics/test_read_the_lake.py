@@ -1,8 +1,12 @@
 """An analyst reads what the manifest names, and nothing else."""
 
+from datetime import timedelta
+from uuid import UUID
+
 import pytest
 
-from analytics.lake import reading
+from analytics.lake import reading, repeats
+from analytics.models import LakeFile
 
 
 @pytest.mark.django_db
@@ -36,3 +40,16 @@ def test_a_query_reaches_nothing_but_the_lake(statement):
 
     with reading.connection() as connection, pytest.raises(duckdb.Error):
         connection.execute(statement).fetchall()
+
+
+def test_a_copy_is_looked_for_in_files_of_up_to_31_days_before_and_after(now):
+    def file(days, ids=(1, 9)):
+        first, last = (UUID(int=each) for each in ids)
+        day = now.date() + timedelta(days=days)
+        return LakeFile(path=f"{days}", day=day, first_event_id=first, last_event_id=last)
+
+    files = [file(days) for days in (-32, -31, 0, 31, 32)]
+    apart = file(0, ids=(10, 19))
+
+    assert repeats.rivals([file(0)], [*files, apart]) == files[1:4]
+    assert repeats.rivals([file(63), apart], files) == [files[4]]
