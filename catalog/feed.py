@@ -30,7 +30,7 @@ _KEY = "catalog.feed"
 _CHAIN = """
     WITH RECURSIVE chain AS (
         SELECT id, predecessor_id, series_ids FROM catalog_feeddecision
-        WHERE id = %(last)s AND viewer_id = %(viewer)s
+        WHERE id = %(last)s AND viewer_id = %(viewer)s AND environment = %(environment)s
       UNION ALL
         SELECT earlier.id, earlier.predecessor_id, earlier.series_ids
         FROM catalog_feeddecision AS earlier JOIN chain ON earlier.id = chain.predecessor_id
@@ -102,10 +102,10 @@ def decide(
 ) -> Page:
     """Draws up to `limit` series and writes the decision down before it is answered.
 
-    `after` goes on from an own decision: what it and those before it showed is not shown again.
-    Texts are those that may serve `asked`. Raises DecisionUnknown.
+    `after` goes on from an own decision of the same environment: what it and those before it showed
+    is not shown again. Texts are those that may serve `asked`. Raises DecisionUnknown.
     """
-    shown = _shown_until(after, viewer_id) if after else frozenset[UUID]()
+    shown = _shown_until(after, viewer_id, environment) if after else frozenset[UUID]()
     pool = _pool()
     gone = pool.odds.places(shown)
     room = min(len(pool.odds) - len(gone), max(LONGEST_FEED_SLOTS - len(shown), 0))
@@ -140,9 +140,10 @@ def decide(
     )
 
 
-def _shown_until(decision_id: UUID, viewer_id: UUID) -> frozenset[UUID]:
+def _shown_until(decision_id: UUID, viewer_id: UUID, environment: str) -> frozenset[UUID]:
+    asked = {"last": decision_id, "viewer": viewer_id, "environment": environment}
     with connection.cursor() as cursor:
-        cursor.execute(_CHAIN, {"last": decision_id, "viewer": viewer_id})
+        cursor.execute(_CHAIN, asked)
         decisions = cursor.fetchall()
     if not decisions:
         raise DecisionUnknown

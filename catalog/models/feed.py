@@ -38,7 +38,8 @@ class FeedDecision(models.Model):
 
     `series_ids` and `propensities` belong together, slot by slot from `first_slot` on. A propensity
     is that of the draw itself, given what the slots before it had taken. The viewer is an id and no
-    foreign key: a log of decisions outlives people.
+    foreign key: a log of decisions outlives people. The application adds rows, and the database lets
+    it change or delete none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -60,7 +61,10 @@ class FeedDecision(models.Model):
     propensities = ArrayField(models.FloatField())
 
     class Meta:
-        indexes = [models.Index(fields=["viewer_id", "-id"], name="catalog_decision_of_viewer")]
+        indexes = [
+            models.Index(fields=["viewer_id", "-id"], name="catalog_decision_of_viewer"),
+            models.Index(fields=["at"], name="catalog_decision_by_time"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(series_ids__len=models.F("propensities__len")),

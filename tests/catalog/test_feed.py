@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core.cache import caches
-from django.db import connection
+from django.db import Error, connection, transaction
 from django.test import Client
 
 from catalog import feed, slots
@@ -181,6 +181,47 @@ def test_continues_only_ones_own_decision(ask):
         response = ask(after=after, **({"by": by} if by else {}))
         assert (response.status_code, response.json()["code"]) == (404, "decision_unknown")
     assert FeedDecision.objects.count() == before
+
+
+def test_continues_only_a_decision_of_the_same_environment(device, now):
+    _catalog(3)
+
+    def decide(environment: str, after: UUID | None = None) -> UUID:
+        page = feed.decide(
+            viewer_id=device.viewer_id,
+            environment=environment,
+            limit=1,
+            after=after,
+            asked=(),
+            now=now,
+        )
+        return page.decision_id
+
+    sandboxed = decide("sandbox")
+    with pytest.raises(feed.DecisionUnknown):
+        decide("production", sandboxed)
+    assert FeedDecision.objects.count() == 1
+    assert decide("sandbox", sandboxed) != sandboxed
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE catalog_feeddecision SET propensities = propensities",
+        "DELETE FROM catalog_feeddecision",
+    ],
+)
+def test_the_application_cannot_change_what_was_logged(ask, statement):
+    _catalog(1)
+    ask()
+
+    with (
+        pytest.raises(Error, match="permission denied"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+    assert FeedDecision.objects.count() == 1
 
 
 @pytest.mark.parametrize(
