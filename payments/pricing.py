@@ -1,14 +1,16 @@
 """What an episode costs: the price version in force, and its ladder of prices."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from catalog.models import Series
 from payments.models import EpisodePrice, PlanAssignment, PricePlan, PriceVersion
 
 
@@ -34,14 +36,29 @@ def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
     Raises PriceVersion.DoesNotExist only when the default plan had no version yet.
     """
     assigned = PlanAssignment.objects.filter(series_id=series_id).values("plan_id")
-    default = PricePlan.objects.filter(is_default=True).values("id")
-    return (
-        PriceVersion.objects.filter(
-            Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)), effective_from__lte=at
-        )
-        .order_by("plan__is_default", "-effective_from")[:1]
-        .get()
+    return _in_force(assigned, at).get()
+
+
+def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, UUID]:
+    """The ids of the versions that price these series at a moment, in one query.
+
+    A series that nothing prices yet, or that does not exist, is left out.
+    """
+    assigned = PlanAssignment.objects.filter(series_id=OuterRef(OuterRef("id"))).values("plan_id")
+    in_force = _in_force(assigned, at).values("id")
+    found = (
+        Series.objects.filter(id__in=series_ids)
+        .annotate(version_id=Subquery(in_force))
+        .exclude(version_id=None)
     )
+    return dict(found.values_list("id", "version_id"))
+
+
+def _in_force(assigned: QuerySet[Any, Any], at: datetime) -> QuerySet[PriceVersion]:
+    default = PricePlan.objects.filter(is_default=True).values("id")
+    return PriceVersion.objects.filter(
+        Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)), effective_from__lte=at
+    ).order_by("plan__is_default", "-effective_from")[:1]
 
 
 @lru_cache(maxsize=4096)

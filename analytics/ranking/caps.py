@@ -12,7 +12,6 @@ import pyarrow as pa
 from analytics.reports.sources import Source
 from catalog.models import Episode
 from payments import pricing
-from payments.models import PriceVersion
 
 _SCHEMA = pa.schema([("series_id", pa.string()), ("cap_micros", pa.int64())])
 
@@ -38,16 +37,10 @@ def list_prices(*, at: datetime) -> dict[str, int]:
     published = Episode.objects.filter(state=Episode.State.PUBLISHED)
     for series_id, number in published.values_list("series_id", "number"):
         numbers.setdefault(series_id, []).append(number)
+    versions = pricing.versions_in_force(numbers.keys(), at=at)
+    ladders = {series_id: pricing.ladder(version_id) for series_id, version_id in versions.items()}
+    # A series without a version was not for sale yet at that moment.
     return {
-        str(series_id): _list_price(series_id, of_series, at)
-        for series_id, of_series in numbers.items()
+        str(series_id): sum(ladder.price_of(number) for number in numbers[series_id])
+        for series_id, ladder in ladders.items()
     }
-
-
-def _list_price(series_id: UUID, numbers: list[int], at: datetime) -> int:
-    try:
-        version = pricing.version_in_force(series_id=series_id, at=at)
-    except PriceVersion.DoesNotExist:
-        return 0  # nothing was for sale yet at that moment
-    ladder = pricing.ladder(version.id)
-    return sum(ladder.price_of(number) for number in numbers)
