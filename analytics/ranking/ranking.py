@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -74,6 +74,16 @@ class Ranking(Report, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Worth:
+    """What a start of a title is worth: mean, median and 95 % interval, in micros."""
+
+    mean_micros: int
+    median_micros: int
+    low_micros: int
+    high_micros: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Title:
     """What the lake and the ledger know of a title."""
 
@@ -85,20 +95,19 @@ class Title:
     payers: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Standing:
-    """All titles at one watermark, and what is believed of each before it is looked at."""
+    """All titles at one watermark: what is believed of each before it is looked at, and after.
+
+    `worth` is what a start is worth, by the title's place, and `shares` how often the feed should
+    draw each published title.
+    """
 
     horizon: Horizon
-    watermark: str
     titles: Sequence[Title]
     prior_of: Callable[[Counts], Prior]
-
-    def draws(self, title: Title) -> Draws:
-        """Of the title's revenue per start; the same whenever they are drawn."""
-        parts = (VERSION, self.horizon, self.watermark, str(title.series_id))
-        seed = int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest())
-        return posterior.draw(title.counts, self.prior_of(title.counts), seed=seed)
+    worth: Sequence[Worth]
+    shares: Mapping[UUID, float]
 
 
 def prepare(*, source: Source) -> None:
@@ -110,30 +119,27 @@ def prepare(*, source: Source) -> None:
 def stand(*, source: Source, horizon: Horizon, list_prices: Mapping[str, int]) -> Standing:
     """Counts every title's starts and what they earned, on a source that is prepared."""
     caps.register(source, list_prices)
-    rows = source.rows(
+    rows = source.named_rows(
         "ranking",
         watermark=source.watermark,
         mature_until=source.watermark - timedelta(hours=horizon.hours),
         hours=horizon.hours,
     )
-    titles = [_title(*row) for row in rows]
-    return Standing(
-        horizon=horizon,
-        watermark=source.watermark.isoformat(),
-        titles=titles,
-        prior_of=posterior.priors([title.counts for title in titles]),
-    )
-
-
-def probabilities(standing: Standing) -> Mapping[UUID, float]:
-    """How often the feed should draw each published title."""
+    titles = [_title(row) for row in rows]
+    prior_of = posterior.priors([title.counts for title in titles])
+    worth: list[Worth] = []
 
     def candidates() -> Iterator[tuple[UUID, Draws]]:
-        for title in standing.titles:
+        """Draws each title once: all that is asked of its draws is asked while they are there."""
+        for title in titles:
+            seed = _seed(title, horizon, source.watermark)
+            draws = posterior.draw(title.counts, prior_of(title.counts), seed=seed)
+            worth.append(_worth(draws))
             if title.is_published:
-                yield title.series_id, standing.draws(title)
+                yield title.series_id, draws
 
-    return thompson.probabilities(candidates())
+    shares = thompson.probabilities(candidates())
+    return Standing(horizon=horizon, titles=titles, prior_of=prior_of, worth=worth, shares=shares)
 
 
 def table(*, standing: Standing, source: Source, currency: str, floors: Floors) -> Ranking:
@@ -152,9 +158,11 @@ def table(*, standing: Standing, source: Source, currency: str, floors: Floors) 
             title,
             tells_starts=place not in no_starts,
             tells_revenue=place not in no_revenue,
-            tells_worth=place not in no_starts and _is_of_enough(standing, title, floors),
+            worth=worth
+            if place not in no_starts and _is_of_enough(standing, title, floors)
+            else None,
         )
-        for place, title in enumerate(titles)
+        for place, (title, worth) in enumerate(zip(titles, standing.worth, strict=True))
     ]
     return Ranking(
         **heading(
@@ -179,38 +187,30 @@ def table(*, standing: Standing, source: Source, currency: str, floors: Floors) 
     )
 
 
-def _title(
-    series_id: str,
-    external_id: str,
-    genre: str,
-    locale: str,
-    is_published: bool,
-    starts: int,
-    converters: int,
-    value: int,
-    value_squares: int,
-    ads: int,
-    ads_squares: int,
-    revenue_micros: int,
-    payers: int,
-) -> Title:
-    counts = Counts(
-        genre=genre,
-        locale=locale,
-        starts=starts,
-        converters=converters,
-        value=value,
-        value_squares=value_squares,
-        ads=ads,
-        ads_squares=ads_squares,
-    )
+def _title(row: Mapping[str, Any]) -> Title:
     return Title(
-        series_id=UUID(series_id),
-        external_id=external_id,
-        is_published=is_published,
-        counts=counts,
-        revenue_micros=revenue_micros,
-        payers=payers,
+        series_id=UUID(row["series_id"]),
+        external_id=row["external_id"],
+        is_published=row["is_published"],
+        counts=Counts(**{field.name: row[field.name] for field in fields(Counts)}),
+        revenue_micros=row["revenue_micros"],
+        payers=row["payers"],
+    )
+
+
+def _seed(title: Title, horizon: Horizon, watermark: datetime) -> int:
+    """The same whenever the title is drawn for that ranking."""
+    parts = (VERSION, horizon, watermark.isoformat(), str(title.series_id))
+    return int.from_bytes(hashlib.sha256("\n".join(parts).encode()).digest())
+
+
+def _worth(draws: Draws) -> Worth:
+    low, median, high = np.quantile(draws, [0.025, 0.5, 0.975])
+    return Worth(
+        mean_micros=round(float(draws.mean())),
+        low_micros=round(float(low)),
+        median_micros=round(float(median)),
+        high_micros=round(float(high)),
     )
 
 
@@ -231,7 +231,7 @@ def _row(
     *,
     tells_starts: bool,
     tells_revenue: bool,
-    tells_worth: bool,
+    worth: Worth | None,
 ) -> RankedTitle:
     prior = standing.prior_of(title.counts)
     weight = prior.starts / (prior.starts + title.counts.starts)
@@ -240,22 +240,17 @@ def _row(
         external_id=title.external_id,
         genre=title.counts.genre,
         locale=title.counts.locale,
-        suppressed=not (tells_starts and tells_revenue and tells_worth),
+        suppressed=not (tells_starts and tells_revenue and worth),
         starts=title.counts.starts if tells_starts else None,
-        converters=title.counts.converters if tells_worth else None,
-        **_worth(standing.draws(title) if tells_worth else None),
+        converters=title.counts.converters if worth else None,
+        mean_micros=worth.mean_micros if worth else None,
+        median_micros=worth.median_micros if worth else None,
+        low_micros=worth.low_micros if worth else None,
+        high_micros=worth.high_micros if worth else None,
         prior_weight=round(weight, 6) if tells_starts else None,
         prior_level=prior.level,
         revenue_micros=title.revenue_micros if tells_revenue else None,
     )
-
-
-def _worth(draws: Draws | None) -> dict[str, Any]:
-    names = ("mean_micros", "low_micros", "median_micros", "high_micros")
-    if draws is None:
-        return dict.fromkeys(names)
-    figures = [draws.mean(), *np.quantile(draws, [0.025, 0.5, 0.975])]
-    return {name: round(float(figure)) for name, figure in zip(names, figures, strict=True)}
 
 
 def _order(row: RankedTitle) -> tuple[bool, int, str]:

@@ -109,7 +109,7 @@ def _publish(
     )
     if horizon is FEED_HORIZON:
         feed.publish_table(
-            probabilities=ranking.probabilities(standing),
+            probabilities=standing.shares,
             version=f"{VERSION} {horizon} {source.watermark.isoformat()}",
             now=now,
         )

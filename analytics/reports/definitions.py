@@ -27,7 +27,6 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 EVENTS = "events received before the watermark, by corrected client time"
 LEDGER = "the ledger, by commit time"
-CATALOG = "the catalog"
 
 ACTIVE = "at least one app_open, or more than 0 s played"
 START = (

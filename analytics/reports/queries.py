@@ -21,6 +21,15 @@ def run(connection: "DuckDBPyConnection", name: str, **parameters: Any) -> list[
     return connection.execute(text(name), bound).fetchall()
 
 
+def run_named(
+    connection: "DuckDBPyConnection", name: str, **parameters: Any
+) -> list[dict[str, Any]]:
+    """The same, each row by the names of its columns."""
+    rows = run(connection, name, **parameters)
+    columns = [column[0] for column in connection.description or ()]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
 @cache
 def text(name: str) -> str:
     """The query as it is written. Raises ValueError for a file whose head names another."""

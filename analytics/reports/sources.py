@@ -55,6 +55,10 @@ class Source:
         """What a named query answers."""
         return queries.run(self.connection, query, **parameters)
 
+    def named_rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The same, each row by the names of its columns."""
+        return queries.run_named(self.connection, query, **parameters)
+
     def register(self, name: str, table: pa.Table) -> None:
         """Lets queries read `table` under a name."""
         self.connection.register(name, table)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -14,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analytics.ranking import privacy, ranking, thompson
-from analytics.ranking.posterior import DRAWS
+from analytics.ranking import caps, posterior, privacy, ranking, thompson
+from analytics.ranking.posterior import DRAWS, Counts, Draws, Prior
 from analytics.ranking.ranking import Floors, Horizon, Ranking, Standing
 from catalog import slots
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, played, utc
+from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.proof import Proof
 
 ONE, TWO, DRAFT = (str(UUID(int=number)) for number in (1, 2, 3))
@@ -176,7 +178,7 @@ def test_a_title_that_earns_more_a_start_stands_higher_and_is_shown_more() -> No
     unlocks = [_unlock(f"v{n}", START + HOUR, 10**6, series=TWO) for n in range(30)]
 
     with _standing(rows, unlocks, watermark=START + DAY) as (standing, table):
-        shares = ranking.probabilities(standing)
+        shares = standing.shares
 
     assert [str(row.series_id) for row in table.titles] == [TWO, ONE]
     best = table.titles[0]
@@ -402,3 +404,36 @@ def test_counts_equal_the_definition_worked_out_by_hand(
             sum(coins),
             sum(earned[viewer, "ad"] for viewer in mature),
         )
+
+
+def test_a_title_is_drawn_once_a_ranking(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+    draw = posterior.draw
+
+    def counted(counts: Counts, prior: Prior, *, seed: int) -> Draws:
+        seeds.append(seed)
+        return draw(counts, prior, seed=seed)
+
+    monkeypatch.setattr(posterior, "draw", counted)
+
+    with _standing([_start("a")], [_unlock("a", START, 1)], watermark=START + DAY) as (standing, _):
+        assert len(seeds) == len(set(seeds)) == len(standing.titles) == 2
+
+
+@pytest.mark.django_db
+def test_all_list_prices_are_found_with_as_many_queries_as_one(
+    django_assert_num_queries: Any,
+) -> None:
+    def priced(numbers: range) -> str:
+        series = SeriesFactory()
+        for number in numbers:
+            EpisodeFactory(series=series, number=number)
+        return str(series.id)
+
+    prices = {priced(range(1, last + 1)): 60 * (last - 8) for last in (8, 9, 12)}
+    caps.list_prices(at=START)  # reads the ladder, which is kept
+
+    with django_assert_num_queries(2):
+        found = caps.list_prices(at=START)
+
+    assert found == prices

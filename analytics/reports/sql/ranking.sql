@@ -22,9 +22,9 @@ WITH mature AS (
     SELECT mature.series_id,
            count(*) AS starts,
            count(*) FILTER (WHERE coin_micros > 0) AS converters,
-           sum(coin_micros) AS value_micros,
+           sum(coin_micros) AS "value",
            sum(coin_micros * coin_micros) AS value_squares,
-           sum(ad_micros) AS ads_micros,
+           sum(ad_micros) AS ads,
            sum(ad_micros * ad_micros) AS ads_squares
     FROM mature LEFT JOIN capped USING (viewer_id, series_id)
     GROUP BY mature.series_id
@@ -37,12 +37,16 @@ WITH mature AS (
     GROUP BY series_id
 )
 SELECT titles.series_id, external_id, genre, locale, is_published,
-       coalesce(starts, 0), coalesce(converters, 0),
-       coalesce(value_micros, 0), coalesce(value_squares, 0),
-       coalesce(ads_micros, 0), coalesce(ads_squares, 0),
-       coalesce(revenue_micros, 0), coalesce(payers, 0)
+       coalesce(starts, 0) AS starts,
+       coalesce(converters, 0) AS converters,
+       coalesce("value", 0) AS "value",
+       coalesce(value_squares, 0) AS value_squares,
+       coalesce(ads, 0) AS ads,
+       coalesce(ads_squares, 0) AS ads_squares,
+       coalesce(revenue_micros, 0) AS revenue_micros,
+       coalesce(payers, 0) AS payers
 FROM titles
 LEFT JOIN counted USING (series_id)
 LEFT JOIN booked USING (series_id)
-WHERE is_published OR starts > 0 OR revenue_micros > 0
+WHERE is_published OR counted.starts > 0 OR booked.revenue_micros > 0
 ORDER BY external_id
