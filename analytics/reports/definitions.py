@@ -28,7 +28,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 EVENTS = "events received before the watermark, by corrected client time"
 LEDGER = "the ledger, by commit time"
 
-ACTIVE = "at least one app_open, or more than 0 s played"
+ACTIVE = "at least one app_open, or a stretch of at least 1 s played"
 START = (
     "a viewer's first playback session of a series with at least 1 s played, once per viewer and"
     " series"

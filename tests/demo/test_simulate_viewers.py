@@ -121,7 +121,7 @@ def test_the_retention_report_agrees_with_a_count_of_what_was_sent():
         if event["type"] == "app_open":
             first.setdefault(viewer, at)
     for viewer, at, event in events:
-        is_active = event["type"] == "app_open" or event.get("actual_ms", 0) > 0
+        is_active = event["type"] == "app_open" or event.get("actual_ms", 0) >= 1000
         if is_active and at >= first[viewer]:
             active[viewer].add((at.date() - first[viewer].date()).days)
 

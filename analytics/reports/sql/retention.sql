@@ -30,7 +30,7 @@ WITH first_open AS (
     FROM events
     JOIN member USING (viewer_id)
     JOIN zone_shifts ON occurred_at >= starts_at AND occurred_at < ends_at
-    WHERE (type = 'app_open' OR (type = 'playback_progress' AND actual_ms > 0))
+    WHERE (type = 'app_open' OR (type = 'playback_progress' AND actual_ms >= 1000))
       AND environment = 'production'
       AND occurred_at >= opened_at
       AND occurred_at < $watermark
