@@ -4,7 +4,6 @@ Analytics publishes a table of probabilities; each request draws from it, so tha
 propensity is exact and never 0, and what was shown can be weighed later for what was not.
 """
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,21 +11,16 @@ from datetime import datetime
 from random import Random, SystemRandom
 from uuid import UUID
 
-from django.core.cache import caches
 from django.db import connection
 
-from catalog import browsing, slots
+from catalog import browsing, candidates, slots
 from catalog.models import FeedDecision, FeedTable, Series
-from catalog.slots import Odds
 from config.problems import Problem
 
-#: How long a process may go on drawing from the table and the candidates that it read.
-REMEMBERED_SECONDS = 5
 #: A feed ends here: nobody scrolls further, and every page must know what the pages before it had.
 LONGEST_FEED_SLOTS = 1000
 KEPT_TABLES = 100
 
-_KEY = "catalog.feed"
 _CHAIN = """
     WITH RECURSIVE chain AS (
         SELECT id, predecessor_id, series_ids FROM catalog_feeddecision
@@ -62,14 +56,8 @@ class Page:
     has_more: bool
 
 
-@dataclass(frozen=True)
-class _Pool:
-    version: str
-    odds: Odds
-
-
 def publish_table(*, probabilities: Mapping[UUID, float], version: str, now: datetime) -> FeedTable:
-    """Makes this the table that feeds are drawn from, within REMEMBERED_SECONDS everywhere.
+    """Makes this the table that feeds are drawn from, within seconds everywhere.
 
     A version names what is in it: published again it changes nothing. Only the newest KEPT_TABLES
     stay. Raises ValueError for what is no probability.
@@ -86,7 +74,7 @@ def publish_table(*, probabilities: Mapping[UUID, float], version: str, now: dat
     )
     kept = FeedTable.objects.order_by("-id").values("id")[:KEPT_TABLES]
     FeedTable.objects.exclude(id__in=kept).delete()
-    caches["local"].delete(_KEY)
+    candidates.look_again()
     return table
 
 
@@ -106,7 +94,7 @@ def decide(
     is not shown again. Texts are those that may serve `asked`. Raises DecisionUnknown.
     """
     shown = _shown_until(after, viewer_id, environment) if after else frozenset[UUID]()
-    pool = _pool()
+    pool = candidates.current()
     gone = pool.odds.places(shown)
     room = min(len(pool.odds) - len(gone), max(LONGEST_FEED_SLOTS - len(shown), 0))
     if after and not room:
@@ -126,7 +114,7 @@ def decide(
         predecessor_id=after,
         first_slot=len(shown),
         candidate_count=len(pool.odds) - len(gone),
-        candidates_sha256=hashlib.sha256(pool.odds.ids_without(gone)).digest(),
+        candidates_sha256=pool.digest_without(gone),
         series_ids=[slot.series_id for slot in placed],
         propensities=[slot.propensity for slot in placed],
     )
@@ -141,24 +129,11 @@ def decide(
 
 
 def _shown_until(decision_id: UUID, viewer_id: UUID, environment: str) -> frozenset[UUID]:
-    asked = {"last": decision_id, "viewer": viewer_id, "environment": environment}
     with connection.cursor() as cursor:
-        cursor.execute(_CHAIN, asked)
+        cursor.execute(
+            _CHAIN, {"last": decision_id, "viewer": viewer_id, "environment": environment}
+        )
         decisions = cursor.fetchall()
     if not decisions:
         raise DecisionUnknown
     return frozenset(series_id for (series_ids,) in decisions for series_id in series_ids)
-
-
-def _pool() -> _Pool:
-    """The latest table over the series of now, as this process read them last."""
-    pool: _Pool | None = caches["local"].get(_KEY)
-    if pool is None:
-        candidates = Series.objects.visible().values_list("id", flat=True)
-        table = FeedTable.objects.order_by("-id").first()
-        probabilities = (
-            dict(zip(table.series_ids, table.probabilities, strict=True)) if table else {}
-        )
-        pool = _Pool(table.version if table else "", slots.mixed(candidates, probabilities))
-        caches["local"].set(_KEY, pool, REMEMBERED_SECONDS)
-    return pool

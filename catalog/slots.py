@@ -2,7 +2,7 @@
 
 Odds are whole numbers: taking a candidate out subtracts its own and leaves the others untouched, so
 that conditional probabilities are exact to the last bit however many were drawn before. They are
-kept as bytes and one array, for a large catalog is read into memory every few seconds.
+kept as bytes and one array, for each process holds those of the whole catalog.
 """
 
 from array import array

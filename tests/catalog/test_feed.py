@@ -249,9 +249,12 @@ def test_costs_the_same_number_of_queries_for_any_page(ask, django_assert_num_qu
     for series in _catalog(25):
         SeriesTextFactory(series=series, locale="es")
     caches["local"].clear()
-    # Candidates, table, series, their texts, the decision.
-    with django_assert_num_queries(5):
+    # Whether anything changed, candidates, table, series, their texts, the decision.
+    with django_assert_num_queries(6):
         first = ask(limit=1).json()
+    caches["local"].clear()
+    with django_assert_num_queries(4):
+        ask(limit=20)
     with django_assert_num_queries(3):
         ask(limit=20)
     with django_assert_num_queries(4):
