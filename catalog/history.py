@@ -21,10 +21,12 @@ class SeriesUnavailable(Problem):
 def page(*, viewer_id: UUID, cursor: str, limit: int) -> tuple[Sequence[WatchPosition], str | None]:
     """A page of positions with their episodes, last watched first, and the next page's cursor.
 
-    What is withdrawn is left out until it is back. Raises CursorInvalid.
+    What is withdrawn, the series or the episode, is left out until it is back. Raises CursorInvalid.
     """
     found = WatchPosition.objects.filter(
-        viewer_id=viewer_id, series__state=Series.State.PUBLISHED
+        viewer_id=viewer_id,
+        series__state=Series.State.PUBLISHED,
+        episode__state=Episode.State.PUBLISHED,
     ).select_related("episode")
     if cursor:
         moment, row_id = moments.decode(cursor)

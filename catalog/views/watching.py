@@ -31,7 +31,8 @@ class MyHistory(ViewerEndpoint):
         refusals=[CursorInvalid],
     )
     def get(self, request: Request, *, now: datetime, query: OwnListQuery) -> HistoryPage:
-        """Last watched first. Series that are withdrawn are left out until they are back."""
+        """Last watched first. Where the series or that episode is withdrawn, the place is left out
+        until both are back."""
         asked = asked_by(request, query.locale)
         rows, next_cursor = history.page(
             viewer_id=self.viewer.viewer_id, cursor=query.cursor, limit=query.limit

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from catalog import history
-from catalog.models import Series, WatchPosition
+from catalog.models import Episode, Series, WatchPosition
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.viewers import DeviceFactory, viewer_headers
 
@@ -112,6 +112,20 @@ def test_leaves_out_what_is_withdrawn_until_it_is_back(put, listed, now):
     assert [row["episode_id"] for row in first["history"]] == [str(kept.id)]
     assert first["next_cursor"] is None
     assert len(listed()["history"]) == 2
+
+
+def test_leaves_out_an_episode_that_is_withdrawn_until_it_is_back(put, listed, now):
+    kept, gone = EpisodeFactory(), EpisodeFactory()
+    put(kept)
+    put(gone, at=now + timedelta(minutes=1))
+    Episode.objects.filter(id=gone.id).update(state=Episode.State.WITHDRAWN)
+
+    first = listed(limit=1)
+    Episode.objects.filter(id=gone.id).update(state=Episode.State.PUBLISHED)
+
+    assert [row["episode_id"] for row in first["history"]] == [str(kept.id)]
+    assert first["next_cursor"] is None
+    assert [row["episode_id"] for row in listed(limit=1)["history"]] == [str(gone.id)]
 
 
 @pytest.mark.parametrize("what", ["series", "episode", "other series", "withdrawn", "episode gone"])
