@@ -270,11 +270,11 @@ def test_another_event_or_app_under_the_same_id_is_refused(report, now, change):
 
 
 def test_events_divided_otherwise_are_another_batch(report, now):
-    """Each is what it is: the texts that come together are the same in both."""
+    """One after the other they are the same text."""
     batch_id = str(uuid4())
-    report(body(["a", "b"], sent_at=now, batch_id=batch_id))
+    report(body([1, 23], sent_at=now, batch_id=batch_id))
 
-    other = report(body(['a""b'], sent_at=now, batch_id=batch_id))
+    other = report(body([12, 3], sent_at=now, batch_id=batch_id))
 
     assert other.status_code == 422
 
