@@ -57,8 +57,8 @@ class PlacementForm(forms.ModelForm[Placement]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.estimated_net_micros:
-            shown = formats.money(self.instance.estimated_net_micros).partition(" ")[0]
-            self.initial["estimate"] = shown.replace(",", "")
+            estimate = Decimal(self.instance.estimated_net_micros) / PARTS_PER_MILLION
+            self.initial["estimate"] = f"{estimate:f}"
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from ads.models import AdSession, Callback, Placement, Reward, VerifierKeys
@@ -62,8 +63,13 @@ def test_a_placement_is_made_with_the_estimate_typed_as_money(
     assert response.status_code == 302
     assert placement.estimated_net_micros == 12_500
     assert (placement.daily_cap, placement.cooldown_seconds) == (5, 30)
-    page = pricing.get(f"/admin/ads/placement/{placement.id}/change/")
-    assert 'value="0.0125"' in page.text
+    for micros, shown in ((12_500, "0.0125"), (1, "0.000001"), (100_000_000, "100")):
+        Placement.objects.update(estimated_net_micros=micros)
+        page = pricing.get(f"/admin/ads/placement/{placement.id}/change/")
+        assert f'value="{shown}"' in page.text
+        again = FORM | {"estimate": shown}
+        pricing.post(f"/admin/ads/placement/{placement.id}/change/", again)
+        assert Placement.objects.get().estimated_net_micros == micros
 
 
 @pytest.mark.parametrize(
@@ -148,3 +154,21 @@ def test_what_paid_nothing_is_found_by_its_verdict(reward: Reward) -> None:
     for verdict, number in (("orphan", 2), ("refused", 1), ("paid", 1), ("over_cap", 0)):
         page = client.get(f"/admin/ads/callback/?verdict__exact={verdict}")
         assert len(page.context["cl"].result_list) == number, verdict
+
+
+def test_the_filter_offers_only_verdicts_that_a_row_can_have(reward: Reward) -> None:
+    page = signed_in(operator(role="support")).get("/admin/ads/callback/").text
+
+    assert 'value="over_cap"' in page
+    assert 'value="replayed"' not in page
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [("ads_adsession", "opened_at"), ("ads_callback", "received_at")]
+)
+def test_an_index_answers_for_a_day(db: None, table: str, column: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [table])
+        definitions = [definition for (definition,) in cursor.fetchall()]
+
+    assert any(definition.endswith(f"({column})") for definition in definitions)

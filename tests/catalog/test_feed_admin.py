@@ -85,6 +85,12 @@ def test_lists_cost_the_same_number_of_queries_for_any_length(support, decide):
     assert queries() == few
 
 
+def test_an_index_answers_for_a_day(db):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'catalog_feeddecision'")
+        assert any(definition.endswith("(at)") for (definition,) in cursor.fetchall())
+
+
 def test_nobody_writes_them(support, decide):
     decision = decide()
     owner = signed_in(operator("olga", role="owner"))
