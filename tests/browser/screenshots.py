@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 WIDTH, HEIGHT = 1360, 900
 SETTLE_MS = 1_500
-COLOURS = 128
+COLOURS = 256
 
 #: Picture → (address, how much of the page).
 PAGES = {
@@ -76,7 +76,11 @@ def _owner() -> tuple[str, str]:
 
 def _keep(name: str, png: bytes) -> None:
     """As a small file: flat pages need few colours."""
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture = (
+        Image.open(io.BytesIO(png))
+        .convert("RGB")
+        .quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     picture.save(FOLDER / f"{name}.png", optimize=True)
 
 
