@@ -373,6 +373,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(fields=["verdict", "received_at"], name="callback_by_verdict"),
+                    models.Index(fields=["received_at"], name="callback_by_time"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
@@ -380,6 +381,10 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
+        ),
+        migrations.AddIndex(
+            model_name="adsession",
+            index=models.Index(fields=["opened_at"], name="adsession_by_time"),
         ),
         migrations.AddIndex(
             model_name="adsession",

@@ -1,8 +1,10 @@
--- Opens an ad session, or answers the open one that the viewer has for the same episode.
+-- Opens an ad session, or answers the open one that the viewer has for the same episode. One for an
+-- episode at a time: while there is one at another placement, a second could not pay once the first has.
 --
 -- The caller has found the placement active and the episode published and not free; p_day is the day
 -- of p_now in the reporting zone. Returns {"outcome": "opened" | "resumed", "session_id", "expires_at"},
--- or {"outcome": "already_open" | "cap_reached" | "cooling_down"} with nothing written.
+-- or, with no session written, {"outcome": "elsewhere", "placement", "expires_at"} with the other
+-- placement's code or {"outcome": "already_open" | "cap_reached" | "cooling_down"}.
 --
 -- Everything is read under the wallet's lock, which settling a callback holds too. An open session
 -- takes a place of the cap as a reward does: nobody watches an ad that could not pay. It begins the
@@ -15,13 +17,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_placement ads_placement;
     v_session uuid;
+    v_elsewhere record;
     v_expires_at timestamptz;
     v_taken bigint;
     v_latest timestamptz;
 BEGIN
+    PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);
     SELECT * INTO STRICT v_placement FROM ads_placement WHERE id = p_placement;
     v_expires_at := p_now + make_interval(secs => v_placement.session_seconds);
-    PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);
 
     IF payments_live_entitlement(p_viewer, p_environment, p_episode, p_now) IS NOT NULL THEN
         RETURN jsonb_build_object('outcome', 'already_open');
@@ -43,6 +46,18 @@ BEGIN
         SELECT expires_at INTO STRICT v_expires_at FROM ads_adsession WHERE id = v_session;
         RETURN jsonb_build_object(
             'outcome', 'resumed', 'session_id', v_session, 'expires_at', v_expires_at);
+    END IF;
+
+    SELECT placement.code, session.expires_at INTO v_elsewhere
+    FROM ads_adsession session JOIN ads_placement placement ON placement.id = session.placement_id
+    WHERE session.viewer_id = p_viewer AND session.environment = p_environment
+      AND session.placement_id <> p_placement AND session.episode_id = p_episode
+      AND session.closed_at IS NULL AND session.expires_at > p_now
+    ORDER BY session.expires_at DESC LIMIT 1;
+    IF FOUND THEN
+        RETURN jsonb_build_object(
+            'outcome', 'elsewhere', 'placement', v_elsewhere.code,
+            'expires_at', v_elsewhere.expires_at);
     END IF;
 
     SELECT coalesce(sum(taken), 0), max(latest) INTO v_taken, v_latest

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ class Notes(Protocol[Wish, Request]):
     ) -> None: ...
 
 
-class Connection(Generic[Request]):
+class Connection(ABC, Generic[Request]):
     """A client's side of HTTP: keeps one connection, and opens another when that is broken."""
 
     def __init__(self, *, port: int) -> None:
@@ -72,9 +73,9 @@ class Connection(Generic[Request]):
             self.unexpected.append(self.last_failure)
         return None
 
+    @abstractmethod
     def wire(self, request: Request) -> tuple[str, bytes, Mapping[str, str]]:
         """Path, body and headers of a request."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
