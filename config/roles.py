@@ -21,7 +21,7 @@ READ_MONEY: Permissions = {
     "payments.transfer": VIEW,
     "payments.entry": VIEW,
     "payments.lot": VIEW,
-    "payments.lotspend": VIEW,
+    "payments.lotmovement": VIEW,
     "payments.purchase": VIEW,
     "payments.purchaseintent": VIEW,
     "payments.unlock": VIEW,

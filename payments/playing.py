@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from uuid import UUID
 
 from catalog import playback
@@ -11,7 +12,6 @@ from catalog.playback import Playback
 from config.problems import NotFound, Problem
 from payments import entitlements, pricing, quotes
 from payments.models import Entitlement
-from payments.pricing import PriceLadder
 
 #: How many openable episodes beyond the asked one are opened too, so that a swipe never stalls.
 AHEAD = 2
@@ -33,9 +33,10 @@ class Opened:
 def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) -> Sequence[Opened]:
     """Playback URLs for an episode and the next few that the viewer may open, in order.
 
-    The URL is made only after a committed entitlement was read, or the price in force is 0. What
-    was unlocked stays playable when its episode or series is withdrawn. Raises NotFound, and
-    EpisodeLocked with the price and a quote.
+    The URL is made only after a committed entitlement was read and marked as played, or the price in
+    force is 0. What a subscription or pass covers is opened on the way. What was unlocked stays playable
+    when its episode or series is withdrawn. Raises NotFound, and EpisodeLocked with the price and a
+    quote.
     """
     asked = (
         Episode.objects.filter(id=episode_id, current_version__isnull=False)
@@ -44,32 +45,74 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
     )
     if asked is None:
         raise NotFound
-    owned = entitlements.live(
-        viewer_id=viewer_id, environment=environment, series_id=asked.series_id, at=now
-    )
-    if asked.id not in owned and not _is_published(asked):
+    door = _Door(viewer_id=viewer_id, environment=environment, series=asked.series, now=now)
+    if asked.id not in door.owned and not _is_published(asked):
         raise NotFound
-    version = pricing.version_in_force(series_id=asked.series_id, at=now)
-    ladder = pricing.ladder(version.id)
-    if not _may_open(asked, owned, ladder):
-        raise EpisodeLocked(
-            price_coins=ladder.price_of(asked.number),
-            series_id=asked.series_id,
-            quote=quotes.make(
-                viewer_id=viewer_id,
-                environment=environment,
-                series_id=asked.series_id,
-                numbering=asked.series.numbering,
-                price_version_id=version.id,
-                now=now,
-            ).token(),
-        )
-    openable = [asked, *(e for e in _following(asked) if _may_open(e, owned, ladder))]
-    entitlements.mark_played([owned[e.id] for e in openable if e.id in owned], now=now)
+    episodes = [asked, *_following(asked)]
+    door.open_covered([episode for episode in episodes if _is_published(episode)])
+    openable = [episode for episode in episodes if door.may_open(episode)]
+    door.mark_played(openable)
+    if not door.may_open(asked):
+        raise door.locked(asked)
     return [
         Opened(episode, playback.issue(version=_version(episode), viewer_id=viewer_id, now=now))
         for episode in openable
+        if door.may_open(episode)
     ]
+
+
+class _Whose(TypedDict):
+    viewer_id: UUID
+    environment: str
+
+
+class _Door:
+    """What one viewer may open of one series at this moment."""
+
+    def __init__(self, *, viewer_id: UUID, environment: str, series: Series, now: datetime) -> None:
+        self._whose = _Whose(viewer_id=viewer_id, environment=environment)
+        self._series, self._now = series, now
+        self._version_id = pricing.version_in_force(series_id=series.id, at=now).id
+        self._ladder = pricing.ladder(self._version_id)
+        self.owned = self._live()
+
+    def may_open(self, episode: Episode) -> bool:
+        return episode.id in self.owned or self._ladder.price_of(episode.number) == 0
+
+    def open_covered(self, episodes: Sequence[Episode]) -> None:
+        """Opens what is locked and covered."""
+        locked = [episode.id for episode in episodes if not self.may_open(episode)]
+        if not locked:
+            return
+        opened = entitlements.open_covered(
+            **self._whose, series_id=self._series.id, episode_ids=locked, now=self._now
+        )
+        if opened:
+            self.owned = self._live()
+
+    def mark_played(self, episodes: Sequence[Episode]) -> None:
+        """Marks what will be played. What was taken back meanwhile is no longer owned."""
+        used = [self.owned[episode.id] for episode in episodes if episode.id in self.owned]
+        standing = entitlements.mark_played(used, now=self._now)
+        self.owned = {key: held for key, held in self.owned.items() if held.id in standing}
+
+    def locked(self, episode: Episode) -> EpisodeLocked:
+        """The refusal, with what the episode costs now."""
+        quote = quotes.make(
+            **self._whose,
+            series_id=self._series.id,
+            numbering=self._series.numbering,
+            price_version_id=self._version_id,
+            now=self._now,
+        )
+        return EpisodeLocked(
+            price_coins=self._ladder.price_of(episode.number),
+            series_id=self._series.id,
+            quote=quote.token(),
+        )
+
+    def _live(self) -> dict[UUID, Entitlement]:
+        return entitlements.live(**self._whose, series_id=self._series.id, at=self._now)
 
 
 def _following(asked: Episode) -> Sequence[Episode]:
@@ -81,7 +124,7 @@ def _following(asked: Episode) -> Sequence[Episode]:
             number__range=(asked.number + 1, asked.number + AHEAD),
             current_version__isnull=False,
         )
-        .select_related("current_version__media")
+        .select_related("series", "current_version__media")
         .order_by("number")
     )
 
@@ -91,10 +134,6 @@ def _version(episode: Episode) -> EpisodeVersion:
     assert version is not None  # noqa: S101  the query asked for it
     version.episode = episode  # the same row, which would be read again otherwise
     return version
-
-
-def _may_open(episode: Episode, owned: dict[UUID, Entitlement], ladder: PriceLadder) -> bool:
-    return episode.id in owned or ladder.price_of(episode.number) == 0
 
 
 def _is_published(episode: Episode) -> bool:

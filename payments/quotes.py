@@ -5,7 +5,7 @@ price version, the experiment arm and the environment. Unlocking verifies it wit
 even if the price has changed since.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -38,6 +38,11 @@ class Quote(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     price_version_id: UUID
     arm: str
     expires_at: int
+
+    @property
+    def expires(self) -> datetime:
+        """The moment from which it is not honoured any more."""
+        return datetime.fromtimestamp(self.expires_at, UTC)
 
     def token(self) -> str:
         """The quote as clients carry it."""

@@ -1,7 +1,6 @@
 """Domain values as the API answers them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from uuid import UUID
 
 from payments import offers
@@ -66,7 +65,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
     return PaywallAnswer(
         series_id=value.series.id,
         quote=value.quote.token(),
-        quote_expires_at=datetime.fromtimestamp(value.quote.expires_at, UTC),
+        quote_expires_at=value.quote.expires,
         next_locked_episode_id=value.next_locked.id if value.next_locked else None,
         balance=balance(value.balance),
         episodes=[

@@ -18,7 +18,7 @@ OPERATION = "unlock"
 _UNLOCK = """
     SELECT outcome::text, is_replay, answer
     FROM payments_unlock(
-        %s, %s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s
+        %s, %s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s, %s
     )
 """
 
@@ -38,6 +38,7 @@ class Result(StrEnum):
 
     UNLOCKED = "unlocked"
     ALREADY_UNLOCKED = "already_unlocked"
+    COVERED = "covered"
     FREE = "free"
     INSUFFICIENT_COINS = "insufficient_coins"
     QUOTE_OUTDATED = "quote_outdated"
@@ -111,6 +112,7 @@ def unlock(
                 list(ladder.prices),
                 ladder.price_after,
                 promise.arm,
+                promise.expires,
                 playback_session_id,
                 position_ms,
                 key.value if key else None,

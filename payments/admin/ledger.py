@@ -14,7 +14,7 @@ from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, ReadOnlyInline
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.chart import VIEWER_ACCOUNTS, Account, TransferCode
-from payments.models import Entry, Lot, LotSpend, Transfer
+from payments.models import Entry, Lot, LotMovement, Transfer
 
 
 class CodeFilter(DropdownFilter):  # type: ignore[misc]
@@ -62,23 +62,23 @@ class EntryInline(ReadOnlyInline):
         return formats.coins(entry.balance_after_coins)
 
 
-class LotSpendInline(ReadOnlyInline):
-    model = LotSpend
+class LotMovementInline(ReadOnlyInline):
+    model = LotMovement
     fields = ("lot_link", "transfer_link", "coins", "value")
     readonly_fields = fields
     ordering = ("id",)
 
     @admin.display(description="Lot")
-    def lot_link(self, spend: LotSpend) -> SafeString:
-        return formats.link("lot", spend.lot_id)
+    def lot_link(self, movement: LotMovement) -> SafeString:
+        return formats.link("lot", movement.lot_id)
 
     @admin.display(description="Transfer")
-    def transfer_link(self, spend: LotSpend) -> SafeString:
-        return formats.link("transfer", spend.transfer_id)
+    def transfer_link(self, movement: LotMovement) -> SafeString:
+        return formats.link("transfer", movement.transfer_id)
 
     @admin.display(description="Value")
-    def value(self, spend: LotSpend) -> str:
-        return formats.money(spend.value_micros)
+    def value(self, movement: LotMovement) -> str:
+        return formats.money(movement.value_micros)
 
 
 @admin.register(Transfer)
@@ -101,7 +101,7 @@ class TransferAdmin(OfViewer, ReadOnlyAdmin):
         "created_at",
     )
     readonly_fields = ("what", "whole_viewer_link")
-    inlines = (EntryInline, LotSpendInline)
+    inlines = (EntryInline, LotMovementInline)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transfer]:
         queryset: QuerySet[Transfer] = super().get_queryset(request)
@@ -186,7 +186,7 @@ class LotAdmin(OfViewer, ReadOnlyAdmin):
         "transfer_link",
     )
     readonly_fields = ("whole_viewer_link", "left", "value_left", "transfer_link")
-    inlines = (LotSpendInline,)
+    inlines = (LotMovementInline,)
 
     def owner_id(self, row: Lot) -> UUID | None:
         return row.wallet.viewer_id

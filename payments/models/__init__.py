@@ -1,29 +1,54 @@
+from payments.models.covers import Cover, CoverSource
+from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock
+from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
-from payments.models.lots import Lot, LotSpend
+from payments.models.lots import Lot, LotMovement
+from payments.models.notices import ExpiryNotice
 from payments.models.prices import EpisodePrice, PlanAssignment, PricePlan, PriceVersion
 from payments.models.products import CoinPack, Provider, StoreProduct, StoreTerms
 from payments.models.purchases import Purchase, PurchaseIntent
+from payments.models.refunds import (
+    Refund,
+    RefundBooking,
+    RefundOrigin,
+    UnlockCorrection,
+    UnlockReversal,
+)
 
 __all__ = [
     "CoinPack",
+    "Cover",
+    "CoverSource",
     "Entitlement",
     "EntitlementSource",
     "Entry",
     "EpisodePrice",
+    "ExpiryNotice",
+    "Grant",
+    "GrantKind",
+    "GrantReason",
+    "GrantState",
     "IdempotencyRecord",
+    "LedgerDigest",
     "Lot",
-    "LotSpend",
+    "LotMovement",
+    "MoneyDay",
     "PlanAssignment",
     "PricePlan",
     "PriceVersion",
     "Provider",
     "Purchase",
     "PurchaseIntent",
+    "Refund",
+    "RefundBooking",
+    "RefundOrigin",
     "StoreProduct",
     "StoreTerms",
     "Transfer",
     "Unlock",
+    "UnlockCorrection",
+    "UnlockReversal",
     "Wallet",
 ]

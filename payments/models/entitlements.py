@@ -1,10 +1,12 @@
 """What a viewer paid for an episode, and the right to watch it that came of it."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
 from catalog.models import Episode, Series
 from config.ids import uuid7
+from payments.models.covers import Cover
 from payments.models.ledger import Transfer
 from payments.models.prices import PriceVersion
 from viewers.models import Environment, Viewer
@@ -15,6 +17,8 @@ class EntitlementSource(models.TextChoices):
 
     COINS = "coins", "Coins"
     AD = "ad", "Rewarded ad"
+    SUBSCRIPTION = "subscription", "Covered by a subscription or pass"
+    GRANT = "grant", "Given by an operator"
 
 
 class Entitlement(models.Model):
@@ -26,6 +30,14 @@ class Entitlement(models.Model):
     series = models.ForeignKey(Series, models.PROTECT, related_name="+", db_index=False)
     episode = models.ForeignKey(Episode, models.PROTECT, related_name="+", db_index=False)
     source = models.CharField(max_length=20, choices=EntitlementSource.choices)
+    cover = models.ForeignKey(
+        Cover,
+        models.PROTECT,
+        null=True,
+        related_name="entitlements",
+        db_index=False,
+        help_text="What covered the episode, if a subscription or pass did",
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True, help_text="Revoked, or found expired")
@@ -48,7 +60,10 @@ class Entitlement(models.Model):
                 fields=["viewer", "series", "environment"],
                 name="entitlement_of_series",
                 condition=Q(closed_at__isnull=True),
-            )
+            ),
+            models.Index(
+                fields=["cover"], name="entitlement_of_cover", condition=Q(cover__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -66,10 +81,17 @@ class Unlock(models.Model):
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="unlock")
     price_version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="+")
     arm = models.CharField(max_length=100)
+    number = models.PositiveIntegerField(null=True, help_text="The episode's number at that time")
+    numbering = models.PositiveIntegerField(null=True, help_text="Which numbering was quoted")
+    quote_expires_at = models.DateTimeField(null=True)
     price_coins = models.BigIntegerField()
     paid_coins = models.BigIntegerField()
     bonus_coins = models.BigIntegerField()
     value_micros = models.BigIntegerField(help_text="Net revenue recognised, reporting currency")
+    attribution_micros = models.BigIntegerField(
+        default=0,
+        help_text="What rewarded ads had earned with the coins spent, for the title's account only",
+    )
     playback_session_id = models.UUIDField(null=True)
     position_ms = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField()
@@ -81,6 +103,7 @@ class Unlock(models.Model):
                 name="payments_unlock_split",
             )
         ]
+        indexes = [BrinIndex(fields=["created_at"], name="unlock_by_time")]
 
     def __str__(self) -> str:
         return f"{self.episode_id} for {self.price_coins}"

@@ -1,5 +1,6 @@
 """The ledger's tables. The application can read them; only the SQL functions write them."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -20,6 +21,9 @@ class Wallet(models.Model):
     bonus_sequence = models.BigIntegerField(default=0)
     debt_coins = models.BigIntegerField(default=0)
     debt_sequence = models.BigIntegerField(default=0)
+    covered_until = models.DateTimeField(
+        null=True, help_text="The end of the last cover: after it no cover is looked for"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -51,6 +55,14 @@ class Transfer(models.Model):
     environment = models.CharField(max_length=10, choices=Environment.choices)
     code = models.CharField(max_length=30, choices=TransferCode.choices)
     reference = models.CharField(max_length=200)
+    reverses = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="reversals",
+        db_index=False,
+        help_text="The transfer that this one undoes",
+    )
     event_at = models.DateTimeField(help_text="When it happened in the world")
     created_at = models.DateTimeField(help_text="When it was posted")
 
@@ -64,7 +76,10 @@ class Transfer(models.Model):
                 name="payments_transfer_chart",
             ),
         ]
-        indexes = [models.Index(fields=["viewer", "environment", "-id"], name="transfer_statement")]
+        indexes = [
+            models.Index(fields=["viewer", "environment", "-id"], name="transfer_statement"),
+            BrinIndex(fields=["created_at"], name="transfer_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.reference}"

@@ -1,5 +1,6 @@
 """Intents made before paying, and verified store transactions."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -66,6 +67,7 @@ class Purchase(models.Model):
                 name="payments_purchase_amounts",
             ),
         ]
+        indexes = [BrinIndex(fields=["created_at"], name="purchase_by_time")]
 
     def __str__(self) -> str:
         return f"{self.provider} {self.transaction_id}"

@@ -9,6 +9,15 @@ SELECT transfer.id::text, transfer.code
 FROM payments_transfer transfer
 WHERE NOT EXISTS (SELECT FROM payments_entry entry WHERE entry.transfer_id = transfer.id);
 
+-- check: a transfer moves the accounts of its code, in the direction of the chart
+SELECT entry.id::text, transfer.code || ' ' || entry.account || ' ' || entry.amount_coins
+FROM payments_entry entry
+JOIN payments_transfer transfer ON transfer.id = entry.transfer_id
+LEFT JOIN payments_chart line
+    ON line.code = transfer.code AND line.account = entry.account
+   AND line.direction = sign(entry.amount_coins)
+WHERE line.code IS NULL;
+
 -- check: balance after each entry is the sum of the account's entries up to it, numbered 1..n
 SELECT id::text, account || ' #' || sequence
 FROM (
@@ -34,42 +43,74 @@ LEFT JOIN (
 WHERE coalesce(summed.coins, 0) <> posted.coins OR coalesce(summed.entries, 0) <> posted.sequence;
 
 -- check: a wallet's lots hold exactly its coins
-SELECT wallet.id::text, lot.kind
+SELECT wallet.id::text, wallet.paid_coins || ' paid, ' || wallet.bonus_coins || ' bonus'
 FROM payments_wallet wallet
-CROSS JOIN LATERAL (
-    SELECT kind, coins, (
-        SELECT coalesce(sum(remaining_coins), 0) FROM payments_lot
-        WHERE wallet_id = wallet.id AND payments_lot.kind = held.kind) AS in_lots
-    FROM (VALUES ('paid', wallet.paid_coins), ('bonus', wallet.bonus_coins)) AS held(kind, coins)
-) lot
-WHERE lot.coins <> lot.in_lots;
+LEFT JOIN (
+    SELECT wallet_id, coalesce(sum(remaining_coins) FILTER (WHERE kind = 'paid'), 0) AS paid,
+           coalesce(sum(remaining_coins) FILTER (WHERE kind = 'bonus'), 0) AS bonus
+    FROM payments_lot GROUP BY wallet_id
+) lots ON lots.wallet_id = wallet.id
+WHERE wallet.paid_coins <> coalesce(lots.paid, 0) OR wallet.bonus_coins <> coalesce(lots.bonus, 0);
 
--- check: a lot's coins and value are spent or left, to the micro
+-- check: what a lot granted and what moved since is what is left, to the micro
 SELECT lot.id::text, lot.origin
 FROM payments_lot lot
 LEFT JOIN (
-    SELECT lot_id, sum(coins) AS coins, sum(value_micros) AS value
-    FROM payments_lotspend GROUP BY lot_id
-) spent ON spent.lot_id = lot.id
-WHERE lot.granted_coins <> lot.remaining_coins + coalesce(spent.coins, 0)
-   OR lot.value_micros <> lot.remaining_value_micros + coalesce(spent.value, 0)
-   OR coalesce(spent.value, 0)
-        <> div(lot.value_micros::numeric * coalesce(spent.coins, 0), lot.granted_coins::numeric);
+    SELECT lot_id, sum(coins) AS coins, sum(value_micros) AS value,
+           bool_and(coins < 0) AS only_left
+    FROM payments_lotmovement GROUP BY lot_id
+) moved ON moved.lot_id = lot.id
+WHERE lot.remaining_coins <> lot.granted_coins + coalesce(moved.coins, 0)
+   OR lot.remaining_value_micros <> lot.value_micros + coalesce(moved.value, 0)
+   OR (lot.remaining_coins = 0 AND lot.remaining_value_micros <> 0)
+   -- Where nothing came back, each coin has left with its share.
+   OR (moved.only_left AND -moved.value
+        <> div(lot.value_micros::numeric * -moved.coins, lot.granted_coins::numeric));
+
+-- check: a transfer moves in lots what it moves in the viewer's accounts
+SELECT coalesce(entries.transfer_id, lots.transfer_id)::text, coalesce(entries.account, lots.kind)
+FROM (
+    SELECT transfer_id, account, amount_coins AS coins FROM payments_entry
+    WHERE account IN ('paid', 'bonus')
+) entries
+FULL JOIN (
+    SELECT transfer_id, kind, sum(coins) AS coins
+    FROM (
+        SELECT movement.transfer_id, lot.kind, movement.coins
+        FROM payments_lotmovement movement JOIN payments_lot lot ON lot.id = movement.lot_id
+        UNION ALL
+        SELECT transfer_id, kind, granted_coins FROM payments_lot
+    ) moved
+    GROUP BY transfer_id, kind
+) lots ON lots.transfer_id = entries.transfer_id AND lots.kind = entries.account
+WHERE entries.coins IS DISTINCT FROM lots.coins;
+
+-- check: a lot never pays after its expiry
+SELECT movement.id::text, lot.id::text
+FROM payments_lot lot
+JOIN payments_lotmovement movement ON movement.lot_id = lot.id
+JOIN payments_transfer transfer ON transfer.id = movement.transfer_id
+WHERE lot.expires_at IS NOT NULL AND transfer.code = 'unlock'
+  AND movement.created_at >= lot.expires_at;
 
 -- check: an unlock charges what its transfer and its lots say
 SELECT unlock.id::text, unlock.price_coins::text
 FROM payments_unlock unlock
 LEFT JOIN (
-    SELECT spend.transfer_id, sum(spend.coins) AS coins, sum(spend.value_micros) AS value,
-           coalesce(sum(spend.coins) FILTER (WHERE lot.kind = 'paid'), 0) AS paid
-    FROM payments_lotspend spend JOIN payments_lot lot ON lot.id = spend.lot_id
-    GROUP BY spend.transfer_id
+    SELECT movement.transfer_id, -sum(movement.coins) AS coins,
+           coalesce(-sum(movement.value_micros) FILTER (WHERE lot.origin <> 'reward'), 0) AS value,
+           coalesce(-sum(movement.value_micros) FILTER (WHERE lot.origin = 'reward'), 0)
+               AS attribution,
+           coalesce(-sum(movement.coins) FILTER (WHERE lot.kind = 'paid'), 0) AS paid
+    FROM payments_lotmovement movement JOIN payments_lot lot ON lot.id = movement.lot_id
+    GROUP BY movement.transfer_id
 ) spent ON spent.transfer_id = unlock.transfer_id
 LEFT JOIN payments_entry entry
     ON entry.transfer_id = unlock.transfer_id AND entry.account = 'unlocks'
 WHERE unlock.price_coins IS DISTINCT FROM spent.coins
    OR unlock.paid_coins IS DISTINCT FROM spent.paid
    OR unlock.value_micros IS DISTINCT FROM spent.value
+   OR unlock.attribution_micros IS DISTINCT FROM spent.attribution
    OR unlock.price_coins IS DISTINCT FROM entry.amount_coins;
 
 -- check: a purchase's lots carry its coins and its net price
@@ -82,12 +123,17 @@ LEFT JOIN (
 WHERE granted.coins IS DISTINCT FROM purchase.paid_coins + purchase.bonus_coins
    OR granted.value IS DISTINCT FROM purchase.net_micros;
 
--- check: a lot is spent by its own wallet's viewer
-SELECT spend.id::text, lot.id::text
-FROM payments_lotspend spend
-JOIN payments_lot lot ON lot.id = spend.lot_id
+-- check: only what was bought carries revenue, and only rewards carry what ads earned
+SELECT id::text, origin
+FROM payments_lot
+WHERE value_micros <> 0 AND origin NOT IN ('purchase', 'pack_bonus', 'reward');
+
+-- check: coins move in lots of their own transfer's viewer
+SELECT movement.id::text, lot.id::text
+FROM payments_lotmovement movement
+JOIN payments_lot lot ON lot.id = movement.lot_id
 JOIN payments_wallet wallet ON wallet.id = lot.wallet_id
-JOIN payments_transfer transfer ON transfer.id = spend.transfer_id
+JOIN payments_transfer transfer ON transfer.id = movement.transfer_id
 WHERE transfer.viewer_id IS DISTINCT FROM wallet.viewer_id
    OR transfer.environment <> wallet.environment;
 
@@ -97,16 +143,167 @@ FROM (
     SELECT id, 'unlock' AS what, viewer_id, environment, transfer_id FROM payments_unlock
     UNION ALL
     SELECT id, 'purchase', viewer_id, environment, transfer_id FROM payments_purchase
+    UNION ALL
+    SELECT id, 'grant', viewer_id, environment, transfer_id FROM payments_grant
+    WHERE transfer_id IS NOT NULL
 ) fact
 JOIN payments_transfer transfer ON transfer.id = fact.transfer_id
 WHERE transfer.viewer_id IS DISTINCT FROM fact.viewer_id
    OR transfer.environment <> fact.environment OR transfer.code <> fact.what;
 
--- check: coins spent on an episode have their unlock
-SELECT transfer.id::text, transfer.reference
+-- check: every transfer has its cause
+SELECT transfer.id::text, transfer.code || ' ' || transfer.reference
 FROM payments_transfer transfer
-WHERE transfer.code = 'unlock'
-  AND NOT EXISTS (SELECT FROM payments_unlock unlock WHERE unlock.transfer_id = transfer.id);
+WHERE NOT CASE transfer.code
+    WHEN 'unlock' THEN EXISTS (
+        SELECT FROM payments_unlock WHERE transfer_id = transfer.id)
+    WHEN 'purchase' THEN EXISTS (
+        SELECT FROM payments_purchase WHERE transfer_id = transfer.id)
+    WHEN 'grant' THEN EXISTS (SELECT FROM payments_grant WHERE transfer_id = transfer.id)
+    WHEN 'grant_reversal' THEN EXISTS (
+        SELECT FROM payments_grant WHERE revocation_id = transfer.id AND state = 'revoked')
+    WHEN 'unlock_reversal' THEN EXISTS (
+        SELECT FROM payments_unlockreversal WHERE transfer_id = transfer.id)
+    WHEN 'refund' THEN EXISTS (
+        SELECT FROM payments_refundbooking WHERE transfer_id = transfer.id AND undoes_id IS NULL)
+    WHEN 'refund_reversal' THEN EXISTS (
+        SELECT FROM payments_refundbooking
+        WHERE transfer_id = transfer.id AND undoes_id IS NOT NULL)
+    ELSE true END;
+
+-- check: a reversal is the opposite of what it undoes, but for a debt that was repaid
+SELECT reversal.id::text, reversal.code
+FROM payments_transfer reversal
+JOIN (
+    SELECT transfer_id,
+           sum(amount_coins) FILTER (WHERE account IN ('paid')) AS paid,
+           sum(amount_coins) FILTER (WHERE account IN ('bonus', 'debt')) AS given,
+           sum(amount_coins) FILTER (WHERE wallet_id IS NULL) AS house
+    FROM payments_entry GROUP BY transfer_id
+) undone ON undone.transfer_id = reversal.reverses_id
+JOIN (
+    SELECT transfer_id,
+           sum(amount_coins) FILTER (WHERE account IN ('paid')) AS paid,
+           sum(amount_coins) FILTER (WHERE account IN ('bonus', 'debt')) AS given,
+           sum(amount_coins) FILTER (WHERE wallet_id IS NULL) AS house
+    FROM payments_entry GROUP BY transfer_id
+) posted ON posted.transfer_id = reversal.id
+WHERE coalesce(posted.paid, 0) <> -coalesce(undone.paid, 0)
+   OR coalesce(posted.given, 0) <> -coalesce(undone.given, 0)
+   OR coalesce(posted.house, 0) <> -coalesce(undone.house, 0);
+
+-- check: an entitlement has exactly the one cause that its source names
+SELECT entitlement.id::text, entitlement.source
+FROM payments_entitlement entitlement
+WHERE NOT CASE entitlement.source
+    WHEN 'coins' THEN EXISTS (
+        SELECT FROM payments_unlock WHERE entitlement_id = entitlement.id)
+    WHEN 'grant' THEN EXISTS (
+        SELECT FROM payments_grant WHERE entitlement_id = entitlement.id)
+    WHEN 'subscription' THEN EXISTS (
+        SELECT FROM payments_cover
+        WHERE id = entitlement.cover_id AND viewer_id = entitlement.viewer_id
+          AND environment = entitlement.environment AND starts_at <= entitlement.starts_at
+          AND ends_at = entitlement.ends_at)
+    ELSE true END;
+
+-- check: an unlock that was undone is closed, and its coins are back once
+SELECT reversal.id::text, unlock.id::text
+FROM payments_unlockreversal reversal
+JOIN payments_unlock unlock ON unlock.id = reversal.unlock_id
+JOIN payments_entitlement entitlement ON entitlement.id = unlock.entitlement_id
+JOIN payments_transfer transfer ON transfer.id = reversal.transfer_id
+WHERE entitlement.closed_at IS NULL OR transfer.reverses_id IS DISTINCT FROM unlock.transfer_id;
+
+-- check: an unlock's corrections never exceed what it earned
+SELECT unlock.id::text, unlock.value_micros::text
+FROM payments_unlock unlock
+JOIN (
+    SELECT unlock_id, sum(coins) AS coins, sum(value_micros) AS value,
+           sum(attribution_micros) AS attribution
+    FROM payments_unlockcorrection GROUP BY unlock_id
+) corrected ON corrected.unlock_id = unlock.id
+WHERE unlock.price_coins + corrected.coins NOT BETWEEN 0 AND unlock.price_coins
+   OR unlock.value_micros + corrected.value NOT BETWEEN 0 AND unlock.value_micros
+   OR unlock.attribution_micros + corrected.attribution NOT BETWEEN 0 AND unlock.attribution_micros
+   OR (unlock.price_coins + corrected.coins = 0
+        AND unlock.value_micros + corrected.value <> 0);
+
+-- check: refunds took at most what their purchase gave, and what stands is booked
+SELECT purchase.id::text, purchase.transaction_id
+FROM payments_purchase purchase
+JOIN (
+    SELECT purchase_id, sum(gross_micros) AS gross, sum(net_micros) AS net, sum(due_coins) AS due,
+           sum(taken_coins + debt_coins) AS moved
+    FROM payments_refundbooking GROUP BY purchase_id
+) booked ON booked.purchase_id = purchase.id
+WHERE booked.gross NOT BETWEEN 0 AND purchase.gross_micros
+   OR booked.net NOT BETWEEN 0 AND purchase.net_micros
+   OR booked.due NOT BETWEEN 0 AND purchase.paid_coins + purchase.bonus_coins
+   OR booked.moved NOT BETWEEN 0 AND booked.due
+UNION ALL
+SELECT refund.id::text, refund.transaction_id
+FROM payments_refund refund
+LEFT JOIN payments_purchase purchase
+    ON purchase.provider = refund.provider AND purchase.environment = refund.environment
+   AND purchase.transaction_id = refund.transaction_id
+WHERE (refund.booking_id IS NOT NULL)
+   <> (purchase.id IS NOT NULL AND refund.refunded_at IS NOT NULL AND refund.reversed_at IS NULL)
+   OR refund.purchase_id IS DISTINCT FROM purchase.id;
+
+-- check: a refund's booking says what its transfer moved
+SELECT booking.id::text, booking.taken_coins || ' + ' || booking.debt_coins
+FROM payments_refundbooking booking
+LEFT JOIN payments_entry entry
+    ON entry.transfer_id = booking.transfer_id AND entry.account = 'refunds'
+LEFT JOIN (
+    SELECT transfer_id, sum(value_micros) AS value FROM payments_lotmovement GROUP BY transfer_id
+) moved ON moved.transfer_id = booking.transfer_id
+LEFT JOIN (
+    SELECT transfer_id, sum(value_micros) AS value FROM payments_unlockcorrection
+    GROUP BY transfer_id
+) corrected ON corrected.transfer_id = booking.transfer_id
+WHERE booking.taken_coins + booking.debt_coins <> coalesce(entry.amount_coins, 0)
+   OR booking.deferred_micros <> -coalesce(moved.value, 0)
+   OR booking.recognised_micros <> -coalesce(corrected.value, 0);
+
+-- check: net revenue is what was recognised and what is deferred
+SELECT booked.environment, booked.net || ' <> ' || booked.recognised + booked.deferred
+FROM (
+    SELECT environment,
+        (SELECT coalesce(sum(net_micros), 0) FROM payments_purchase purchase
+         WHERE purchase.environment = known.environment)
+        - (SELECT coalesce(sum(booking.net_micros), 0)
+           FROM payments_refundbooking booking
+           JOIN payments_purchase purchase ON purchase.id = booking.purchase_id
+           WHERE purchase.environment = known.environment) AS net,
+        (SELECT coalesce(sum(value_micros), 0) FROM payments_unlock
+         WHERE payments_unlock.environment = known.environment)
+        + (SELECT coalesce(sum(correction.value_micros), 0)
+           FROM payments_unlockcorrection correction
+           JOIN payments_unlock unlock ON unlock.id = correction.unlock_id
+           WHERE unlock.environment = known.environment)
+        + (SELECT coalesce(-sum(movement.value_micros), 0)
+           FROM payments_lotmovement movement
+           JOIN payments_transfer transfer ON transfer.id = movement.transfer_id
+           JOIN payments_lot lot ON lot.id = movement.lot_id
+           WHERE transfer.code = 'expiry' AND transfer.environment = known.environment
+             AND lot.origin IN ('purchase', 'pack_bonus'))
+        - (SELECT coalesce(sum(booking.difference_micros), 0)
+           FROM payments_refundbooking booking
+           JOIN payments_purchase purchase ON purchase.id = booking.purchase_id
+           WHERE purchase.environment = known.environment) AS recognised,
+        (SELECT coalesce(sum(remaining_value_micros), 0) FROM payments_lot
+         WHERE payments_lot.environment = known.environment
+           AND origin IN ('purchase', 'pack_bonus')) AS deferred
+    FROM (VALUES ('production'), ('sandbox')) AS known(environment)
+) booked
+WHERE booked.net <> booked.recognised + booked.deferred;
+
+-- check: what one person may not give alone, two have given
+SELECT id::text, worth_coins::text
+FROM payments_grant
+WHERE state IN ('given', 'revoked') AND needs_second AND decided_by_id = asked_by_id;
 
 -- check: production and sandbox never meet
 SELECT entry.id::text, entry.environment
@@ -118,4 +315,8 @@ WHERE entry.environment <> transfer.environment
 UNION ALL
 SELECT lot.id::text, lot.environment
 FROM payments_lot lot JOIN payments_wallet wallet ON wallet.id = lot.wallet_id
-WHERE lot.environment <> wallet.environment;
+WHERE lot.environment <> wallet.environment
+UNION ALL
+SELECT reversal.id::text, reversal.environment
+FROM payments_transfer reversal JOIN payments_transfer undone ON undone.id = reversal.reverses_id
+WHERE reversal.environment <> undone.environment OR reversal.viewer_id <> undone.viewer_id;

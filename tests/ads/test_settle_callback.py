@@ -11,9 +11,10 @@ from django.test import Client
 from ads.models import AdSession, Callback, Placement, Reward
 from ads.networks import registry
 from catalog.models import Series
+from payments import entitlements
 from payments.models import Entitlement, Transfer
 from tests.factories.ads import PlacementFactory, ad_session, report, watch, watched
-from tests.factories.payments import as_owner, fund
+from tests.factories.payments import fund, give_cover
 from tests.factories.viewers import DeviceFactory, ViewerFactory, clock_headers, viewer_headers
 from tests.payments.calls import episode, unlock
 from viewers.models import Device
@@ -179,19 +180,15 @@ def test_an_episode_that_an_ad_opened_costs_no_coins(
 def test_takes_the_place_of_an_entitlement_that_has_lapsed(
     session: AdSession, device: Device, now: datetime
 ) -> None:
-    with as_owner() as cursor:
-        cursor.execute(
-            "SELECT payments_lock_wallet(%(viewer)s, 'production', %(start)s),"
-            " payments_open_episode(%(viewer)s, 'production', %(series)s, %(episode)s, 'coins',"
-            " %(end)s, %(start)s)",
-            {
-                "viewer": device.viewer_id,
-                "series": session.series_id,
-                "episode": session.episode_id,
-                "start": now - timedelta(days=1),
-                "end": now,
-            },
-        )
+    start = now - timedelta(days=1)
+    give_cover(device.viewer_id, starts_at=start, ends_at=now)
+    entitlements.open_covered(
+        viewer_id=device.viewer_id,
+        environment="production",
+        series_id=session.series_id,
+        episode_ids=[session.episode_id],
+        now=start,
+    )
 
     assert watch(session, now=now).verdict == "paid"
 

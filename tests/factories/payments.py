@@ -11,9 +11,8 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from factory.django import DjangoModelFactory
 
-from config.ids import uuid7
 from payments import pricing, purchases
-from payments.models import CoinPack, Lot, PricePlan, Purchase, StoreProduct, Wallet
+from payments.models import CoinPack, Cover, Lot, PricePlan, Purchase, StoreProduct
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
 
@@ -99,25 +98,39 @@ def as_owner() -> Iterator[CursorWrapper]:
 
 
 def give_bonus(
-    viewer_id: UUID, *, coins: int, now: datetime, expires_at: datetime | None = None
-) -> Lot:
-    """Bonus coins without value in a funded wallet, as a task or an operator would give them."""
-    wallet = Wallet.objects.get(viewer_id=viewer_id, environment="production")
-    transfer_id, lot_id = uuid7(), uuid7()
+    viewer_id: UUID,
+    *,
+    coins: int,
+    now: datetime,
+    expires_at: datetime | None = None,
+    value_micros: int = 0,
+    environment: str = "production",
+) -> Lot | None:
+    """Coins earned by a task or an ad; the lot, if not all of them repaid a debt."""
     with as_owner() as cursor:
         cursor.execute(
-            "SELECT payments_post(%s, %s, %s, 'production', 'purchase', %s,"
-            " ARRAY['bonus', 'pack_bonus'], ARRAY[%s, %s]::bigint[], %s, %s)",
-            [transfer_id, viewer_id, wallet.id, f"gift-{lot_id}", coins, -coins, now, now],
+            "SELECT payments_give_coins(%s, %s, 'reward', %s, %s, %s, %s, %s)",
+            [viewer_id, environment, str(uuid4()), coins, value_micros, expires_at, now],
         )
+        (transfer_id,) = cursor.fetchone()
+    return Lot.objects.filter(transfer_id=transfer_id).first()
+
+
+def give_cover(
+    viewer_id: UUID,
+    *,
+    starts_at: datetime,
+    ends_at: datetime,
+    environment: str = "production",
+) -> Cover:
+    """A span of time in which the viewer opens episodes without coins."""
+    with as_owner() as cursor:
         cursor.execute(
-            "INSERT INTO payments_lot (id, wallet_id, environment, kind, origin, transfer_id,"
-            " granted_coins, remaining_coins, value_micros, remaining_value_micros, granted_at,"
-            " expires_at) VALUES (%s, %s, 'production', 'bonus', 'pack_bonus', %s, %s, %s, 0, 0,"
-            " %s, %s)",
-            [lot_id, wallet.id, transfer_id, coins, coins, now, expires_at],
+            "SELECT payments_give_cover(%s, %s, 'grant', %s, %s, %s, %s)",
+            [viewer_id, environment, str(uuid4()), starts_at, ends_at, starts_at],
         )
-    return Lot.objects.get(id=lot_id)
+        (cover_id,) = cursor.fetchone()
+    return Cover.objects.get(id=cover_id)
 
 
 def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **changes: object) -> str:

@@ -77,7 +77,7 @@ def test_every_line_of_the_statement_shows_both_sides(
     assert told == [
         ("unlock", "−60", ["paid −60", "unlocks +60"], "440"),
         ("unlock", "−60", ["bonus −60", "unlocks +60"], "–"),
-        ("purchase", "+20", ["bonus +20", "pack_bonus −20"], "–"),
+        ("reward", "+20", ["bonus +20", "rewards −20"], "–"),
         (
             "purchase",
             "+540",

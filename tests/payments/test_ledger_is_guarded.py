@@ -16,7 +16,7 @@ TABLES = (
     "transfer",
     "entry",
     "lot",
-    "lotspend",
+    "lotmovement",
     "purchase",
     "unlock",
     "idempotencyrecord",
@@ -106,7 +106,7 @@ def test_a_balance_cannot_go_below_zero(device: Device, now: datetime) -> None:
         ),
         (
             "UPDATE payments_lot SET remaining_value_micros = remaining_value_micros - 1",
-            "a lot's coins and value are spent or left, to the micro",
+            "what a lot granted and what moved since is what is left, to the micro",
         ),
         (
             "UPDATE payments_entry SET balance_after_coins = 7 WHERE account = 'paid'",
@@ -124,7 +124,7 @@ def test_a_balance_cannot_go_below_zero(device: Device, now: datetime) -> None:
         ),
         (
             "UPDATE payments_transfer SET code = 'unlock'",
-            "coins spent on an episode have their unlock",
+            "every transfer has its cause",
         ),
     ],
     ids=lambda value: value.split(" SET ")[-1][:40] if " SET " in value else None,

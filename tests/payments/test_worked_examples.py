@@ -6,7 +6,7 @@ from typing import Any
 from django.test import Client
 
 from catalog.models import Series
-from payments.models import Entry, Lot, LotSpend, Purchase, StoreTerms, Unlock
+from payments.models import Entry, Lot, LotMovement, Purchase, StoreTerms, Unlock
 from tests.factories.payments import PAST, fund
 from tests.payments.calls import episode, unlock
 from viewers.models import Device
@@ -32,10 +32,10 @@ def test_a_pack_with_bonus_and_the_first_episode_bought_with_it(
     unlock(api, episode(series, 9), headers, quote=quote)
 
     unlocked = Unlock.objects.get()
-    spends = LotSpend.objects.filter(transfer=unlocked.transfer)
-    assert {s.lot.kind: (s.coins, s.value_micros) for s in spends} == {
-        "bonus": (50, 404_358),
-        "paid": (10, 80_871),
+    moved = LotMovement.objects.filter(transfer=unlocked.transfer)
+    assert {m.lot.kind: (m.coins, m.value_micros) for m in moved} == {
+        "bonus": (-50, -404_358),
+        "paid": (-10, -80_871),
     }
     assert unlocked.value_micros == 485_229
     entries = Entry.objects.filter(transfer=unlocked.transfer)
