@@ -46,6 +46,8 @@ class Scope(models.TextChoices):
     PIPELINE_READ = "pipeline:read", "Read feedback for the generation pipeline"
     PIPELINE_WRITE = "pipeline:write", "Push series, versions and beats"
     ANALYTICS_READ = "analytics:read", "Read reports"
+    SUPPORT_READ = "support:read", "Explain to support what viewers have and may watch"
+    FINANCE_READ = "finance:read", "Export lots and ledger entries"
 
 
 class Viewer(models.Model):

@@ -1,8 +1,6 @@
 """Reports as tables of rows and columns, for files and terminals: the same figures as the JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from functools import singledispatch
 
 from analytics.reports.beats import BeatReport, BeatRow, Booked, VersionBeats
@@ -10,17 +8,7 @@ from analytics.reports.funnels import FunnelReport, FunnelRow
 from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import Revenue, RevenueReport
-
-Cell = str | int | float | date | None
-
-
-@dataclass(frozen=True)
-class Table:
-    """What the figures mean, the names of the columns, and the rows."""
-
-    notes: Sequence[str]
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Cell]]
+from config.csv_files import Cell, Table
 
 
 @singledispatch

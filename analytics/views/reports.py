@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from analytics.reports import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
+from analytics.reports import beats, cuts, funnels, retention, revenue, sources, tables
 from analytics.reports.beats import BeatReport
 from analytics.reports.funnels import FunnelReport
 from analytics.reports.questions import (
@@ -21,6 +21,7 @@ from analytics.reports.questions import (
 from analytics.reports.report import Report
 from analytics.reports.retention import FirstOpenFilter, RetentionReport
 from analytics.reports.revenue import RevenueReport
+from config import csv_files
 from config.endpoints import operation
 from config.problems import NotFound
 from viewers.authentication import AnalystEndpoint

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analytics.reports import csv_files, definitions, funnels, queries, retention, revenue, tables
+from analytics.reports import definitions, funnels, queries, retention, revenue, tables
 from analytics.reports.local_days import Period
 from analytics.reports.report import Report
 from analytics.reports.retention import Mode
-from analytics.reports.tables import Table
+from config import csv_files
+from config.csv_files import Table
 from tests.analytics.lakes import lake, opened_app, played, utc
 
 DANGEROUS = "=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20"

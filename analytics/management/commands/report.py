@@ -12,13 +12,13 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.text import Text
 
-from analytics.reports import beats, csv_files, cuts, funnels, retention, revenue, sources, tables
+from analytics.reports import beats, cuts, funnels, retention, revenue, sources, tables
 from analytics.reports.local_days import Period
 from analytics.reports.report import Report
 from analytics.reports.retention import FirstOpenFilter, Mode
-from analytics.reports.tables import Cell, Table
 from catalog.models import Series
-from config import clock
+from config import clock, csv_files
+from config.csv_files import Cell, Table
 from config.problems import NotFound
 from viewers.models import Platform
 

@@ -7,13 +7,14 @@ Numbers stay numbers.
 import csv
 import io
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from analytics.reports.tables import Cell, Table
+from uuid import UUID
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
+
+Cell = str | int | float | date | UUID | None
 
 #: What makes a formula of the text behind it, also in its full-width form; a tab or a line break at
 #: the front is dropped by some and lets the next character be the first.
@@ -23,19 +24,34 @@ _FORMULA_IN_NOTE = re.compile(rf"([,;\t|]\s*)(?=[{re.escape(_FORMULA)}])")
 _BREAKS = re.compile(r"[\r\n\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029\"]+")
 
 
-def write(table: "Table") -> bytes:
+@dataclass(frozen=True)
+class Table:
+    """What the figures mean, the names of the columns, and the rows."""
+
+    notes: Sequence[str]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+def write(table: Table) -> bytes:
     """The table with its notes as comment lines before it."""
+    head = "".join(f"# {_note(note)}\r\n" for note in table.notes)
+    return head.encode("utf-8", "replace") + lines([table.columns, *table.rows])
+
+
+def lines(rows: Iterable[Sequence[Cell]]) -> bytes:
+    """Rows without a head: a part of a file that is too long to be made at once."""
     text = io.StringIO(newline="")
-    for note in table.notes:
-        line = _FORMULA_IN_NOTE.sub(r"\1'", _BREAKS.sub(" ", note))
-        text.write(f"# {line}\r\n")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_cell(column) for column in table.columns])
-    writer.writerows([_cell(cell) for cell in row] for row in table.rows)
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _cell(value: "Cell") -> str:
+def _note(note: str) -> str:
+    return _FORMULA_IN_NOTE.sub(r"\1'", _BREAKS.sub(" ", note))
+
+
+def _cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -44,4 +60,6 @@ def _cell(value: "Cell") -> str:
         return repr(value)
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
     return f"'{value}" if value[:1] in _FORMULA and value else value
