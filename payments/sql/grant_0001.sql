@@ -37,7 +37,8 @@ END $$;
 --
 -- p_grant is made by the form: the same again is answered, not given. Returns {"outcome": "given" |
 -- "waiting" | "over_maximum" | "over_daily_limit" | "already_open" | "repeated"}; a refusal leaves no
--- row. The day's sum is read under a lock of the operator's own.
+-- row. What one person gives alone is limited by the day, and the day's sum is read under a lock of the
+-- operator's own.
 CREATE FUNCTION payments_ask_grant(
     p_grant uuid, p_viewer uuid, p_environment text, p_kind text, p_coins bigint,
     p_coins_expire_at timestamptz, p_episode uuid, p_pass_days integer, p_worth bigint,
@@ -56,8 +57,9 @@ BEGIN
         RETURN jsonb_build_object('outcome', 'over_maximum');
     END IF;
     SELECT coalesce(sum(worth_coins), 0) INTO v_asked FROM payments_grant
-    WHERE asked_by_id = p_operator AND asked_at >= p_day_starts_at AND state <> 'refused';
-    IF v_asked + p_worth > p_daily_coins THEN
+    WHERE asked_by_id = p_operator AND asked_at >= p_day_starts_at AND state <> 'refused'
+      AND NOT needs_second;
+    IF p_worth <= p_solo_coins AND v_asked + p_worth > p_daily_coins THEN
         RETURN jsonb_build_object(
             'outcome', 'over_daily_limit', 'left_coins', greatest(p_daily_coins - v_asked, 0));
     END IF;
