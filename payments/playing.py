@@ -51,8 +51,10 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
     episodes = [asked, *_following(asked)]
     door.open_covered([episode for episode in episodes if _is_published(episode)])
     openable = [episode for episode in episodes if door.may_open(episode)]
-    door.mark_played(openable)
-    if not door.may_open(asked):
+    # Where the asked one is locked nothing is answered, so nothing is marked either.
+    if asked in openable:
+        door.mark_played(openable)
+    if asked not in openable or not door.may_open(asked):
         raise door.locked(asked)
     return [
         Opened(episode, playback.issue(version=_version(episode), viewer_id=viewer_id, now=now))

@@ -29,6 +29,9 @@ BEGIN
     SELECT * INTO STRICT v_cover FROM payments_cover WHERE id = p_cover;
     v_wallet := payments_lock_wallet(v_cover.viewer_id, v_cover.environment, p_now);
     UPDATE payments_cover SET closed_at = p_now WHERE id = p_cover AND closed_at IS NULL;
+    -- In the order in which playing marks them.
+    PERFORM FROM payments_entitlement WHERE cover_id = p_cover AND closed_at IS NULL
+    ORDER BY id DESC FOR UPDATE;
     UPDATE payments_entitlement SET closed_at = p_now WHERE cover_id = p_cover AND closed_at IS NULL;
     UPDATE payments_wallet SET covered_until = (
         SELECT max(ends_at) FROM payments_cover

@@ -177,6 +177,9 @@ $$;
 
 -- Undoes unlocks that a purchase paid for and that were never played, newest first, until its lots hold
 -- p_due coins. Playing marks the entitlement's row, so what is locked here cannot be played meanwhile.
+--
+-- Newest is the entitlement drawn last under the wallet's lock; an unlock's own id is drawn before it.
+-- Playing takes these rows in the same order.
 CREATE FUNCTION payments_undo_unplayed(
     p_purchase payments_purchase, p_due bigint, p_booking uuid, p_now timestamptz
 ) RETURNS void
@@ -197,7 +200,7 @@ BEGIN
           AND entitlement.closed_at IS NULL AND entitlement.first_played_at IS NULL
           AND NOT EXISTS (
               SELECT FROM payments_unlockreversal WHERE unlock_id = unlock.id)
-        GROUP BY unlock.id ORDER BY unlock.id DESC
+        GROUP BY unlock.id ORDER BY unlock.entitlement_id DESC
     LOOP
         EXIT WHEN v_left >= p_due;
         PERFORM FROM payments_entitlement
