@@ -394,6 +394,28 @@ REPORTING_CURRENCY = env.text(
     default="USD",
     help="The currency that coin values and revenue are kept in. Fixed once money has moved.",
 )
+GRANT_SOLO_COINS = env.integer(
+    "GRANT_SOLO_COINS",
+    default=500,
+    help="An operator's gift worth more than this is given when a second person has agreed.",
+)
+GRANT_MAXIMUM_COINS = env.integer(
+    "GRANT_MAXIMUM_COINS",
+    default=20_000,
+    minimum=1,
+    help="The most that one gift of an operator may be worth.",
+)
+GRANT_DAILY_COINS = env.integer(
+    "GRANT_DAILY_COINS",
+    default=5_000,
+    help="What all gifts that an operator gives alone may be worth in a day of the REPORTING_ZONE.",
+)
+GRANT_PASS_DAY_COINS = env.integer(
+    "GRANT_PASS_DAY_COINS",
+    default=200,
+    minimum=1,
+    help="What a day of a pass counts as, in coins, towards these limits.",
+)
 PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
 # What `manage.py verify_ledger` holds the rows against, in this order.
 LEDGER_CHECKS = [

@@ -9,11 +9,20 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Sum
 
-from config.problems import Problem
-from payments.models import LotMovement, Purchase, Refund, RefundOrigin, Unlock
+from payments.models import (
+    LotMovement,
+    Purchase,
+    Refund,
+    RefundBooking,
+    RefundOrigin,
+    Unlock,
+    UnlockCorrection,
+    UnlockReversal,
+    Wallet,
+)
 
 #: A store's refund of the whole transaction that has no name of its own.
 ALL = "all"
@@ -22,19 +31,16 @@ _RECORD = "SELECT payments_record_refund(" + ", ".join(["%s"] * 11) + ")::text"
 _UNDO = "SELECT payments_undo_unlock(%s, %s, %s, %s) ->> 'outcome'"
 
 
-class RefundRefused(Problem):
-    code = "refund_refused"
-    title = "There is nothing of this purchase left to refund"
+class RefundRefused(Exception):
+    """Nothing was refunded; the message tells an operator why."""
 
 
-class UnlockUndone(Problem):
-    code = "unlock_undone"
-    title = "This unlock was undone before"
+class UnlockUndone(Exception):
+    """The unlock was undone before."""
 
 
-class UnlockRefunded(Problem):
-    code = "unlock_refunded"
-    title = "The money behind this unlock went back; its coins have been taken already"
+class UnlockRefunded(Exception):
+    """The money behind the unlock went back, and its coins have been taken already."""
 
 
 class Effect(StrEnum):
@@ -70,6 +76,30 @@ class RefundFact:
     reversed_at: datetime | None = None
     amount_micros: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a refund took, and how it left the wallet.
+
+    `lots`: coins taken out of each. `undone`: unlocks that nobody had played, whose coins went back
+    into lots first. `owed`: coins of unlocks that the viewer keeps.
+    """
+
+    gross_micros: int
+    net_micros: int
+    deferred_micros: int
+    recognised_micros: int
+    difference_micros: int
+    due_coins: int
+    taken_coins: int
+    debt_coins: int
+    lots: tuple[tuple[UUID, int], ...]
+    undone: tuple[UUID, ...]
+    owed: tuple[tuple[UUID, int], ...]
+    paid_coins_after: int
+    bonus_coins_after: int
+    debt_coins_after: int
 
 
 @dataclass(frozen=True)
@@ -126,24 +156,87 @@ def refund_by_operator(
 ) -> Recorded:
     """An operator says that money goes back; `request_id` makes a repeated request one refund.
 
-    Raises RefundRefused when all of it has gone back already, or more than is left was asked for.
+    Without an amount it is all that has not gone back yet. Raises RefundRefused, with nothing moved,
+    when less than that is left.
     """
-    left = purchase.gross_micros - _refunded_micros(purchase)
-    if amount_micros is not None and not 0 < amount_micros <= left:
-        raise RefundRefused(f"At most {left} micros can go back.")
-    if left == 0 and purchase.gross_micros:
-        raise RefundRefused
+    if amount_micros is not None and amount_micros <= 0:
+        raise RefundRefused("An amount that goes back is more than nothing.")
+    left_micros = purchase.gross_micros - refunded_micros(purchase)
     fact = RefundFact(
         provider=purchase.provider,
         environment=purchase.environment,
         transaction_id=purchase.transaction_id,
-        refund_id=f"operator:{request_id or uuid4()}",
+        refund_id=operator_refund_id(request_id or uuid4()),
         origin=RefundOrigin.OPERATOR,
         refunded_at=now,
-        amount_micros=amount_micros,
+        amount_micros=amount_micros or left_micros or None,
         reason=reason,
     )
-    return record(fact, now=now, operator_id=operator_id)
+    with transaction.atomic():
+        recorded = record(fact, now=now, operator_id=operator_id)
+        _refuse_less_than_asked(recorded, purchase)
+    return recorded
+
+
+def operator_refund_id(request_id: UUID) -> str:
+    """The name under which an operator's refund is kept."""
+    return f"operator:{request_id}"
+
+
+def preview(
+    purchase: Purchase,
+    *,
+    operator_id: int,
+    reason: str,
+    now: datetime,
+    amount_micros: int | None = None,
+) -> Effects:
+    """What an operator's refund would do now: it is carried out, looked at, and rolled back.
+
+    Raises RefundRefused as `refund_by_operator` does.
+    """
+    with transaction.atomic():
+        recorded = refund_by_operator(
+            purchase,
+            operator_id=operator_id,
+            reason=reason,
+            now=now,
+            amount_micros=amount_micros,
+        )
+        foreseen = effects(recorded.refund_id)
+        transaction.set_rollback(True)
+    return foreseen
+
+
+def effects(refund_id: UUID) -> Effects:
+    """What a refund that stands took. Raises RefundBooking.DoesNotExist if it does not stand."""
+    booking = RefundBooking.objects.select_related("purchase").get(standing_for__id=refund_id)
+    of_transfer = {"transfer_id": booking.transfer_id}
+    wallet = Wallet.objects.get(
+        viewer_id=booking.purchase.viewer_id, environment=booking.purchase.environment
+    )
+    taken = LotMovement.objects.filter(**of_transfer).order_by("id")
+    undone = UnlockReversal.objects.filter(booking=booking).order_by("id")
+    owed = UnlockCorrection.objects.filter(**of_transfer).values_list("unlock_id")
+    return Effects(
+        gross_micros=booking.gross_micros,
+        net_micros=booking.net_micros,
+        deferred_micros=booking.deferred_micros,
+        recognised_micros=booking.recognised_micros,
+        difference_micros=booking.difference_micros,
+        due_coins=booking.due_coins,
+        taken_coins=booking.taken_coins,
+        debt_coins=booking.debt_coins,
+        lots=tuple((lot_id, -coins) for lot_id, coins in taken.values_list("lot_id", "coins")),
+        undone=tuple(undone.values_list("unlock_id", flat=True)),
+        owed=tuple(
+            (unlock_id, -coins)
+            for unlock_id, coins in owed.annotate(Sum("coins")).order_by("-unlock_id")
+        ),
+        paid_coins_after=wallet.paid_coins,
+        bonus_coins_after=wallet.bonus_coins,
+        debt_coins_after=-wallet.debt_coins,
+    )
 
 
 def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Recorded:
@@ -168,9 +261,9 @@ def undo_unlock(unlock: Unlock, *, operator_id: int, reason: str, now: datetime)
         cursor.execute(_UNDO, [unlock.id, operator_id, reason, now])
         (outcome,) = cursor.fetchone()
     if outcome == "undone_before":
-        raise UnlockUndone
+        raise UnlockUndone("This unlock was undone before.")
     if outcome == "refunded":
-        raise UnlockRefunded
+        raise UnlockRefunded("Money behind this unlock went back, and with it its coins.")
 
 
 def consumption(purchase: Purchase) -> Consumption:
@@ -190,6 +283,19 @@ def consumption(purchase: Purchase) -> Consumption:
     )
 
 
-def _refunded_micros(purchase: Purchase) -> int:
+def refunded_micros(purchase: Purchase) -> int:
+    """How much of a purchase's gross price has gone back."""
     total: int | None = purchase.refund_bookings.aggregate(total=Sum("gross_micros"))["total"]
     return total or 0
+
+
+def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase) -> None:
+    """Read from what was booked, since others refund at the same moment."""
+    if recorded.outcome is not Effect.TAKEN:
+        return
+    refund = Refund.objects.select_related("booking").get(id=recorded.refund_id)
+    booking, asked_micros = refund.booking, refund.amount_micros or purchase.gross_micros
+    assert booking is not None  # noqa: S101  that is what TAKEN means
+    is_nothing = asked_micros == 0 and booking.due_coins == 0
+    if booking.gross_micros != asked_micros or is_nothing:
+        raise RefundRefused("Less than that is left of this purchase to go back.")
