@@ -9,18 +9,11 @@ from django.db import connection
 
 from catalog.models import Episode, Series
 from config.problems import Problem
-from payments import pricing, quotes
+from payments import pricing, quotes, unlock_collector
 from payments.idempotency import IdempotencyKey, KeyReused
 from payments.models import IdempotencyRecord
 
 OPERATION = "unlock"
-
-_UNLOCK = """
-    SELECT outcome::text, is_replay, answer
-    FROM payments_unlock(
-        %s, %s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s, %s, %s, %s, %s
-    )
-"""
 
 
 class EpisodeUnavailable(Problem):
@@ -99,28 +92,25 @@ def unlock(
             refusal, viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
         ) from refusal
     ladder = pricing.ladder(promise.price_version_id)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _UNLOCK,
-            [
-                viewer_id,
-                environment,
-                episode_id,
-                promise.series_id,
-                promise.numbering,
-                promise.price_version_id,
-                list(ladder.prices),
-                ladder.price_after,
-                promise.arm,
-                promise.expires,
-                playback_session_id,
-                position_ms,
-                key.value if key else None,
-                key.fingerprint if key else None,
-                now,
-            ],
+    text, is_replay, answer = unlock_collector.spend(
+        unlock_collector.Call(
+            viewer_id=viewer_id,
+            environment=environment,
+            episode_id=episode_id,
+            series_id=promise.series_id,
+            numbering=promise.numbering,
+            price_version_id=promise.price_version_id,
+            prices=unlock_collector.array(ladder.prices),
+            price_after=ladder.price_after,
+            arm=promise.arm,
+            quote_expires_at=promise.expires,
+            playback_session_id=playback_session_id,
+            position_ms=position_ms,
+            key=key.value if key else None,
+            fingerprint=key.fingerprint if key else None,
+            now=now,
         )
-        text, is_replay, answer = cursor.fetchone()
+    )
     outcome = _outcome_decoder.decode(text)
     if outcome.outcome is Result.QUOTE_OUTDATED:
         raise _with_new_quote(

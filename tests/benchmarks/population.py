@@ -98,6 +98,6 @@ class Population:
 \\set e random({FIRST_LOCKED}, {EPISODES})
 SELECT outcome FROM payments_unlock(
     {uuid_sql(VIEWER, ":n")}, 'production', {uuid_sql(EPISODE, ":e")},
-    '{self.series.id}', {self.series.numbering}, '{self.version.id}', ARRAY[{prices}], 60, '', NULL, NULL, NULL, NULL,
-    '{self.now.isoformat()}');
+    '{self.series.id}', {self.series.numbering}, '{self.version.id}', ARRAY[{prices}], 60, '',
+    '{self.now.isoformat()}', NULL, NULL, NULL, NULL, '{self.now.isoformat()}');
 """
