@@ -381,6 +381,18 @@ REFRESH_GRACE_SECONDS = env.integer(
 QUOTE_SECONDS = env.integer(
     "QUOTE_SECONDS", default=900, minimum=60, help="How long a quoted price is honoured."
 )
+EXPIRY_NOTICE_HOURS = env.integer(
+    "EXPIRY_NOTICE_HOURS",
+    default=72,
+    minimum=1,
+    help="How long before coins lapse there is a notice of it, for whoever sends messages to viewers.",
+)
+IDEMPOTENCY_DAYS = env.integer(
+    "IDEMPOTENCY_DAYS",
+    default=30,
+    minimum=1,
+    help="How long an answer is kept for a client that asks again with the same Idempotency-Key.",
+)
 PLAYBACK_SECONDS = env.integer(
     "PLAYBACK_SECONDS", default=300, minimum=30, help="Life of a playback URL."
 )
@@ -478,6 +490,9 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
 SWEPT_TASKS = [
     "catalog.tasks.publish_due_series",
+    "payments.tasks.notice_expiring_coins",
+    "payments.tasks.expire_coins",
+    "payments.tasks.prune_idempotency",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",

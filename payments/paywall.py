@@ -16,7 +16,7 @@ from catalog.models import Episode, Series
 from config.bodies import AnswerShape
 from config.problems import NotFound
 from payments import entitlements, offers, pricing, quotes, wallets
-from payments.models import CoinPack, Entitlement
+from payments.models import CoinPack, Entitlement, EntitlementSource
 from payments.pricing import PriceLadder
 from payments.quotes import Quote
 
@@ -26,6 +26,7 @@ class EpisodeState(StrEnum):
 
     FREE = "free"
     OWNED = "owned"
+    COVERED = "covered"
     LOCKED = "locked"
 
 
@@ -60,12 +61,22 @@ class Paywall:
     now: datetime
 
     def state_of(self, episode: Episode) -> EpisodeState:
-        """What the viewer owns is owned even if it has become free since."""
-        if episode.id in self.owned:
+        """What the viewer owns is owned even if it has become free since, or is covered too."""
+        held = self.owned.get(episode.id)
+        if held is not None and held.source != EntitlementSource.SUBSCRIPTION:
             return EpisodeState.OWNED
         if self.ladder.price_of(episode.number) == 0:
             return EpisodeState.FREE
+        if held is not None or self.is_covered:
+            return EpisodeState.COVERED
         return EpisodeState.LOCKED
+
+    @cached_property
+    def is_covered(self) -> bool:
+        """Whether a subscription or pass opens every episode. Asked only if something is locked else."""
+        return entitlements.is_covered(
+            viewer_id=self.viewer_id, environment=self.environment, at=self.now
+        )
 
     @cached_property
     def next_locked(self) -> Episode | None:

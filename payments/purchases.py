@@ -1,7 +1,7 @@
 """Verified store transactions become coins, once."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -18,6 +18,10 @@ from viewers.models import Environment
 
 MAXIMUM_TRANSACTION_ID = 180
 MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION
+#: No store sold coins in an app before.
+EARLIEST_PURCHASE = datetime(2008, 7, 10, tzinfo=UTC)
+#: How far a store's clock may be ahead of ours.
+CLOCK_SKEW = timedelta(days=1)
 
 _CREDIT = "SELECT payments_credit_purchase(" + ", ".join(["%s"] * 17) + ") ->> 'outcome'"
 
@@ -104,8 +108,17 @@ def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tup
 
     Returns the purchase and whether this call credited it (False: it was credited before). The
     account token inside the transaction says whose it is, never the session that brought it.
-    Raises ProviderUnknown, TransactionInvalid, StoreUnavailable, ProductUnknown, IntentUnknown,
-    TransactionOfAnotherViewer; none of them moves anything.
+    Raises what `verify` and `credit` raise; none of it moves anything.
+    """
+    transaction = verify(viewer_id=viewer_id, provider=provider, signed=signed, now=now)
+    return credit(viewer_id=viewer_id, provider=provider, transaction=transaction, now=now)
+
+
+def verify(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> StoreTransaction:
+    """The transaction inside a store's message, if it is genuine, bookable and the viewer's.
+
+    May ask the store, so it is called outside of any transaction. Raises ProviderUnknown,
+    TransactionInvalid, StoreUnavailable, TransactionOfAnotherViewer.
     """
     try:
         transaction = adapter(provider).verify_transaction(signed)
@@ -113,10 +126,10 @@ def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tup
         if error.permanent:
             raise TransactionInvalid(error.reason) from error
         raise StoreUnavailable from error
-    _refuse_nonsense(transaction)
+    _refuse_nonsense(transaction, now)
     if transaction.account_token != viewer_id:
         raise TransactionOfAnotherViewer
-    return credit(viewer_id=viewer_id, provider=provider, transaction=transaction, now=now)
+    return transaction
 
 
 def credit(
@@ -125,7 +138,8 @@ def credit(
     """Credits a verified transaction to a viewer's wallet in the transaction's environment.
 
     One that was credited before is answered as it was booked, whatever the packs are called today.
-    Else it grants what its intent promised, once for each intent, or the pack's coins of today.
+    Else it grants what its intent promised, once for each intent, or the pack's coins of today. Raises
+    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer.
     """
     if booked := _booked(provider, transaction):
         return _owned(booked, viewer_id), False
@@ -168,18 +182,26 @@ def _adapters() -> dict[str, ProviderAdapter]:
     return dict(registry.adapters(settings))
 
 
-def _refuse_nonsense(transaction: StoreTransaction) -> None:
+def _refuse_nonsense(transaction: StoreTransaction, now: datetime) -> None:
     """A genuine signature over values we could not book is refused before anything is read."""
     bookable = (
         transaction.environment in Environment.values
         and 0 < len(transaction.transaction_id) <= MAXIMUM_TRANSACTION_ID
-        and "\x00" not in transaction.transaction_id + transaction.store_product_id
+        and _can_be_stored(transaction.transaction_id)
+        and _can_be_stored(transaction.store_product_id)
         and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
+        # Tax and fee are those of that day: a sale at no time would be booked without any.
+        and EARLIEST_PURCHASE <= transaction.purchased_at <= now + CLOCK_SKEW
     )
     if not bookable:
         raise TransactionInvalid("A value is outside what can be booked.")
     if transaction.currency != settings.REPORTING_CURRENCY:
         raise TransactionInvalid(f"Only {settings.REPORTING_CURRENCY} can be booked.")
+
+
+def _can_be_stored(text: str) -> bool:
+    """Neither NUL nor a lone surrogate is text to PostgreSQL."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:

@@ -3,13 +3,18 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from payments import offers
-from payments.models import CoinPack, Purchase
+from config import pages
+from payments import causes, offers
+from payments.chart import TransferCode
+from payments.models import CoinPack, ExpiryNotice, Purchase
 from payments.money import Money
 from payments.paywall import Paywall, options
 from payments.playing import Opened
 from payments.shapes import (
     BalanceAnswer,
+    ExpiringCoins,
+    ExpiryNoticeAnswer,
+    ExpiryNoticesAnswer,
     MovementAnswer,
     OfferAnswer,
     PaywallAnswer,
@@ -17,9 +22,10 @@ from payments.shapes import (
     PlaybackAnswer,
     PurchaseAnswer,
     UnlockAnswer,
+    WalletAnswer,
 )
 from payments.unlocks import Outcome
-from payments.wallets import Balance, Movement
+from payments.wallets import Balance, Movement, Overview
 
 
 def balance(value: Balance) -> BalanceAnswer:
@@ -98,23 +104,68 @@ def playback(value: Opened) -> PlaybackAnswer:
     )
 
 
+def wallet(value: Overview, *, environment: str) -> WalletAnswer:
+    return WalletAnswer(
+        environment=environment,
+        balance=balance(value.balance),
+        debt_coins=value.debt_coins,
+        covered_until=value.covered_until,
+        expiring=[
+            ExpiringCoins(
+                coins=lot.remaining_coins,
+                expires_at=lot.expires_at,
+                noticed=getattr(lot, "expiry_notice", None) is not None,
+            )
+            for lot in value.expiring
+            if lot.expires_at is not None
+        ],
+    )
+
+
 def movement(value: Movement) -> MovementAnswer:
-    unlock = getattr(value.transfer, "unlock", None)
-    purchase = getattr(value.transfer, "purchase", None)
+    why = causes.of(value)
     return MovementAnswer(
         transfer_id=value.transfer.id,
-        code=value.transfer.code,
+        code=TransferCode(value.transfer.code),
         at=value.transfer.event_at,
         coins=value.paid_coins + value.bonus_coins,
         paid_coins=value.paid_coins,
         bonus_coins=value.bonus_coins,
+        debt_coins=value.debt_coins,
         paid_balance_after=value.paid_balance_after,
         bonus_balance_after=value.bonus_balance_after,
-        series_id=unlock.episode.series_id if unlock else None,
-        episode_id=unlock.episode_id if unlock else None,
-        episode_number=unlock.episode.number if unlock else None,
-        purchase_id=purchase.id if purchase else None,
-        pack_code=purchase.pack.code if purchase else None,
+        debt_balance_after=value.debt_balance_after,
+        cause=why,
+        series_id=getattr(why, "series_id", None),
+        episode_id=getattr(why, "episode_id", None),
+        episode_number=getattr(why, "number", None),
+        purchase_id=getattr(why, "purchase_id", None),
+        pack_code=getattr(why, "pack_code", None),
+    )
+
+
+def expiry_notices(
+    found: Sequence[ExpiryNotice], *, limit: int, cursor: str
+) -> ExpiryNoticesAnswer:
+    """The first `limit` of what was found; the cursor stays where it was if nothing was."""
+    page = found[:limit]
+    if page:
+        last = page[-1]
+        cursor = pages.encode([last.created_at.isoformat(), str(last.id)])
+    return ExpiryNoticesAnswer(
+        notices=[
+            ExpiryNoticeAnswer(
+                notice_id=notice.id,
+                viewer_id=notice.viewer_id,
+                environment=notice.environment,
+                coins=notice.coins,
+                expires_at=notice.expires_at,
+                created_at=notice.created_at,
+            )
+            for notice in page
+        ],
+        next_cursor=cursor,
+        has_more=len(found) > limit,
     )
 
 

@@ -1,12 +1,15 @@
 """What the payments endpoints take and answer."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from config.bodies import AnswerShape, RequestShape
+from payments.chart import LotOrigin, TransferCode
+from payments.models import GrantReason, RefundOrigin
 from payments.money import Money
 from payments.paywall import EpisodeState, PaywallOption
 from payments.unlocks import Result
@@ -31,7 +34,8 @@ class BalanceAnswer(AnswerShape):
 
 
 class UnlockAnswer(AnswerShape):
-    """`outcome` is unlocked, already_unlocked or free; only the first charges."""
+    """`outcome` is unlocked, already_unlocked, covered or free; only the first charges. What is covered
+    is open until the viewer's subscription or pass ends."""
 
     outcome: Result
     episode_id: UUID
@@ -66,6 +70,8 @@ class OffersAnswer(AnswerShape):
 
 
 class PaywallEpisode(AnswerShape):
+    """`owned` was unlocked for good; `covered` opens without coins while a subscription or pass lasts."""
+
     episode_id: UUID
     number: int
     state: EpisodeState
@@ -111,13 +117,21 @@ class PlayAnswer(AnswerShape):
 
 
 class ExpiringCoins(AnswerShape):
+    """`noticed`: whoever sends messages has been told of it."""
+
     coins: int
     expires_at: Moment
+    noticed: bool
 
 
 class WalletAnswer(AnswerShape):
+    """`balance` is what can be spent, whatever is owed. While `covered_until` is ahead, episodes open
+    without coins; it is null where nothing covers."""
+
     environment: str
     balance: BalanceAnswer
+    debt_coins: int
+    covered_until: Moment | None
     expiring: list[ExpiringCoins]
 
 
@@ -126,17 +140,131 @@ class StatementQuery(RequestShape):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
 
 
+class MovedBy(AnswerShape, tag_field="kind"):
+    """Why coins moved. Each kind, named as the movement's code is, adds its own members."""
+
+
+class UndoneBecause(StrEnum):
+    """Why an unlock was undone."""
+
+    REFUND = "refund"
+    OPERATOR = "operator"
+
+
+class MovedByPurchase(MovedBy, tag="purchase"):
+    purchase_id: UUID
+    provider: str
+    pack_code: str
+    pack_title: str
+
+
+class MovedByUnlock(MovedBy, tag="unlock"):
+    """`restores_unlock_id` names an unlock that a refund had undone, where that did not stand."""
+
+    unlock_id: UUID
+    series_id: UUID
+    episode_id: UUID
+    number: int
+    restores_unlock_id: UUID | None
+
+
+class MovedByUnlockReversal(MovedBy, tag="unlock_reversal"):
+    """The episode is closed again and its coins are back: for a refund, or by an operator."""
+
+    unlock_id: UUID
+    series_id: UUID
+    episode_id: UUID
+    number: int
+    because: UndoneBecause
+
+
+class MovedByRefund(MovedBy, tag="refund"):
+    """`debt_coins` of the refunded coins had been spent for good and are owed."""
+
+    refund_id: UUID
+    purchase_id: UUID
+    provider: str
+    pack_code: str
+    origin: RefundOrigin
+    taken_coins: int
+    debt_coins: int
+
+
+class MovedByRefundReversal(MovedBy, tag="refund_reversal"):
+    """The refund did not stand: `debt_coins` are owed no more."""
+
+    refund_id: UUID
+    purchase_id: UUID
+    provider: str
+    pack_code: str
+    origin: RefundOrigin
+    returned_coins: int
+    debt_coins: int
+
+
+class MovedByGrant(MovedBy, tag="grant"):
+    """An operator's gift. `words` say its reason in English."""
+
+    grant_id: UUID
+    reason: GrantReason
+    words: str
+
+
+class MovedByGrantReversal(MovedBy, tag="grant_reversal"):
+    """What was left of an operator's gift."""
+
+    grant_id: UUID
+    reason: GrantReason
+    words: str
+
+
+class MovedByReward(MovedBy, tag="reward"):
+    """Earned by an ad or a task, under this reference."""
+
+    reference: str
+
+
+class MovedByExpiry(MovedBy, tag="expiry"):
+    """The coins that lapsed, by what had granted them."""
+
+    lot_id: UUID
+    origin: LotOrigin
+    granted_coins: int
+    granted_at: Moment
+    expires_at: Moment | None
+
+
+Cause = (
+    MovedByPurchase
+    | MovedByUnlock
+    | MovedByUnlockReversal
+    | MovedByRefund
+    | MovedByRefundReversal
+    | MovedByGrant
+    | MovedByGrantReversal
+    | MovedByReward
+    | MovedByExpiry
+)
+
+
 class MovementAnswer(AnswerShape):
-    """One movement of coins and its cause."""
+    """One movement of coins and its cause.
+
+    `debt_coins` is by how much the debt grew, negative where it was repaid; balances are null for
+    what this movement left alone. The members after `cause` repeat what it says of series and packs.
+    """
 
     transfer_id: UUID
-    code: str
+    code: TransferCode
     at: Moment
     coins: int
     paid_coins: int
     bonus_coins: int
+    debt_coins: int
     paid_balance_after: int | None
     bonus_balance_after: int | None
+    debt_balance_after: int | None
+    cause: Cause
     series_id: UUID | None = None
     episode_id: UUID | None = None
     episode_number: int | None = None
@@ -147,6 +275,28 @@ class MovementAnswer(AnswerShape):
 class StatementAnswer(AnswerShape):
     entries: list[MovementAnswer]
     next_cursor: str | None
+
+
+class ExpiryNoticesQuery(RequestShape):
+    cursor: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class ExpiryNoticeAnswer(AnswerShape):
+    """`coins` were left at `created_at`; what a viewer has spent since does not lapse."""
+
+    notice_id: UUID
+    viewer_id: UUID
+    environment: str
+    coins: int
+    expires_at: Moment
+    created_at: Moment
+
+
+class ExpiryNoticesAnswer(AnswerShape):
+    notices: list[ExpiryNoticeAnswer]
+    next_cursor: str
+    has_more: bool
 
 
 class IntentRequest(RequestShape):

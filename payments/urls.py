@@ -1,5 +1,6 @@
 from django.urls import path
 
+from payments.views.expiry_notices import ExpiryNotices
 from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.wallet import MyStatement, MyWallet, Offers
@@ -13,4 +14,5 @@ urlpatterns = [
     path("offers", Offers.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),
+    path("support/expiry-notices", ExpiryNotices.as_view()),
 ]

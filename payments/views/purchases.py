@@ -1,12 +1,15 @@
 """Buying coins: the intent before, the store's transaction after."""
 
 from datetime import datetime
+from functools import partial
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.endpoints import operation
-from payments import purchases, rendering
+from config.endpoints import IDEMPOTENCY_KEY, operation
+from payments import idempotency, purchases, rendering
+from payments.idempotency import Once
+from payments.providers.base import StoreTransaction
 from payments.shapes import IntentAnswer, IntentRequest, PurchaseAnswer, SubmitRequest
 from viewers.authentication import ViewerEndpoint
 
@@ -17,10 +20,28 @@ class CreateIntent(ViewerEndpoint):
         body=IntentRequest,
         answer=IntentAnswer,
         status=201,
-        refusals=[purchases.ProviderUnknown, purchases.ProductUnknown],
+        parameters=[IDEMPOTENCY_KEY],
+        refusals=[
+            purchases.ProviderUnknown,
+            purchases.ProductUnknown,
+            idempotency.KeyInvalid,
+            idempotency.KeyReused,
+        ],
     )
-    def post(self, request: Request, *, now: datetime, body: IntentRequest) -> IntentAnswer:
-        """Answers what the store's SDK needs. The coins promised here are what will be credited."""
+    def post(self, request: Request, *, now: datetime, body: IntentRequest) -> Response:
+        """Answers what the store's SDK needs. The coins promised here are what will be credited. With a
+        key, the same call again is the same intent, and what was refused stays refused."""
+        once = Once(
+            viewer_id=self.viewer.viewer_id,
+            operation="create_intent",
+            key=idempotency.read_key(self.http_request(), body),
+            shape=IntentAnswer,
+            refusals=(purchases.ProviderUnknown, purchases.ProductUnknown),
+        )
+        answered = once.answer(partial(self._announce, body, now), now=now)
+        return Response(answered.answer, status=201, headers=answered.headers)
+
+    def _announce(self, body: IntentRequest, now: datetime) -> IntentAnswer:
         intent, product = purchases.create_intent(
             viewer_id=self.viewer.viewer_id, pack_id=body.pack_id, provider=body.provider, now=now
         )
@@ -38,6 +59,7 @@ class SubmitTransaction(ViewerEndpoint):
         summary="Hand in a store's signed transaction",
         body=SubmitRequest,
         answer=PurchaseAnswer,
+        parameters=[IDEMPOTENCY_KEY],
         refusals=[
             purchases.ProviderUnknown,
             purchases.TransactionInvalid,
@@ -45,19 +67,41 @@ class SubmitTransaction(ViewerEndpoint):
             purchases.TransactionOfAnotherViewer,
             purchases.ProductUnknown,
             purchases.IntentUnknown,
+            idempotency.KeyInvalid,
+            idempotency.KeyReused,
         ],
         also_statuses=[201],
     )
     def post(
         self, request: Request, *, now: datetime, body: SubmitRequest, provider: str
     ) -> Response:
-        """Verified and credited once, ever: the same transaction again is answered, not credited.
-        201 when this call credited it, 200 when an earlier one did."""
-        purchase, credited_now = purchases.submit(
+        """Verified and credited once, ever, with a key or without: the same transaction again is
+        answered, not credited. 201 when this call credited it, 200 when an earlier one did. With a key
+        the same call again answers as the first did, 201 included; a refusal is not kept, since the
+        viewer has paid and its cause may be mended."""
+        once = Once(
             viewer_id=self.viewer.viewer_id,
-            provider=provider,
-            signed=body.transaction,
-            now=now,
+            operation="submit_transaction",
+            key=idempotency.read_key(self.http_request(), body),
+            shape=PurchaseAnswer,
         )
-        answer: PurchaseAnswer = rendering.purchase(purchase, credited_now=credited_now)
-        return Response(answer, status=201 if credited_now else 200)
+        answered = once.kept()
+        if answered is None:
+            transaction = purchases.verify(
+                viewer_id=self.viewer.viewer_id,
+                provider=provider,
+                signed=body.transaction,
+                now=now,
+            )
+            credit = partial(self._credit, provider, transaction, now)
+            answered = once.answer(credit, now=now)
+        status = 201 if answered.answer.credited_now else 200
+        return Response(answered.answer, status=status, headers=answered.headers)
+
+    def _credit(
+        self, provider: str, transaction: StoreTransaction, now: datetime
+    ) -> PurchaseAnswer:
+        purchase, credited_now = purchases.credit(
+            viewer_id=self.viewer.viewer_id, provider=provider, transaction=transaction, now=now
+        )
+        return rendering.purchase(purchase, credited_now=credited_now)

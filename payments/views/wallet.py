@@ -9,7 +9,6 @@ from config import pages
 from config.endpoints import operation
 from payments import offers, rendering, wallets
 from payments.shapes import (
-    ExpiringCoins,
     OffersAnswer,
     OffersQuery,
     StatementAnswer,
@@ -22,19 +21,12 @@ from viewers.authentication import ViewerEndpoint
 class MyWallet(ViewerEndpoint):
     @operation(summary="What can be spent now", answer=WalletAnswer)
     def get(self, request: Request, *, now: datetime) -> WalletAnswer:
-        """The balance by kind, and the coins that will expire, soonest first."""
-        viewer_id, environment = self.viewer.viewer_id, self.viewer.environment
-        balance = wallets.balance(viewer_id=viewer_id, environment=environment, at=now)
-        lots = wallets.expiring(viewer_id=viewer_id, environment=environment, at=now)
-        return WalletAnswer(
-            environment=environment,
-            balance=rendering.balance(balance),
-            expiring=[
-                ExpiringCoins(coins=lot.remaining_coins, expires_at=lot.expires_at)
-                for lot in lots
-                if lot.expires_at is not None
-            ],
+        """The balance by kind, what is owed, until when episodes open without coins, and the coins that
+        will expire, soonest first."""
+        shown = wallets.overview(
+            viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, at=now
         )
+        return rendering.wallet(shown, environment=self.viewer.environment)
 
 
 class MyStatement(ViewerEndpoint):

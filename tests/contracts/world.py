@@ -235,6 +235,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_me": lambda world: Call(),
     "get_my_wallet": lambda world: Call(),
     "get_my_statement": lambda world: Call(query={"limit": "1"}),
+    "get_expiry_notices": lambda world: Call(query={"limit": "1"}),
     "get_offers": lambda world: Call(query={"placement": "paywall"}),
     "post_register_guest": _guest,
     "post_exchange_refresh_token": lambda world: Call(body={"refresh_token": world.refresh_token}),

@@ -23,7 +23,7 @@ from tests.proof import Proof
 from viewers import api_keys
 from viewers.models import ApiKey, Scope
 
-Class = Literal["anyone", "viewers", "readers", "writers", "analysts"]
+Class = Literal["anyone", "viewers", "readers", "writers", "analysts", "support"]
 
 #: Whom each operation is for. All but viewers are machines, by the scope of their key.
 CLASSES: Mapping[str, Class] = {
@@ -62,6 +62,7 @@ CLASSES: Mapping[str, Class] = {
     "get_paywall_funnel": "analysts",
     "get_beats": "analysts",
     "get_title_revenue": "analysts",
+    "get_expiry_notices": "support",
     "put_series_push": "writers",
     "put_media_upload": "writers",
 }
@@ -114,6 +115,7 @@ CALLERS: Mapping[str, Callable[[World], dict[str, str]]] = {
     "a reader": lambda world: _key(world, Scope.PIPELINE_READ),
     "a writer": lambda world: _key(world, Scope.PIPELINE_WRITE),
     "an analyst": lambda world: _key(world, Scope.ANALYTICS_READ),
+    "a support tool": lambda world: _key(world, Scope.SUPPORT_READ),
     "a writer whose key is revoked": _revoked,
     "a writer whose key has expired": _expired_key,
     "garbage": lambda world: _bearer("garbage"),
@@ -130,6 +132,7 @@ MACHINES: Mapping[Class, str] = {
     "readers": "a reader",
     "writers": "a writer",
     "analysts": "an analyst",
+    "support": "a support tool",
 }
 TOLD_BY_OPERATIONS_OF_MACHINES: Mapping[str, str | None] = {
     **dict.fromkeys(MACHINES.values(), "scope_missing"),

@@ -1,5 +1,6 @@
 """The calls and counts that tests of money share."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments.models import Entry, Purchase, Transfer, Unlock
+from payments import refunds
+from payments.models import Entry, Purchase, Refund, RefundOrigin, Transfer, Unlock
+from payments.refunds import RefundFact
 
 
 def unlock(api: Client, episode_id: UUID, headers: dict[str, str], **body: Any) -> HttpResponse:
@@ -25,6 +28,19 @@ def submit(api: Client, headers: dict[str, str], signed: str) -> HttpResponse:
 def episode(series: Series, number: int) -> UUID:
     """The id of a series' episode by number."""
     return series.episodes.get(number=number).id
+
+
+def refund(purchase: Purchase, *, now: datetime, is_reversed: bool = False) -> Refund:
+    """The store gives all of the money back, or says that it did not after all."""
+    fact = RefundFact(
+        provider=purchase.provider,
+        environment=purchase.environment,
+        transaction_id=purchase.transaction_id,
+        refund_id=refunds.ALL,
+        origin=RefundOrigin.STORE,
+        **{"reversed_at" if is_reversed else "refunded_at": now},
+    )
+    return Refund.objects.get(id=refunds.record(fact, now=now).refund_id)
 
 
 def movements() -> tuple[int, int, int, int]:

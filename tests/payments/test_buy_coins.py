@@ -15,7 +15,7 @@ from payments.providers.base import ProviderError, StoreTransaction
 from payments.providers.fake.store import FakeStore
 from payments.providers.fake.verifier import TYPE
 from tests.factories.payments import PAST, StoreProductFactory, signed_sale
-from tests.factories.viewers import DeviceFactory, viewer_headers
+from tests.factories.viewers import DeviceFactory, clock_headers, viewer_headers
 from tests.payments.calls import movements, submit
 from viewers.models import Device
 
@@ -26,7 +26,7 @@ def product() -> StoreProduct:
 
 
 def test_the_whole_way_from_intent_to_balance(
-    api: Client, product: StoreProduct, device: Device, headers: Any
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
     body = {"pack_id": str(product.pack_id), "provider": "fake"}
     intent = api.post("/v1/purchases/intents", body, "application/json", headers=headers)
@@ -37,6 +37,7 @@ def test_the_whole_way_from_intent_to_balance(
         "/fake-store/transactions",
         sale | {"product_id": told["store_product_id"]},
         "application/json",
+        headers=clock_headers(now),
     )
 
     credited = submit(api, headers, sold.json()["transaction"])

@@ -1,16 +1,32 @@
 """GET /v1/me/wallet/entries: every movement of coins with its cause."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from catalog.models import Series
-from tests.factories.payments import fund
+from payments import expiry, grants, refunds
+from payments.models import (
+    Entitlement,
+    GrantReason,
+    Unlock,
+)
+from tests.factories.operators import operator
+from tests.factories.payments import fund, give_bonus
 from tests.factories.viewers import DeviceFactory
-from tests.payments.calls import episode, unlock
+from tests.payments.calls import episode, refund, unlock
 from viewers.models import Device
+
+
+def lines(api: Client, headers: Any) -> list[dict[str, Any]]:
+    """The whole statement, newest first."""
+    body = api.get("/v1/me/wallet/entries", {"limit": 100}, headers=headers).json()
+    assert body["next_cursor"] is None
+    found: list[dict[str, Any]] = body["entries"]
+    return found
 
 
 def test_explains_every_coin_newest_first(
@@ -81,3 +97,213 @@ def test_takes_the_same_number_of_queries_for_a_full_page(
 
     with django_assert_max_num_queries(3):
         api.get("/v1/me/wallet/entries", {"limit": 30}, headers=headers)
+
+
+def test_a_purchase_names_its_pack_and_store(
+    api: Client, device: Device, headers: Any, now: datetime
+) -> None:
+    bought = fund(device.viewer_id, now=now, paid=500)
+
+    (line,) = lines(api, headers)
+
+    assert line["cause"] == {
+        "kind": "purchase",
+        "purchase_id": str(bought.id),
+        "provider": "fake",
+        "pack_code": bought.pack.code,
+        "pack_title": "500 coins",
+    }
+    assert (line["debt_coins"], line["debt_balance_after"]) == (0, None)
+
+
+def test_an_unlock_names_the_episode_by_its_number_of_then(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now, paid=500)
+    unlock(api, episode(series, 9), headers, quote=quote)
+    series.episodes.filter(number=9).update(number=90)
+
+    line = lines(api, headers)[0]
+
+    assert line["cause"] == {
+        "kind": "unlock",
+        "unlock_id": str(Unlock.objects.get().id),
+        "series_id": str(series.id),
+        "episode_id": str(episode(series, 90)),
+        "number": 9,
+        "restores_unlock_id": None,
+    }
+
+
+def test_a_refund_tells_what_it_undid_took_and_left_owed(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    bought = fund(device.viewer_id, now=now, paid=500)
+    for number in (9, 10):
+        unlock(api, episode(series, number), headers, quote=quote)
+    Entitlement.objects.filter(episode=episode(series, 9)).update(first_played_at=now)
+    booked = refund(bought, now=now)
+
+    took, undid, *_ = lines(api, headers)
+
+    undone = Unlock.objects.get(episode=episode(series, 10))
+    assert undid["cause"] == {
+        "kind": "unlock_reversal",
+        "unlock_id": str(undone.id),
+        "series_id": str(series.id),
+        "episode_id": str(undone.episode_id),
+        "number": 10,
+        "because": "refund",
+    }
+    assert (undid["coins"], undid["paid_balance_after"]) == (60, 440)
+    assert took["cause"] == {
+        "kind": "refund",
+        "refund_id": str(booked.id),
+        "purchase_id": str(bought.id),
+        "provider": "fake",
+        "pack_code": bought.pack.code,
+        "origin": "store",
+        "taken_coins": 440,
+        "debt_coins": 60,
+    }
+    assert (took["coins"], took["debt_coins"]) == (-440, 60)
+    assert (took["paid_balance_after"], took["debt_balance_after"]) == (0, 60)
+    assert took["purchase_id"] == str(bought.id)
+
+
+def test_a_refund_that_did_not_stand_shows_every_step_back(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    bought = fund(device.viewer_id, now=now, paid=500)
+    for number in (9, 10):
+        unlock(api, episode(series, number), headers, quote=quote)
+    Entitlement.objects.filter(episode=episode(series, 9)).update(first_played_at=now)
+    undone = Unlock.objects.get(episode=episode(series, 10))
+    refund(bought, now=now)
+    refund(bought, now=now, is_reversed=True)
+
+    restored, returned, *_ = lines(api, headers)
+
+    assert restored["cause"]["restores_unlock_id"] == str(undone.id)
+    assert (restored["code"], restored["coins"], restored["episode_number"]) == ("unlock", -60, 10)
+    assert (returned["cause"]["returned_coins"], returned["cause"]["debt_coins"]) == (440, 60)
+    assert (returned["coins"], returned["debt_coins"]) == (440, -60)
+    assert returned["debt_balance_after"] == 0
+
+
+def test_an_unlock_undone_by_an_operator_says_so(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now, paid=500)
+    unlock(api, episode(series, 9), headers, quote=quote)
+    refunds.undo_unlock(
+        Unlock.objects.get(), operator_id=operator().id, reason="Wrong episode", now=now
+    )
+
+    line = lines(api, headers)[0]
+
+    assert (line["code"], line["cause"]["because"]) == ("unlock_reversal", "operator")
+    assert "Wrong episode" not in str(line)
+
+
+def test_a_gift_says_why_it_was_given_and_what_came_back_of_it(
+    api: Client, device: Device, headers: Any, now: datetime
+) -> None:
+    grant_id, giver = uuid4(), operator().id
+    grants.ask(
+        grant_id=grant_id,
+        viewer_id=device.viewer_id,
+        gift=grants.CoinGift(coins=30),
+        reason=GrantReason.FAULT,
+        note="For the operators alone",
+        operator_id=giver,
+        now=now,
+    )
+    grants.revoke(grant_id=grant_id, operator_id=giver, now=now)
+
+    taken, given = lines(api, headers)
+
+    cause = {
+        "grant_id": str(grant_id),
+        "reason": "fault",
+        "words": "Something of ours did not work",
+    }
+    assert given["cause"] == {"kind": "grant"} | cause
+    assert taken["cause"] == {"kind": "grant_reversal"} | cause
+    assert (given["bonus_coins"], taken["bonus_coins"]) == (30, -30)
+    assert "operators alone" not in str([taken, given])
+
+
+def test_a_reward_that_repays_a_debt_shows_both(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    bought = fund(device.viewer_id, now=now, paid=60)
+    unlock(api, episode(series, 9), headers, quote=quote)
+    Entitlement.objects.update(first_played_at=now)
+    refund(bought, now=now)
+    lot = give_bonus(device.viewer_id, coins=100, now=now)
+
+    line = lines(api, headers)[0]
+
+    assert lot is not None
+    assert line["cause"] == {"kind": "reward", "reference": lot.transfer.reference}
+    assert (line["coins"], line["bonus_balance_after"]) == (40, 40)
+    assert (line["debt_coins"], line["debt_balance_after"]) == (-60, 0)
+
+
+def test_lapsed_coins_name_what_had_granted_them(
+    api: Client, device: Device, headers: Any, now: datetime
+) -> None:
+    lapses_at = now + timedelta(days=7)
+    lot = give_bonus(device.viewer_id, coins=30, now=now, expires_at=lapses_at)
+    expiry.expire(now=now + timedelta(days=8))
+
+    line = lines(api, headers)[0]
+
+    assert lot is not None
+    assert line["cause"] == {
+        "kind": "expiry",
+        "lot_id": str(lot.id),
+        "origin": "reward",
+        "granted_coins": 30,
+        "granted_at": "2026-03-14T12:00:00Z",
+        "expires_at": "2026-03-21T12:00:00Z",
+    }
+    assert (line["at"], line["coins"]) == ("2026-03-21T12:00:00Z", -30)
+
+
+def test_takes_as_many_queries_for_every_cause_there_is(
+    api: Client,
+    series: Series,
+    device: Device,
+    headers: Any,
+    quote: str,
+    now: datetime,
+    django_assert_max_num_queries: Any,
+) -> None:
+    giver = operator().id
+    for number in (9, 10, 11):
+        bought = fund(device.viewer_id, now=now, paid=60)
+        unlock(api, episode(series, number), headers, quote=quote)
+        refund(bought, now=now)
+        refund(bought, now=now, is_reversed=True)
+        give_bonus(device.viewer_id, coins=5, now=now, expires_at=now + timedelta(seconds=1))
+        gift = {"grant_id": uuid4(), "operator_id": giver, "now": now}
+        grants.ask(
+            viewer_id=device.viewer_id,
+            gift=grants.CoinGift(coins=5),
+            reason=GrantReason.GOODWILL,
+            note="A test",
+            **gift,
+        )
+        grants.revoke(**gift)
+    expiry.expire(now=now + timedelta(seconds=1))
+
+    with django_assert_max_num_queries(4):
+        found = lines(api, headers)
+
+    assert {line["code"] for line in found} == {
+        *("purchase", "unlock", "unlock_reversal", "refund", "refund_reversal"),
+        *("grant", "grant_reversal", "reward", "expiry"),
+    }
+    assert all(line["cause"]["kind"] == line["code"] for line in found)

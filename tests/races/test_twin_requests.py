@@ -1,10 +1,12 @@
 """The same request from many connections at once, to every operation that changes something."""
 
+import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from threading import Barrier
+from time import sleep
 from typing import Any
 
 import pytest
@@ -26,7 +28,14 @@ from catalog.models import (
     WatchPosition,
 )
 from payments import verification
-from payments.models import Entitlement, Purchase, PurchaseIntent, Transfer, Unlock
+from payments.models import (
+    Entitlement,
+    IdempotencyRecord,
+    Purchase,
+    PurchaseIntent,
+    Transfer,
+    Unlock,
+)
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
@@ -56,34 +65,48 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch),
-        *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession),
+        *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
     return {model.__name__: model.objects.count() for model in models} | {"files": len(files)}
 
 
-def _twins(operation: Operation, world: World) -> list[HttpResponse]:
-    """The answers to one request that `TWINS` connections send at the same moment."""
+def _twins(
+    operation: Operation, world: World, *, count: int = TWINS, key: str | None = None
+) -> list[HttpResponse]:
+    """The answers to one request that `count` connections send at the same moment."""
     call = calls(world, operation.name)[0]
     url = operation.path
     for name, value in call.path.items():
         url = url.replace(f"{{{name}}}", value)
     (body, content_type), headers = call.wire(), world.headers(operation.credential)
-    barrier = Barrier(TWINS)
+    if key is not None:
+        headers = headers | {"Idempotency-Key": key}
+    barrier = Barrier(count)
 
     def send(_: int) -> HttpResponse:
         try:
             client = Client(raise_request_exception=False)
             barrier.wait(timeout=30)
-            answer: HttpResponse = client.generic(
-                operation.method, url, body, content_type, headers=headers
+            return _settled(
+                lambda: client.generic(operation.method, url, body, content_type, headers=headers)
             )
-            return answer
         finally:
             connection.close()
 
-    with ThreadPoolExecutor(TWINS) as pool:
-        return list(pool.map(send, range(TWINS)))
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(send, range(count)))
+
+
+def _settled(ask: Callable[[], HttpResponse]) -> HttpResponse:
+    """The answer for good: who is told to come again does so."""
+    answer = ask()
+    for _ in range(20):
+        if answer.status_code not in {409, 503} or "Retry-After" not in answer.headers:
+            break
+        sleep(random.uniform(0.05, 0.5))  # noqa: S311  so that they do not all come at once again
+        answer = ask()
+    return answer
 
 
 #: What one request adds, by operation id; its twins add nothing more.
@@ -132,3 +155,50 @@ def test_twins_have_the_effect_that_is_promised(
 
     assert list(verification.violations()) == []
     proof.record("P5", f"{operation}, {TWINS} twins", violations=0)
+
+
+#: Operations that take an Idempotency-Key, and what one call adds.
+KEYED = {
+    "post_create_intent": {"PurchaseIntent": 1, "IdempotencyRecord": 1},
+    "post_submit_transaction": {"Purchase": 1, "Transfer": 1, "IdempotencyRecord": 1},
+    "post_unlock_episode": {
+        "Unlock": 1,
+        "Entitlement": 1,
+        "Transfer": 1,
+        "IdempotencyRecord": 1,
+    },
+}
+CALLERS = 50
+
+
+def test_every_operation_with_a_key_is_among_these() -> None:
+    taking = {
+        operation.name
+        for operation in WRITES
+        if any(p["name"] == "Idempotency-Key" for p in operation.definition.get("parameters", []))
+    }
+    assert taking == set(KEYED)
+
+
+@pytest.mark.parametrize("name", list(KEYED))
+def test_fifty_callers_with_one_key_have_one_effect_and_one_answer(
+    name: str, make_world: Callable[[], World], proof: Proof
+) -> None:
+    operation = document.named(name)
+    wrong = 0
+    for number in range(proof.rounds(full=40)):
+        world = make_world()
+        before = _counts()
+
+        answers = _twins(operation, world, count=CALLERS, key=f"key-{number}")
+
+        added = {label: count - before[label] for label, count in _counts().items()}
+        wrong += {label: count for label, count in added.items() if count} != KEYED[name]
+        wrong += len({(answer.status_code, answer.content) for answer in answers}) != 1
+        wrong += answers[0].status_code not in operation.success_statuses
+        first = [answer for answer in answers if "Idempotent-Replayed" not in answer.headers]
+        wrong += len(first) != 1
+
+    assert wrong == 0
+    assert list(verification.violations()) == []
+    proof.record("P5", f"{operation}, {CALLERS} callers with one key", violations=wrong)
