@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from catalog import moments
 from config import pages
 from payments import causes, offers
 from payments.chart import TransferCode
@@ -151,7 +152,7 @@ def expiry_notices(
     page = found[:limit]
     if page:
         last = page[-1]
-        cursor = pages.encode([last.created_at.isoformat(), str(last.id)])
+        cursor = pages.encode(moments.position(last.created_at, last.id))
     return ExpiryNoticesAnswer(
         notices=[
             ExpiryNoticeAnswer(

@@ -1,10 +1,10 @@
 """What whoever sends messages to viewers reads: which coins will lapse."""
 
 from datetime import datetime
-from uuid import UUID
 
 from rest_framework.request import Request
 
+from catalog import moments
 from config import pages
 from config.endpoints import operation
 from payments import expiry, rendering
@@ -28,6 +28,6 @@ class ExpiryNotices(MachineEndpoint):
         """Oldest first, one for each lot of coins, EXPIRY_NOTICE_HOURS before it lapses or as soon as it
         is there. `next_cursor` goes on behind the last one, now or at any later time; a notice is told
         ten seconds after it was written, so that none appears behind one that was told before."""
-        after = pages.decode(query.cursor, tuple[datetime, UUID]) if query.cursor else None
+        after = moments.decode(query.cursor) if query.cursor else None
         found = expiry.noticed(after=after, limit=query.limit + 1, now=now)
         return rendering.expiry_notices(found, limit=query.limit, cursor=query.cursor)
