@@ -1,135 +1,234 @@
-"""Random top-ups and unlocks against a ledger of twenty lines of Python."""
+"""Random operations against the ledger and a model of it in plain Python: both agree after each."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from math import floor
+from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from django.db import connection
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
-from catalog.models import Series
-from payments import quotes, unlocks, verification
-from payments.models import PricePlan, PriceVersion, Unlock
+from payments.models import StoreTerms
 from payments.pricing import add_version
-from payments.wallets import balance
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
-from tests.factories.payments import fund
-from tests.factories.viewers import DeviceFactory
+from tests.factories.operators import operator
+from tests.factories.payments import default_plan
+from tests.payments import ledger_cases
+from tests.payments.ledger_twins import PRICES, Stage, Twins
+from tests.proof import Proof
 
 START = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
+EXAMPLES, STEPS = 200, 55  # some steps find nothing to do, and 10,000 operations are promised
 
-
-@dataclass
-class ModelLot:
-    kind: str
-    granted: int
-    value: int
-    spent: int = 0
-
-    def take(self, coins: int) -> int:
-        """Spends coins; returns the value they carry."""
-        before = floor(Fraction(self.value * self.spent, self.granted))
-        self.spent += coins
-        return floor(Fraction(self.value * self.spent, self.granted)) - before
-
-
-@dataclass
-class ModelWallet:
-    lots: list[ModelLot] = field(default_factory=list)
-
-    def buy(self, paid: int, bonus: int, net: int) -> None:
-        of_paid = net * paid // (paid + bonus)
-        self.lots.append(ModelLot("paid", paid, of_paid))
-        if bonus:
-            self.lots.append(ModelLot("bonus", bonus, net - of_paid))
-
-    def coins(self, kind: str) -> int:
-        return sum(lot.granted - lot.spent for lot in self.lots if lot.kind == kind)
-
-    def spend(self, price: int) -> tuple[int, int, int] | None:
-        """(paid, bonus, value), or None with nothing spent."""
-        if self.coins("paid") + self.coins("bonus") < price:
-            return None
-        used, value = {"paid": 0, "bonus": 0}, 0
-        for lot in sorted(self.lots, key=lambda lot: lot.kind == "paid"):
-            coins = min(lot.granted - lot.spent, price - sum(used.values()))
-            used[lot.kind] += coins
-            value += lot.take(coins) if coins else 0
-        return used["paid"], used["bonus"], value
-
-
-purchases = st.tuples(
-    st.just("buy"), st.integers(1, 300), st.integers(0, 100), st.integers(1, 20_000_001)
+environments = st.sampled_from(["production", "production", "production", "sandbox"])
+names = st.sampled_from(["a", "b", "c", "d", "e"])
+refund_names = st.sampled_from(["all", "first", "second"])
+numbers = st.integers(1, len(PRICES))
+places = st.integers(0, 99)
+micros = st.one_of(st.sampled_from([0, 1, 4_990_000]), st.integers(0, 20_000_001))
+lasting = st.one_of(
+    st.none(),
+    st.sampled_from([timedelta(microseconds=1), timedelta(seconds=1), timedelta(days=1)]),
+    st.builds(timedelta, seconds=st.integers(1, 300_000)),
 )
-spends = st.tuples(st.just("spend"), st.integers(1, 150))
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Machine(RuleBasedStateMachine):
+    """Everything that can happen to one viewer's wallets, in any order."""
+
+    stage: ClassVar[Stage]
+    operations: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.twins = Twins(self.stage, START)
+        self.steps = 0
+
+    @rule(
+        name=names,
+        paid=st.integers(1, 300),
+        bonus=st.integers(0, 60),
+        price=micros,
+        environment=environments,
+    )
+    def buy(self, **what) -> None:
+        self.twins.buy(**what)
+
+    @rule(name=names, environment=environments)
+    def buy_as_another(self, name: str, environment: str) -> None:
+        if name in self.twins.models[environment].purchases:
+            self.twins.buy_as_another(name, environment=environment)
+
+    @rule(coins=st.integers(1, 90), value=micros, lasts=lasting, environment=environments)
+    def earn(self, **what) -> None:
+        self.twins.earn(**what)
+
+    @rule(coins=st.integers(1, 90), lasts=lasting, environment=environments)
+    def give_coins(self, **what) -> None:
+        self.twins.give_coins(**what)
+
+    @rule(number=numbers, environment=environments)
+    def give_episode(self, **what) -> None:
+        self.twins.give_episode(**what)
+
+    @rule(days=st.integers(1, 3), environment=environments)
+    def give_pass(self, **what) -> None:
+        self.twins.give_pass(**what)
+
+    @rule(number=numbers, environment=environments)
+    def spend(self, **what) -> None:
+        self.twins.spend(**what)
+
+    @rule(number=numbers, environment=environments)
+    def spend_again(self, **what) -> None:
+        """Twice as often, since everything else follows from it."""
+        self.twins.spend(**what)
+
+    @rule(
+        number=numbers, environment=environments, key=st.sampled_from("xyz"), is_stale=st.booleans()
+    )
+    def spend_with_key(self, **what) -> None:
+        self.twins.spend(**what)
+
+    @precondition(lambda self: self.twins.kept)
+    @rule(place=places)
+    def retry(self, place: int) -> None:
+        """Asks with an old key for what it was used for."""
+        key, (environment, number, _) = list(self.twins.kept.items())[place % len(self.twins.kept)]
+        self.twins.spend(number, key=key, environment=environment)
+
+    @rule(number=numbers, environment=environments)
+    def play(self, **what) -> None:
+        self.twins.play(**what)
+
+    @rule(
+        name=names,
+        refund=refund_names,
+        amount=st.one_of(st.none(), st.integers(1, 9_000_000)),
+        environment=environments,
+    )
+    def refund(self, **what) -> None:
+        self.twins.refund(**what)
+
+    @rule(name=names, refund=refund_names, environment=environments)
+    def reverse(self, **what) -> None:
+        self.twins.reverse(**what)
+
+    @rule(place=places, environment=environments)
+    def undo(self, place: int, environment: str) -> None:
+        if known := len(self.twins.models[environment].unlocks):
+            self.twins.undo(place % known, environment=environment)
+
+    @precondition(lambda self: self.twins.gifts)
+    @rule(place=places)
+    def revoke(self, place: int) -> None:
+        self.twins.revoke(place % len(self.twins.gifts))
+
+    @rule(
+        passed=st.sampled_from(
+            [timedelta(microseconds=1), timedelta(seconds=1), timedelta(hours=7), timedelta(days=1)]
+        )
+    )
+    def wait(self, passed: timedelta) -> None:
+        self.twins.now += passed
+
+    @rule(offset=st.sampled_from([-1, 0, 1]))
+    def wait_until_something_ends(self, offset: int) -> None:
+        """To the microsecond before, at or after the next end of a lot or a pass."""
+        ends = [
+            end
+            for model in self.twins.models.values()
+            for end in [*(lot.expires_at for lot in model.lots), *(p.ends_at for p in model.passes)]
+            if end and end > self.twins.now + timedelta(microseconds=1)
+        ]
+        if ends:
+            self.twins.now = min(ends) + timedelta(microseconds=offset)
+
+    @rule()
+    def lapse(self) -> None:
+        self.twins.lapse()
+
+    @invariant()
+    def both_are_alike(self) -> None:
+        self.twins.compare()
+        self.steps += 1
+        if self.steps % 10 == 0:
+            self.twins.verify()
+
+    def teardown(self) -> None:
+        self.twins.verify()
+        type(self).operations += self.twins.operations
+        clear()
+
+
+def clear() -> None:
+    """Leaves the stage as it was: the rules of the ledger are re-added over one viewer's rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE payments_wallet, payments_transfer, payments_cover, payments_grant,"
+            " payments_refund, payments_idempotencyrecord CASCADE"
+        )
 
 
 @pytest.fixture
-def priced_series(db: None) -> tuple[Series, PriceVersion]:
-    """A series whose episode n costs n coins, so that every price is there to be charged."""
+def stage() -> Stage:
+    plan = default_plan()
     series = SeriesFactory(state="published")
-    for number in range(1, 151):
-        EpisodeFactory(series=series, number=number)
-    version = add_version(
-        plan=PricePlan.objects.get(is_default=True),
-        effective_from=START,
-        free_count=0,
-        base_price_coins=1,
-        overrides={number: number for number in range(1, 151)},
-        now=START,
+    StoreTerms.objects.create(
+        provider="fake",
+        effective_from=START - timedelta(days=1),
+        fee_parts_per_million=150_000,
+        tax_parts_per_million=200_000,
     )
-    return series, version
+    return Stage(
+        series=series,
+        episodes={n: EpisodeFactory(series=series, number=n).id for n in range(1, len(PRICES) + 1)},
+        price_version_id=add_version(
+            plan=plan,
+            effective_from=START,
+            free_count=0,
+            base_price_coins=1,
+            overrides=dict(enumerate(PRICES, start=1)),
+            now=START,
+        ).id,
+        operator_id=operator().id,
+    )
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(steps=st.lists(st.one_of(purchases, spends), min_size=1, max_size=25))
-def test_every_split_and_value_is_the_models(
-    priced_series: tuple[Series, PriceVersion], steps: list[tuple[str, int, int, int]]
+@pytest.mark.parametrize("case", ledger_cases.CASES, ids=lambda case: case.__name__)
+def test_what_was_once_wrong_stays_right(
+    stage: Stage, case: Callable[[Twins], Iterator[None]]
 ) -> None:
-    series, version = priced_series
-    episodes = dict(series.episodes.values_list("number", "id"))
-    viewer_id, model, now = DeviceFactory().viewer_id, ModelWallet(), START
-    charged: set[int] = set()
-    quote = quotes.make(
-        viewer_id=viewer_id,
-        environment="production",
-        series_id=series.id,
-        numbering=series.numbering,
-        price_version_id=version.id,
-        now=START,
-    ).token()
+    twins = Twins(stage, START)
+    for _ in case(twins):
+        twins.compare()
+    twins.compare()
+    twins.verify()
 
-    for name, *amounts in steps:
-        now += timedelta(seconds=1)
-        if name == "buy":
-            paid, bonus, price = amounts
-            fund(viewer_id, now=now, paid=paid, bonus=bonus, price_micros=price)
-            model.buy(paid, bonus, price)
-            continue
-        (price,) = amounts
-        expected = None if price in charged else model.spend(price)
-        outcome = unlocks.unlock(
-            viewer_id=viewer_id,
-            environment="production",
-            episode_id=episodes[price],
-            quote=quote,
-            now=now,
-        ).outcome
-        if price in charged:
-            assert outcome.outcome == "already_unlocked"
-        elif expected is None:
-            assert outcome.outcome == "insufficient_coins"
-        else:
-            charged.add(price)
-            kept = Unlock.objects.get(id=outcome.unlock_id)
-            assert (kept.paid_coins, kept.bonus_coins, kept.value_micros) == expected
 
-    left = balance(viewer_id=viewer_id, environment="production", at=now)
-    assert (left.paid_coins, left.bonus_coins) == (model.coins("paid"), model.coins("bonus"))
-    assert list(verification.violations()) == []
+def test_random_operations_end_alike(stage: Stage, proof: Proof) -> None:
+    Machine.stage, Machine.operations = stage, 0
+    machine = seed(proof.seed)(Machine)
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES if proof.is_full else EXAMPLES // 20,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            print_blob=False,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    proof.count = Machine.operations
+    proof.record("P1", "operations on the ledger and on its model", violations=0)

@@ -1,124 +1,129 @@
 """Many callers at once, each on its own connection: exactly one effect."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from threading import Barrier
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.db.models import Sum
+from django.http import HttpResponse
+from django.test import Client
 
-from payments import paywall, purchases, unlocks, verification
+from payments import purchases, verification
 from payments.idempotency import IdempotencyKey
-from payments.models import Entry, Purchase, Unlock
+from payments.models import Entry, Purchase, Transfer, Unlock
 from payments.purchases import TransactionOfAnotherViewer
-from tests.factories.catalog import EpisodeFactory, SeriesFactory
-from tests.factories.payments import (
-    StoreProductFactory,
-    default_plan,
-    fund,
-    give_bonus,
-    signed_sale,
-)
-from tests.factories.viewers import DeviceFactory
+from tests.factories.payments import StoreProductFactory, fund, give_bonus, signed_sale
+from tests.factories.viewers import DeviceFactory, viewer_headers
+from tests.payments.calls import unlock
 from tests.proof import Proof
+from tests.races.crowd import Scene, at_once, connections, locked_series
 
-Answer = TypeVar("Answer")
+CALLERS = 40
+KEY_HOLDERS = 50
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
-    """Runs the calls in threads that start together; the first exception is raised."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Answer]) -> Answer:
-        try:
-            barrier.wait(timeout=10)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
+@pytest.fixture(autouse=True)
+def _a_connection_for_each_caller() -> Iterator[None]:
+    with connections(KEY_HOLDERS):
+        yield
 
 
-class Scene:
-    """A viewer, a series of locked episodes at 60 coins, and a quote for them."""
-
-    def __init__(self, *, now: datetime, episodes: int, paid: int = 60) -> None:
-        default_plan()
-        self.now = now
-        self.viewer_id = DeviceFactory().viewer_id
-        series = SeriesFactory(state="published")
-        self.episodes = [
-            EpisodeFactory(series=series, number=number).id for number in range(9, 9 + episodes)
-        ]
-        fund(self.viewer_id, now=now, paid=paid)
-        self.quote = paywall.show(
-            viewer_id=self.viewer_id, environment="production", series_id=series.id, now=now
-        ).quote.token()
-
-    def unlock(self, place: int, key: IdempotencyKey | None = None) -> unlocks.Decision:
-        return unlocks.unlock(
-            viewer_id=self.viewer_id,
-            environment="production",
-            episode_id=self.episodes[place],
-            quote=self.quote,
-            now=self.now,
-            key=key,
-        )
+def spent(scene: Scene) -> int:
+    """The coins that the viewer's unlocks were charged."""
+    charged = Unlock.objects.filter(viewer_id=scene.viewer_id).aggregate(total=Sum("price_coins"))
+    return charged["total"] or 0
 
 
 def test_one_affordable_unlock_of_many_episodes_succeeds_once(now: datetime, proof: Proof) -> None:
-    callers, doubled = 20, 0
+    series, wrong = locked_series(CALLERS), 0
     for _ in range(proof.rounds(full=200)):
-        scene = Scene(now=now, episodes=callers)
-        decisions = at_once([partial(scene.unlock, place) for place in range(callers)])
-        won = [d for d in decisions if d.outcome.outcome == "unlocked"]
-        doubled += abs(len(won) - 1)
-        assert {d.outcome.outcome for d in decisions} == {"unlocked", "insufficient_coins"}
+        scene = Scene(series, now=now)
+        fund(scene.viewer_id, now=now, paid=60)
 
-    assert doubled == 0
+        decisions = at_once([partial(scene.unlock, place) for place in range(CALLERS)])
+
+        ended = Counter(decision.outcome.outcome for decision in decisions)
+        wrong += ended != {"unlocked": 1, "insufficient_coins": CALLERS - 1}
+        wrong += spent(scene) != 60
+
+    assert wrong == 0
     assert list(verification.violations()) == []
-    proof.record("P3", "one affordable unlock, 20 callers", violations=doubled)
+    proof.record("P3", f"one affordable unlock, {CALLERS} callers", violations=wrong)
 
 
 def test_one_episode_is_charged_once_however_many_taps(now: datetime, proof: Proof) -> None:
-    charges = 0
+    series = locked_series(1)
     for _ in range(proof.rounds(full=200)):
-        scene = Scene(now=now, episodes=1, paid=600)
-        at_once([partial(scene.unlock, 0)] * 20)
-        charges = Unlock.objects.filter(viewer_id=scene.viewer_id).count()
-        assert charges == 1
+        scene = Scene(series, now=now)
+        fund(scene.viewer_id, now=now, paid=600)
+
+        decisions = at_once([partial(scene.unlock, 0)] * CALLERS)
+
+        ended = Counter(decision.outcome.outcome for decision in decisions)
+        assert ended == {"unlocked": 1, "already_unlocked": CALLERS - 1}
+        assert spent(scene) == 60
 
     assert list(verification.violations()) == []
-    proof.record("P9", "one episode, 20 simultaneous taps", violations=0)
+    proof.record("P9", f"one episode, {CALLERS} simultaneous taps", violations=0)
 
 
 def test_one_key_from_many_callers_has_one_effect_and_one_answer(
     now: datetime, proof: Proof
 ) -> None:
-    for number in range(proof.rounds(full=100)):
-        scene = Scene(now=now, episodes=1, paid=600)
+    series, rounds = locked_series(1), proof.rounds(full=100)
+    for number in range(rounds):
+        scene = Scene(series, now=now)
+        fund(scene.viewer_id, now=now, paid=600)
         key = IdempotencyKey(value=f"tap-{number}", fingerprint=b"f" * 32)
-        decisions = at_once([partial(scene.unlock, 0, key)] * 20)
-        assert sum(not decision.is_replay for decision in decisions) == 1
-        assert len({decision.outcome.unlock_id for decision in decisions}) == 1
-        assert Unlock.objects.filter(viewer_id=scene.viewer_id).count() == 1
 
-    proof.record("P5", "one idempotency key, 20 simultaneous callers", violations=0)
+        decisions = at_once([partial(scene.unlock, 0, key)] * KEY_HOLDERS)
+
+        assert sum(not decision.is_replay for decision in decisions) == 1
+        assert len({decision.outcome for decision in decisions}) == 1
+        assert spent(scene) == 60
+
+    assert list(verification.violations()) == []
+    proof.count = rounds * KEY_HOLDERS
+    proof.record("P5", f"attempts with one key, {KEY_HOLDERS} at once", violations=0)
+
+
+def test_a_refusal_is_one_for_all_who_hold_its_key(now: datetime, proof: Proof) -> None:
+    """A top-up comes while they ask: all were refused, or all were served."""
+    series = locked_series(1)
+    for number in range(proof.rounds(full=100)):
+        scene = Scene(series, now=now)
+        key = IdempotencyKey(value=f"tap-{number}", fingerprint=b"f" * 32)
+
+        def top_up(scene: Scene = scene) -> None:
+            fund(scene.viewer_id, now=now, paid=60)
+
+        ended = at_once([*[partial(scene.unlock, 0, key)] * 10, top_up])
+
+        outcomes = {decision.outcome for decision in ended if decision is not None}
+        assert len(outcomes) == 1
+        assert (outcomes.pop().outcome == "unlocked") == (spent(scene) == 60)
+
+    assert list(verification.violations()) == []
+    proof.record("P6", "one key while a top-up comes, 10 callers", violations=0)
 
 
 def test_paid_and_bonus_together_are_never_overdrawn(now: datetime, proof: Proof) -> None:
     """Two unlocks that each need both kinds: read-then-write without a lock would pay for both."""
-    for _ in range(proof.rounds(full=200)):
-        scene = Scene(now=now, episodes=2, paid=50)
+    series = locked_series(2)
+    for _ in range(proof.rounds(full=1000)):
+        scene = Scene(series, now=now)
+        fund(scene.viewer_id, now=now, paid=50)
         give_bonus(scene.viewer_id, coins=50, now=now)
+
         decisions = at_once([partial(scene.unlock, 0), partial(scene.unlock, 1)])
+
         assert sorted(d.outcome.outcome for d in decisions) == ["insufficient_coins", "unlocked"]
+        assert spent(scene) == 60
 
     assert list(verification.violations()) == []
     proof.record("P3", "paid and bonus skew pair", violations=0)
@@ -128,7 +133,7 @@ def test_one_store_transaction_credits_one_wallet_once(now: datetime, proof: Pro
     product = StoreProductFactory()
     for _ in range(proof.rounds(full=100)):
         owner = DeviceFactory().viewer_id
-        others = [DeviceFactory().viewer_id for _ in range(5)]
+        others = [DeviceFactory().viewer_id for _ in range(20)]
         signed = signed_sale(product, viewer_id=owner, now=now)
 
         def hand_in(viewer_id: Any, signed: str = signed) -> bool | None:
@@ -139,13 +144,44 @@ def test_one_store_transaction_credits_one_wallet_once(now: datetime, proof: Pro
             except TransactionOfAnotherViewer:
                 return None
 
-        callers = [owner] * 10 + others
-        answers = at_once([partial(hand_in, who) for who in callers])
+        answers = at_once([partial(hand_in, who) for who in [owner] * 20 + others])
+        repeated = [hand_in(who) for who in [owner, *others]]
 
-        assert answers.count(True) == 1
-        assert answers.count(None) == len(others)
+        assert Counter(answers) == {True: 1, False: 19, None: len(others)}
+        assert Counter(repeated) == {False: 1, None: len(others)}
 
     credited = Purchase.objects.count()
     assert Entry.objects.filter(account="store").count() == credited
     assert list(verification.violations()) == []
-    proof.record("P7", "one transaction, 15 callers", violations=0)
+    proof.record("P7", "one transaction, 20 accounts and 20 repeats", violations=0)
+
+
+def test_posted_at_once_over_http_it_is_charged_once(now: datetime, proof: Proof) -> None:
+    series = locked_series(2)
+    for number in range(proof.rounds(full=60)):
+        scene = Scene(series, now=now)
+        fund(scene.viewer_id, now=now, paid=600)
+        headers = viewer_headers(scene.device, now=now)
+        key = {"Idempotency-Key": f"tap-{number}"}
+
+        def post(
+            place: int,
+            more: dict[str, str],
+            scene: Scene = scene,
+            headers: dict[str, str] = headers,
+        ) -> HttpResponse:
+            api = Client(raise_request_exception=False)
+            return unlock(api, scene.episodes[place], headers | more, quote=scene.quote)
+
+        bare = at_once([partial(post, 0, {})] * CALLERS)
+        keyed = at_once([partial(post, 1, key)] * CALLERS)
+
+        assert {answer.status_code for answer in [*bare, *keyed]} == {200}
+        outcomes = Counter(answer.json()["outcome"] for answer in bare)
+        assert outcomes == {"unlocked": 1, "already_unlocked": CALLERS - 1}
+        assert len({answer.content for answer in keyed}) == 1
+        assert sum("Idempotent-Replayed" not in answer.headers for answer in keyed) == 1
+        assert Transfer.objects.filter(viewer_id=scene.viewer_id, code="unlock").count() == 2
+
+    assert list(verification.violations()) == []
+    proof.record("P9", f"one unlock over HTTP, {CALLERS} posts", violations=0)
