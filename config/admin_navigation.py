@@ -30,6 +30,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.Transfer", "Transfers", "swap_horiz"),
         ("payments.Entry", "Entries", "receipt_long"),
         ("payments.Lot", "Lots", "savings"),
+        ("payments.MoneyDay", "Days", "calendar_month"),
+        ("payments.LedgerDigest", "Digests", "fingerprint"),
     ],
     "Ads": [
         ("ads.Placement", "Placements", "smart_display"),

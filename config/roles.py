@@ -27,6 +27,8 @@ READ_MONEY: Permissions = {
     "payments.unlock": VIEW,
     "payments.entitlement": VIEW,
 }
+#: What all viewers' money comes to, by the day.
+READ_DAYS: Permissions = {"payments.moneyday": VIEW, "payments.ledgerdigest": VIEW}
 READ_PRICES: Permissions = {
     "payments.priceplan": VIEW,
     "payments.priceversion": VIEW,
@@ -104,11 +106,12 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
     ),
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
     "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
-    "analyst": (READ_ANALYTICS,),
+    "analyst": (READ_ANALYTICS, READ_DAYS),
     "owner": (
         READ_VIEWERS,
         READ_CATALOG,
         READ_MONEY,
+        READ_DAYS,
         READ_ADS,
         READ_ANALYTICS,
         EDIT_CATALOG,

@@ -434,6 +434,8 @@ LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",
     BASE_DIR / "ads" / "sql" / "verify_rewards.sql",
 ]
+# Where the apps keep what they know of the money ladder: ladder.sql, journal.sql and postings.sql.
+MONEY_QUERIES = [BASE_DIR / "payments" / "sql", BASE_DIR / "ads" / "sql"]
 
 # --- Analytics -------------------------------------------------------------------------------
 
@@ -493,6 +495,7 @@ SWEPT_TASKS = [
     "payments.tasks.notice_expiring_coins",
     "payments.tasks.expire_coins",
     "payments.tasks.prune_idempotency",
+    "payments.tasks.close_days",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",

@@ -5,8 +5,9 @@ from typing import Any, Protocol
 
 from celery import shared_task
 
-from config import clock
+from config import advisory_lock, clock
 from payments import expiry, idempotency
+from payments.days import closing, digests
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
@@ -34,6 +35,19 @@ def expire_coins(**_: Any) -> int:
 def prune_idempotency(**_: Any) -> int:
     """Deletes answers that are kept no longer; returns how many."""
     return _until_done(idempotency.prune)
+
+
+# A day of many millions of rows takes longer than other tasks may.
+@shared_task(soft_time_limit=500, time_limit=540)  # type: ignore[untyped-decorator]  # Celery has no types
+def close_days(**_: Any) -> int:
+    """Computes the days of money that are due, and seals the ledger's; returns how many.
+
+    While another worker is at it, there is nothing to do.
+    """
+    with advisory_lock.tried(closing.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        return _until_done(digests.seal_next) + _until_done(closing.close_next)
 
 
 def _until_done(batch: Batch) -> int:
