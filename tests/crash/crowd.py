@@ -52,7 +52,7 @@ class Connection(ABC, Generic[Request]):
         self._http.close()
 
     def ask(self, request: Request) -> bytes | None:
-        """The body of a 200, or None when it is unknown what became of the request."""
+        """The body of a success, or None when it is unknown what became of the request."""
         path, body, headers = self.wire(request)
         try:
             self._http.request("POST", path, body, {"Content-Type": "application/json", **headers})
@@ -62,7 +62,7 @@ class Connection(ABC, Generic[Request]):
             self._http.close()
             self.last_failure = repr(error)
             return None
-        if answer.status == 200:
+        if answer.status in {200, 201}:
             self.replayed += answer.headers["Idempotent-Replayed"] == "true"
             return answered
         retry_after = answer.headers["Retry-After"]

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from tests.crash.audit import Violation
 from tests.crash.event_journal import Report
 from tests.crash.instance import Instance
+from tests.crash.violations import Violation
 
 LOST = "an acknowledged event is in the lake"
 TWICE = "an event counts once"

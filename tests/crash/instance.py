@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 import psycopg
 from honcho.environ import parse_procfile
+from psycopg.sql import Composed
 
 from config import embedded
 from config.embedded.endpoints import Endpoints
@@ -36,6 +37,8 @@ RECOVERY_SECONDS = 45.0
 answered with a pause of up to five seconds before it is started again."""
 
 _POLL_SECONDS = 0.1
+_APPLICATION = "config.wsgi:application"
+_APPLICATION_THAT_HOLDS_REPLIES = "tests.crash.held_replies:application"
 _OWN_VARIABLES = ("DATABASE_URL", "REDIS_URL", "CACHE_URL", "KEYRING", "SECRET_KEY")
 # Below the ports that the system gives to clients: a client that retries a refused port of its own
 # range can end up connected to itself.
@@ -49,7 +52,7 @@ class Instance:
         self.data_dir = data_dir
         self.port = _free_port()
         self.environment = _environment(data_dir, port=self.port)
-        lines = parse_procfile((ROOT / "Procfile").read_text(encoding="utf-8")).processes
+        lines = _program_lines()
         programs = {
             name: Program(
                 name,
@@ -68,6 +71,8 @@ class Instance:
         """Seed the database, start everything, and return when it serves."""
         seeded = self.run("-m", "tests.crash.seed", str(viewers))
         self.population = msgspec.json.decode(seeded, type=Population)
+        # After a death Postgres asks the disk for each of its thousand files, or once for all of them.
+        self.query("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
         for program in self.programs:
             program.start()
         self.wait_until(self.serves, "the instance serves", seconds=START_SECONDS)
@@ -124,11 +129,11 @@ class Instance:
         """The processes that answer requests."""
         return self.web.children()
 
-    def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    def query(self, statement: str | Composed, *values: object) -> list[tuple[Any, ...]]:
         """All rows of a statement, run as the schema's owner. Raises psycopg.OperationalError."""
         address = self.endpoints().database_url
         with psycopg.connect(address, autocommit=True, connect_timeout=5) as connection:
-            cursor = connection.execute(sql, values)
+            cursor = connection.execute(statement, values or None)
             return cursor.fetchall() if cursor.description else []
 
     def published(self, series_id: str) -> bool:
@@ -182,6 +187,15 @@ def running(*, viewers: int) -> Iterator[Instance]:
         stack.callback(instance.stop)
         instance.start(viewers=viewers)
         yield instance
+
+
+def _program_lines() -> dict[str, str]:
+    """The Procfile's, with the web server's application behind a point of ours."""
+    lines: dict[str, str] = parse_procfile(
+        (ROOT / "Procfile").read_text(encoding="utf-8")
+    ).processes
+    assert _APPLICATION in lines["web"]
+    return lines | {"web": lines["web"].replace(_APPLICATION, _APPLICATION_THAT_HOLDS_REPLIES)}
 
 
 def _environment(data_dir: Path, *, port: int) -> dict[str, str]:

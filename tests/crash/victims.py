@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -12,35 +12,52 @@ from typing import Any
 import psycopg
 
 from tests.crash.crowd import Crowd
+from tests.crash.failpoints import IN_TRANSACTION, POINTS, Point, Session
 from tests.crash.instance import Instance
 
 IsBack = Callable[[], bool]
 Strike = Callable[[Instance, Crowd[Any, Any], Random], IsBack]
+StrikeAt = Callable[[Instance, Crowd[Any, Any], Random, Session], IsBack]
 
 
 @dataclass(frozen=True)
 class Victim:
-    """Something to kill. `strike` kills it under load and returns how to see that it is back."""
+    """Something to kill. `strike` kills it under load and returns how to see that it is back;
+    `strike_at` kills it while a session waits at one of `points`.
+    """
 
     name: str
     promise: str
     strike: Strike
     full_kills: int
+    points: Sequence[Point] = ()
+    strike_at: StrikeAt | None = None
 
 
-def kill_postgres(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
+def kill_postgres(
+    instance: Instance,
+    load: Crowd[Any, Any],
+    chance: Random,
+    session: Session | None = None,
+) -> IsBack:
     """The server's first process. The supervisor starts another one, which recovers."""
     before = instance.status().postgres_pid
     _kill(before)
     return lambda: instance.status().postgres_pid not in {None, before} and instance.serves()
 
 
-def kill_postgres_process(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
-    """Any process of it but the first, which then ends all others, recovers and starts anew."""
+def kill_postgres_process(
+    instance: Instance,
+    load: Crowd[Any, Any],
+    chance: Random,
+    session: Session | None = None,
+) -> IsBack:
+    """The one that waits, or any but the first, which then ends all others, recovers and starts
+    anew."""
     before = _postgres_processes(instance)
     while True:
         with suppress(ProcessLookupError):  # some of them come and go
-            _kill(chance.choice(sorted(before)))
+            _kill(session.postgres_pid if session else chance.choice(sorted(before)))
             break
 
     def is_back() -> bool:
@@ -71,14 +88,20 @@ def kill_redis(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsB
     return is_back
 
 
-def kill_web_worker(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
-    """One of the processes that answer requests; the server starts another.
+def kill_web_worker(
+    instance: Instance,
+    load: Crowd[Any, Any],
+    chance: Random,
+    session: Session | None = None,
+) -> IsBack:
+    """One of the processes that answer requests, or the one that waits; the server starts another.
 
     When a replacement dies within its first seconds the server takes it for a crash loop and ends,
     which is its process manager's business.
     """
     before = instance.web_workers()
-    victim = chance.choice(before)
+    victim = session.web_pid if session else chance.choice(before)
+    assert victim in before
     _kill(victim)
 
     def is_back() -> bool:
@@ -91,7 +114,12 @@ def kill_web_worker(instance: Instance, load: Crowd[Any, Any], chance: Random) -
     return is_back
 
 
-def kill_web_server(instance: Instance, load: Crowd[Any, Any], chance: Random) -> IsBack:
+def kill_web_server(
+    instance: Instance,
+    load: Crowd[Any, Any],
+    chance: Random,
+    session: Session | None = None,
+) -> IsBack:
     """The web server's first process, then, as a process manager does, the orphans it left."""
     before = instance.web_workers()
     instance.web.kill_leader()
@@ -127,10 +155,31 @@ def kill_supervisor(instance: Instance, load: Crowd[Any, Any], chance: Random) -
 
 
 VICTIMS = (
-    Victim("Postgres", "P4", kill_postgres, full_kills=60),
-    Victim("a process of Postgres", "P4", kill_postgres_process, full_kills=30),
-    Victim("a web worker", "P4", kill_web_worker, full_kills=40),
-    Victim("the web server", "P4", kill_web_server, full_kills=20),
+    Victim("Postgres", "P4", kill_postgres, full_kills=60, points=POINTS, strike_at=kill_postgres),
+    Victim(
+        "a process of Postgres",
+        "P4",
+        kill_postgres_process,
+        full_kills=40,
+        points=IN_TRANSACTION,
+        strike_at=kill_postgres_process,
+    ),
+    Victim(
+        "a web worker",
+        "P4",
+        kill_web_worker,
+        full_kills=60,
+        points=POINTS,
+        strike_at=kill_web_worker,
+    ),
+    Victim(
+        "the web server",
+        "P4",
+        kill_web_server,
+        full_kills=40,
+        points=POINTS,
+        strike_at=kill_web_server,
+    ),
     Victim("the task worker", "P4", kill_task_worker, full_kills=10),
     Victim("the supervisor with all services", "P4", kill_supervisor, full_kills=20),
     Victim("both Redis processes", "P14", kill_redis, full_kills=20),
