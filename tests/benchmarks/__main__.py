@@ -20,6 +20,8 @@ from pathlib import Path
 
 CLIENTS = 16
 SECONDS = 10.0
+IN_PROCESS_SECONDS = 5.0
+SHARE_OF_MAXIMUM = 0.7
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -149,7 +151,7 @@ def pgbench(script: str) -> float:
 def main() -> None:
     with private_instance():
         from config import clock
-        from tests.benchmarks import events, load, ssv
+        from tests.benchmarks import events, in_process, ledger, load, ssv
         from tests.benchmarks.population import EPISODES, FIRST_LOCKED, VIEWERS, Population
 
         progress("seeding 50,000 wallets")
@@ -178,6 +180,13 @@ def main() -> None:
                 clients=CLIENTS,
                 seconds=SECONDS,
             ).only(200)
+            rate = http.per_second * SHARE_OF_MAXIMUM
+            progress(f"unlocks that arrive at {rate:.0f} a second")
+            # Turned around, the clients' requests are those that the first run has not come to.
+            coming = [each for turn in zip(*map(reversed, prepared), strict=False) for each in turn]
+            latencies = load.at_rate(
+                port=port, requests=coming[: round(rate * SECONDS)], per_second=rate
+            )
             progress("unlocks in pgbench")
             tps = pgbench(population.pgbench_script())
             progress("an empty view, and the public catalog")
@@ -192,9 +201,20 @@ def main() -> None:
             flushed = events.flush_events_per_second()
             progress("rewarded ads")
             ads = ssv.callbacks_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
+            progress("unlocks in this process, by us, by ORM code and with django-hordak")
+            ours = in_process.unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
+            by_orm = in_process.orm_unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
+            hordak = in_process.hordak_transfers_per_second(seconds=IN_PROCESS_SECONDS)
+        progress("verifying a ledger of a million entries")
+        verified = ledger.verify_seconds(population)
         say("unlock_http_rps", http.per_second, "requests/s")
         say("unlock_pgbench_tps", tps, "transactions/s")
         say("unlock_http_vs_pgbench", http.per_second / tps, "ratio")
+        say("unlock_p50_ms", latencies.percentile_ms(0.5), "ms")
+        say("unlock_p99_ms", latencies.percentile_ms(0.99), "ms")
+        say("unlock_vs_hordak", ours / hordak, "ratio")
+        say("unlock_vs_orm", ours / by_orm, "ratio")
+        say("verify_ledger_s", verified, "s")
         say("catalog_rps", catalog.per_second, "requests/s")
         say("empty_view_rps", empty.per_second, "requests/s")
         say("catalog_vs_empty_view", catalog.per_second / empty.per_second, "ratio")

@@ -1,14 +1,17 @@
-"""A closed-loop HTTP load generator: few instructions a request, since it shares the cores."""
+"""HTTP load, closed loop and open loop: few instructions a request, since it shares the cores."""
 
 import multiprocessing
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 PROCESSES = 2
+
+#: More than the server has threads, so that a request waits there and not with its sender.
+OPEN_LOOP_CONNECTIONS = 64
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,75 @@ def run(*, port: int, requests: Requests, clients: int, seconds: float) -> Load:
     for worker in workers:
         worker.join()
     return Load(dict(statuses), seconds)
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """How long each answer took from the moment its request was due, in ascending order."""
+
+    seconds: list[float]
+
+    def percentile_ms(self, share: float) -> float:
+        """The latency that `share` of the answers did not exceed."""
+        return self.seconds[min(int(len(self.seconds) * share), len(self.seconds) - 1)] * 1000
+
+
+def at_rate(*, port: int, requests: Sequence[bytes], per_second: float) -> Latencies:
+    """Sends the requests at moments that were fixed beforehand, however the server does.
+
+    A request that has to wait for a free connection has been waiting since it was due, and all that
+    time counts. Raises AssertionError for any answer but 200.
+    """
+    context = multiprocessing.get_context("fork")
+    results: multiprocessing.Queue[list[float]] = context.Queue()
+    begin = time.monotonic() + 1
+    workers = [
+        context.Process(
+            target=_follow_schedule,
+            args=(port, requests[n::PROCESSES], begin + n / per_second, per_second, results),
+        )
+        for n in range(PROCESSES)
+    ]
+    for worker in workers:
+        worker.start()
+    latencies = sorted(latency for _ in workers for latency in results.get())
+    for worker in workers:
+        worker.join()
+    if len(latencies) != len(requests):
+        raise AssertionError(f"{len(requests)} requests, {len(latencies)} answers of 200")
+    return Latencies(latencies)
+
+
+def _follow_schedule(
+    port: int,
+    requests: Sequence[bytes],
+    begin: float,
+    per_second: float,
+    results: "multiprocessing.Queue[list[float]]",
+) -> None:
+    due = ((begin + place * PROCESSES / per_second, sent) for place, sent in enumerate(requests))
+    turn = threading.Lock()
+    latencies: list[float] = []
+
+    def send() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while True:
+                with turn:
+                    at, request = next(due, (0.0, b""))
+                if not request:
+                    return
+                time.sleep(max(at - time.monotonic(), 0))
+                connection.sendall(request)
+                if _read_status(connection) == 200:
+                    latencies.append(time.monotonic() - at)
+
+    threads = [threading.Thread(target=send) for _ in range(OPEN_LOOP_CONNECTIONS // PROCESSES)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.put(latencies)
 
 
 def _drive(

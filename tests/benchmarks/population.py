@@ -9,13 +9,16 @@ from payments import quotes
 from payments.models import PriceVersion
 from payments.pricing import version_in_force
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
-from tests.factories.payments import default_plan
+from tests.factories.payments import CoinPackFactory, default_plan
 from viewers import tokens
 from viewers.models import Device, Viewer
 
 VIEWERS = 50_000
 EPISODES = 100
 FIRST_LOCKED = 9
+
+#: Past the last that a client or pgbench asks for: nobody has opened them before they are measured.
+UNTOUCHED = (EPISODES + 1, EPISODES + 2)
 
 _SEED = """
     INSERT INTO viewers_viewer (id, environment, locale, region, created_at)
@@ -31,6 +34,12 @@ _SEED = """
         remaining_coins, value_micros, remaining_value_micros, granted_at)
     SELECT uuidv7(), {wallet}, 'production', 'paid', 'purchase', {transfer}, 100000, 100000,
         800000000, 800000000, %(now)s FROM generate_series(1, %(count)s) n;
+    INSERT INTO payments_purchase (id, provider, environment, transaction_id, viewer_id, pack_id,
+        transfer_id, paid_coins, bonus_coins, currency, gross_micros, tax_micros, fee_micros,
+        net_micros, exchange_rate, exchange_source, purchased_at, created_at)
+    SELECT {transfer}, 'fake', 'production', 'seed-' || n, {viewer}, %(pack)s, {transfer}, 100000, 0,
+        'USD', 800000000, 0, 0, 800000000, 1, 'same currency', %(now)s, %(now)s
+    FROM generate_series(1, %(count)s) n;
 """
 
 
@@ -39,12 +48,12 @@ VIEWER, WALLET, TRANSFER, EPISODE = range(1, 5)
 
 def uuid_sql(family: int, number: str = "n") -> str:
     """SQL for the UUID of a family of rows that `number` counts."""
-    return f"('0000000{family}-0000-7000-8000-' || lpad(to_hex({number}::bigint), 12, '0'))::uuid"
+    return f"('{family:08x}-0000-7000-8000-' || lpad(to_hex({number}::bigint), 12, '0'))::uuid"
 
 
 def uuid_of(family: int, number: int) -> UUID:
     """The same UUID in Python."""
-    return UUID(f"0000000{family}-0000-7000-8000-{number:012x}")
+    return UUID(f"{family:08x}-0000-7000-8000-{number:012x}")
 
 
 class Population:
@@ -54,10 +63,12 @@ class Population:
         self.now = now
         default_plan()
         self.series = SeriesFactory()
-        for number in range(1, EPISODES + 1):
+        for number in range(1, max(UNTOUCHED) + 1):
             EpisodeFactory(id=uuid_of(EPISODE, number), series=self.series, number=number)
         for _ in range(40):
             SeriesFactory()
+        pack = CoinPackFactory(paid_coins=100_000)
+        values = {"now": now, "count": VIEWERS, "pack": pack.id}
         with connection.cursor() as cursor:
             cursor.execute("RESET ROLE; SET statement_timeout = 0")
             families = {
@@ -67,7 +78,7 @@ class Population:
             }
             for statement in _SEED.format(**families).split(";\n"):
                 if statement.strip():
-                    cursor.execute(statement, {"now": now, "count": VIEWERS})
+                    cursor.execute(statement, values)
             cursor.execute("VACUUM ANALYZE")
         self.version: PriceVersion = version_in_force(series_id=self.series.id, at=now)
 
@@ -76,7 +87,17 @@ class Population:
         viewer_id = uuid_of(VIEWER, viewer)
         device = Device(viewer=Viewer(id=viewer_id, environment="production"))
         token, _ = tokens.sign(device, now=self.now)
-        quote = quotes.make(
+        quote = self.quote(viewer_id)
+        body = b'{"quote":"' + quote.encode() + b'"}'
+        return (
+            f"POST /v1/episodes/{uuid_of(EPISODE, episode)}/unlock HTTP/1.1\r\nHost: localhost\r\n"
+            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+    def quote(self, viewer_id: UUID) -> str:
+        """The series' quote for a viewer, as the paywall would give it."""
+        return quotes.make(
             viewer_id=viewer_id,
             environment="production",
             series_id=self.series.id,
@@ -84,12 +105,6 @@ class Population:
             price_version_id=self.version.id,
             now=self.now,
         ).token()
-        body = b'{"quote":"' + quote.encode() + b'"}'
-        return (
-            f"POST /v1/episodes/{uuid_of(EPISODE, episode)}/unlock HTTP/1.1\r\nHost: localhost\r\n"
-            f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
 
     def pgbench_script(self) -> str:
         """The same unlock, of a random viewer and locked episode, as a pgbench script."""

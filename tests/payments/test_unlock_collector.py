@@ -168,7 +168,7 @@ class Scene:
         _until(lambda: self.gate.batches)
 
     def viewer(self, *, paid: int = 0) -> UUID:
-        viewer_id = DeviceFactory().viewer_id
+        viewer_id: UUID = DeviceFactory().viewer_id
         if paid:
             fund(viewer_id, now=self.now, paid=paid)
         return viewer_id
@@ -227,7 +227,8 @@ def test_each_of_a_batch_has_its_own_outcome(scene: Scene) -> None:
     assert [each.balance_paid_coins for each in outcomes] == [540, 0, 40]
     assert [each.shortfall_coins for each in outcomes] == [0, 1, 0]
     assert len(scene.gate.batches) == 2
-    assert IdempotencyRecord.objects.get(viewer_id=keyed).outcome["balance_paid_coins"] == 40
+    kept = IdempotencyRecord.objects.filter(viewer_id=keyed)
+    assert kept.values_list("outcome__balance_paid_coins", flat=True).get() == 40
     assert set(Unlock.objects.values_list("viewer_id", flat=True)) >= {rich, keyed}
     assert not Unlock.objects.filter(viewer_id=poor).exists()
 
