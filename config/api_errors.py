@@ -62,6 +62,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "idempotency_key_invalid": HTTPStatus.BAD_REQUEST,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "insufficient_coins": HTTPStatus.PAYMENT_REQUIRED,
+    "wallet_on_hold": HTTPStatus.LOCKED,
     "quote_invalid": HTTPStatus.CONFLICT,
     "quote_expired": HTTPStatus.CONFLICT,
     "episode_locked": HTTPStatus.PAYMENT_REQUIRED,

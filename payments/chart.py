@@ -45,6 +45,7 @@ class TransferCode(TextChoices):
     EXPIRY = "expiry", "Coins lapsed"
     REFUND = "refund", "Coins taken back, since the money went back"
     REFUND_REVERSAL = "refund_reversal", "A refund that did not stand, its coins returned"
+    REPAYMENT = "repayment", "Coins that a reversal had returned repay what is owed still"
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ CHART: Mapping[TransferCode, Way] = {
     TransferCode.REFUND_REVERSAL: Way(
         (Account.REFUNDS,), (Account.PAID, Account.BONUS, Account.DEBT)
     ),
+    TransferCode.REPAYMENT: Way((Account.BONUS,), (Account.DEBT,)),
 }
 
 

@@ -9,18 +9,6 @@ from django.db.models import Q
 
 from payments.models import Cover, Entitlement
 
-# Newest first, as a refund takes them: in another order, each could wait for what the other holds.
-_MARK = """
-    WITH held AS (
-        SELECT id FROM payments_entitlement
-        WHERE id = ANY(%s) AND closed_at IS NULL ORDER BY id DESC FOR NO KEY UPDATE
-    )
-    UPDATE payments_entitlement AS entitlement
-    SET first_played_at = coalesce(entitlement.first_played_at, %s)
-    FROM held WHERE entitlement.id = held.id
-    RETURNING entitlement.id
-"""
-
 
 def live(
     *, viewer_id: UUID, environment: str, series_id: UUID, at: datetime
@@ -76,6 +64,6 @@ def mark_played(entitlements: Collection[Entitlement], *, now: datetime) -> froz
     if not unplayed:
         return frozenset(wanted)
     with connection.cursor() as cursor:
-        cursor.execute(_MARK, [unplayed, now])
+        cursor.execute("SELECT payments_mark_played(%s, %s)", [unplayed, now])
         marked = {row[0] for row in cursor.fetchall()}
     return frozenset(wanted - set(unplayed) | marked)

@@ -9,7 +9,7 @@ from django.db import connection
 
 from catalog.models import Episode, Series
 from config.problems import Problem
-from payments import pricing, quotes, unlock_collector
+from payments import holds, pricing, quotes, unlock_collector
 from payments.idempotency import IdempotencyKey, KeyReused
 from payments.models import IdempotencyRecord
 
@@ -26,6 +26,12 @@ class InsufficientCoins(Problem):
     title = "The wallet holds too few coins for this episode"
 
 
+class WalletOnHold(Problem):
+    code = "wallet_on_hold"
+    title = "Nothing can be spent from this wallet until support has looked at it"
+    headers = {"Retry-After": "3600"}
+
+
 class Result(StrEnum):
     """How an unlock ended. Only the first charges; from INSUFFICIENT_COINS on it was refused."""
 
@@ -36,6 +42,7 @@ class Result(StrEnum):
     INSUFFICIENT_COINS = "insufficient_coins"
     QUOTE_OUTDATED = "quote_outdated"
     EPISODE_UNAVAILABLE = "episode_unavailable"
+    WALLET_ON_HOLD = "wallet_on_hold"
     KEY_REUSED = "key_reused"
 
 
@@ -81,7 +88,7 @@ def unlock(
 
     An episode is never charged while a live entitlement covers it. Too few coins is an outcome, not
     an exception, and stays so for its key even after a top-up. Raises QuoteInvalid or QuoteExpired
-    (with nothing stored), EpisodeUnavailable, KeyReused.
+    (with nothing stored), EpisodeUnavailable, KeyReused, WalletOnHold.
     """
     try:
         promise = quotes.verify(quote, viewer_id=viewer_id, environment=environment, now=now)
@@ -92,25 +99,25 @@ def unlock(
             refusal, viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
         ) from refusal
     ladder = pricing.ladder(promise.price_version_id)
-    text, is_replay, answer = unlock_collector.spend(
-        unlock_collector.Call(
-            viewer_id=viewer_id,
-            environment=environment,
-            episode_id=episode_id,
-            series_id=promise.series_id,
-            numbering=promise.numbering,
-            price_version_id=promise.price_version_id,
-            prices=unlock_collector.array(ladder.prices),
-            price_after=ladder.price_after,
-            arm=promise.arm,
-            quote_expires_at=promise.expires,
-            playback_session_id=playback_session_id,
-            position_ms=position_ms,
-            key=key.value if key else None,
-            fingerprint=key.fingerprint if key else None,
-            now=now,
-        )
+    call = unlock_collector.Call(
+        viewer_id=viewer_id,
+        environment=environment,
+        episode_id=episode_id,
+        series_id=promise.series_id,
+        numbering=promise.numbering,
+        price_version_id=promise.price_version_id,
+        prices=unlock_collector.array(ladder.prices),
+        price_after=ladder.price_after,
+        arm=promise.arm,
+        quote_expires_at=promise.expires,
+        playback_session_id=playback_session_id,
+        position_ms=position_ms,
+        key=key.value if key else None,
+        fingerprint=key.fingerprint if key else None,
+        now=now,
     )
+    with holds.on_broken_rule(viewer_id=viewer_id, environment=environment, now=now):
+        text, is_replay, answer = unlock_collector.spend(call)
     outcome = _outcome_decoder.decode(text)
     if outcome.outcome is Result.QUOTE_OUTDATED:
         raise _with_new_quote(
@@ -184,6 +191,8 @@ def _checked(decision: Decision) -> Decision:
         raise KeyReused
     if decision.outcome.outcome is Result.EPISODE_UNAVAILABLE:
         raise EpisodeUnavailable
+    if decision.outcome.outcome is Result.WALLET_ON_HOLD:
+        raise WalletOnHold
     return decision
 
 

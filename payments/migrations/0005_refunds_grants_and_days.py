@@ -452,6 +452,7 @@ class Migration(migrations.Migration):
                     ("expiry", "Coins lapsed"),
                     ("refund", "Coins taken back, since the money went back"),
                     ("refund_reversal", "A refund that did not stand, its coins returned"),
+                    ("repayment", "Coins that a reversal had returned repay what is owed still"),
                 ],
                 max_length=30,
             ),
@@ -536,6 +537,7 @@ class Migration(migrations.Migration):
                             "expiry",
                             "refund",
                             "refund_reversal",
+                            "repayment",
                         ],
                     ),
                     ("environment__in", ["production", "sandbox"]),
@@ -1001,5 +1003,37 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(
                 fields=("transfer", "unlock", "lot"), name="payments_unlockcorrection_once"
             ),
+        ),
+        migrations.AddField(
+            model_name="refundbooking",
+            name="asked_micros",
+            field=models.BigIntegerField(help_text="The refund's amount at that time", null=True),
+        ),
+        migrations.AddConstraint(
+            model_name="grant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("worth_coins__gt", 0),
+                    models.Q(
+                        models.Q(("kind", "coins"), _negated=True),
+                        ("worth_coins", models.F("coins")),
+                        _connector="OR",
+                    ),
+                ),
+                name="payments_grant_worth",
+            ),
+        ),
+        migrations.AddField(
+            model_name="wallet",
+            name="held_at",
+            field=models.DateTimeField(
+                help_text="Nothing is spent since then: a rule of the ledger would have broken",
+                null=True,
+            ),
+        ),
+        migrations.AddField(
+            model_name="wallet",
+            name="held_because",
+            field=models.CharField(db_default="", max_length=500),
         ),
     ]

@@ -9,8 +9,10 @@ from psycopg import sql
 from payments.chart import CHART
 
 FILES = (
+    "hold_0001.sql",
     "lots_0001.sql",
     "ledger_0002.sql",
+    "entitlement_0002.sql",
     "cover_0001.sql",
     "unlock_0003.sql",
     "unlock_reversal_0001.sql",
@@ -22,6 +24,7 @@ FILES = (
 
 # The application reads these and writes none of them, except through the functions.
 READ_ONLY = (
+    "chart",
     "lotmovement",
     "cover",
     "refund",
@@ -34,6 +37,9 @@ READ_ONLY = (
 ADD_ONLY = ("ledgerdigest",)
 CALLABLE = (
     "payments_unlock",
+    "payments_mark_played",
+    "payments_hold_wallet",
+    "payments_release_wallet",
     "payments_open_covered",
     "payments_record_refund",
     "payments_undo_unlock",
@@ -85,6 +91,7 @@ def narrow_grants(apps, schema_editor):
     statements = [
         ("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {table} FROM {role}", READ_ONLY),
         ("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}", ADD_ONLY),
+        ("REVOKE UPDATE (first_played_at) ON {table} FROM {role}", ("entitlement",)),
     ]
     with schema_editor.connection.cursor() as cursor:
         for statement, tables in statements:

@@ -80,6 +80,11 @@ class Grant(models.Model):
                 | Q(kind=GrantKind.PASS, coins=None, episode=None, pass_days__gt=0),
                 name="payments_grant_one_kind",
             ),
+            models.CheckConstraint(
+                condition=Q(worth_coins__gt=0)
+                & (~Q(kind=GrantKind.COINS) | Q(worth_coins=F("coins"))),
+                name="payments_grant_worth",
+            ),
             models.CheckConstraint(condition=~Q(note=""), name="payments_grant_says_why"),
             models.CheckConstraint(
                 condition=Q(state=GrantState.WAITING, decided_by=None)

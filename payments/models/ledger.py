@@ -24,6 +24,10 @@ class Wallet(models.Model):
     covered_until = models.DateTimeField(
         null=True, help_text="The end of the last cover: after it no cover is looked for"
     )
+    held_at = models.DateTimeField(
+        null=True, help_text="Nothing is spent since then: a rule of the ledger would have broken"
+    )
+    held_because = models.CharField(max_length=500, db_default="")
     created_at = models.DateTimeField()
 
     class Meta:

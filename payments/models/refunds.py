@@ -23,10 +23,10 @@ class RefundOrigin(models.TextChoices):
 
 
 class Refund(models.Model):
-    """What is known of one refund of a store transaction. Facts are only ever added.
+    """What is known of one refund of a store transaction: when it last happened, and was last reversed.
 
-    The refund stands when it happened, did not turn out reversed, and its purchase is booked. It may be
-    heard of before its purchase, and of its reversal before itself: every order ends alike.
+    It stands when it happened and was not reversed since, and takes effect when its purchase is booked.
+    It may be heard of before its purchase, and of its reversal before itself: every order ends alike.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -105,6 +105,7 @@ class RefundBooking(models.Model):
     difference_micros = models.BigIntegerField(
         help_text="Value of coins that had lapsed, and what a partial refund's whole coins leave over"
     )
+    asked_micros = models.BigIntegerField(null=True, help_text="The refund's amount at that time")
     created_at = models.DateTimeField()
 
     class Meta:

@@ -49,6 +49,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_asked bigint;
 BEGIN
+    IF num_nulls(p_worth, p_solo_coins, p_maximum_coins, p_daily_coins, p_day_starts_at) > 0 THEN
+        RAISE EXCEPTION 'a grant needs its worth and its limits'
+            USING ERRCODE = 'null_value_not_allowed';
+    END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('payments grants of operator', p_operator));
     IF EXISTS (SELECT FROM payments_grant WHERE id = p_grant) THEN
         RETURN jsonb_build_object('outcome', 'repeated');
@@ -173,6 +177,9 @@ BEGIN
             ARRAY[-v_lot.remaining_coins, v_lot.remaining_coins], p_now, p_now);
         PERFORM payments_take_from_lot(v_lot.id, v_lot.remaining_coins, v_transfer, p_now);
     END IF;
+    -- Coins of it that are spent and come back later lapse at once.
+    UPDATE payments_lot SET expires_at = least(expires_at, p_now + interval '1 microsecond')
+    WHERE transfer_id = v_grant.transfer_id;
     UPDATE payments_entitlement SET closed_at = p_now
     WHERE id = v_grant.entitlement_id AND closed_at IS NULL;
     IF v_grant.cover_id IS NOT NULL THEN

@@ -1,5 +1,8 @@
 -- Undoing and reading what payments_post has posted.
 
+-- A deferred trigger runs as the owner, with the session's search path unless it has its own.
+ALTER FUNCTION payments_entries_sum_to_zero() SET search_path = public, pg_temp;
+
 -- Posts the opposite of a transfer, and puts back into lots what it took out of them; each transfer
 -- is undone once. The caller holds the wallet's lock.
 --

@@ -15,9 +15,11 @@ $$;
 
 -- Keeps what is heard of a refund, and lets it take effect as far as it stands.
 --
--- p_refunded_at is NULL where only the reversal is heard of, p_reversed_at where only the refund;
--- p_amount is gross, NULL for all that was paid. Safe to repeat. Returns {"refund_id", "outcome": "taken"
--- | "reversed" | "waiting"}: waiting is for a purchase that is not booked yet, or for the refund itself.
+-- p_refunded_at and p_reversed_at are the store's own times of the two events, NULL for what is not heard
+-- of; the later of them counts, so that a refund which is reversed and then happens again is a refund.
+-- p_amount is gross, NULL for all that was paid; that of the latest refund counts, of two at one moment the
+-- larger. Safe to repeat, in any order. Returns {"refund_id", "outcome": "taken" | "reversed" | "waiting"}:
+-- waiting is for a purchase that is not booked yet, or for the refund itself.
 CREATE FUNCTION payments_record_refund(
     p_provider text, p_environment text, p_transaction_id text, p_refund_id text, p_origin text,
     p_amount bigint, p_reason text, p_operator integer, p_refunded_at timestamptz,
@@ -26,30 +28,42 @@ CREATE FUNCTION payments_record_refund(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_purchase uuid;
+    v_known payments_refund;
     v_refund payments_refund;
 BEGIN
     PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);
     SELECT id INTO v_purchase FROM payments_purchase
     WHERE provider = p_provider AND environment = p_environment
       AND transaction_id = p_transaction_id;
+    SELECT * INTO v_known FROM payments_refund
+    WHERE provider = p_provider AND environment = p_environment
+      AND transaction_id = p_transaction_id AND refund_id = p_refund_id;
 
-    INSERT INTO payments_refund AS known
-        (id, provider, environment, transaction_id, refund_id, purchase_id, origin, amount_micros,
-         reason, refunded_at, reversed_at, asked_by_id, created_at)
-    VALUES (uuidv7(), p_provider, p_environment, p_transaction_id, p_refund_id, v_purchase,
-            p_origin, p_amount, p_reason, p_refunded_at, p_reversed_at, p_operator, p_now)
-    ON CONFLICT (provider, environment, transaction_id, refund_id) DO UPDATE SET
-        -- What the refund itself says of amount and cause goes before what its reversal says.
-        origin = CASE WHEN known.refunded_at IS NULL AND p_refunded_at IS NOT NULL
-                      THEN p_origin ELSE known.origin END,
-        amount_micros = CASE WHEN known.refunded_at IS NULL AND p_refunded_at IS NOT NULL
-                             THEN p_amount ELSE known.amount_micros END,
-        reason = CASE WHEN known.refunded_at IS NULL AND p_refunded_at IS NOT NULL
-                      THEN p_reason ELSE known.reason END,
-        asked_by_id = coalesce(known.asked_by_id, p_operator),
-        refunded_at = coalesce(known.refunded_at, p_refunded_at),
-        reversed_at = coalesce(known.reversed_at, p_reversed_at)
-    RETURNING * INTO STRICT v_refund;
+    IF v_known.id IS NULL THEN
+        INSERT INTO payments_refund
+            (id, provider, environment, transaction_id, refund_id, purchase_id, origin,
+             amount_micros, reason, refunded_at, reversed_at, asked_by_id, created_at)
+        VALUES (uuidv7(), p_provider, p_environment, p_transaction_id, p_refund_id, v_purchase,
+                p_origin, p_amount, left(p_reason, 500), p_refunded_at, p_reversed_at, p_operator,
+                p_now)
+        RETURNING * INTO STRICT v_refund;
+    ELSE
+        UPDATE payments_refund SET
+            refunded_at = greatest(refunded_at, p_refunded_at),
+            reversed_at = greatest(reversed_at, p_reversed_at)
+        WHERE id = v_known.id;
+        -- What the latest refund says of amount and cause goes before all else.
+        IF p_refunded_at > coalesce(v_known.refunded_at, '-infinity')
+        OR (p_refunded_at = v_known.refunded_at
+            AND coalesce(p_amount, 'infinity'::numeric)
+                > coalesce(v_known.amount_micros, 'infinity'::numeric)) THEN
+            UPDATE payments_refund SET
+                origin = p_origin, amount_micros = p_amount, reason = left(p_reason, 500),
+                asked_by_id = coalesce(p_operator, asked_by_id)
+            WHERE id = v_known.id;
+        END IF;
+        SELECT * INTO STRICT v_refund FROM payments_refund WHERE id = v_known.id;
+    END IF;
 
     IF v_purchase IS NOT NULL THEN
         PERFORM payments_settle_refunds(v_purchase, p_now);
@@ -63,40 +77,79 @@ BEGIN
                         ELSE 'waiting' END);
 END $$;
 
+-- Whether a refund stands by its facts: it happened, and was not reversed since.
+CREATE FUNCTION payments_refund_stands(p_refund payments_refund) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(p_refund.refunded_at > coalesce(p_refund.reversed_at, '-infinity'), false);
+$$;
+
 -- Brings a purchase's wallet to where the facts of its refunds put it.
 --
--- When a refund that had taken something turns out reversed, everything that refunds of this purchase
--- had taken goes back, the latest first, and those that still stand take anew.
+-- A refund that has taken something and does not stand any more, or not with that amount, gives it back; so
+-- do those that took something after it, the latest first, and then those that stand take anew.
 CREATE FUNCTION payments_settle_refunds(p_purchase uuid, p_now timestamptz) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
     v_purchase payments_purchase;
+    v_wallet uuid;
+    v_before uuid;
     v_id uuid;
 BEGIN
     SELECT * INTO STRICT v_purchase FROM payments_purchase WHERE id = p_purchase FOR UPDATE;
-    PERFORM payments_lock_wallet(v_purchase.viewer_id, v_purchase.environment, p_now);
+    v_wallet := payments_lock_wallet(v_purchase.viewer_id, v_purchase.environment, p_now);
+    v_before := uuidv7();
     UPDATE payments_refund SET purchase_id = p_purchase
     WHERE provider = v_purchase.provider AND environment = v_purchase.environment
       AND transaction_id = v_purchase.transaction_id AND purchase_id IS NULL;
 
-    IF EXISTS (
-        SELECT FROM payments_refund
-        WHERE purchase_id = p_purchase AND booking_id IS NOT NULL AND reversed_at IS NOT NULL
-    ) THEN
-        FOR v_id IN
-            SELECT booking_id FROM payments_refund
-            WHERE purchase_id = p_purchase AND booking_id IS NOT NULL ORDER BY booking_id DESC
-        LOOP
-            PERFORM payments_undo_refund(v_id, p_now);
-        END LOOP;
-    END IF;
     FOR v_id IN
-        SELECT id FROM payments_refund
-        WHERE purchase_id = p_purchase AND booking_id IS NULL
-          AND refunded_at IS NOT NULL AND reversed_at IS NULL
+        SELECT booking_id FROM payments_refund
+        WHERE purchase_id = p_purchase AND booking_id >= (
+            SELECT refund.booking_id
+            FROM payments_refund refund JOIN payments_refundbooking booking
+                ON booking.id = refund.booking_id
+            WHERE refund.purchase_id = p_purchase
+              AND (NOT payments_refund_stands(refund)
+                   OR booking.asked_micros IS DISTINCT FROM refund.amount_micros)
+            ORDER BY refund.booking_id LIMIT 1)
+        ORDER BY booking_id DESC
+    LOOP
+        PERFORM payments_undo_refund(v_id, p_now);
+    END LOOP;
+    FOR v_id IN
+        SELECT id FROM payments_refund refund
+        WHERE purchase_id = p_purchase AND booking_id IS NULL AND payments_refund_stands(refund)
         ORDER BY refunded_at, refund_id
     LOOP
         PERFORM payments_claw_back(v_id, p_now);
+    END LOOP;
+    PERFORM payments_repay_again(v_wallet, v_before, p_now);
+END $$;
+
+-- What had repaid a debt that is no more came back as bonus coins. Where something is owed again, or
+-- still, these coins repay it, before any of them can be spent.
+CREATE FUNCTION payments_repay_again(p_wallet uuid, p_since uuid, p_now timestamptz) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_wallet payments_wallet;
+    v_lot payments_lot;
+    v_coins bigint;
+    v_transfer uuid;
+BEGIN
+    FOR v_lot IN
+        SELECT * FROM payments_lot
+        WHERE wallet_id = p_wallet AND origin = 'debt_returned' AND id > p_since
+          AND remaining_coins > 0
+        ORDER BY id
+    LOOP
+        SELECT * INTO STRICT v_wallet FROM payments_wallet WHERE id = p_wallet;
+        v_coins := least(v_lot.remaining_coins, -v_wallet.debt_coins);
+        EXIT WHEN v_coins = 0;
+        v_transfer := uuidv7();
+        PERFORM payments_post(
+            v_transfer, v_wallet.viewer_id, p_wallet, v_wallet.environment, 'repayment',
+            v_lot.id::text, ARRAY['bonus', 'debt'], ARRAY[-v_coins, v_coins], p_now, p_now);
+        PERFORM payments_take_from_lot(v_lot.id, v_coins, v_transfer, p_now);
     END LOOP;
 END $$;
 
@@ -156,14 +209,14 @@ BEGIN
     INSERT INTO payments_refundbooking
         (id, refund_id, purchase_id, transfer_id, gross_micros, tax_micros, fee_micros, net_micros,
          due_coins, taken_coins, debt_coins, deferred_micros, recognised_micros,
-         difference_micros, created_at)
+         difference_micros, asked_micros, created_at)
     VALUES (v_booking, p_refund, v_purchase.id, v_transfer, v_gross - v_before.gross,
             payments_refunded_part(v_purchase.tax_micros, v_gross, v_purchase.gross_micros)
                 - v_before.tax,
             payments_refunded_part(v_purchase.fee_micros, v_gross, v_purchase.gross_micros)
                 - v_before.fee,
             v_net, v_due, v_taken.paid + v_taken.bonus, v_owed.coins, v_taken.value, v_owed.value,
-            v_net - v_taken.value - v_owed.value, p_now);
+            v_net - v_taken.value - v_owed.value, v_refund.amount_micros, p_now);
     UPDATE payments_refund SET booking_id = v_booking WHERE id = p_refund;
 END $$;
 
@@ -177,6 +230,9 @@ $$;
 
 -- Undoes unlocks that a purchase paid for and that were never played, newest first, until its lots hold
 -- p_due coins. Playing marks the entitlement's row, so what is locked here cannot be played meanwhile.
+--
+-- One that coins of other lots helped to pay for, which have lapsed since, stays: undoing it would take
+-- those from the viewer, too.
 --
 -- Newest is the entitlement drawn last under the wallet's lock; an unlock's own id is drawn before it.
 -- Playing takes these rows in the same order.
@@ -200,6 +256,10 @@ BEGIN
           AND entitlement.closed_at IS NULL AND entitlement.first_played_at IS NULL
           AND NOT EXISTS (
               SELECT FROM payments_unlockreversal WHERE unlock_id = unlock.id)
+          AND NOT EXISTS (
+              SELECT FROM payments_lotmovement part JOIN payments_lot source
+                  ON source.id = part.lot_id
+              WHERE part.transfer_id = unlock.transfer_id AND source.expires_at <= p_now)
         GROUP BY unlock.id ORDER BY unlock.entitlement_id DESC
     LOOP
         EXIT WHEN v_left >= p_due;

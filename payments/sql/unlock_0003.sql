@@ -97,6 +97,9 @@ BEGIN
                 'balance_paid_coins', v_has_paid, 'balance_bonus_coins', v_has_bonus);
         END IF;
     END IF;
+    IF v_wallet.held_at IS NOT NULL THEN
+        RETURN jsonb_build_object('outcome', 'wallet_on_hold');
+    END IF;
     IF v_has_paid + v_has_bonus < v_price THEN
         RETURN jsonb_build_object(
             'outcome', 'insufficient_coins', 'number', v_number, 'price_coins', v_price,
@@ -173,8 +176,8 @@ BEGIN
     outcome := payments_spend_on_episode(
         p_viewer, p_environment, p_episode, p_series, p_numbering, p_price_version, p_prices,
         p_price_after, p_arm, p_quote_expires_at, p_playback_session, p_position_ms, p_now);
-    IF p_key IS NOT NULL AND outcome ->> 'outcome' = 'quote_outdated' THEN
-        -- Not an answer to keep: the client comes again with the new quote and may use its key.
+    IF p_key IS NOT NULL AND outcome ->> 'outcome' IN ('quote_outdated', 'wallet_on_hold') THEN
+        -- Not an answer to keep: the client comes again, with the new quote or later, with its key.
         PERFORM payments_release_key(p_viewer, 'unlock', p_key);
     ELSIF p_key IS NOT NULL THEN
         PERFORM payments_settle_key(p_viewer, 'unlock', p_key, outcome);

@@ -117,10 +117,12 @@ WHERE unlock.price_coins IS DISTINCT FROM spent.coins
 SELECT purchase.id::text, purchase.transaction_id
 FROM payments_purchase purchase
 LEFT JOIN (
-    SELECT transfer_id, sum(granted_coins) AS coins, sum(value_micros) AS value
+    SELECT transfer_id, sum(granted_coins) AS coins, sum(value_micros) AS value,
+           coalesce(sum(granted_coins) FILTER (WHERE kind = 'paid'), 0) AS paid
     FROM payments_lot GROUP BY transfer_id
 ) granted ON granted.transfer_id = purchase.transfer_id
 WHERE granted.coins IS DISTINCT FROM purchase.paid_coins + purchase.bonus_coins
+   OR granted.paid IS DISTINCT FROM purchase.paid_coins
    OR granted.value IS DISTINCT FROM purchase.net_micros;
 
 -- check: only what was bought carries revenue, and only rewards carry what ads earned
@@ -248,7 +250,8 @@ LEFT JOIN payments_purchase purchase
     ON purchase.provider = refund.provider AND purchase.environment = refund.environment
    AND purchase.transaction_id = refund.transaction_id
 WHERE (refund.booking_id IS NOT NULL)
-   <> (purchase.id IS NOT NULL AND refund.refunded_at IS NOT NULL AND refund.reversed_at IS NULL)
+   <> (purchase.id IS NOT NULL
+       AND coalesce(refund.refunded_at > coalesce(refund.reversed_at, '-infinity'), false))
    OR refund.purchase_id IS DISTINCT FROM purchase.id;
 
 -- check: a refund's booking says what its transfer moved
@@ -266,6 +269,84 @@ LEFT JOIN (
 WHERE booking.taken_coins + booking.debt_coins <> coalesce(entry.amount_coins, 0)
    OR booking.deferred_micros <> -coalesce(moved.value, 0)
    OR booking.recognised_micros <> -coalesce(corrected.value, 0);
+
+-- check: a refund's booking divides its coins as its entries do
+SELECT booking.id::text, booking.taken_coins || ' + ' || booking.debt_coins
+FROM payments_refundbooking booking
+LEFT JOIN (
+    SELECT transfer_id,
+           coalesce(-sum(amount_coins) FILTER (WHERE account = 'debt'), 0) AS debt,
+           coalesce(-sum(amount_coins) FILTER (WHERE account IN ('paid', 'bonus')), 0) AS taken
+    FROM payments_entry GROUP BY transfer_id
+) posted ON posted.transfer_id = booking.transfer_id
+WHERE booking.undoes_id IS NULL
+  AND (booking.debt_coins <> coalesce(posted.debt, 0)
+       OR booking.taken_coins <> coalesce(posted.taken, 0));
+
+-- check: a refund takes from its own purchase's lots alone
+SELECT moved.id::text, moved.lot_id::text
+FROM payments_refundbooking booking
+JOIN payments_purchase purchase ON purchase.id = booking.purchase_id
+JOIN (
+    SELECT id, transfer_id, lot_id FROM payments_lotmovement
+    UNION ALL
+    SELECT id, transfer_id, lot_id FROM payments_unlockcorrection
+) moved ON moved.transfer_id = booking.transfer_id
+JOIN payments_lot lot ON lot.id = moved.lot_id
+WHERE lot.transfer_id <> purchase.transfer_id;
+
+-- check: of a lot's part in an unlock, no more is taken back than it paid
+SELECT corrected.unlock_id::text, corrected.lot_id::text
+FROM (
+    SELECT unlock_id, lot_id, sum(coins) AS coins,
+           sum(value_micros + attribution_micros) AS value
+    FROM payments_unlockcorrection GROUP BY unlock_id, lot_id
+) corrected
+JOIN payments_unlock unlock ON unlock.id = corrected.unlock_id
+LEFT JOIN payments_lotmovement paid
+    ON paid.transfer_id = unlock.transfer_id AND paid.lot_id = corrected.lot_id
+WHERE paid.id IS NULL
+   OR corrected.coins NOT BETWEEN paid.coins AND 0
+   OR corrected.value NOT BETWEEN paid.value_micros AND 0
+   OR (corrected.coins = paid.coins AND corrected.value <> paid.value_micros)
+   OR (corrected.coins = 0 AND corrected.value <> 0);
+
+-- check: a reversal names what it undoes, and that is of the right kind
+SELECT transfer.id::text, transfer.code
+FROM payments_transfer transfer
+LEFT JOIN payments_transfer undone ON undone.id = transfer.reverses_id
+WHERE (transfer.reverses_id IS NOT NULL OR transfer.code IN ('unlock_reversal', 'refund_reversal'))
+  AND undone.code IS DISTINCT FROM CASE transfer.code
+      WHEN 'unlock_reversal' THEN 'unlock' WHEN 'refund_reversal' THEN 'refund' END;
+
+-- check: an episode that coins opened is closed only where its unlock was undone
+SELECT entitlement.id::text, entitlement.viewer_id::text
+FROM payments_entitlement entitlement
+WHERE entitlement.source = 'coins' AND entitlement.closed_at IS NOT NULL
+  AND NOT EXISTS (
+      SELECT FROM payments_unlock unlock
+      JOIN payments_unlockreversal reversal ON reversal.unlock_id = unlock.id
+      WHERE unlock.entitlement_id = entitlement.id);
+
+-- check: coins lapse only from lots past their expiry
+SELECT movement.id::text, lot.id::text
+FROM payments_transfer transfer
+JOIN payments_lotmovement movement ON movement.transfer_id = transfer.id
+JOIN payments_lot lot ON lot.id = movement.lot_id
+WHERE transfer.code = 'expiry'
+  AND (lot.expires_at IS NULL OR movement.created_at < lot.expires_at);
+
+-- check: a full lot has its full value
+SELECT id::text, origin
+FROM payments_lot
+WHERE remaining_coins = granted_coins AND remaining_value_micros <> value_micros;
+
+-- check: a wallet knows the end of its covers
+SELECT wallet.id::text, cover.id::text
+FROM payments_cover cover
+JOIN payments_wallet wallet
+    ON wallet.viewer_id = cover.viewer_id AND wallet.environment = cover.environment
+WHERE cover.closed_at IS NULL AND coalesce(wallet.covered_until < cover.ends_at, true);
 
 -- check: net revenue is what was recognised and what is deferred
 SELECT booked.environment, booked.net || ' <> ' || booked.recognised + booked.deferred
@@ -319,4 +400,5 @@ WHERE lot.environment <> wallet.environment
 UNION ALL
 SELECT reversal.id::text, reversal.environment
 FROM payments_transfer reversal JOIN payments_transfer undone ON undone.id = reversal.reverses_id
-WHERE reversal.environment <> undone.environment OR reversal.viewer_id <> undone.viewer_id;
+WHERE reversal.environment <> undone.environment
+   OR reversal.viewer_id IS DISTINCT FROM undone.viewer_id;

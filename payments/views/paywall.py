@@ -36,6 +36,7 @@ class UnlockEpisode(ViewerEndpoint):
         parameters=[IDEMPOTENCY_KEY],
         refusals=[
             unlocks.InsufficientCoins,
+            unlocks.WalletOnHold,
             unlocks.EpisodeUnavailable,
             quotes.QuoteInvalid,
             quotes.QuoteExpired,

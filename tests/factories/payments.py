@@ -9,10 +9,11 @@ import factory
 from django.conf import settings
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
+from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from payments import pricing, purchases
-from payments.models import CoinPack, Cover, Lot, PricePlan, Purchase, StoreProduct
+from payments import entitlements, pricing, purchases
+from payments.models import CoinPack, Cover, Entitlement, Lot, PricePlan, Purchase, StoreProduct
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
 
@@ -131,6 +132,11 @@ def give_cover(
         )
         (cover_id,) = cursor.fetchone()
     return Cover.objects.get(id=cover_id)
+
+
+def play(opened: QuerySet[Entitlement], *, now: datetime) -> None:
+    """Marks entitlements as played, as issuing their first playback URL does."""
+    entitlements.mark_played(list(opened), now=now)
 
 
 def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **changes: object) -> str:

@@ -13,6 +13,7 @@ from tests.factories.payments import (
     as_owner,
     fund,
     give_cover,
+    play,
 )
 from tests.factories.viewers import viewer_headers
 from tests.payments.calls import episode, movements, refund, unlock
@@ -193,7 +194,7 @@ def test_the_wallet_says_what_is_owed(
     assert wallet(api, headers)["debt_coins"] == 0
     bought = fund(device.viewer_id, now=now, paid=60)
     unlock(api, episode(series, 9), headers, quote=quote)
-    Entitlement.objects.update(first_played_at=now)
+    play(Entitlement.objects.all(), now=now)
     refund(bought, now=now)
     fund(device.viewer_id, now=now, paid=10)
 

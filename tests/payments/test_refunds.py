@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from catalog.models import Series
-from payments import refunds, unlocks, wallets
+from payments import entitlements, refunds, unlocks, wallets
 from payments.models import (
     Entitlement,
     Lot,
@@ -45,8 +45,12 @@ class Story:
         ).outcome
         assert outcome.outcome == "unlocked"
         if played:
-            Entitlement.objects.filter(id=outcome.entitlement_id).update(first_played_at=self.now)
+            self.play(outcome.entitlement_id)
         return Unlock.objects.get(id=outcome.unlock_id)
+
+    def play(self, entitlement_id: UUID) -> None:
+        opened = Entitlement.objects.filter(id=entitlement_id)
+        assert entitlements.mark_played(opened, now=self.tick()) == {entitlement_id}
 
     def refund(self, purchase: Purchase, *, name: str = refunds.ALL, micros: int | None = None):
         return refunds.record(self._fact(purchase, name, micros, "refunded_at"), now=self.now)
@@ -205,6 +209,75 @@ def test_more_than_was_paid_never_goes_back(story: Story) -> None:
     assert story.wallet() == (100, 0, 0)
 
 
+def test_a_dispute_that_took_nothing_and_is_won_changes_nothing(story: Story) -> None:
+    bought = story.buy(paid=60)
+    story.unlock(9, played=True)
+    story.refund(bought)
+    give_bonus(story.viewer_id, coins=100, now=story.tick())
+    assert story.wallet() == (0, 40, 0)
+    story.refund(bought, name="dispute")
+    story.reverse(bought, name="dispute")
+
+    assert story.wallet() == (0, 40, 0)
+
+
+@pytest.mark.parametrize("reversed_part", ["first", "second"])
+def test_what_a_reversal_returns_repays_what_is_owed_still(
+    story: Story, reversed_part: str
+) -> None:
+    bought = story.buy(paid=60)
+    story.unlock(9, played=True)
+    story.refund(bought, name="first", micros=5_000_000)
+    story.refund(bought, name="second", micros=5_000_000)
+    give_bonus(story.viewer_id, coins=60, now=story.tick())
+    assert story.wallet() == (0, 0, 0)
+    story.reverse(bought, name=reversed_part)
+
+    assert story.wallet() == (0, 30, 0)
+
+
+def test_coins_of_others_that_lapsed_are_not_taken_with_an_unlock(story: Story) -> None:
+    bought = story.buy(paid=1)
+    give_bonus(story.viewer_id, coins=59, now=story.now, expires_at=story.now + timedelta(days=7))
+    unlocked = story.unlock(9)
+    story.now += timedelta(days=8)
+    story.refund(bought)
+    assert story.wallet() == (0, 0, -1)
+    unlocked.entitlement.refresh_from_db()
+    assert unlocked.entitlement.closed_at is None
+
+    story.reverse(bought)
+    assert story.wallet() == (0, 0, 0)
+
+
+def test_a_refund_that_happens_again_after_its_reversal_is_a_refund(story: Story) -> None:
+    bought = story.buy(paid=100)
+    assert story.refund(bought).outcome is Effect.TAKEN
+    assert story.reverse(bought).outcome is Effect.REVERSED
+    assert story.refund(bought).outcome is Effect.TAKEN
+    assert story.wallet() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("amounts", [(4_000_000, 9_000_000), (9_000_000, 4_000_000)])
+def test_of_two_amounts_under_one_name_the_larger_of_the_latest_counts(
+    story: Story, amounts: tuple[int, int]
+) -> None:
+    bought = story.buy(paid=100)
+    at = story.tick()
+    for micros in amounts:
+        fact = RefundFact(
+            provider="fake",
+            environment="production",
+            transaction_id=bought.transaction_id,
+            refund_id="part",
+            origin=RefundOrigin.STORE,
+            refunded_at=at,
+            amount_micros=micros,
+        )
+        refunds.record(fact, now=story.tick())
+    assert story.wallet() == (10, 0, 0)
+
+
 EVENTS = ("purchase", "refund", "refund", "reversal", "reversal", "purchase")
 
 
@@ -239,8 +312,9 @@ def tell(
         currency="USD",
         purchased_at=now,
     )
+    happened = {"refund": now + timedelta(hours=1), "reversal": now + timedelta(hours=2)}
     for place, event in enumerate(order):
-        at = now + timedelta(seconds=place)
+        at = now + timedelta(days=1, seconds=place)
         if event == "purchase":
             credit(viewer_id=viewer_id, provider="fake", transaction=transaction, now=at)
             continue
@@ -251,7 +325,7 @@ def tell(
                 transaction_id=transaction.transaction_id,
                 refund_id=refunds.ALL,
                 origin=RefundOrigin.STORE,
-                **{"refunded_at" if event == "refund" else "reversed_at": at},
+                **{"refunded_at" if event == "refund" else "reversed_at": happened[event]},
             ),
             now=at,
         )

@@ -15,7 +15,7 @@ from payments.models import (
     Unlock,
 )
 from tests.factories.operators import operator
-from tests.factories.payments import fund, give_bonus
+from tests.factories.payments import fund, give_bonus, play
 from tests.factories.viewers import DeviceFactory
 from tests.payments.calls import episode, refund, unlock
 from viewers.models import Device
@@ -141,7 +141,7 @@ def test_a_refund_tells_what_it_undid_took_and_left_owed(
     bought = fund(device.viewer_id, now=now, paid=500)
     for number in (9, 10):
         unlock(api, episode(series, number), headers, quote=quote)
-    Entitlement.objects.filter(episode=episode(series, 9)).update(first_played_at=now)
+    play(Entitlement.objects.filter(episode=episode(series, 9)), now=now)
     booked = refund(bought, now=now)
 
     took, undid, *_ = lines(api, headers)
@@ -177,7 +177,7 @@ def test_a_refund_that_did_not_stand_shows_every_step_back(
     bought = fund(device.viewer_id, now=now, paid=500)
     for number in (9, 10):
         unlock(api, episode(series, number), headers, quote=quote)
-    Entitlement.objects.filter(episode=episode(series, 9)).update(first_played_at=now)
+    play(Entitlement.objects.filter(episode=episode(series, 9)), now=now)
     undone = Unlock.objects.get(episode=episode(series, 10))
     refund(bought, now=now)
     refund(bought, now=now, is_reversed=True)
@@ -239,7 +239,7 @@ def test_a_reward_that_repays_a_debt_shows_both(
 ) -> None:
     bought = fund(device.viewer_id, now=now, paid=60)
     unlock(api, episode(series, 9), headers, quote=quote)
-    Entitlement.objects.update(first_played_at=now)
+    play(Entitlement.objects.all(), now=now)
     refund(bought, now=now)
     lot = give_bonus(device.viewer_id, coins=100, now=now)
 

@@ -8,8 +8,9 @@ from pytest_django.fixtures import Settings
 
 from catalog.models import Series
 from config import clock
+from payments import entitlements
 from payments.days import closing
-from payments.models import Entitlement, StoreTerms
+from payments.models import StoreTerms
 from tests.factories.payments import fund
 from tests.payments.days.story import DAY, HOUR, MINUTE, money_back, see_ad, spend
 from viewers.models import Device
@@ -47,7 +48,7 @@ def example(device: Device, series: Series, now: datetime, terms: None) -> None:
     """A purchase and an unlock that is played; another unlock and an ad; the money goes back."""
     bought = fund(device.viewer_id, now=now, paid=1000, bonus=50, price_micros=9_990_000)
     kept = spend(device.viewer_id, series, 9, now + HOUR)
-    Entitlement.objects.filter(id=kept.entitlement_id).update(first_played_at=now + HOUR)
+    entitlements.mark_played([kept.entitlement], now=now + HOUR)
     spend(device.viewer_id, series, 10, now + DAY)
     see_ad(device.viewer_id, series.episodes.get(number=11), now + DAY)
     money_back(bought, now + 2 * DAY)

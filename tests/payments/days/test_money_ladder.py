@@ -16,11 +16,10 @@ from pytest_django.fixtures import Settings
 from ads.models import Placement
 from catalog.models import Series
 from config.problems import Problem
-from payments import refunds
+from payments import entitlements, refunds
 from payments.chart import REVENUE_ORIGINS
 from payments.days import closing, journal, ladder
 from payments.models import (
-    Entitlement,
     Lot,
     LotMovement,
     MoneyDay,
@@ -155,7 +154,7 @@ class Chaos:
     def _spend(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         unlock = spend(viewer_id, self.series, self.dice.randint(9, 12), at, environment)
         if unlock and self.dice.random() < 0.5:
-            Entitlement.objects.filter(id=unlock.entitlement_id).update(first_played_at=at)
+            entitlements.mark_played([unlock.entitlement], now=at)
 
     def _earn(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         give_bonus(
