@@ -18,7 +18,7 @@ from analytics.reports.report import Report, heading
 from analytics.reports.sources import Source
 
 #: Names the definition and the arithmetic: another of either is another version.
-VERSION = "net_revenue_per_start/1"
+VERSION = "net_revenue_per_start/2"
 
 
 class Horizon(StrEnum):

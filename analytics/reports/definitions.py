@@ -112,7 +112,9 @@ BEAT_BOOKED = Definition(
     name="booked",
     formula=(
         "coins and value of unlocks, each on the beat that its playback session and position name,"
-        " or on no beat with the reason; all rows together are the ledger's unlocks of the series."
+        " or on no beat with the reason; an unlock that was undone, and what refunds took back, are"
+        " booked with the opposite sign on the same beat; all rows together are the ledger's unlocks"
+        " of the series."
         " Accounting, not a cause: most of it is booked before the paywall by construction"
     ),
     window="life to date",
@@ -123,9 +125,10 @@ TITLE_REVENUE = Definition(
     key="title_revenue",
     name="revenue by title",
     formula=(
-        "value of the coins spent on the title's unlocks + net revenue of the ads watched to open"
-        " its episodes; `unattributed` = ads that opened no title; titles + unattributed = the"
-        " ledger, to the micro"
+        "value of the coins spent on the title's unlocks, that of coins which ads had earned"
+        " included + net revenue of the ads watched to open its episodes − what refunds took back of"
+        " its unlocks, on the day that they did; `unattributed` = ads that opened no title; titles +"
+        " unattributed = the ledger, to the micro"
     ),
     window="local day, or life to date",
     anchor="the commit",
@@ -141,7 +144,8 @@ NET_REVENUE_PER_START = Definition(
         " a weak prior at the pooled rates worth 20 starts and 2 converters; cap = full list price"
         " of the series' paid episodes at the dearest coin sold. Plain form: starts with an"
         " incomplete window are left out instead of weighted by censoring curves; no recency"
-        " weights, no propensity weights of the feed, no refund factor, no versions"
+        " weights, no propensity weights of the feed, no versions; refunds until the watermark are"
+        " taken off the unlocks that they came from, in place of a refund factor"
     ),
     window="H = 24 h or 7 d, complete before the watermark",
     anchor="the start of viewer × series",

@@ -17,11 +17,16 @@ from analytics.lake.schema import MOMENT
 CHUNK_ROWS = 50_000
 STATEMENT_SECONDS = 60
 
-#: What opened episodes: by coins, with the value they carried, or by an ad, with what it earned.
+#: What opened episodes: by coins, with the value they carried, or by an ad, with what it earned. An unlock
+#: whose revenue a refund took back, or that was undone, has a row more for each time that happened,
+#: with the difference: sums are what is left. `unlocks` is 1 for the unlock itself, −1 where it was
+#: undone, and 0 where only revenue moved. `created_at` is when that was booked, `unlocked_at` when
+#: the episode was unlocked, in every row.
 UNLOCKS = pa.schema(
     [
         ("unlock_id", pa.string()),
         ("means", pa.string()),
+        ("unlocks", pa.int32()),
         ("viewer_id", pa.string()),
         ("series_id", pa.string()),
         ("episode_id", pa.string()),
@@ -30,6 +35,7 @@ UNLOCKS = pa.schema(
         ("playback_session_id", pa.string()),
         ("position_ms", pa.int32()),
         ("created_at", MOMENT),
+        ("unlocked_at", MOMENT),
     ]
 )
 PURCHASES = pa.schema(
@@ -55,18 +61,37 @@ SCHEMAS: Mapping[str, pa.Schema] = {"unlocks": UNLOCKS, "purchases": PURCHASES, 
 
 _QUERIES: Mapping[str, str] = {
     "unlocks": """
-        SELECT spent.id::text, 'coins', spent.viewer_id::text, episode.series_id::text,
-               spent.episode_id::text, spent.price_coins, spent.value_micros,
+        SELECT spent.id::text, 'coins', 1, spent.viewer_id::text, episode.series_id::text,
+               spent.episode_id::text, spent.price_coins,
+               spent.value_micros + spent.attribution_micros,
                spent.playback_session_id::text, spent.position_ms,
-               spent.created_at AT TIME ZONE 'UTC'
+               spent.created_at AT TIME ZONE 'UTC', spent.created_at AT TIME ZONE 'UTC'
         FROM payments_unlock AS spent
         JOIN catalog_episode AS episode ON episode.id = spent.episode_id
         WHERE spent.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
-        SELECT reward.id::text, 'ad', reward.viewer_id::text, reward.series_id::text,
+        SELECT spent.id::text, 'coins', CASE WHEN reversal.id IS NULL THEN 0 ELSE -1 END,
+               spent.viewer_id::text, episode.series_id::text, spent.episode_id::text,
+               corrected.coins, corrected.micros,
+               spent.playback_session_id::text, spent.position_ms,
+               corrected.created_at AT TIME ZONE 'UTC', spent.created_at AT TIME ZONE 'UTC'
+        FROM (
+            SELECT unlock_id, transfer_id, min(created_at) AS created_at,
+                   sum(coins)::bigint AS coins,
+                   sum(value_micros + attribution_micros)::bigint AS micros
+            FROM payments_unlockcorrection GROUP BY unlock_id, transfer_id
+        ) AS corrected
+        JOIN payments_unlock AS spent ON spent.id = corrected.unlock_id
+        JOIN catalog_episode AS episode ON episode.id = spent.episode_id
+        LEFT JOIN payments_unlockreversal AS reversal
+          ON reversal.transfer_id = corrected.transfer_id
+        WHERE spent.environment = 'production'
+          AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
+        UNION ALL
+        SELECT reward.id::text, 'ad', 1, reward.viewer_id::text, reward.series_id::text,
                reward.episode_id::text, 0, reward.revenue_micros, NULL, NULL,
-               reward.created_at AT TIME ZONE 'UTC'
+               reward.created_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC'
         FROM ads_reward AS reward
         WHERE reward.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR reward.series_id = %(series_id)s)

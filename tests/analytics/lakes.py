@@ -81,11 +81,14 @@ def lake(
     zone: ZoneInfo = UTC_ZONE,
     tables: Mapping[str, Sequence[Row]] | None = None,
 ) -> Iterator[Source]:
-    """A source of these events; `tables` are rows of the facts by table, of which others are empty."""
+    """A source of these events; `tables` are rows of the facts by table, of which others are empty.
+
+    A row of `unlocks` is an unlock, booked when it happened, if it says nothing else.
+    """
 
     def read(name: str, *, series_id: UUID | None = None) -> list[pa.Table]:
         found = [
-            row
+            {"unlocks": 1, "unlocked_at": row["created_at"]} | row if name == "unlocks" else row
             for row in (tables or {}).get(name, [])
             if series_id is None or row["series_id"] == str(series_id)
         ]

@@ -1,5 +1,6 @@
 -- name: beat_bookings
 -- Each coin unlock of a series on the beat that its playback session and position name, or on none.
+-- What was taken back of it is booked where it is.
 WITH session AS (
     SELECT DISTINCT playback_session_id, viewer_id, version_id
     FROM events
@@ -9,7 +10,7 @@ WITH session AS (
 ), shown AS (
     SELECT DISTINCT version_id, true AS is_shown FROM beats
 ), placed AS (
-    SELECT coins, value_micros, unlocks.viewer_id, position,
+    SELECT unlocks.unlocks, coins, value_micros, unlocks.viewer_id, position,
            CASE WHEN position IS NOT NULL THEN session.version_id END AS version_id,
            CASE WHEN unlocks.playback_session_id IS NULL THEN 'none'
                 WHEN session.version_id IS NULL THEN 'unknown_session'
@@ -28,12 +29,18 @@ WITH session AS (
     WHERE unlocks.series_id = $series_id
       AND means = 'coins'
       AND created_at < $watermark
+), by_viewer AS (
+    SELECT grouping(reason) = 1 AS is_total, version_id, position, reason, viewer_id,
+           sum(unlocks) AS unlocks, sum(coins) AS coins, sum(value_micros) AS value_micros
+    FROM placed
+    GROUP BY GROUPING SETS ((version_id, position, reason, viewer_id), (viewer_id))
 )
-SELECT grouping(reason) = 1 AS is_total, version_id, position, reason,
-       count(*) AS unlocks,
-       coalesce(sum(coins), 0) AS coins,
-       coalesce(sum(value_micros), 0) AS value_micros,
-       count(DISTINCT viewer_id) FILTER (WHERE value_micros > 0) AS payers
-FROM placed
-GROUP BY GROUPING SETS ((version_id, position, reason), ())
+SELECT is_total, version_id, position, reason,
+       sum(unlocks)::BIGINT AS unlocks,
+       sum(coins)::BIGINT AS coins,
+       sum(value_micros)::BIGINT AS value_micros,
+       -- Whose money all went back is no payer.
+       count(*) FILTER (WHERE value_micros > 0) AS payers
+FROM by_viewer
+GROUP BY is_total, version_id, position, reason
 ORDER BY is_total, version_id, position, reason

@@ -26,6 +26,7 @@ WITH asked AS (
      AND unlocks.series_id = encounter.series_id
      AND unlocks.created_at >= met_at
      AND unlocks.created_at < met_at + INTERVAL 24 HOUR
+    WHERE unlocks.unlocks = 1
     QUALIFY row_number() OVER (
         PARTITION BY encounter.viewer_id, encounter.series_id
         ORDER BY unlocks.created_at, unlocks.unlock_id) = 1

@@ -1,5 +1,6 @@
 -- name: ranking
 -- Each title's starts with a complete window, what they earned in it, and its revenue to date.
+-- What refunds took back before the watermark counts against the unlock that it was taken from.
 WITH mature AS (
     SELECT viewer_id, series_id, started_at FROM starts WHERE started_at <= $mature_until
 ), earned AS (
@@ -10,8 +11,9 @@ WITH mature AS (
     JOIN unlocks
       ON unlocks.viewer_id = mature.viewer_id
      AND unlocks.series_id = mature.series_id
-     AND unlocks.created_at >= started_at
-     AND unlocks.created_at < started_at + to_hours($hours)
+     AND unlocks.unlocked_at >= started_at
+     AND unlocks.unlocked_at < started_at + to_hours($hours)
+     AND unlocks.created_at < $watermark
     GROUP BY mature.viewer_id, mature.series_id
 ), capped AS (
     SELECT earned.viewer_id, earned.series_id,
@@ -28,12 +30,16 @@ WITH mature AS (
            sum(ad_micros * ad_micros) AS ads_squares
     FROM mature LEFT JOIN capped USING (viewer_id, series_id)
     GROUP BY mature.series_id
-), booked AS (
-    SELECT series_id,
-           sum(value_micros) AS revenue_micros,
-           count(DISTINCT viewer_id) FILTER (WHERE means = 'coins' AND value_micros > 0) AS payers
+), brought AS (
+    SELECT series_id, viewer_id, sum(value_micros) AS micros,
+           coalesce(sum(value_micros) FILTER (WHERE means = 'coins'), 0) AS coin_micros
     FROM unlocks
     WHERE created_at < $watermark
+    GROUP BY series_id, viewer_id
+), booked AS (
+    -- Whose money all went back is no payer.
+    SELECT series_id, sum(micros) AS revenue_micros, count(*) FILTER (WHERE coin_micros > 0) AS payers
+    FROM brought
     GROUP BY series_id
 )
 SELECT titles.series_id, external_id, genre, locale, is_published,

@@ -1,15 +1,16 @@
 -- name: title_revenue
 -- What each title earned on each local day: coins spent and their value, and ads that opened episodes.
+-- What refunds took back is on the day that they did.
 WITH booked AS (
     SELECT (epoch_us(created_at) + shift_us) // 86400000000 AS day,
-           series_id, means, coins, value_micros
+           series_id, means, unlocks.unlocks, coins, value_micros
     FROM unlocks
     JOIN zone_shifts ON created_at >= starts_at AND created_at < ends_at
     WHERE coalesce(series_id = $series_id, $series_id IS NULL)
 )
 SELECT day, booked.series_id, external_id,
-       count(*) FILTER (WHERE means = 'coins') AS coin_unlocks,
-       count(*) FILTER (WHERE means = 'ad') AS ad_unlocks,
+       coalesce(sum(booked.unlocks) FILTER (WHERE means = 'coins'), 0) AS coin_unlocks,
+       coalesce(sum(booked.unlocks) FILTER (WHERE means = 'ad'), 0) AS ad_unlocks,
        sum(coins) AS coins_spent,
        coalesce(sum(value_micros) FILTER (WHERE means = 'coins'), 0) AS coin_value_micros,
        coalesce(sum(value_micros) FILTER (WHERE means = 'ad'), 0) AS ad_revenue_micros
