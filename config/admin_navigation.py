@@ -27,6 +27,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.PurchaseIntent", "Purchase intents", "pending_actions"),
         ("payments.Unlock", "Unlocks", "lock_open"),
         ("payments.Entitlement", "Entitlements", "key"),
+        ("payments.Grant", "Grants", "redeem"),
+        ("payments.Refund", "Refunds", "undo"),
         ("payments.Transfer", "Transfers", "swap_horiz"),
         ("payments.Entry", "Entries", "receipt_long"),
         ("payments.Lot", "Lots", "savings"),

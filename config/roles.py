@@ -26,6 +26,10 @@ READ_MONEY: Permissions = {
     "payments.purchaseintent": VIEW,
     "payments.unlock": VIEW,
     "payments.entitlement": VIEW,
+    "payments.grant": VIEW,
+    "payments.refund": VIEW,
+    "payments.refundbooking": VIEW,
+    "payments.unlockreversal": VIEW,
 }
 #: What all viewers' money comes to, by the day.
 READ_DAYS: Permissions = {"payments.moneyday": VIEW, "payments.ledgerdigest": VIEW}
@@ -61,6 +65,14 @@ READ_ADS: Permissions = {
     "ads.verifierkeys": VIEW,
 }
 EDIT_ADS: Permissions = {"ads.placement": EDIT}
+#: To ask for a gift. What one person may not give alone waits for a role that decides.
+GIVE: Permissions = {"payments.grant": ("view", "add")}
+#: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks.
+DECIDE_MONEY: Permissions = {
+    "payments.grant": EDIT,
+    "payments.refund": EDIT,
+    "payments.unlockreversal": ("view", "add"),
+}
 #: What apps sent and could not be believed: support explains it to whoever made the app.
 READ_QUARANTINE: Permissions = {"analytics.quarantinedevent": VIEW}
 READ_ANALYTICS: Permissions = {
@@ -103,10 +115,12 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_MONEY,
         READ_ADS,
         READ_QUARANTINE,
+        GIVE,
     ),
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
     "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
     "analyst": (READ_ANALYTICS, READ_DAYS),
+    "finance": (READ_MONEY, READ_DAYS, READ_PRICES, DECIDE_MONEY),
     "owner": (
         READ_VIEWERS,
         READ_CATALOG,
@@ -117,6 +131,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_CATALOG,
         EDIT_PRICES,
         EDIT_ADS,
+        DECIDE_MONEY,
         MANAGE_ACCESS,
     ),
 }

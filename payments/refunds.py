@@ -49,6 +49,7 @@ class Effect(StrEnum):
     TAKEN = "taken"
     REVERSED = "reversed"
     WAITING = "waiting"
+    REPEATED = "repeated"
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,25 +155,28 @@ def refund_by_operator(
     amount_micros: int | None = None,
     request_id: UUID | None = None,
 ) -> Recorded:
-    """An operator says that money goes back; `request_id` makes a repeated request one refund.
+    """An operator says that money goes back. The same `request_id` again is REPEATED, and no refund.
 
     Without an amount it is all that has not gone back yet. Raises RefundRefused, with nothing moved,
     when less than that is left.
     """
     if amount_micros is not None and amount_micros <= 0:
         raise RefundRefused("An amount that goes back is more than nothing.")
+    name = operator_refund_id(request_id or uuid4())
     left_micros = purchase.gross_micros - refunded_micros(purchase)
     fact = RefundFact(
         provider=purchase.provider,
         environment=purchase.environment,
         transaction_id=purchase.transaction_id,
-        refund_id=operator_refund_id(request_id or uuid4()),
+        refund_id=name,
         origin=RefundOrigin.OPERATOR,
         refunded_at=now,
         amount_micros=amount_micros or left_micros or None,
         reason=reason,
     )
     with transaction.atomic():
+        if known := _known(purchase, name):
+            return Recorded(refund_id=known.id, outcome=Effect.REPEATED)
         recorded = record(fact, now=now, operator_id=operator_id)
         _refuse_less_than_asked(recorded, purchase)
     return recorded
@@ -240,14 +244,17 @@ def effects(refund_id: UUID) -> Effects:
 
 
 def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Recorded:
-    """The refund did not stand after all: what it took goes back. Safe to repeat."""
+    """The refund did not stand after all: what it took goes back. Safe to repeat.
+
+    A store's clock may be ahead of ours: it is reversed no earlier than it happened.
+    """
     fact = RefundFact(
         provider=refund.provider,
         environment=refund.environment,
         transaction_id=refund.transaction_id,
         refund_id=refund.refund_id,
         origin=RefundOrigin(refund.origin),
-        reversed_at=now,
+        reversed_at=max(now, refund.refunded_at or now),
     )
     return record(fact, now=now, operator_id=operator_id)
 
@@ -289,13 +296,18 @@ def refunded_micros(purchase: Purchase) -> int:
     return total or 0
 
 
+def _known(purchase: Purchase, name: str) -> Refund | None:
+    """The refund of that name, whose twin, if there is one, waits for the end of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [name])
+    return Refund.objects.filter(purchase=purchase, refund_id=name).first()
+
+
 def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase) -> None:
     """Read from what was booked, since others refund at the same moment."""
-    if recorded.outcome is not Effect.TAKEN:
-        return
     refund = Refund.objects.select_related("booking").get(id=recorded.refund_id)
     booking, asked_micros = refund.booking, refund.amount_micros or purchase.gross_micros
-    assert booking is not None  # noqa: S101  that is what TAKEN means
+    assert booking is not None  # noqa: S101  it is new, and its purchase is booked
     is_nothing = asked_micros == 0 and booking.due_coins == 0
     if booking.gross_micros != asked_micros or is_nothing:
         raise RefundRefused("Less than that is left of this purchase to go back.")

@@ -1,16 +1,20 @@
 """What viewers unlocked, and what they may watch because of it."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.columns import OfViewer
+from payments.admin.refund_page import UndoPage
 from payments.admin.series_choice import title, with_titles
-from payments.models import Entitlement, Unlock
+from payments.models import Entitlement, Unlock, UnlockReversal
 
 
 @admin.register(Unlock)
@@ -49,6 +53,30 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
         "transfer_link",
         "entitlement_link",
     )
+    change_form_template = "admin/payments/unlock/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        undo = path(
+            "<uuid:unlock_id>/undo/",
+            self.admin_site.admin_view(UndoPage.as_view(model_admin=self)),
+            name="payments_unlock_undo",
+        )
+        urls: list[URLPattern] = [undo, *super().get_urls()]
+        return urls
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        unlock = self.get_object(request, object_id)
+        more = {} if unlock is None else later(request, unlock)
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
+        return answer
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Unlock]:
         return with_titles(super().get_queryset(request), "episode__series")
@@ -73,6 +101,31 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
     @admin.display(description="Entitlement")
     def entitlement_link(self, unlock: Unlock) -> SafeString:
         return formats.link("entitlement", unlock.entitlement_id)
+
+
+def later(request: HttpRequest, unlock: Unlock) -> dict[str, Any]:
+    """What happened to an unlock afterwards, and whether this operator may undo it."""
+    reversals = UnlockReversal.objects.select_related("asked_by", "booking")
+    reversal = reversals.filter(unlock=unlock).first()
+    corrections = list(unlock.corrections.order_by("id"))
+    is_whole = reversal is None and sum(row.coins for row in corrections) == 0
+    booking = reversal.booking if reversal else None
+    restored_id = reversal.restored_as_id if reversal else None
+    return {
+        "reversal": reversal,
+        "refund_link": formats.link("refund", booking.refund_id) if booking else "",
+        "restored_link": formats.link("unlock", restored_id) if restored_id else "",
+        "corrections": [
+            {
+                "at": row.created_at,
+                "coins": formats.signed_coins(row.coins),
+                "value": formats.money(row.value_micros),
+                "link": formats.link("transfer", row.transfer_id),
+            }
+            for row in corrections
+        ],
+        "may_undo": is_whole and request.user.has_perm("payments.add_unlockreversal"),
+    }
 
 
 @admin.register(Entitlement)

@@ -5,15 +5,21 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
+from payments import refunds
 from payments.admin import formats
 from payments.admin.columns import OfViewer
-from payments.models import Provider, Purchase, PurchaseIntent
+from payments.admin.packs import percent
+from payments.admin.refund_page import RefundPage
+from payments.models import Provider, Purchase, PurchaseIntent, RefundBooking
 from viewers.models import Environment
+
+SHOWN_BOOKINGS = 50
 
 
 @admin.register(Purchase)
@@ -46,6 +52,30 @@ class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
         ("Booked", {"fields": ("created_at",)}),
     )
     readonly_fields = ("whole_viewer_link", "coins", "transfer_link", "gross", "tax", "fee", "net")
+    change_form_template = "admin/payments/purchase/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        refund = path(
+            "<uuid:purchase_id>/refund/",
+            self.admin_site.admin_view(RefundPage.as_view(model_admin=self)),
+            name="payments_purchase_refund",
+        )
+        urls: list[URLPattern] = [refund, *super().get_urls()]
+        return urls
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        purchase = self.get_object(request, object_id)
+        more = {} if purchase is None else explain(request, purchase)
+        answer: HttpResponse = super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
+        return answer
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -82,6 +112,40 @@ class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
     @admin.display(description="Net")
     def net(self, purchase: Purchase) -> str:
         return formats.money(purchase.net_micros)
+
+
+def explain(request: HttpRequest, purchase: Purchase) -> dict[str, Any]:
+    """What became of a purchase: its coins, and the money of it that went back."""
+    used = refunds.consumption(purchase)
+    bookings = RefundBooking.objects.filter(purchase=purchase).order_by("-id")
+    rows = bookings.select_related("refund__asked_by")[:SHOWN_BOOKINGS]
+    return {
+        "consumed_percent": percent(used.consumed_parts_per_million),
+        "consumption": {
+            "granted": formats.coins(used.granted_coins),
+            "spent": formats.coins(used.spent_coins),
+            "expired": formats.coins(used.expired_coins),
+            "refunded": formats.coins(used.refunded_coins),
+            "remaining": formats.coins(used.remaining_coins),
+        },
+        "bookings": [_booked(row, purchase) for row in rows],
+        "shown_bookings": SHOWN_BOOKINGS,
+        "may_refund": request.user.has_perm("payments.add_refund"),
+    }
+
+
+def _booked(booking: RefundBooking, purchase: Purchase) -> dict[str, Any]:
+    refund = booking.refund
+    return {
+        "at": booking.created_at,
+        "what": "Given back" if booking.undoes_id else "Taken",
+        "by": refund.asked_by or refund.get_origin_display(),
+        "gross": formats.money(booking.gross_micros, purchase.currency),
+        "net": formats.money(booking.net_micros),
+        "taken": formats.coins(booking.taken_coins),
+        "debt": formats.coins(booking.debt_coins),
+        "link": formats.link("refund", refund.id),
+    }
 
 
 @admin.register(PurchaseIntent)

@@ -18,12 +18,15 @@ from config.read_only_admin import ReadOnlyAdmin
 from payments import wallets
 from payments.admin import formats
 from payments.admin.series_choice import titles
-from payments.models import Entitlement, Entry, Lot, Wallet
+from payments.chart import Account
+from payments.models import Entitlement, Entry, Lot, Transfer, Wallet
 from payments.wallets import Movement
+from viewers.models import Viewer
 
 STATEMENT_LINES = 25
 SHOWN_LOTS = 50
 SHOWN_ENTITLEMENTS = 25
+SHOWN_DEBTS = 25
 
 
 @admin.register(Wallet)
@@ -87,6 +90,9 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
             "debt": formats.coins(-wallet.debt_coins),
         },
         "deferred": formats.money(_deferred_micros(wallet)),
+        "debts": _debts(wallet),
+        "shown_debts": SHOWN_DEBTS,
+        "give_url": _give_url(request, wallet),
         "lots": _lots(wallet),
         "shown_lots": SHOWN_LOTS,
         "entitlements": _entitlements(wallet),
@@ -102,6 +108,42 @@ def _deferred_micros(wallet: Wallet) -> int:
     left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0)
     total: int | None = left.aggregate(total=Sum("remaining_value_micros"))["total"]
     return total or 0
+
+
+def _debts(wallet: Wallet) -> list[dict[str, Any]]:
+    """How the debt came about and what has repaid it, newest first."""
+    if wallet.debt_sequence == 0:
+        return []
+    entries = Entry.objects.filter(wallet=wallet, account=Account.DEBT).order_by("-sequence")
+    return [
+        {
+            "entry": entry,
+            "what": entry.transfer.get_code_display(),
+            "owed": formats.signed_coins(-entry.amount_coins),
+            "after": formats.coins(-(entry.balance_after_coins or 0)),
+            "link": formats.link("transfer", entry.transfer_id),
+            "refund_link": _refund_link(entry.transfer),
+        }
+        for entry in entries.select_related("transfer__refund_booking")[:SHOWN_DEBTS]
+    ]
+
+
+def _refund_link(transfer: Transfer) -> SafeString | str:
+    booking = getattr(transfer, "refund_booking", None)
+    return formats.link("refund", booking.refund_id) if booking else ""
+
+
+def _give_url(request: HttpRequest, wallet: Wallet) -> str:
+    """Where to give something; empty where a gift would not come into this wallet.
+
+    It goes to the viewer's own environment, which need not be the wallet's.
+    """
+    if not request.user.has_perm("payments.add_grant"):
+        return ""
+    viewer = Viewer.objects.get(id=wallet.viewer_id)
+    if viewer.environment != wallet.environment or viewer.erased_at is not None:
+        return ""
+    return f"{reverse('admin:payments_grant_add')}?viewer={viewer.id}"
 
 
 def _lots(wallet: Wallet) -> list[dict[str, Any]]:

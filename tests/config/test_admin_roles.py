@@ -26,6 +26,8 @@ SEEN = {
         "Purchase intents",
         "Unlocks",
         "Entitlements",
+        "Grants",
+        "Refunds",
         "Transfers",
         "Entries",
         "Lots",
@@ -37,10 +39,28 @@ SEEN = {
         "Viewers",
         "Feed decisions",
     },
-    "analyst": {"Inbox health", "Quarantined events", "Flushes", "Lake files"},
+    "analyst": {
+        "Inbox health",
+        "Quarantined events",
+        "Flushes",
+        "Lake files",
+        "Days",
+        "Digests",
+    },
     "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
 }
 SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}
+SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
+SEEN["finance"] -= {
+    "Episodes",
+    "Media",
+    "Series",
+    "Placements",
+    "Ad sessions",
+    "Rewards",
+    "Callbacks",
+    "Verifier keys",
+}
 SEEN["support"] |= {"Quarantined events"}
 SEEN["owner"] = (
     SEEN["support"] | SEEN["analyst"] | {"API keys", "Operators", "Roles", "Audit trail"}

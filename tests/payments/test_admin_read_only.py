@@ -11,7 +11,7 @@ from django.db import models
 from django.test import Client
 
 from catalog.models import Series
-from payments import paywall, purchases, unlocks
+from payments import paywall, purchases, refunds, unlocks
 from payments.models import (
     Entitlement,
     Entry,
@@ -19,10 +19,13 @@ from payments.models import (
     PriceVersion,
     Purchase,
     PurchaseIntent,
+    Refund,
+    RefundOrigin,
     Transfer,
     Unlock,
     Wallet,
 )
+from payments.refunds import RefundFact
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory, fund
 from tests.factories.viewers import DeviceFactory
@@ -30,7 +33,7 @@ from tests.payments.calls import episode
 from viewers.models import Device
 
 LEDGER = [Wallet, Transfer, Entry, Lot, Purchase, Unlock, Entitlement, PurchaseIntent]
-READ_ONLY = [*LEDGER, PriceVersion]
+READ_ONLY = [*LEDGER, PriceVersion, Refund]
 #: The admin's own questions about session, operator and permissions are among these.
 LIST_QUERIES = 10
 PAGE_QUERIES = 18
@@ -56,13 +59,22 @@ def spend(device: Device, series: Series, number: int, now: datetime) -> None:
 
 @pytest.fixture
 def money(device: Device, series: Series, now: datetime) -> Purchase:
-    """One viewer's purchase, intent and unlock: a row in every table."""
+    """One viewer's purchase, intent and unlock, and a refund of another's: a row in every table."""
     purchase = fund(device.viewer_id, now=now, paid=500, bonus=30)
     product = StoreProductFactory()
     purchases.create_intent(
         viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
     )
     spend(device, series, 9, now)
+    fact = RefundFact(
+        provider="fake",
+        environment="production",
+        transaction_id="of another",
+        refund_id=refunds.ALL,
+        origin=RefundOrigin.STORE,
+        refunded_at=now,
+    )
+    refunds.record(fact, now=now)
     return purchase
 
 

@@ -24,7 +24,7 @@ from payments.models import (
     Wallet,
 )
 from tests.factories.operators import operator
-from tests.factories.payments import fund, give_cover
+from tests.factories.payments import fund, give_cover, play
 from tests.factories.viewers import DeviceFactory, ViewerFactory
 from tests.payments.calls import episode
 from viewers.models import Device, Environment, Viewer
@@ -405,7 +405,7 @@ def test_a_gift_repays_a_debt_first(desk: Desk, series: Series, quote: str, now:
         quote=quote,
         now=now,
     ).outcome
-    Entitlement.objects.filter(id=opened.entitlement_id).update(first_played_at=now)
+    play(Entitlement.objects.filter(id=opened.entitlement_id), now=now)
     refunds.refund_by_operator(bought, operator_id=desk.asker.id, reason="Asked", now=now)
     assert desk.coins() == (0, 60)
 
