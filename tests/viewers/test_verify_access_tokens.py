@@ -84,6 +84,14 @@ class Forgery:
         return int((self.now + timedelta(**shift)).timestamp())
 
 
+def respelled(signature: str) -> str:
+    """Other text for the same bytes: the lowest bits of the last character belong to none."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    other = signature[:-1] + alphabet[alphabet.index(signature[-1]) ^ 1]
+    assert base64.urlsafe_b64decode(other + "=") == base64.urlsafe_b64decode(signature + "=")
+    return other
+
+
 def bearer(token: str) -> str:
     return f"Bearer {token}"
 
@@ -238,6 +246,7 @@ CONFUSIONS: dict[str, tuple[Callable[[Forgery], str], str]] = {
         INVALID,
     ),
     "signature truncated": (parts(lambda p: [*p[:2], p[2][:-1]]), INVALID),
+    "signature spelled otherwise": (parts(lambda p: [*p[:2], respelled(p[2])]), INVALID),
     "signature missing": (parts(lambda p: p[:2]), INVALID),
     "signature empty": (parts(lambda p: [*p[:2], ""]), INVALID),
     "four parts": (parts(lambda p: [*p, p[2]]), INVALID),
