@@ -26,7 +26,7 @@ from tests.factories.payments import StoreProductFactory, fund, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode, movements, refund, submit, unlock
 from tests.payments.untouched import untouched
-from viewers.models import Device
+from viewers.models import Device, Viewer
 
 KEY = {"Idempotency-Key": "4b0f6c1e-unlock-9"}
 
@@ -318,6 +318,18 @@ class TestTransactions:
 
         assert (again.status_code, again.content) == (201, first.content)
         assert Wallet.objects.get().paid_coins == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_viewer_who_is_gone_is_told_so_and_leaves_no_key(
+    client: Client, product: StoreProduct, now: datetime
+) -> None:
+    stranger = viewer_headers(Device(viewer=Viewer(environment="production")), now=now)
+
+    with untouched():
+        response = announce(client, stranger | KEY, product)
+
+    assert (response.status_code, response.json()["code"]) == (401, "token_invalid")
 
 
 class StoreOutOfReach:
