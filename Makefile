@@ -13,10 +13,10 @@ READY := $(VENV)/.ready
 OFFLINE := APP_MODE=test DATA_DIR=.data/check DATABASE_URL=postgresql:///none REDIS_URL=redis://none CACHE_URL=redis://none/1
 TEST_FLAGS ?=
 
-.PHONY: help setup demo run worker sweep test prove check smoke bench screenshots openapi lock clean
+.PHONY: help setup demo run worker sweep test prove seeded-bugs check smoke bench screenshots openapi lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY) ## Make the virtual environment with the locked dependencies
 
@@ -40,6 +40,9 @@ test: $(READY) ## Run the test suite on private services
 
 prove: $(READY) ## Run the proofs at full count and write docs/evidence.json
 	@"$(BIN)/pytest" -n 0 -m prove --prove $(TEST_FLAGS)
+
+seeded-bugs: $(READY) ## Sow bugs into a copy of the money code, one at a time; the tests have to see each
+	@"$(BIN)/python" -m tests.seeded_bugs
 
 check: $(READY) ## Lint, format, types, import contracts, migrations, OpenAPI, settings page, spelling
 	@"$(BIN)/ruff" check .

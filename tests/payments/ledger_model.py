@@ -3,150 +3,21 @@
 Written from docs/money.md. Every figure is an exact integer; `now` is an argument everywhere.
 """
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-REVENUE = ("purchase", "pack_bonus")
-
-
-@dataclass(eq=False)
-class Lot:
-    """Coins of one origin. After n of them have left, floor(value × n ÷ granted) has left with them."""
-
-    kind: str
-    origin: str
-    granted: int
-    value: int
-    granted_at: datetime
-    expires_at: datetime | None = None
-    left: int = field(init=False)
-    left_value: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.left, self.left_value = self.granted, self.value
-
-    def is_live(self, now: datetime) -> bool:
-        return self.expires_at is None or now < self.expires_at
-
-    def take(self, coins: int) -> "Part":
-        gone = self.granted - self.left + coins
-        stays = min(self.left_value, self.value - self.value * gone // self.granted)
-        part = Part(self, coins, self.left_value - stays)
-        self.left, self.left_value = self.left - coins, stays
-        return part
-
-
-@dataclass(eq=False)
-class Part:
-    """Coins out of one lot, with the value that went with them."""
-
-    lot: Lot
-    coins: int
-    value: int
-    owed: int = 0
-    owed_value: int = 0
-
-    def put_back(self) -> None:
-        self.lot.left += self.coins
-        self.lot.left_value += self.value
-
-    def disown(self, coins: int) -> "Part":
-        """No longer earned: n of c coins bring floor(value × n ÷ c) back."""
-        value = self.value * (self.owed + coins) // self.coins - self.owed_value
-        self.owed, self.owed_value = self.owed + coins, self.owed_value + value
-        return Part(self.lot, coins, value)
-
-
-@dataclass(eq=False)
-class Opening:
-    """An episode that may be watched, until a moment or for good."""
-
-    episode: int
-    source: str
-    ends_at: datetime | None = None
-    is_played: bool = False
-    is_closed: bool = False
-
-    def is_live(self, now: datetime) -> bool:
-        return not self.is_closed and (self.ends_at is None or now < self.ends_at)
-
-
-@dataclass(eq=False)
-class Unlock:
-    opening: Opening
-    parts: list[Part]
-    is_undone: bool = False
-
-    def coins(self, kind: str) -> int:
-        return sum(part.coins for part in self.parts if part.lot.kind == kind)
-
-    def value(self, *, is_revenue: bool) -> int:
-        parts = [part for part in self.parts if (part.lot.origin != "reward") is is_revenue]
-        return sum(part.value for part in parts)
-
-    def earned(self) -> int:
-        """The revenue of it that stands."""
-        owed = sum(part.owed_value for part in self.parts)
-        return 0 if self.is_undone else self.value(is_revenue=True) - owed
-
-    def undo(self) -> None:
-        self.is_undone = self.opening.is_closed = True
-        for part in self.parts:
-            part.put_back()
-
-
-@dataclass(eq=False)
-class Pass:
-    starts_at: datetime
-    ends_at: datetime
-    openings: list[Opening] = field(default_factory=list)
-    is_closed: bool = False
-
-
-@dataclass(eq=False)
-class Purchase:
-    lots: list[Lot]
-    due: int  # all its coins
-    gross: int
-    tax: int
-    fee: int
-    net: int
-    gone_back: Counter[str] = field(default_factory=Counter)
-
-    def part(self, name: str, gross: int) -> int:
-        """How much of a figure goes back by now: its share of what went back, all of it with all."""
-        whole: int = getattr(self, name)
-        share = whole if gross == self.gross else whole * gross // self.gross
-        return share - self.gone_back[name]
-
-
-@dataclass(eq=False)
-class Booking:
-    """What a refund took: unlocks undone, coins out of lots, and parts of unlocks that are owed."""
-
-    figures: dict[str, int]
-    undone: list[Unlock]
-    taken: list[Part]
-    owed: list[tuple[Part, Part]]
-
-
-@dataclass(eq=False)
-class Refund:
-    name: str
-    amount: int | None
-    refunded_at: datetime | None
-    reversed_at: datetime | None
-    booking: Booking | None = None
-    place: int = 0  # of its booking among all
-
-
-@dataclass(eq=False)
-class Gift:
-    """What an operator gave: a lot (if a debt left one), an opening or a pass."""
-
-    given: Lot | Opening | Pass | None
-    is_revoked: bool = False
+from tests.payments.ledger_pieces import (
+    Booking,
+    Gift,
+    Lot,
+    Opening,
+    Part,
+    Pass,
+    Purchase,
+    Refund,
+    Unlock,
+)
 
 
 @dataclass
@@ -158,7 +29,7 @@ class Wallet:
     openings: list[Opening] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
     purchases: dict[str, Purchase] = field(default_factory=dict)
-    refunds: dict[str, list[Refund]] = field(default_factory=dict)
+    refunds: dict[str, list[Refund]] = field(default_factory=lambda: defaultdict(list))
     bookings: list[dict[str, int]] = field(default_factory=list)
     debt: int = 0
 
@@ -261,7 +132,7 @@ class Wallet:
         unlock.undo()
         return "undone"
 
-    def revoke(self, gift: Gift) -> tuple[str, int]:
+    def revoke(self, gift: Gift, now: datetime) -> tuple[str, int]:
         """What is left of a gift is taken back; the coins of it that were there."""
         if gift.is_revoked:
             return "not_given", 0
@@ -269,6 +140,9 @@ class Wallet:
         if isinstance(gift.given, Lot):
             coins = gift.given.left
             gift.given.take(coins)
+            # What was spent of it and comes back later lapses at once.
+            soon = now + timedelta(microseconds=1)
+            gift.given.expires_at = min(gift.given.expires_at or soon, soon)
         elif isinstance(gift.given, Pass):
             gift.given.is_closed = True
             for opening in gift.given.openings:
@@ -288,15 +162,11 @@ class Wallet:
         now: datetime,
     ) -> str:
         """A fact of a refund of purchase `name`, in whatever order facts come."""
-        known = self.refunds.setdefault(name, [])
-        found = next((each for each in known if each.name == refund), None)
+        found = next((each for each in self.refunds[name] if each.name == refund), None)
         if found is None:
             found = Refund(refund, amount, refunded_at, reversed_at)
-            known.append(found)
-        elif not found.refunded_at and refunded_at:
-            found.amount = amount
-        found.refunded_at = found.refunded_at or refunded_at
-        found.reversed_at = found.reversed_at or reversed_at
+            self.refunds[name].append(found)
+        found.hear(amount, refunded_at, reversed_at)
         if name not in self.purchases:
             return "waiting"
         self._settle(name, now)
@@ -305,16 +175,17 @@ class Wallet:
         return "reversed" if found.refunded_at else "waiting"
 
     def _settle(self, name: str, now: datetime) -> None:
-        """Where one that had taken is reversed, all give back, and those that stand take anew."""
-        known = self.refunds.get(name, [])
-        booked = [each for each in known if each.booking]
-        if any(each.reversed_at for each in booked):
-            for each in sorted(booked, key=lambda each: -each.place):
-                self._give_back(self.purchases[name], each, now)
-        standing = [each for each in known if each.refunded_at and not each.reversed_at]
+        """From the first booking on that does not hold any more, all give back; what stands takes."""
+        known, lots = self.refunds[name], len(self.lots)
+        booked = sorted((each for each in known if each.booking), key=lambda each: each.place)
+        first = next((place for place, each in enumerate(booked) if not each.is_as_booked()), None)
+        for each in reversed(booked[first:] if first is not None else []):
+            self._give_back(self.purchases[name], each, now)
+        standing = [each for each in known if each.stands() and not each.booking]
         for each in sorted(standing, key=lambda each: (each.refunded_at, each.name)):
-            if not each.booking:
-                self._claw_back(self.purchases[name], each, now)
+            self._claw_back(self.purchases[name], each, now)
+        for lot in self.lots[lots:]:  # came back for a debt that is no more: it repays what is owed
+            self.debt -= lot.take(min(lot.left, self.debt)).coins
 
     def _claw_back(self, purchase: Purchase, refund: Refund, now: datetime) -> None:
         asked = purchase.gross if refund.amount is None else refund.amount
@@ -323,7 +194,7 @@ class Wallet:
             name: purchase.part(name, gross) for name in ("gross", "tax", "fee", "net", "due")
         }
         due = figures["due"]
-        undone, taken, owed = self._undo_unplayed(purchase, due), [], []
+        undone, taken, owed = self._undo_unplayed(purchase, due, now), [], []
         left = due
         for lot in sorted(purchase.lots, key=lambda lot: lot.kind == "paid"):
             if coins := min(lot.left, left):
@@ -344,17 +215,23 @@ class Wallet:
         }
         figures["difference"] = figures["net"] - figures["deferred"] - figures["recognised"]
         purchase.gone_back.update(figures)
-        refund.booking, refund.place = Booking(figures, undone, taken, owed), len(self.bookings)
+        refund.booking, refund.asked = Booking(figures, undone, taken, owed), refund.amount
+        refund.place = len(self.bookings)
         self.bookings.append(figures)
 
-    def _undo_unplayed(self, purchase: Purchase, due: int) -> list[Unlock]:
-        """Undoes what it paid for and nobody has played, newest first, until its lots hold `due`."""
+    def _undo_unplayed(self, purchase: Purchase, due: int, now: datetime) -> list[Unlock]:
+        """Undoes what it paid for and nobody has played, newest first, until its lots hold `due`.
+
+        Not what coins of lots that have expired helped to pay for: those would be lost to the viewer.
+        """
         undone = []
         for unlock in reversed(self.unlocks):
-            of_it = any(part.lot in purchase.lots for part in unlock.parts)
             if sum(lot.left for lot in purchase.lots) >= due:
                 break
-            if of_it and not unlock.opening.is_closed and not unlock.opening.is_played:
+            opening, lots = unlock.opening, [part.lot for part in unlock.parts]
+            is_untouched = not opening.is_closed and not opening.is_played
+            is_of_it = any(lot in purchase.lots for lot in lots)
+            if is_untouched and is_of_it and all(lot.is_live(now) for lot in lots):
                 unlock.undo()
                 undone.append(unlock)
         return undone

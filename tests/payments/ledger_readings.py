@@ -11,6 +11,7 @@ from payments import wallets
 from payments.chart import REVENUE_ORIGINS
 from payments.models import Entitlement, Lot, Purchase, RefundBooking, Unlock, Wallet
 from tests.payments import ledger_model
+from tests.payments.ledger_pieces import REVENUE
 
 _COINS = ("due", "taken", "debt")
 _FIGURES = ("gross", "tax", "fee", "net", *_COINS, "deferred", "recognised", "difference")
@@ -20,7 +21,7 @@ _LOT += ("remaining_value_micros", "granted_at", "expires_at")
 
 def told(model: ledger_model.Wallet, now: datetime) -> dict[str, Any]:
     """What the model says."""
-    revenue = [lot for lot in model.lots if lot.origin in ledger_model.REVENUE]
+    revenue = [lot for lot in model.lots if lot.origin in REVENUE]
     return {
         "balances": (model.coins("paid"), model.coins("bonus"), -model.debt),
         "spendable": model.spendable(now),

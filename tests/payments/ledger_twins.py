@@ -14,14 +14,23 @@ from payments import playing, purchases, quotes, refunds, unlocks, verification
 from payments.idempotency import IdempotencyKey
 from payments.models import (
     RefundOrigin,
+    StoreTerms,
     Unlock,
     Wallet,
 )
+from payments.pricing import add_version
 from payments.providers.base import StoreTransaction
 from payments.refunds import RefundFact
-from tests.factories.payments import CoinPackFactory, StoreProductFactory, give_bonus
+from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.operators import operator
+from tests.factories.payments import (
+    CoinPackFactory,
+    StoreProductFactory,
+    default_plan,
+    give_bonus,
+)
 from tests.factories.viewers import DeviceFactory
-from tests.payments import ledger_model, ledger_readings
+from tests.payments import ledger_model, ledger_pieces, ledger_readings
 
 ENVIRONMENTS = ("production", "sandbox")
 PRICES = (1, 2, 3, 5, 8, 13, 21, 34, 55, 60, 89, 144)
@@ -54,7 +63,7 @@ class Twins:
         default_factory=lambda: {name: ledger_model.Wallet() for name in ENVIRONMENTS}
     )
     kept: dict[str, tuple[str, int, str]] = field(default_factory=dict)
-    gifts: list[tuple[UUID, str, ledger_model.Gift]] = field(default_factory=list)
+    gifts: list[tuple[UUID, str, ledger_pieces.Gift]] = field(default_factory=list)
     operations: int = 0
 
     # Coming in
@@ -209,7 +218,7 @@ class Twins:
                 [gift_id, self.stage.operator_id, self.now],
             )
             answer = cursor.fetchone()
-        self._agree(answer, self.models[environment].revoke(gift))
+        self._agree(answer, self.models[environment].revoke(gift, self.now))
 
     def refund(
         self,
@@ -270,9 +279,9 @@ class Twins:
         days: int | None = None,
     ) -> str:
         """An operator asks for a gift that one person may give."""
-        self.gifts.append((uuid4(), environment, ledger_model.Gift(None)))
+        self.gifts.append((uuid4(), environment, ledger_pieces.Gift(None)))
         what = [kind, coins, expires_at, episode, days]
-        limits = [1, "fault", "x", self.stage.operator_id, 10**6, 10**6, 10**6]
+        limits = [coins or days or 1, "fault", "x", self.stage.operator_id, 10**6, 10**6, 10**6]
         with connection.cursor() as cursor:
             cursor.execute(
                 _ASK,
@@ -340,6 +349,32 @@ class Twins:
             now=self.now,
         )
         self._agree(str(outcome), expected)
+
+
+def set_stage(now: datetime) -> Stage:
+    """A series whose episodes cost PRICES, a store with tax and fee, and somebody at the desk."""
+    plan, series = default_plan(), SeriesFactory(state="published")
+    StoreTerms.objects.create(
+        provider="fake",
+        effective_from=now - timedelta(days=1),
+        fee_parts_per_million=150_000,
+        tax_parts_per_million=200_000,
+    )
+    version = add_version(
+        plan=plan,
+        effective_from=now,
+        free_count=0,
+        base_price_coins=1,
+        overrides=dict(enumerate(PRICES, start=1)),
+        now=now,
+    )
+    numbers = range(1, len(PRICES) + 1)
+    return Stage(
+        series=series,
+        episodes={number: EpisodeFactory(series=series, number=number).id for number in numbers},
+        price_version_id=version.id,
+        operator_id=operator().id,
+    )
 
 
 def terms(gross: int) -> dict[str, int]:

@@ -16,13 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from payments.models import StoreTerms
-from payments.pricing import add_version
-from tests.factories.catalog import EpisodeFactory, SeriesFactory
-from tests.factories.operators import operator
-from tests.factories.payments import default_plan
 from tests.payments import ledger_cases
-from tests.payments.ledger_twins import PRICES, Stage, Twins
+from tests.payments.ledger_twins import PRICES, Stage, Twins, set_stage
 from tests.proof import Proof
 
 START = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
@@ -182,27 +177,7 @@ def clear() -> None:
 
 @pytest.fixture
 def stage() -> Stage:
-    plan = default_plan()
-    series = SeriesFactory(state="published")
-    StoreTerms.objects.create(
-        provider="fake",
-        effective_from=START - timedelta(days=1),
-        fee_parts_per_million=150_000,
-        tax_parts_per_million=200_000,
-    )
-    return Stage(
-        series=series,
-        episodes={n: EpisodeFactory(series=series, number=n).id for n in range(1, len(PRICES) + 1)},
-        price_version_id=add_version(
-            plan=plan,
-            effective_from=START,
-            free_count=0,
-            base_price_coins=1,
-            overrides=dict(enumerate(PRICES, start=1)),
-            now=START,
-        ).id,
-        operator_id=operator().id,
-    )
+    return set_stage(START)
 
 
 @pytest.mark.parametrize("case", ledger_cases.CASES, ids=lambda case: case.__name__)

@@ -8,7 +8,7 @@ from threading import Barrier
 from typing import TypeVar
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.models import Series
 from payments import paywall, unlocks
@@ -63,7 +63,9 @@ class Scene:
             viewer_id=self.viewer_id, environment=environment, series_id=series.id, now=now
         ).quote.token()
 
+    @transaction.atomic
     def unlock(self, place: int, key: IdempotencyKey | None = None) -> unlocks.Decision:
+        """In a transaction of its own, since calls of one process would share one otherwise."""
         return unlocks.unlock(
             viewer_id=self.viewer_id,
             environment=self.environment,

@@ -22,7 +22,7 @@ from payments.models import (
 )
 from payments.providers.base import StoreTransaction
 from payments.refunds import RefundFact
-from tests.factories.payments import CoinPackFactory, StoreProductFactory, fund, give_bonus
+from tests.factories.payments import CoinPackFactory, StoreProductFactory, fund, give_bonus, play
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
 from tests.races.crowd import Scene, at_once, connections, locked_series
@@ -82,7 +82,7 @@ def owing(series: Series, *, now: datetime) -> Scene:
     scene = Scene(series, now=now)
     bought = fund(scene.viewer_id, now=now, paid=60)
     entitlement_id = scene.unlock(0).outcome.entitlement_id
-    Entitlement.objects.filter(id=entitlement_id).update(first_played_at=now)
+    play(Entitlement.objects.filter(id=entitlement_id), now=now)
     refunds.record(fact(bought.transaction_id, refunded_at=now), now=now)
     assert wallet(scene.viewer_id) == (0, 0, -60)
     return scene

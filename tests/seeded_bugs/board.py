@@ -1,0 +1,505 @@
+"""Bugs to sow into the money code, a line or two each, and the tests that have to see them.
+
+`tests.seeded_bugs` applies one at a time to a copy of the project. A bug that no test sees is a test
+that is missing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SQL = "payments/sql"
+UNLOCKS = ("tests/payments/test_unlock_episode.py",)
+MODEL = ("tests/payments/test_ledger_model.py",)
+REFUNDS = ("tests/payments/test_refunds.py",)
+GUARDS = ("tests/payments/test_ledger_is_guarded.py",)
+KEYS = ("tests/payments/test_idempotency.py",)
+UNLOCK_RACES = ("tests/races/test_unlock_races.py",)
+REFUND_RACES = ("tests/races/test_refund_races.py",)
+PLAY_RACES = ("tests/races/test_play_and_refund.py",)
+GRANTS = ("tests/payments/test_grants.py",)
+GRANT_RACES = ("tests/races/test_grant_races.py",)
+QUOTES = ("tests/payments/test_quotes.py",)
+LADDER = ("tests/payments/days/test_money_ladder.py",)
+BUYING = ("tests/payments/test_buy_coins.py",)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Text that occurs once in a file, and what is put in its place."""
+
+    path: str
+    old: str
+    new: str
+
+    def occurrences(self, root: Path) -> int:
+        return (root / self.path).read_text(encoding="utf-8").count(self.old)
+
+    def apply(self, root: Path) -> None:
+        file = root / self.path
+        text = file.read_text(encoding="utf-8")
+        assert text.count(self.old) == 1, self
+        file.write_text(text.replace(self.old, self.new), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Bug:
+    """What is wrong, how it is sown, and which tests are asked."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more: Edit) -> Bug:
+    return Bug(name, (Edit(path, old, new), *more), tests)
+
+
+UNLOCK = f"{SQL}/unlock_0003.sql"
+UNDO = f"{SQL}/unlock_reversal_0001.sql"
+REFUND = f"{SQL}/refund_0001.sql"
+CREDIT = f"{SQL}/credit_purchase_0002.sql"
+LOTS = f"{SQL}/lots_0001.sql"
+LEDGER = f"{SQL}/ledger_0002.sql"
+GRANT = f"{SQL}/grant_0001.sql"
+COVER = f"{SQL}/cover_0001.sql"
+
+UNLOCKING = [
+    bug(
+        "an unlock does not lock the wallet",
+        UNLOCK,
+        "WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;",
+        "WHERE viewer_id = p_viewer AND environment = p_environment;",
+        UNLOCK_RACES,
+    ),
+    bug(
+        "an unlock reads the lots before it locks the wallet",
+        UNLOCK,
+        "WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;",
+        "WHERE viewer_id = p_viewer AND environment = p_environment;",
+        UNLOCK_RACES,
+        Edit(
+            UNLOCK,
+            "    INTO v_has_paid, v_has_bonus, v_lots, v_takes, v_bonus\n    FROM lot;\n",
+            "    INTO v_has_paid, v_has_bonus, v_lots, v_takes, v_bonus\n    FROM lot;\n"
+            "    PERFORM FROM payments_wallet WHERE id = v_wallet.id FOR UPDATE;\n",
+        ),
+    ),
+    bug(
+        "an answer is not kept under its key",
+        UNLOCK,
+        "PERFORM payments_settle_key(p_viewer, 'unlock', p_key, outcome);",
+        "NULL;",
+        KEYS,
+    ),
+    bug(
+        "a refusal is not kept under its key",
+        UNLOCK,
+        "outcome ->> 'outcome' IN ('quote_outdated', ",
+        "outcome ->> 'outcome' IN ('insufficient_coins', 'quote_outdated', ",
+        KEYS,
+    ),
+    bug(
+        "a key answers another request, too",
+        UNLOCK,
+        "CASE WHEN v_record.fingerprint = p_fingerprint THEN",
+        "CASE WHEN true THEN",
+        KEYS,
+    ),
+    bug(
+        "a lot is spent at the moment it expires",
+        UNLOCK,
+        "(expires_at IS NULL OR expires_at > p_now)",
+        "(expires_at IS NULL OR expires_at >= p_now)",
+        UNLOCKS,
+    ),
+    bug(
+        "paid coins are spent before bonus coins",
+        UNLOCK,
+        "WINDOW spend_order AS (ORDER BY kind = 'paid',",
+        "WINDOW spend_order AS (ORDER BY kind = 'bonus',",
+        UNLOCKS,
+    ),
+    bug(
+        "coins that never expire are spent before those that do",
+        UNLOCK,
+        "expires_at NULLS LAST, granted_at, id)",
+        "expires_at NULLS FIRST, granted_at, id)",
+        UNLOCKS,
+    ),
+    bug(
+        "a spend takes its own share of a lot's value, rounded down",
+        UNLOCK,
+        "                lot.value_micros - div(\n"
+        "                    lot.value_micros::numeric\n"
+        "                        * (lot.granted_coins - lot.remaining_coins + take.coins),",
+        "                lot.remaining_value_micros - div(\n"
+        "                    lot.value_micros::numeric * take.coins,",
+        UNLOCKS,
+    ),
+    bug(
+        "a lot's value is divided in floats",
+        UNLOCK,
+        "                lot.value_micros - div(\n"
+        "                    lot.value_micros::numeric\n"
+        "                        * (lot.granted_coins - lot.remaining_coins + take.coins),\n"
+        "                    lot.granted_coins::numeric)::bigint)",
+        "                lot.value_micros - floor(\n"
+        "                    lot.value_micros::float8\n"
+        "                        / lot.granted_coins::float8\n"
+        "                    * (lot.granted_coins - lot.remaining_coins + take.coins))::bigint)",
+        MODEL,
+    ),
+    bug(
+        "what an ad earned is counted as revenue of an unlock",
+        UNLOCK,
+        "FILTER (WHERE origin <> 'reward'), 0),",
+        "FILTER (WHERE true), 0),",
+        MODEL,
+    ),
+    bug(
+        "an open episode is charged again",
+        UNLOCK,
+        "IF v_live.id IS NOT NULL AND (v_live.ends_at IS NULL OR v_live.ends_at > p_now) THEN",
+        "IF false THEN",
+        UNLOCKS,
+    ),
+    bug(
+        "a quote holds although the episodes were numbered anew",
+        UNLOCK,
+        "series.id = p_series AND series.numbering = p_numbering",
+        "series.id = p_series",
+        UNLOCKS,
+    ),
+    bug(
+        "a quote of another viewer is honoured",
+        "payments/quotes.py",
+        "if (quote.viewer_id, quote.environment) != (viewer_id, environment):",
+        "if quote.environment != environment:",
+        QUOTES,
+    ),
+    bug(
+        "a quote of the sandbox is honoured in production",
+        "payments/quotes.py",
+        "if (quote.viewer_id, quote.environment) != (viewer_id, environment):",
+        "if quote.viewer_id != viewer_id:",
+        QUOTES,
+    ),
+    bug(
+        "a quote is honoured at the moment it expires",
+        "payments/quotes.py",
+        "if now.timestamp() >= quote.expires_at:",
+        "if now.timestamp() > quote.expires_at:",
+        QUOTES,
+    ),
+    bug(
+        "a later rendering replaces the body that was pinned",
+        f"{SQL}/idempotency_0001.sql",
+        "SET answer = coalesce(answer, p_answer)",
+        "SET answer = p_answer",
+        (*KEYS, *GUARDS),
+    ),
+]
+
+BUYING_AND_GIVING = [
+    bug(
+        "a store transaction credits each viewer who brings it",
+        CREDIT,
+        "    ON CONFLICT (provider, environment, transaction_id) DO NOTHING;\n",
+        "    ON CONFLICT (provider, environment, transaction_id, viewer_id) DO NOTHING;\n",
+        UNLOCK_RACES,
+        Edit(
+            "payments/migrations/0001_initial.py",
+            '                fields=("provider", "environment", "transaction_id"),\n',
+            '                fields=("provider", "environment", "transaction_id", "viewer"),\n',
+        ),
+    ),
+    bug(
+        "a sandbox purchase credits the production wallet",
+        CREDIT,
+        "WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;",
+        "WHERE viewer_id = p_viewer AND environment = 'production' FOR UPDATE;",
+        BUYING,
+    ),
+    bug(
+        "a price is spread over coins in floats",
+        CREDIT,
+        "v_paid_value bigint := p_net * p_paid / (p_paid + p_bonus);",
+        "v_paid_value bigint := p_net * (p_paid::float8 / (p_paid + p_bonus));",
+        MODEL,
+    ),
+    bug(
+        "a purchase repays a debt",
+        CREDIT,
+        "    PERFORM payments_settle_refunds(v_purchase, p_now);\n",
+        "    PERFORM payments_settle_refunds(v_purchase, p_now);\n"
+        "    UPDATE payments_wallet SET debt_coins = least(debt_coins + p_paid, 0)\n"
+        "    WHERE id = v_wallet;\n",
+        REFUNDS,
+    ),
+    bug(
+        "a refund that came before its purchase is forgotten",
+        CREDIT,
+        "    PERFORM payments_settle_refunds(v_purchase, p_now);\n",
+        "",
+        REFUNDS,
+    ),
+    bug(
+        "a purchase does not wait for a refund of it",
+        CREDIT,
+        "PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);",
+        "NULL;",
+        REFUND_RACES,
+    ),
+    bug(
+        "a gift reads the debt before it locks the wallet",
+        GRANT,
+        "v_wallet uuid := payments_lock_wallet(p_viewer, p_environment, p_now);\n"
+        "    v_transfer uuid := uuidv7();\n    v_repaid bigint;",
+        "v_wallet uuid := (SELECT id FROM payments_wallet\n"
+        "        WHERE viewer_id = p_viewer AND environment = p_environment);\n"
+        "    v_transfer uuid := uuidv7();\n    v_repaid bigint;",
+        REFUND_RACES,
+    ),
+    bug(
+        "a gift does not repay a debt",
+        GRANT,
+        "SELECT least(p_coins, -debt_coins) INTO STRICT v_repaid FROM payments_wallet",
+        "SELECT 0 INTO STRICT v_repaid FROM payments_wallet",
+        REFUNDS,
+    ),
+    bug(
+        "a gift goes to the other environment",
+        GRANT,
+        "            v_grant.viewer_id, v_grant.environment, 'grant', p_grant::text, v_grant.coins, 0,",
+        "            v_grant.viewer_id, 'production', 'grant', p_grant::text, v_grant.coins, 0,",
+        GRANTS,
+    ),
+    bug(
+        "one person is their own second person",
+        GRANT,
+        "IF p_is_approved AND v_grant.asked_by_id = p_operator THEN",
+        "IF false THEN",
+        GRANTS,
+    ),
+    bug(
+        "the limit of the day is read outside its lock",
+        GRANT,
+        "    PERFORM pg_advisory_xact_lock(hashtextextended('payments grants of operator', p_operator));",
+        "    NULL;",
+        GRANT_RACES,
+    ),
+    bug(
+        "a cover opens episodes before it begins",
+        COVER,
+        "AND closed_at IS NULL AND starts_at <= p_now AND ends_at > p_now\n",
+        "AND closed_at IS NULL AND ends_at > p_now\n",
+        MODEL,
+    ),
+    bug(
+        "a cover opens episodes after it has ended",
+        COVER,
+        "AND closed_at IS NULL AND starts_at <= p_now AND ends_at > p_now\n",
+        "AND closed_at IS NULL AND starts_at <= p_now\n",
+        MODEL,
+        Edit(UNLOCK, "IF v_wallet.covered_until > p_now THEN", "IF true THEN"),
+    ),
+]
+
+GOING_BACK = [
+    bug(
+        "a refund takes again whenever it is told",
+        REFUND,
+        "WHERE purchase_id = p_purchase AND booking_id IS NULL AND payments_refund_stands(refund)",
+        "WHERE purchase_id = p_purchase AND payments_refund_stands(refund)",
+        REFUNDS,
+    ),
+    bug(
+        "a refund takes coins of other purchases",
+        REFUND,
+        "SELECT * FROM payments_lot WHERE transfer_id = p_granted_by AND remaining_coins > 0",
+        "SELECT * FROM payments_lot WHERE remaining_coins > 0 AND wallet_id = (\n"
+        "            SELECT wallet_id FROM payments_lot WHERE transfer_id = p_granted_by LIMIT 1)",
+        REFUNDS,
+    ),
+    bug(
+        "a refund takes paid coins before bonus coins",
+        REFUND,
+        "ORDER BY kind = 'paid', expires_at NULLS LAST, granted_at, id",
+        "ORDER BY kind = 'bonus', expires_at NULLS LAST, granted_at, id",
+        MODEL,
+    ),
+    bug(
+        "what was played and refunded is not owed",
+        REFUND,
+        "v_purchase.transfer_id, v_due - v_taken.paid - v_taken.bonus, v_transfer, p_now);",
+        "v_purchase.transfer_id, 0, v_transfer, p_now);",
+        REFUNDS,
+    ),
+    bug(
+        "a refund undoes what was played",
+        REFUND,
+        "          AND entitlement.closed_at IS NULL AND entitlement.first_played_at IS NULL\n",
+        "          AND entitlement.closed_at IS NULL\n",
+        REFUNDS,
+        Edit(
+            REFUND,
+            "WHERE id = v_unlock.entitlement_id AND first_played_at IS NULL FOR UPDATE;",
+            "WHERE id = v_unlock.entitlement_id FOR UPDATE;",
+        ),
+    ),
+    bug(
+        "a refund does not look again whether an episode was played",
+        REFUND,
+        "WHERE id = v_unlock.entitlement_id AND first_played_at IS NULL FOR UPDATE;",
+        "WHERE id = v_unlock.entitlement_id FOR UPDATE;",
+        PLAY_RACES,
+    ),
+    bug(
+        "a correction has the wrong sign",
+        REFUND,
+        "p_transfer, -v_take, -v_value, 0,",
+        "p_transfer, -v_take, v_value, 0,",
+        REFUNDS,
+    ),
+    bug(
+        "refunds of parts do not add up",
+        REFUND,
+        "SELECT CASE WHEN p_refunded = p_gross THEN p_whole\n",
+        "SELECT CASE WHEN p_refunded = p_gross THEN p_whole - (p_whole > 7)::int\n",
+        REFUNDS,
+    ),
+    bug(
+        "a reversed refund does not restore what it had undone",
+        REFUND,
+        "PERFORM payments_restore_unlock(v_reversal, p_now);",
+        "NULL;",
+        REFUNDS,
+    ),
+    bug(
+        "an undone unlock keeps its episode open",
+        UNDO,
+        "    UPDATE payments_entitlement SET closed_at = p_now\n"
+        "    WHERE id = v_unlock.entitlement_id AND closed_at IS NULL;\n",
+        "",
+        REFUNDS,
+    ),
+    bug(
+        "an unlock is restored out of a lot that has lapsed",
+        UNDO,
+        "OR lot.expires_at <= p_now)",
+        "OR false)",
+        MODEL,
+    ),
+    bug(
+        "an unlock that is owed for can be undone",
+        UNDO,
+        "        WHERE unlock_id = p_unlock) <> 0 THEN",
+        "        WHERE unlock_id = p_unlock) <> 0 AND false THEN",
+        MODEL,
+    ),
+    bug(
+        "a reversal does not bring the coins back",
+        LEDGER,
+        "    PERFORM payments_return_to_lots(p_original, p_transfer, p_now);\n",
+        "",
+        REFUNDS,
+    ),
+    bug(
+        "a debt that was repaid is lost when its refund is reversed",
+        LEDGER,
+        "            UNION ALL VALUES ('debt', -v_repaid), ('bonus', v_repaid)\n",
+        "            UNION ALL VALUES ('debt', -v_repaid), ('unlocks', v_repaid)\n",
+        REFUNDS,
+        Edit(LEDGER, "IF v_repaid > 0 THEN", "IF false THEN"),
+    ),
+    bug(
+        "coins that come back leave their value behind",
+        LOTS,
+        "        remaining_value_micros = lot.remaining_value_micros - taken.value_micros\n",
+        "        remaining_value_micros = lot.remaining_value_micros\n",
+        REFUNDS,
+    ),
+    bug(
+        "what was taken back is marked as played",
+        f"{SQL}/entitlement_0002.sql",
+        "WHERE id = ANY(p_entitlements) AND closed_at IS NULL ORDER BY id DESC FOR NO KEY UPDATE",
+        "WHERE id = ANY(p_entitlements) ORDER BY id DESC FOR NO KEY UPDATE",
+        PLAY_RACES,
+    ),
+    bug(
+        "playing takes entitlements oldest first, a refund newest first",
+        f"{SQL}/entitlement_0002.sql",
+        "ORDER BY id DESC FOR NO KEY UPDATE",
+        "ORDER BY id FOR NO KEY UPDATE",
+        PLAY_RACES,
+    ),
+    bug(
+        "what follows a locked episode is marked as played",
+        "payments/playing.py",
+        "    if asked in openable:\n        door.mark_played(openable)\n",
+        "    door.mark_played(openable)\n",
+        PLAY_RACES,
+    ),
+    bug(
+        "the expiry job takes coins that have not expired",
+        LOTS,
+        "            WHERE wallet_id = v_wallet.id AND remaining_coins > 0 AND expires_at <= p_now\n",
+        "            WHERE wallet_id = v_wallet.id AND remaining_coins > 0 AND kind = 'bonus'\n",
+        MODEL,
+    ),
+    bug(
+        "gifts that lapse are counted as revenue",
+        f"{SQL}/ladder.sql",
+        "               FILTER (WHERE transfer.code = 'expiry'\n"
+        "                         AND lot.origin IN ('purchase', 'pack_bonus')), 0) AS lapsed",
+        "               FILTER (WHERE transfer.code = 'expiry'), 0) AS lapsed",
+        LADDER,
+    ),
+]
+
+THE_DATABASE = [
+    bug(
+        "a transfer need not sum to zero",
+        f"{SQL}/ledger_0001.sql",
+        "IF v_sum <> 0 THEN",
+        "IF false THEN",
+        GUARDS,
+    ),
+    bug(
+        "an account's sequence counts transfers that did not move it",
+        f"{SQL}/ledger_0001.sql",
+        "bonus_sequence = bonus_sequence + (v_bonus <> 0)::int,",
+        "bonus_sequence = bonus_sequence + 1,",
+        UNLOCKS,
+    ),
+    bug(
+        "the application may write entries",
+        "payments/migrations/0002_writer_functions.py",
+        '    "entry",\n    "lot",\n',
+        '    "lot",\n',
+        GUARDS,
+    ),
+    bug(
+        "the application may write refunds",
+        "payments/migrations/0006_move_money_back.py",
+        '    "refund",\n',
+        "",
+        GUARDS,
+    ),
+    bug(
+        "the application may change a sealed day",
+        "payments/migrations/0006_move_money_back.py",
+        'ADD_ONLY = ("ledgerdigest",)',
+        "ADD_ONLY = ()",
+        GUARDS,
+    ),
+    bug(
+        "a fee is computed in floats",
+        "payments/money.py",
+        "return amount_micros * parts_per_million // PARTS_PER_MILLION",
+        "return int(amount_micros * (parts_per_million / PARTS_PER_MILLION))",
+        ("tests/payments/test_money_is_exact.py",),
+    ),
+]
+
+BUGS = [*UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]
