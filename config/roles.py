@@ -67,8 +67,10 @@ READ_ADS: Permissions = {
 EDIT_ADS: Permissions = {"ads.placement": EDIT}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
-#: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks.
+#: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks, to release
+#: a wallet that is held.
 DECIDE_MONEY: Permissions = {
+    "payments.wallet": ("view", "change"),
     "payments.grant": EDIT,
     "payments.refund": EDIT,
     "payments.unlockreversal": ("view", "add"),

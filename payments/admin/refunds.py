@@ -185,6 +185,6 @@ def _standing(refund: Refund) -> tuple[str, str]:
         return "ch-tag ch-tag-on", "stands"
     if refund.refunded_at is None:
         return "ch-tag ch-tag-ahead", "reversed before it was heard of"
-    if refund.reversed_at is not None:
+    if refund.reversed_at is not None and refund.reversed_at >= refund.refunded_at:
         return "ch-tag", "reversed"
     return "ch-tag ch-tag-ahead", "waits for its purchase"

@@ -4,22 +4,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments import wallets
+from payments import holds, wallets
 from payments.admin import formats
 from payments.admin.series_choice import titles
-from payments.chart import Account
-from payments.models import Entitlement, Entry, Lot, Transfer, Wallet
+from payments.chart import REVENUE_ORIGINS, Account
+from payments.models import Entitlement, Entry, Lot, Transfer, Unlock, Wallet
 from payments.wallets import Movement
 from viewers.models import Viewer
 
@@ -38,6 +42,30 @@ class WalletAdmin(ReadOnlyAdmin):
     fields = ("viewer_page", "environment", "created_at")
     readonly_fields = ("viewer_page",)
     change_form_template = "admin/payments/wallet/change_form.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        release = path(
+            "<uuid:wallet_id>/release/",
+            self.admin_site.admin_view(require_POST(self.release_view)),
+            name="payments_wallet_release",
+        )
+        urls: list[URLPattern] = [release, *super().get_urls()]
+        return urls
+
+    def release_view(self, request: HttpRequest, wallet_id: UUID) -> HttpResponse:
+        """Somebody has looked: the wallet spends again."""
+        if not request.user.has_perm("payments.change_wallet"):
+            raise PermissionDenied
+        wallet = get_object_or_404(Wallet, id=wallet_id)
+        with transaction.atomic():
+            was_held = holds.release(wallet)
+            if was_held:
+                self.log_change(request, wallet, f"Released. It was held: {wallet.held_because}")
+        if was_held:
+            messages.success(request, "Released: coins can be spent from this wallet again.")
+        else:
+            messages.error(request, "This wallet is not held.")
+        return redirect("admin:payments_wallet_change", wallet_id)
 
     def change_view(
         self,
@@ -93,6 +121,7 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
         "debts": _debts(wallet),
         "shown_debts": SHOWN_DEBTS,
         "give_url": _give_url(request, wallet),
+        "may_release": request.user.has_perm("payments.change_wallet"),
         "lots": _lots(wallet),
         "shown_lots": SHOWN_LOTS,
         "entitlements": _entitlements(wallet),
@@ -105,7 +134,7 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
 
 def _deferred_micros(wallet: Wallet) -> int:
     """What the coins still in the wallet will be worth as revenue when they are spent."""
-    left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0)
+    left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0, origin__in=REVENUE_ORIGINS)
     total: int | None = left.aggregate(total=Sum("remaining_value_micros"))["total"]
     return total or 0
 
@@ -184,7 +213,7 @@ def _lines(page: Sequence[Movement]) -> list[dict[str, Any]]:
     sides: dict[UUID, list[Entry]] = {}
     for entry in Entry.objects.filter(transfer__in=[m.transfer for m in page]).order_by("id"):
         sides.setdefault(entry.transfer_id, []).append(entry)
-    unlocks = [unlock for m in page if (unlock := getattr(m.transfer, "unlock", None))]
+    unlocks = [unlock for m in page if (unlock := _unlock_of(m.transfer))]
     series_ids = {unlock.episode.series_id for unlock in unlocks}
     series_titles = titles(Series.objects.filter(id__in=series_ids))
     return [
@@ -206,12 +235,26 @@ def _lines(page: Sequence[Movement]) -> list[dict[str, Any]]:
 
 
 def _cause(movement: Movement, series_titles: Mapping[UUID, str]) -> str:
-    if unlock := getattr(movement.transfer, "unlock", None):
+    transfer = movement.transfer
+    if unlock := _unlock_of(transfer):
         return f"{series_titles[unlock.episode.series_id]}, episode {unlock.episode.number}"
-    if purchase := getattr(movement.transfer, "purchase", None):
+    booking = getattr(transfer, "refund_booking", None)
+    if purchase := booking.purchase if booking else getattr(transfer, "purchase", None):
         price = formats.money(purchase.gross_micros, purchase.currency)
         return f"{purchase.pack.title} for {price}"
-    return movement.transfer.reference
+    if grant := getattr(transfer, "grant", None) or getattr(transfer, "revoked_grant", None):
+        return f"{grant.get_reason_display()}: {grant.note}"
+    if movement.lapsed:
+        lot = movement.lapsed
+        return f"{lot.get_origin_display()} on {lot.granted_at:%Y-%m-%d}"
+    return transfer.reference
+
+
+def _unlock_of(transfer: Transfer) -> Unlock | None:
+    """The unlock that a transfer charged for, or undid."""
+    reversal = getattr(transfer, "unlock_reversal", None)
+    unlock: Unlock | None = reversal.unlock if reversal else getattr(transfer, "unlock", None)
+    return unlock
 
 
 def _uuid(text: str) -> UUID | None:

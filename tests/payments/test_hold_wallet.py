@@ -9,6 +9,7 @@ from django.test import Client
 from catalog.models import Series
 from payments import holds
 from payments.models import Unlock, Wallet
+from tests.factories.operators import operator, signed_in
 from tests.factories.payments import as_owner, fund
 from tests.payments.calls import episode, movements, unlock
 from viewers.models import Device
@@ -49,6 +50,28 @@ def test_a_refusal_of_another_kind_holds_nothing(
     fund(device.viewer_id, now=now, paid=10)
     assert unlock(api, episode(series, 9), headers, quote=quote).status_code == 402
     assert Wallet.objects.get().held_at is None
+
+
+def test_who_decides_about_money_releases_it_on_its_page_and_nobody_else(
+    device: Device, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now, paid=10)
+    wallet = Wallet.objects.get()
+    with as_owner() as cursor:
+        cursor.execute("UPDATE payments_wallet SET held_at = %s, held_because = 'a rule'", [now])
+    address = f"/admin/payments/wallet/{wallet.id}"
+    support, finance = (signed_in(operator(role, role=role)) for role in ("support", "finance"))
+
+    assert "a rule" in support.get(f"{address}/change/").content.decode()
+    assert support.post(f"{address}/release/").status_code == 403
+    assert finance.get(f"{address}/release/").status_code == 405
+    wallet.refresh_from_db()
+    assert wallet.held_at is not None
+
+    assert "Release it" in finance.get(f"{address}/change/").content.decode()
+    assert finance.post(f"{address}/release/").status_code == 302
+    wallet.refresh_from_db()
+    assert wallet.held_at is None
 
 
 def _book_paid_coins(coins: int) -> None:
