@@ -10,9 +10,18 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from uuid import UUID
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
+
+
+class Format(StrEnum):
+    """How figures come."""
+
+    JSON = "json"
+    CSV = "csv"
+
 
 Cell = str | int | float | date | UUID | None
 

@@ -429,6 +429,8 @@ GRANT_PASS_DAY_COINS = env.integer(
     help="What a day of a pass counts as, in coins, towards these limits.",
 )
 PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
+# Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
+ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}
 # What `manage.py verify_ledger` holds the rows against, in this order.
 LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",

@@ -1,8 +1,10 @@
 from django.urls import path
 
 from payments.views.expiry_notices import ExpiryNotices
+from payments.views.finance import FinanceEntries, FinanceLots
 from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.purchases import CreateIntent, SubmitTransaction
+from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyStatement, MyWallet, Offers
 
 urlpatterns = [
@@ -15,4 +17,8 @@ urlpatterns = [
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),
     path("support/expiry-notices", ExpiryNotices.as_view()),
+    path("support/why", SupportWhy.as_view()),
+    path("support/viewers/<uuid:viewer_id>/wallet", SupportWallet.as_view()),
+    path("finance/lots", FinanceLots.as_view()),
+    path("finance/entries", FinanceEntries.as_view()),
 ]

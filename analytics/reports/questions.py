@@ -1,7 +1,6 @@
 """What analysts may ask of the reports."""
 
 from datetime import date
-from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -11,14 +10,8 @@ from analytics.intake.events import OptionalName
 from analytics.reports.local_days import Period
 from analytics.reports.retention import Mode
 from config.bodies import RequestShape
+from config.csv_files import Format
 from viewers.models import Platform
-
-
-class Format(StrEnum):
-    """How a report comes."""
-
-    JSON = "json"
-    CSV = "csv"
 
 
 class ReportQuery(RequestShape):

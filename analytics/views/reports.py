@@ -12,7 +12,6 @@ from analytics.reports.beats import BeatReport
 from analytics.reports.funnels import FunnelReport
 from analytics.reports.questions import (
     BeatsQuery,
-    Format,
     FunnelQuery,
     ReportQuery,
     RetentionQuery,
@@ -22,6 +21,7 @@ from analytics.reports.report import Report
 from analytics.reports.retention import FirstOpenFilter, RetentionReport
 from analytics.reports.revenue import RevenueReport
 from config import csv_files
+from config.csv_files import Format
 from config.endpoints import operation
 from config.problems import NotFound
 from viewers.authentication import AnalystEndpoint

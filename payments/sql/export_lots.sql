@@ -1,7 +1,10 @@
 -- Every lot that had been granted by a moment, and what was left in it then: what it was granted and
 -- the movements up to then. Deferred revenue is the value left in lots that were bought.
 SELECT lot.id AS lot_id, wallet.viewer_id, lot.environment, lot.kind, lot.origin,
-       lot.granted_at, lot.expires_at, lot.granted_coins, lot.value_micros,
+       lot.granted_at,
+       CASE WHEN gift.revoked_at > %(at)s THEN gift.coins_expire_at ELSE lot.expires_at END
+           AS expires_at,
+       lot.granted_coins, lot.value_micros,
        left_then.coins AS remaining_coins, left_then.value_micros AS remaining_value_micros,
        CASE WHEN lot.origin = ANY(%(revenue_origins)s) THEN left_then.value_micros ELSE 0 END
            AS deferred_micros,
@@ -12,6 +15,8 @@ FROM payments_lot lot
 JOIN payments_wallet wallet ON wallet.id = lot.wallet_id
 JOIN payments_transfer transfer ON transfer.id = lot.transfer_id
 LEFT JOIN payments_purchase purchase ON purchase.transfer_id = lot.transfer_id
+-- Taking a gift back later has moved the expiry of its coins.
+LEFT JOIN payments_grant gift ON gift.transfer_id = lot.transfer_id
 LEFT JOIN (
     SELECT lot_id, sum(coins) AS coins, sum(value_micros) AS value_micros
     FROM payments_lotmovement WHERE created_at <= %(at)s GROUP BY lot_id

@@ -207,6 +207,15 @@ def _open_ad(world: World) -> list[Call]:
     return [Call(status=201, body=body), Call(body=body)]
 
 
+def _why(world: World) -> Call:
+    query = {
+        "viewer_id": str(world.viewer.viewer_id),
+        "episode_id": str(world.episodes[LOCKED]),
+        "at": "2026-03-14T11:59:59.000001Z",
+    }
+    return Call(query=query)
+
+
 def _watched(world: World) -> Call:
     return Call(path={"network": "fake"}, query=dict(parse_qsl(world.callback)))
 
@@ -250,6 +259,10 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
     "get_settle_callback": _watched,
     "post_fake_ad_view": _view,
+    "get_support_why": _why,
+    "get_support_wallet": lambda world: Call(path={"viewer_id": str(world.viewer.viewer_id)}),
+    "get_finance_lots": lambda world: Call(query={"at": "2026-03-14T12:00:00Z"}),
+    "get_finance_entries": lambda world: Call(query={"from": "2026-03-14T00:00:00Z"}),
     "get_retention": lambda world: Call(query={"by": "week", "channel": "organic"}),
     "get_paywall_funnel": lambda world: Call(query={"series_id": str(world.series.id)}),
     "get_beats": lambda world: Call(query={"series_id": str(world.series.id)}),

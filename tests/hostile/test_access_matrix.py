@@ -23,7 +23,7 @@ from tests.proof import Proof
 from viewers import api_keys
 from viewers.models import ApiKey, Scope
 
-Class = Literal["anyone", "viewers", "readers", "writers", "analysts", "support"]
+Class = Literal["anyone", "viewers", "readers", "writers", "analysts", "support", "accountants"]
 
 #: Whom each operation is for. All but viewers are machines, by the scope of their key.
 CLASSES: Mapping[str, Class] = {
@@ -63,6 +63,10 @@ CLASSES: Mapping[str, Class] = {
     "get_beats": "analysts",
     "get_title_revenue": "analysts",
     "get_expiry_notices": "support",
+    "get_support_why": "support",
+    "get_support_wallet": "support",
+    "get_finance_lots": "accountants",
+    "get_finance_entries": "accountants",
     "put_series_push": "writers",
     "put_media_upload": "writers",
 }
@@ -116,6 +120,7 @@ CALLERS: Mapping[str, Callable[[World], dict[str, str]]] = {
     "a writer": lambda world: _key(world, Scope.PIPELINE_WRITE),
     "an analyst": lambda world: _key(world, Scope.ANALYTICS_READ),
     "a support tool": lambda world: _key(world, Scope.SUPPORT_READ),
+    "an accountant": lambda world: _key(world, Scope.FINANCE_READ),
     "a writer whose key is revoked": _revoked,
     "a writer whose key has expired": _expired_key,
     "garbage": lambda world: _bearer("garbage"),
@@ -133,6 +138,7 @@ MACHINES: Mapping[Class, str] = {
     "writers": "a writer",
     "analysts": "an analyst",
     "support": "a support tool",
+    "accountants": "an accountant",
 }
 TOLD_BY_OPERATIONS_OF_MACHINES: Mapping[str, str | None] = {
     **dict.fromkeys(MACHINES.values(), "scope_missing"),

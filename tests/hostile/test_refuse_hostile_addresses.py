@@ -208,7 +208,7 @@ def test_takes_only_the_query_parameters_it_documents(
     is_free = operation.name in FREE_QUERY
 
     def attempts() -> Iterator[tuple[str, bool]]:
-        for stray in STRAY:
+        for stray in (text for text in STRAY if text.partition("=")[0] not in known):
             yield f"{address(operation, call.path)}?{stray}", is_free
         for name, schema in known.items():
             judge = document.validator(schema)
