@@ -78,7 +78,7 @@ class GrantAdmin(OfViewer, ReadOnlyAdmin):
                 )
             },
         ),
-        ("Who", {"fields": (("asked_by", "asked_at"), "needs_second", "decision", "revocation_")}),
+        ("Who", {"fields": (("asked_by", "asked_at"), "second", "decision", "taken_back")}),
         ("Led to", {"fields": ("transfer_link", "entitlement_link", "period", "returned_by")}),
     )
     readonly_fields = (
@@ -86,8 +86,9 @@ class GrantAdmin(OfViewer, ReadOnlyAdmin):
         "what",
         "worth",
         "standing",
+        "second",
         "decision",
-        "revocation_",
+        "taken_back",
         "transfer_link",
         "entitlement_link",
         "period",
@@ -204,6 +205,10 @@ class GrantAdmin(OfViewer, ReadOnlyAdmin):
             '<span class="{}">{}</span>', _TAGS.get(state, "ch-tag"), state.label.lower()
         )
 
+    @admin.display(description="Second person")
+    def second(self, grant: Grant) -> str:
+        return "needed" if grant.needs_second else "not needed"
+
     @admin.display(description="Decided")
     def decision(self, grant: Grant) -> str:
         if grant.decided_by is None:
@@ -212,7 +217,7 @@ class GrantAdmin(OfViewer, ReadOnlyAdmin):
         return f"{grant.decided_by}, {grant.decided_at:%Y-%m-%d %H:%M:%S}{note}"
 
     @admin.display(description="Taken back")
-    def revocation_(self, grant: Grant) -> str:
+    def taken_back(self, grant: Grant) -> str:
         if grant.revoked_by is None:
             return "–"
         return f"{grant.revoked_by}, {grant.revoked_at:%Y-%m-%d %H:%M:%S}"

@@ -11,10 +11,12 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments import refunds, unlocks
+from payments import grants, refunds, unlocks
+from payments.grants import CoinGift
 from payments.models import (
     Entitlement,
     Entry,
+    GrantReason,
     Lot,
     LotMovement,
     Purchase,
@@ -475,3 +477,40 @@ def test_rows_that_are_not_there_are_not_found(finance: Pages) -> None:
         f"refund/{uuid4()}/reverse",
     ):
         assert finance.post(url, reason="x").status_code == 404, url
+
+
+def test_a_wallets_statement_names_each_cause(
+    finance: Pages, viewer: Viewer, series: Series
+) -> None:
+    purchase = viewer.buy(paid=180)
+    viewer.unlock(9, is_played=True)
+    viewer.unlock(10)
+    finance.now = viewer.now
+    finance.refund(purchase)
+    finance.reverse(Refund.objects.get())
+    grant_id = uuid4()
+    grants.ask(
+        grant_id=grant_id,
+        viewer_id=viewer.viewer_id,
+        gift=CoinGift(coins=5),
+        reason=GrantReason.GOODWILL,
+        note="Ticket 7",
+        operator_id=finance.user.id,
+        now=viewer.now,
+    )
+    grants.revoke(grant_id=grant_id, operator_id=finance.user.id, now=viewer.now)
+
+    lines = finance.page("wallet", Wallet.objects.get()).context["statement"]
+    name = f"Title of {series} ({series.external_id}), episode"
+    bought, gift = "500 coins for 5.00 USD", "Goodwill: Ticket 7"
+    assert [(line["code"], line["cause"]) for line in reversed(lines)] == [
+        ("purchase", bought),
+        ("unlock", f"{name} 9"),
+        ("unlock", f"{name} 10"),
+        ("unlock_reversal", f"{name} 10"),
+        ("refund", bought),
+        ("refund_reversal", bought),
+        ("unlock", f"{name} 10"),
+        ("grant", gift),
+        ("grant_reversal", gift),
+    ]

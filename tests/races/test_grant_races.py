@@ -1,15 +1,11 @@
 """Operators who press the same button, or give at the same moment: once, and within the limits."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from threading import Barrier
-from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
 from django.db.models import Sum
 from pytest_django import Settings
 
@@ -32,39 +28,17 @@ from tests.factories.operators import operator
 from tests.factories.payments import default_plan, fund
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
+from tests.races.crowd import at_once, connections
 
 CALLERS = 40
-Answer = TypeVar("Answer")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:
-    """Runs the calls in threads that start together; the first exception is raised."""
-    barrier = Barrier(len(calls))
-
-    def run(call: Callable[[], Answer]) -> Answer:
-        try:
-            barrier.wait(timeout=30)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(run, call) for call in calls]]
-
-
 @pytest.fixture(autouse=True)
 def _a_connection_for_each_caller() -> Iterator[None]:
-    """The pool of a process has one for each of its few threads: callers would queue for them."""
-    pool = connection.settings_dict["OPTIONS"]["pool"]
-    kept = dict(pool)
-    connection.close_pool()
-    pool.update(max_size=CALLERS + 5, timeout=30)
-    yield
-    connection.close()
-    connection.close_pool()
-    pool.update(kept)
+    with connections(CALLERS):
+        yield
 
 
 @pytest.fixture(autouse=True)
