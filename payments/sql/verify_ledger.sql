@@ -176,23 +176,13 @@ WHERE NOT CASE transfer.code
 -- check: a reversal is the opposite of what it undoes, but for a debt that was repaid
 SELECT reversal.id::text, reversal.code
 FROM payments_transfer reversal
-JOIN (
-    SELECT transfer_id,
-           sum(amount_coins) FILTER (WHERE account IN ('paid')) AS paid,
-           sum(amount_coins) FILTER (WHERE account IN ('bonus', 'debt')) AS given,
-           sum(amount_coins) FILTER (WHERE wallet_id IS NULL) AS house
-    FROM payments_entry GROUP BY transfer_id
-) undone ON undone.transfer_id = reversal.reverses_id
-JOIN (
-    SELECT transfer_id,
-           sum(amount_coins) FILTER (WHERE account IN ('paid')) AS paid,
-           sum(amount_coins) FILTER (WHERE account IN ('bonus', 'debt')) AS given,
-           sum(amount_coins) FILTER (WHERE wallet_id IS NULL) AS house
-    FROM payments_entry GROUP BY transfer_id
-) posted ON posted.transfer_id = reversal.id
-WHERE coalesce(posted.paid, 0) <> -coalesce(undone.paid, 0)
-   OR coalesce(posted.given, 0) <> -coalesce(undone.given, 0)
-   OR coalesce(posted.house, 0) <> -coalesce(undone.house, 0);
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_coins) FILTER (WHERE account = 'paid'), 0) AS paid,
+           coalesce(sum(amount_coins) FILTER (WHERE account IN ('bonus', 'debt')), 0) AS given,
+           coalesce(sum(amount_coins) FILTER (WHERE wallet_id IS NULL), 0) AS house
+    FROM payments_entry WHERE transfer_id IN (reversal.id, reversal.reverses_id)
+) AS together
+WHERE reversal.reverses_id IS NOT NULL AND (paid, given, house) <> (0, 0, 0);
 
 -- check: an entitlement has exactly the one cause that its source names
 SELECT entitlement.id::text, entitlement.source
