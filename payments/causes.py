@@ -12,6 +12,7 @@ from payments.shapes import (
     MovedByPurchase,
     MovedByRefund,
     MovedByRefundReversal,
+    MovedByRepayment,
     MovedByReward,
     MovedByUnlock,
     MovedByUnlockReversal,
@@ -117,6 +118,10 @@ def _expiry(movement: Movement) -> MovedByExpiry:
     )
 
 
+def _repayment(movement: Movement) -> MovedByRepayment:
+    return MovedByRepayment()
+
+
 def _number(unlock: Unlock) -> int:
     """The episode's number when it was unlocked; the first unlocks did not keep it."""
     return unlock.number if unlock.number is not None else unlock.episode.number
@@ -132,4 +137,5 @@ _TELLERS: Mapping[TransferCode, Callable[[Movement], Cause]] = {
     TransferCode.GRANT_REVERSAL: _grant_reversal,
     TransferCode.REWARD: _reward,
     TransferCode.EXPIRY: _expiry,
+    TransferCode.REPAYMENT: _repayment,
 }

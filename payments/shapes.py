@@ -234,6 +234,10 @@ class MovedByExpiry(MovedBy, tag="expiry"):
     expires_at: Moment | None
 
 
+class MovedByRepayment(MovedBy, tag="repayment"):
+    """Coins that a refund's reversal had returned repay what is owed still."""
+
+
 Cause = (
     MovedByPurchase
     | MovedByUnlock
@@ -244,6 +248,7 @@ Cause = (
     | MovedByGrantReversal
     | MovedByReward
     | MovedByExpiry
+    | MovedByRepayment
 )
 
 

@@ -30,14 +30,22 @@ def episode(series: Series, number: int) -> UUID:
     return series.episodes.get(number=number).id
 
 
-def refund(purchase: Purchase, *, now: datetime, is_reversed: bool = False) -> Refund:
-    """The store gives all of the money back, or says that it did not after all."""
+def refund(
+    purchase: Purchase,
+    *,
+    now: datetime,
+    is_reversed: bool = False,
+    name: str = refunds.ALL,
+    micros: int | None = None,
+) -> Refund:
+    """The store gives money back, all of it unless told otherwise, or says that it did not after all."""
     fact = RefundFact(
         provider=purchase.provider,
         environment=purchase.environment,
         transaction_id=purchase.transaction_id,
-        refund_id=refunds.ALL,
+        refund_id=name,
         origin=RefundOrigin.STORE,
+        amount_micros=micros,
         **{"reversed_at" if is_reversed else "refunded_at": now},
     )
     return Refund.objects.get(id=refunds.record(fact, now=now).refund_id)

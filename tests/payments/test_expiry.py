@@ -15,11 +15,12 @@ from time_machine import TimeMachineFixture
 
 from catalog.models import Series
 from config.celery import app
-from payments import expiry, tasks, verification
-from payments.models import ExpiryNotice, Lot, Transfer, Wallet
+from payments import expiry, refunds, tasks, verification
+from payments.models import ExpiryNotice, Lot, Transfer, Unlock, Wallet
+from tests.factories.operators import operator
 from tests.factories.payments import as_owner, fund, give_bonus
 from tests.factories.viewers import DeviceFactory, pipeline_headers, viewer_headers
-from tests.payments.calls import episode, refund, unlock
+from tests.payments.calls import episode, unlock
 from tests.payments.untouched import untouched
 from viewers.models import Device, Scope
 
@@ -87,17 +88,21 @@ def test_what_has_lapsed_is_not_spendable_before_the_job_has_run(
 def test_coins_that_come_back_to_a_lapsed_lot_lapse_again(
     api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
 ) -> None:
-    bought = fund(device.viewer_id, now=now, paid=30)
-    lot = lapsing(device.viewer_id, now=now, after=HOUR, coins=40)
+    lot = lapsing(device.viewer_id, now=now, after=HOUR, coins=100)
     unlock(api, episode(series, 9), headers, quote=quote)
-    assert drain(expiry.expire, now=now + 2 * HOUR) == 0
-    refund(bought, now=now + 2 * HOUR)
+    assert drain(expiry.expire, now=now + 2 * HOUR) == 1
+    refunds.undo_unlock(
+        Unlock.objects.get(), operator_id=operator().id, reason="A test", now=now + 2 * HOUR
+    )
+    lot.refresh_from_db()
+    assert lot.remaining_coins == 60
 
     assert drain(expiry.expire, now=now + 2 * HOUR) == 1
 
     lot.refresh_from_db()
     assert lot.remaining_coins == 0
-    assert Transfer.objects.filter(code="expiry").count() == 1
+    lapsed = Transfer.objects.filter(code="expiry").order_by("id")
+    assert [transfer.lot_movements.get().coins for transfer in lapsed] == [-40, -60]
 
 
 @contextmanager

@@ -1,19 +1,21 @@
 """GET /v1/me/wallet/entries: every movement of coins with its cause."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import expiry, grants, refunds
+from payments import causes, expiry, grants, refunds
+from payments.chart import TransferCode
 from payments.models import (
     Entitlement,
     GrantReason,
     Unlock,
 )
+from payments.shapes import Cause
 from tests.factories.operators import operator
 from tests.factories.payments import fund, give_bonus, play
 from tests.factories.viewers import DeviceFactory
@@ -270,6 +272,30 @@ def test_lapsed_coins_name_what_had_granted_them(
         "expires_at": "2026-03-21T12:00:00Z",
     }
     assert (line["at"], line["coins"]) == ("2026-03-21T12:00:00Z", -30)
+
+
+def test_returned_coins_that_repay_another_refunds_debt_say_so(
+    api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
+) -> None:
+    bought = fund(device.viewer_id, now=now, paid=120, price_micros=2_000_000)
+    for number in (9, 10):
+        unlock(api, episode(series, number), headers, quote=quote)
+    play(Entitlement.objects.all(), now=now)
+    for part in ("a", "b"):
+        refund(bought, now=now, name=part, micros=1_000_000)
+    give_bonus(device.viewer_id, coins=120, now=now)
+    refund(bought, now=now, name="a", micros=1_000_000, is_reversed=True)
+
+    line = lines(api, headers)[0]
+
+    assert line["cause"] == {"kind": "repayment"}
+    assert (line["coins"], line["debt_coins"], line["debt_balance_after"]) == (-60, -60, 0)
+
+
+def test_every_code_of_the_chart_has_a_cause() -> None:
+    told = {kind.__struct_config__.tag for kind in get_args(Cause)}
+
+    assert told == set(causes._TELLERS) == set(TransferCode)
 
 
 def test_takes_as_many_queries_for_every_cause_there_is(
