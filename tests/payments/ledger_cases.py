@@ -27,6 +27,63 @@ def the_largest_purchase_is_divided_to_the_micro(twins: Twins) -> Iterator[None]
     twins.refund("a", amount=33_333_333_331)
 
 
+def a_lot_that_is_emptied_leaves_no_value(twins: Twins) -> Iterator[None]:
+    """1 ÷ 49 × 49 is less than 1 in floats."""
+    twins.buy("a", paid=49, bonus=0, price=1_470_588)
+    twins.earn(49, value=1)
+    for number in (8, 6, 2):
+        twins.spend(number)
+    yield
+    twins.earn(49, value=1_000_003)
+    twins.spend(9)
+
+
+def a_refund_that_happens_again_after_its_reversal_stands(twins: Twins) -> Iterator[None]:
+    twins.buy("a", paid=60, bonus=10, price=7_000_000)
+    twins.spend(9)
+    twins.play(9)
+    twins.refund("a", amount=3_000_000)
+    twins.now += timedelta(seconds=1)
+    twins.reverse("a")
+    yield
+    twins.refund("a", amount=5_000_000)  # at the moment of its reversal
+    yield
+    twins.now += timedelta(seconds=1)
+    twins.refund("a", amount=2_000_000)
+    yield
+    twins.refund("a", amount=4_000_000)  # at the same moment, the larger counts
+    twins.refund("a", amount=1_000_000)
+    yield
+    twins.refund("a", refund="first", amount=1_000_000)
+    twins.now += timedelta(seconds=1)
+    twins.refund("a")
+
+
+def what_repaid_a_debt_repays_what_is_owed_again(twins: Twins) -> Iterator[None]:
+    twins.buy("a", paid=60, bonus=0, price=6_000_000)
+    twins.spend(10)
+    twins.play(10)
+    twins.refund("a", refund="first", amount=3_000_000)
+    twins.now += timedelta(seconds=1)
+    twins.refund("a", refund="second", amount=3_000_000)
+    twins.earn(55)
+    yield
+    twins.reverse("a", refund="first")
+    yield
+    twins.now += timedelta(seconds=1)
+    twins.reverse("a", refund="second")
+
+
+def an_unlock_stays_that_coins_helped_to_pay_which_have_expired(twins: Twins) -> Iterator[None]:
+    twins.earn(5, lasts=DAY)
+    twins.buy("a", paid=20, bonus=0, price=2_000_000)
+    twins.spend(6)
+    twins.spend(5)
+    twins.now += DAY
+    yield
+    twins.refund("a")
+
+
 def a_refund_of_a_part_takes_the_bonus_first(twins: Twins) -> Iterator[None]:
     twins.buy("a", paid=100, bonus=30, price=13_000_003)
     twins.refund("a", refund="first", amount=2_000_000)

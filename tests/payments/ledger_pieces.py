@@ -145,8 +145,8 @@ class Refund:
     ) -> None:
         if refunded_at and (not self.refunded_at or refunded_at > self.refunded_at):
             self.amount = amount
-        elif refunded_at == self.refunded_at and None not in (self.amount, refunded_at):
-            self.amount = amount and max(amount, self.amount)
+        elif refunded_at and refunded_at == self.refunded_at and self.amount is not None:
+            self.amount = None if amount is None else max(amount, self.amount)
         self.refunded_at = _later(self.refunded_at, refunded_at)
         self.reversed_at = _later(self.reversed_at, reversed_at)
 

@@ -280,15 +280,13 @@ class Twins:
     ) -> str:
         """An operator asks for a gift that one person may give."""
         self.gifts.append((uuid4(), environment, ledger_pieces.Gift(None)))
-        what = [kind, coins, expires_at, episode, days]
-        limits = [coins or days or 1, "fault", "x", self.stage.operator_id, 10**6, 10**6, 10**6]
+        what: list[Any] = [kind, coins, expires_at, episode, days, coins or days or 1]
+        why: list[Any] = ["fault", "x", self.stage.operator_id]
+        limits: list[Any] = [10**6, 10**6, 10**6, self.now, self.now]
         with connection.cursor() as cursor:
             cursor.execute(
                 _ASK,
-                [
-                    *(self.gifts[-1][0], self.viewer_id, environment, *what, *limits),
-                    *(self.now, self.now),
-                ],
+                [self.gifts[-1][0], self.viewer_id, environment, *what, *why, *limits],
             )
             (outcome,) = cursor.fetchone()
         return str(outcome)

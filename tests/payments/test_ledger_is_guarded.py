@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.db import Error, IntegrityError, connection, transaction
 
-from payments import verification
+from payments import unlocks, verification
 from payments.chart import CHART
+from payments.idempotency import IdempotencyKey
 from payments.models import Lot, Unlock, Wallet
 from tests.factories.payments import as_owner
 from tests.payments.ledger_twins import Twins, set_stage
@@ -101,6 +102,19 @@ def test_the_application_writes_no_row_of_money(table: str, statement: str) -> N
 def test_the_application_changes_nothing_that_is_only_added_to(table: str, statement: str) -> None:
     with refused(Error, "permission denied"), connection.cursor() as cursor:
         cursor.execute(statement.format(f"payments_{table}"))
+
+
+def test_the_first_body_that_is_pinned_to_a_key_is_kept(twins: Twins) -> None:
+    """Two refusals of one key may be rendered at once, with different offers."""
+    assert twins.spend(12, key="x", environment="sandbox") == "insufficient_coins"
+    key = IdempotencyKey("x", b"")
+
+    pinned = [
+        unlocks.pin_answer(viewer_id=twins.viewer_id, key=key, answer=body)
+        for body in (b"first", b"second")
+    ]
+
+    assert pinned == [b"first", b"first"]
 
 
 @pytest.mark.parametrize("privilege", ["INSERT", "UPDATE"])

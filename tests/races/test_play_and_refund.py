@@ -1,9 +1,10 @@
 """An episode is played and owed for, or taken back and not playable: never both."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -72,7 +73,8 @@ def unlocked(scene: Scene) -> Purchase:
 def standing(scene: Scene) -> set[int]:
     """The numbers of the unlocks that were not undone, counted from 0."""
     kept = Unlock.objects.filter(viewer_id=scene.viewer_id, reversal=None)
-    return {number - FIRST_LOCKED for number in kept.values_list("number", flat=True)}
+    numbers = kept.values_list("episode__number", flat=True)
+    return {number - FIRST_LOCKED for number in numbers}
 
 
 def debt(scene: Scene) -> int:
@@ -86,7 +88,7 @@ def test_what_is_played_is_owed_and_what_is_undone_is_not_played(
     for number in range(proof.rounds(full=400)):
         scene = Scene(series, now=now)
         bought = unlocked(scene)
-        calls = [partial(play, scene), partial(refund, bought, now=now)]
+        calls: list[Callable[[], Any]] = [partial(play, scene), partial(refund, bought, now=now)]
 
         watched: set[int] = next(
             each for each in at_once(calls if number % 2 else calls[::-1]) if isinstance(each, set)

@@ -1,7 +1,7 @@
 """Many callers at once, each on its own connection: exactly one effect."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db.models import Sum
 from django.http import HttpResponse
 from django.test import Client
 
-from payments import purchases, verification
+from payments import purchases, unlocks, verification
 from payments.idempotency import IdempotencyKey
 from payments.models import Entry, Purchase, Transfer, Unlock, Wallet
 from payments.providers.base import StoreTransaction
@@ -103,7 +103,8 @@ def test_a_refusal_is_one_for_all_who_hold_its_key(now: datetime, proof: Proof) 
         def top_up(scene: Scene = scene) -> None:
             fund(scene.viewer_id, now=now, paid=60)
 
-        ended = at_once([*[partial(scene.unlock, 0, key)] * 10, top_up])
+        calls: list[Callable[[], unlocks.Decision | None]] = [partial(scene.unlock, 0, key)] * 10
+        ended = at_once([*calls, top_up])
 
         outcomes = {decision.outcome for decision in ended if decision is not None}
         assert len(outcomes) == 1

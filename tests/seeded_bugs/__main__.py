@@ -26,7 +26,9 @@ AT_ONCE = 2
 SECONDS = 600
 _FLAGS = ("-x", "-q", "-n", "0", "-p", "no:randomly", "-p", "no:cacheprovider")
 _FLAGS += ("-p", "tests.seeded_bugs.quick_failures", "--tb=short")
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>tests/\S+::[^\n]*?)(?: - .*)?$", re.MULTILINE)
+_FAILED = re.compile(
+    r"^(?:FAILED|ERROR) (?P<test>tests/\S+::[^\n]*?)(?: - (?P<why>.*))?$", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class Field:
         caught = _FAILED.search(output)
         if has_passed or caught is None:
             return Verdict(bug.name, "SURVIVED", False, seconds, output)
-        return Verdict(bug.name, f"caught by {caught['test']}", True, seconds, output)
+        found = f"caught by {caught['test']} ({(caught['why'] or '')[:80]})"
+        return Verdict(bug.name, found, True, seconds, output)
 
     def canary(self, bugs: Sequence[Bug]) -> Verdict:
         started = time.monotonic()

@@ -196,7 +196,7 @@ UNLOCKING = [
         f"{SQL}/idempotency_0001.sql",
         "SET answer = coalesce(answer, p_answer)",
         "SET answer = p_answer",
-        (*KEYS, *GUARDS),
+        GUARDS,
     ),
 ]
 
