@@ -1036,4 +1036,8 @@ class Migration(migrations.Migration):
             name="held_because",
             field=models.CharField(db_default="", max_length=500),
         ),
+        migrations.AddIndex(
+            model_name="expirynotice",
+            index=models.Index(fields=["created_at", "id"], name="expirynotice_feed"),
+        ),
     ]

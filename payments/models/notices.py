@@ -18,5 +18,8 @@ class ExpiryNotice(models.Model):
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
+    class Meta:
+        indexes = [models.Index(fields=["created_at", "id"], name="expirynotice_feed")]
+
     def __str__(self) -> str:
         return f"{self.coins} coins until {self.expires_at:%Y-%m-%d}"
