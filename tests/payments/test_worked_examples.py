@@ -15,7 +15,7 @@ from django.db.models import QuerySet, Sum
 
 from catalog.models import Episode, Series
 from payments import entitlements, paywall, refunds, unlocks
-from payments.chart import REVENUE_ORIGINS
+from payments.chart import CHART, REVENUE_ORIGINS
 from payments.models import (
     Entitlement,
     Lot,
@@ -214,3 +214,16 @@ def test_a_story_happens_as_it_is_told(teller: Teller, story: str) -> None:
 
 def test_the_page_tells_stories() -> None:
     assert len(stories()) >= 6
+
+
+def test_the_pages_chart_is_the_codes() -> None:
+    row = re.compile(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+    told = {
+        code: (set(re.findall(r"\w+", out_of)), set(re.findall(r"\w+", into)))
+        for code, out_of, into in row.findall(PAGE.read_text(encoding="utf-8"))
+        if "`" in out_of
+    }
+    assert told == {
+        str(code): ({str(a) for a in way.out_of}, {str(a) for a in way.into})
+        for code, way in CHART.items()
+    }
