@@ -61,11 +61,28 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 }
 
 
+#: Group → pages that are no list of a model: (URL name, permission, title, Material symbol).
+PAGES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
+    "Money": [
+        (
+            "payments_entitlement_why",
+            "payments.view_entitlement",
+            "Why may they watch?",
+            "help",
+        ),
+    ],
+}
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The groups of the sidebar with the pages that this operator may open."""
     home = {"title": "Today", "icon": "monitoring", "link": reverse("admin:index")}
     groups = [
-        {"title": title, "separator": True, "items": _items(request, pages)}
+        {
+            "title": title,
+            "separator": True,
+            "items": [*_items(request, pages), *_pages(request, title)],
+        }
         for title, pages in GROUPS.items()
     ]
     return [{"title": None, "items": [home]}, *(group for group in groups if group["items"])]
@@ -74,6 +91,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 def mode_label(request: HttpRequest) -> list[str] | None:
     """A label beside the page's title wherever no real money is at stake."""
     return None if settings.PRODUCTION else [settings.MODE.capitalize(), "warning"]
+
+
+def _pages(request: HttpRequest, group: str) -> list[dict[str, Any]]:
+    return [
+        {"title": title, "icon": icon, "link": reverse(f"admin:{name}")}
+        for name, permission, title, icon in PAGES.get(group, ())
+        if request.user.has_perm(permission)
+    ]
 
 
 def _items(request: HttpRequest, pages: Sequence[tuple[str, str, str]]) -> list[dict[str, Any]]:

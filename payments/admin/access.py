@@ -10,10 +10,11 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
-from payments.admin import formats
+from payments.admin import formats, why
 from payments.admin.columns import OfViewer
 from payments.admin.refund_page import UndoPage
 from payments.admin.series_choice import title, with_titles
+from payments.admin.why import WhyPage
 from payments.models import Entitlement, Unlock, UnlockReversal
 
 
@@ -42,6 +43,7 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
         "price_version",
         "transfer_link",
         "entitlement_link",
+        "why_link",
         ("playback_session_id", "position_ms"),
         "created_at",
     )
@@ -52,6 +54,7 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
         "value",
         "transfer_link",
         "entitlement_link",
+        "why_link",
     )
     change_form_template = "admin/payments/unlock/change_form.html"
 
@@ -101,6 +104,15 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
     @admin.display(description="Entitlement")
     def entitlement_link(self, unlock: Unlock) -> SafeString:
         return formats.link("entitlement", unlock.entitlement_id)
+
+    @admin.display(description="Explained")
+    def why_link(self, unlock: Unlock) -> SafeString:
+        return why.link(
+            viewer_id=unlock.viewer_id,
+            environment=unlock.environment,
+            episode_id=unlock.episode_id,
+            at=unlock.created_at,
+        )
 
 
 def later(request: HttpRequest, unlock: Unlock) -> dict[str, Any]:
@@ -156,8 +168,18 @@ class EntitlementAdmin(OfViewer, ReadOnlyAdmin):
         ("starts_at", "ends_at"),
         "closed_at",
         "first_played_at",
+        "why_link",
     )
-    readonly_fields = ("whole_viewer_link", "what")
+    readonly_fields = ("whole_viewer_link", "what", "why_link")
+
+    def get_urls(self) -> list[URLPattern]:
+        explained = path(
+            "why/",
+            self.admin_site.admin_view(WhyPage.as_view(model_admin=self)),
+            name=why.URL_NAME,
+        )
+        urls: list[URLPattern] = [explained, *super().get_urls()]
+        return urls
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entitlement]:
         return with_titles(super().get_queryset(request), "episode__series")
@@ -165,3 +187,11 @@ class EntitlementAdmin(OfViewer, ReadOnlyAdmin):
     @admin.display(description="Episode")
     def what(self, entitlement: Entitlement) -> str:
         return f"{title(entitlement.episode.series)}, episode {entitlement.episode.number}"
+
+    @admin.display(description="Explained")
+    def why_link(self, entitlement: Entitlement) -> SafeString:
+        return why.link(
+            viewer_id=entitlement.viewer_id,
+            environment=entitlement.environment,
+            episode_id=entitlement.episode_id,
+        )

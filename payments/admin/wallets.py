@@ -20,7 +20,7 @@ from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
 from payments import holds, wallets
-from payments.admin import formats
+from payments.admin import formats, why
 from payments.admin.series_choice import titles
 from payments.chart import REVENUE_ORIGINS, Account
 from payments.models import Entitlement, Entry, Lot, Transfer, Unlock, Wallet
@@ -203,6 +203,9 @@ def _entitlements(wallet: Wallet) -> list[dict[str, Any]]:
             "entitlement": row,
             "link": formats.link("entitlement", row.id),
             "what": f"{series_titles[row.series_id]}, episode {row.episode.number}",
+            "why": why.link(
+                viewer_id=row.viewer_id, environment=row.environment, episode_id=row.episode_id
+            ),
         }
         for row in rows
     ]

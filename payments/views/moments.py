@@ -23,4 +23,9 @@ def read(text: str | UnsetType, *, default: datetime, now: datetime) -> datetime
         moment = msgspec.convert(text, Moment)
     except msgspec.ValidationError as error:
         raise BadParameter(str(error)) from error
+    return bounded(moment, now=now)
+
+
+def bounded(moment: datetime, *, now: datetime) -> datetime:
+    """The moment in UTC, within what the database takes and what has passed."""
     return min(max(moment, BEGINNING), now).astimezone(UTC)

@@ -26,6 +26,7 @@ SEEN = {
         "Purchase intents",
         "Unlocks",
         "Entitlements",
+        "Why may they watch?",
         "Grants",
         "Refunds",
         "Transfers",
