@@ -14,7 +14,7 @@ from catalog.models import Series
 from config import advisory_lock, clock
 from payments import tasks
 from payments.days import closing
-from payments.models import MoneyDay
+from payments.models import MoneyDay, RefundBooking
 from tests.factories.payments import fund
 from tests.payments.days.story import (
     DAY,
@@ -100,20 +100,25 @@ def test_money_posted_before_the_first_day_begins_the_days_anew(
     assert not any(row.violations for row in rows)
 
 
-def test_an_ad_and_a_refund_that_moved_no_coin_are_late_money_too(
+def test_an_ad_and_a_refund_that_moves_no_coin_are_late_money_too(
     device: Device, series: Series, now: datetime, later: datetime, at_once: None
 ) -> None:
-    bought = fund(device.viewer_id, now=now, paid=60, bonus=1, price_micros=1_000_000)
-    for post in (
-        lambda: see_ad(device.viewer_id, series.episodes.get(number=9), now),
-        lambda: money_back(bought, now),
-    ):
-        close_all(later)
-        MoneyDay.objects.update(computed_at=clock.read())
-        post()
-        close_all(later + HOUR)
-    row = MoneyDay.objects.get(day=closing.local_date(now), environment=PRODUCTION)
-    assert (row.ads_micros, row.refunds_micros) == (12_000, 1_000_000)
+    def figures() -> tuple[int, int]:
+        row = MoneyDay.objects.get(day=closing.local_date(now), environment=PRODUCTION)
+        return row.ads_micros, row.refunds_micros
+
+    bought = fund(device.viewer_id, now=now, paid=60, price_micros=1_000_000)
+    close_all(later)
+    MoneyDay.objects.update(computed_at=clock.read())
+    see_ad(device.viewer_id, series.episodes.get(number=9), now)
+    close_all(later + MINUTE)
+    assert figures() == (12_000, 0)
+
+    MoneyDay.objects.update(computed_at=clock.read())
+    money_back(bought, now, amount_micros=1)
+    assert RefundBooking.objects.get().transfer is None
+    close_all(later + 2 * MINUTE)
+    assert figures() == (12_000, 1)
 
 
 def test_a_late_day_is_not_computed_again_within_a_minute(
