@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import msgspec
@@ -27,6 +27,7 @@ STATEMENT_SECONDS = 120
 PART_ROWS = 2000
 
 Row = tuple[Any, ...]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class LotRow(AnswerShape):
@@ -41,8 +42,8 @@ class LotRow(AnswerShape):
     environment: str
     kind: LotKind
     origin: LotOrigin
-    granted_at: datetime
-    expires_at: datetime | None
+    granted_at: Moment
+    expires_at: Moment | None
     granted_coins: int
     value_micros: int
     remaining_coins: int
@@ -71,8 +72,8 @@ class EntryRow(AnswerShape):
     code: TransferCode
     reference: str
     reverses_transfer_id: UUID | None
-    event_at: datetime
-    posted_at: datetime
+    event_at: Moment
+    posted_at: Moment
     account: Account
     amount_coins: int
     balance_after_coins: int | None
@@ -93,7 +94,7 @@ class EntryRow(AnswerShape):
 class LotsExport(AnswerShape):
     """Every lot that had been granted by `at`, by id."""
 
-    at: datetime
+    at: Moment
     currency: str
     rows: list[LotRow]
 
@@ -101,8 +102,8 @@ class LotsExport(AnswerShape):
 class EntriesExport(AnswerShape):
     """Every entry that was posted from `start` to before `end`, by id, which is in the ledger's order."""
 
-    start: datetime
-    end: datetime
+    start: Moment
+    end: Moment
     currency: str
     rows: list[EntryRow]
 
