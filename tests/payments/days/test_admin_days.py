@@ -1,6 +1,7 @@
 """Operators read the days' ladder, what is wrong with it, and the journal; most of them do not."""
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -84,9 +85,7 @@ def test_nobody_writes_them(closed: None, now: datetime) -> None:
     assert list(MoneyDay.objects.order_by("id").values()) == before
 
 
-def test_the_list_asks_little(
-    closed: None, django_assert_max_num_queries: pytest.FixtureRequest
-) -> None:
+def test_the_list_asks_little(closed: None, django_assert_max_num_queries: Any) -> None:
     client = signed_in(operator(role="finance"))
     with django_assert_max_num_queries(LIST_QUERIES):
         client.get(PAGE)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 
 from catalog.models import Series
@@ -50,7 +51,7 @@ def chain(device: Device, series: Series, now: datetime, today: date) -> list[Le
 
 
 @contextmanager
-def replica() -> Iterator:
+def replica() -> Iterator[CursorWrapper]:
     """A cursor of the owner for which no constraint or trigger is checked."""
     with as_owner() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
@@ -73,7 +74,8 @@ def posted_on(days_ago: int) -> date:
     with as_owner() as cursor:
         cursor.execute("SELECT uuid_extract_timestamp(uuidv7())")
         (moment,) = cursor.fetchone()
-    return moment.astimezone(UTC).date() - days_ago * DAY
+    today: date = moment.astimezone(UTC).date()
+    return today - days_ago * DAY
 
 
 def midnight(day: date) -> datetime:
