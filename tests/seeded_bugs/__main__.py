@@ -79,6 +79,7 @@ class Field:
             "DATA_DIR": str(self.folder / "data"),
             "EMBEDDED_DURABLE": "off",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "300",  # or the reason of a failure is cut off the line that names it
         }
         try:
             run = subprocess.run(
