@@ -21,7 +21,7 @@ from tests.payments.ledger_twins import PRICES, Stage, Twins, set_stage
 from tests.proof import Proof
 
 START = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
-EXAMPLES, STEPS = 200, 55  # some steps find nothing to do, and 10,000 operations are promised
+EXAMPLES, STEPS = 240, 55  # some steps find nothing to do, and 10,000 operations are promised
 
 environments = st.sampled_from(["production", "production", "production", "sandbox"])
 names = st.sampled_from(["a", "b", "c", "d", "e"])
