@@ -83,8 +83,9 @@ def story(device: Device, series: Series, quote: str, now: datetime) -> Story:
     return Story(device.viewer_id, series, quote, now)
 
 
-def lots() -> list[tuple[int, int]]:
-    return sorted(Lot.objects.values_list("remaining_coins", "remaining_value_micros"))
+def lots(**of: object) -> list[tuple[int, int]]:
+    held = Lot.objects.filter(**of)
+    return sorted(held.values_list("remaining_coins", "remaining_value_micros"))
 
 
 def test_an_unspent_purchase_goes_back_whole(story: Story) -> None:
@@ -281,19 +282,14 @@ def test_of_two_amounts_under_one_name_the_larger_of_the_latest_counts(
 EVENTS = ("purchase", "refund", "refund", "reversal", "reversal", "purchase")
 
 
-@pytest.mark.parametrize("order", sorted(set(permutations(EVENTS, 6))))
-def test_every_order_of_events_ends_alike(now: datetime, order: tuple[str, ...]) -> None:
-    ended = tell(order, now=now)
-    assert ended == ((100, 10, 0), [(10, 909_091), (100, 9_090_909)])
+def test_every_order_of_events_ends_alike(now: datetime) -> None:
+    for order in set(permutations(EVENTS)):
+        assert tell(order, now=now) == ((100, 10, 0), [(10, 909_091), (100, 9_090_909)]), order
 
 
-@pytest.mark.parametrize(
-    "order", sorted(set(permutations(("purchase", "refund", "refund", "purchase"))))
-)
-def test_every_order_without_a_reversal_ends_with_nothing(
-    now: datetime, order: tuple[str, ...]
-) -> None:
-    assert tell(order, now=now) == ((0, 0, 0), [(0, 0), (0, 0)])
+def test_every_order_without_a_reversal_ends_with_nothing(now: datetime) -> None:
+    for order in set(permutations(("purchase", "refund", "refund", "purchase"))):
+        assert tell(order, now=now) == ((0, 0, 0), [(0, 0), (0, 0)]), order
 
 
 def tell(
@@ -332,4 +328,4 @@ def tell(
     balance = wallets.balance(viewer_id=viewer_id, environment="production", at=now)
     held = Wallet.objects.get(viewer_id=viewer_id)
     assert (balance.paid_coins, balance.bonus_coins) == (held.paid_coins, held.bonus_coins)
-    return (held.paid_coins, held.bonus_coins, held.debt_coins), lots()
+    return (held.paid_coins, held.bonus_coins, held.debt_coins), lots(wallet=held)
