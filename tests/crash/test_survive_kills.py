@@ -75,7 +75,7 @@ def _named(name: str) -> Victim:
 
 
 def _times(victim: Victim, proof: Proof) -> int:
-    return victim.full_kills if proof.is_full else max(victim.full_kills // 30, 1)
+    return victim.full_kills if proof.is_full else max(victim.full_kills // 60, 1)
 
 
 def test_kills_lose_effects_when_commits_do_not_wait_for_the_log(
