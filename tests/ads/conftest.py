@@ -13,7 +13,7 @@ from ads.networks import registry
 from catalog.models import Series
 from payments import verification
 from tests.factories.ads import PAST, PlacementFactory
-from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from viewers.models import Device
@@ -37,8 +37,7 @@ def placement(_the_ledger_holds: None) -> Placement:
 def series(_the_ledger_holds: None) -> Series:
     default_plan()
     series = SeriesFactory()
-    for number in range(1, EPISODES + 1):
-        EpisodeFactory(series=series, number=number)
+    episodes_of(series, range(1, EPISODES + 1))
     return series
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from catalog.models import Series
 from payments import paywall, verification
-from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from viewers.models import Device
@@ -26,8 +26,7 @@ def _the_ledger_holds(db: None) -> Iterator[None]:
 def series() -> Series:
     default_plan()
     series = SeriesFactory(state="published")
-    for number in range(1, EPISODES + 1):
-        EpisodeFactory(series=series, number=number)
+    episodes_of(series, range(1, EPISODES + 1))
     return series
 
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from catalog.models import Series
 from payments import paywall, unlocks
 from payments.idempotency import IdempotencyKey
-from tests.factories.catalog import EpisodeFactory, SeriesFactory
+from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory
 
@@ -80,6 +80,5 @@ def locked_series(episodes: int) -> Series:
     """A published series of which every episode is locked."""
     default_plan()
     series = SeriesFactory(state="published")
-    for number in range(FIRST_LOCKED, FIRST_LOCKED + episodes):
-        EpisodeFactory(series=series, number=number)
+    episodes_of(series, range(FIRST_LOCKED, FIRST_LOCKED + episodes))
     return series
