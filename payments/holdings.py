@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Sum
 
 from config.bodies import AnswerShape
-from payments import wallets, why
-from payments.chart import REVENUE_ORIGINS, LotKind, LotOrigin, TransferCode
+from payments import consumption, wallets, why
+from payments.chart import LotKind, LotOrigin
+from payments.consumption import Consumption
 from payments.explanations import Moment, SubscriptionCause
-from payments.models import Lot, LotMovement, Purchase, RefundBooking, Wallet
-from payments.refunds import Consumption
+from payments.models import Lot, Purchase, RefundBooking, Wallet
 
 #: How many lots and purchases are listed at most.
 LISTED = 200
@@ -79,7 +79,6 @@ def show(*, viewer_id: UUID, environment: str, now: datetime) -> Holdings:
     wallet = Wallet.objects.filter(viewer_id=viewer_id, environment=environment).first()
     balance = wallets.balance(viewer_id=viewer_id, environment=environment, at=now)
     cover = why.cover_at(viewer_id=viewer_id, environment=environment, at=now)
-    is_covered = wallet is not None and wallet.covered_until and wallet.covered_until > now
     return Holdings(
         viewer_id=viewer_id,
         environment=environment,
@@ -87,61 +86,14 @@ def show(*, viewer_id: UUID, environment: str, now: datetime) -> Holdings:
         paid_coins=balance.paid_coins,
         bonus_coins=balance.bonus_coins,
         debt_coins=-wallet.debt_coins if wallet else 0,
-        deferred_micros=_deferred_micros(_left(wallet)) if wallet else 0,
+        deferred_micros=wallets.deferred_micros(wallet) if wallet else 0,
         held_at=wallet.held_at if wallet else None,
         held_because=wallet.held_because if wallet else "",
-        covered_until=wallet.covered_until if wallet and is_covered else None,
+        covered_until=wallets.covered_until(wallet, now) if wallet else None,
         cover=cover,
-        lots=[_lot(lot) for lot in _in_spend_order(_left(wallet))[:LISTED]] if wallet else [],
+        lots=[_lot(lot) for lot in wallets.lots_left(wallet)[:LISTED]] if wallet else [],
         purchases=_purchases(viewer_id, environment),
     )
-
-
-def consumptions(purchases: Sequence[Purchase]) -> Mapping[UUID, Consumption]:
-    """What became of each purchase's coins, as `refunds.consumption` says it of one, in one query."""
-    moved: dict[UUID, dict[str, int]] = {purchase.transfer_id: {} for purchase in purchases}
-    movements = LotMovement.objects.filter(lot__transfer_id__in=moved).order_by()
-    for transfer_id, code, coins in movements.values_list(
-        "lot__transfer_id", "transfer__code"
-    ).annotate(Sum("coins")):
-        moved[transfer_id][code] = coins
-    return {
-        purchase.id: _consumption(
-            purchase.paid_coins + purchase.bonus_coins, moved[purchase.transfer_id]
-        )
-        for purchase in purchases
-    }
-
-
-def _consumption(granted: int, moved: Mapping[str, int]) -> Consumption:
-    def gone(*codes: TransferCode) -> int:
-        return -sum(moved.get(code, 0) for code in codes)
-
-    spent = gone(TransferCode.UNLOCK, TransferCode.UNLOCK_REVERSAL)
-    expired = gone(TransferCode.EXPIRY)
-    refunded = gone(TransferCode.REFUND, TransferCode.REFUND_REVERSAL)
-    return Consumption(
-        granted_coins=granted,
-        spent_coins=spent,
-        expired_coins=expired,
-        refunded_coins=refunded,
-        remaining_coins=granted - spent - expired - refunded,
-    )
-
-
-def _left(wallet: Wallet) -> QuerySet[Lot]:
-    return Lot.objects.filter(wallet=wallet, remaining_coins__gt=0)
-
-
-def _in_spend_order(lots: QuerySet[Lot]) -> QuerySet[Lot]:
-    """As `payments_unlock` spends them: bonus that expires, other bonus, paid; oldest first."""
-    return lots.order_by("kind", F("expires_at").asc(nulls_last=True), "granted_at", "id")
-
-
-def _deferred_micros(lots: QuerySet[Lot]) -> int:
-    revenue = lots.filter(origin__in=REVENUE_ORIGINS)
-    total: int | None = revenue.aggregate(total=Sum("remaining_value_micros"))["total"]
-    return total or 0
 
 
 def _lot(lot: Lot) -> HeldLot:
@@ -165,7 +117,7 @@ def _purchases(viewer_id: UUID, environment: str) -> list[HeldPurchase]:
         .order_by("-id")[:LISTED]
     )
     purchases = list(newest)
-    consumed, refunded = consumptions(purchases), _refunded(purchases)
+    consumed, refunded = consumption.of_purchases(purchases), _refunded(purchases)
     return [
         _purchase(purchase, consumed[purchase.id], refunded.get(purchase.id, 0))
         for purchase in purchases

@@ -103,22 +103,6 @@ class Effects:
     debt_coins_after: int
 
 
-@dataclass(frozen=True)
-class Consumption:
-    """What became of the coins of one purchase. All of them together are `granted_coins`."""
-
-    granted_coins: int
-    spent_coins: int
-    expired_coins: int
-    refunded_coins: int
-    remaining_coins: int
-
-    @property
-    def consumed_parts_per_million(self) -> int:
-        """The share of its coins that was spent on episodes, rounded down."""
-        return self.spent_coins * 1_000_000 // self.granted_coins
-
-
 def record(fact: RefundFact, *, now: datetime, operator_id: int | None = None) -> Recorded:
     """Keeps a fact and lets the refund take effect as far as it stands; safe to repeat.
 
@@ -271,23 +255,6 @@ def undo_unlock(unlock: Unlock, *, operator_id: int, reason: str, now: datetime)
         raise UnlockUndone("This unlock was undone before.")
     if outcome == "refunded":
         raise UnlockRefunded("Money behind this unlock went back, and with it its coins.")
-
-
-def consumption(purchase: Purchase) -> Consumption:
-    """What became of a purchase's coins, from the lineage of its lots."""
-    moved = LotMovement.objects.filter(lot__transfer_id=purchase.transfer_id)
-    by_code = dict(moved.values_list("transfer__code").annotate(Sum("coins")))
-    spent = -by_code.get("unlock", 0) - by_code.get("unlock_reversal", 0)
-    expired = -by_code.get("expiry", 0)
-    refunded = -by_code.get("refund", 0) - by_code.get("refund_reversal", 0)
-    granted = purchase.paid_coins + purchase.bonus_coins
-    return Consumption(
-        granted_coins=granted,
-        spent_coins=spent,
-        expired_coins=expired,
-        refunded_coins=refunded,
-        remaining_coins=granted - spent - expired - refunded,
-    )
 
 
 def refunded_micros(purchase: Purchase) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
-from payments.chart import Account, LotKind, TransferCode
+from payments.chart import REVENUE_ORIGINS, Account, LotKind, TransferCode
 from payments.models import Cover, Entry, Lot, LotMovement, Transfer, Wallet
 
 #: What a line of the statement says of its cause, read along with the transfer.
@@ -70,7 +70,7 @@ def overview(*, viewer_id: UUID, environment: str, at: datetime) -> Overview:
     return Overview(
         balance=balance(viewer_id=viewer_id, environment=environment, at=at),
         debt_coins=-held.debt_coins if held else 0,
-        covered_until=_covered_until(held, at) if held else None,
+        covered_until=covered_until(held, at) if held else None,
         expiring=expiring(viewer_id=viewer_id, environment=environment, at=at),
     )
 
@@ -87,6 +87,21 @@ def balance(*, viewer_id: UUID, environment: str, at: datetime) -> Balance:
     return Balance(
         paid_coins=by_kind.get(LotKind.PAID, 0), bonus_coins=by_kind.get(LotKind.BONUS, 0)
     )
+
+
+def lots_left(wallet: Wallet) -> QuerySet[Lot]:
+    """Lots that hold coins, in the order in which `payments_unlock` spends them: bonus that expires,
+    soonest first; other bonus; paid; oldest first. Lots past their expiry wait to lapse.
+    """
+    left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0)
+    return left.order_by("kind", F("expires_at").asc(nulls_last=True), "granted_at", "id")
+
+
+def deferred_micros(wallet: Wallet) -> int:
+    """What the bought coins still in the wallet will be worth as revenue when they are spent."""
+    bought = lots_left(wallet).filter(origin__in=REVENUE_ORIGINS).order_by()
+    total: int | None = bought.aggregate(total=Sum("remaining_value_micros"))["total"]
+    return total or 0
 
 
 def expiring(*, viewer_id: UUID, environment: str, at: datetime) -> Sequence[Lot]:
@@ -146,7 +161,7 @@ def _lapsed_lots(transfers: Sequence[Transfer]) -> Mapping[UUID, Lot]:
     return {movement.transfer_id: movement.lot for movement in found}
 
 
-def _covered_until(wallet: Wallet, at: datetime) -> datetime | None:
+def covered_until(wallet: Wallet, at: datetime) -> datetime | None:
     """The end of what covers the viewer without a gap from `at` on, None where nothing covers `at`."""
     if wallet.covered_until is None or wallet.covered_until <= at:
         return None

@@ -1,10 +1,11 @@
 """What viewers unlocked, and what they may watch because of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -12,6 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats, why
 from payments.admin.columns import OfViewer
+from payments.admin.explained import Explained
 from payments.admin.refund_page import UndoPage
 from payments.admin.series_choice import title, with_titles
 from payments.admin.why import WhyPage
@@ -19,7 +21,7 @@ from payments.models import Entitlement, Unlock, UnlockReversal
 
 
 @admin.register(Unlock)
-class UnlockAdmin(OfViewer, ReadOnlyAdmin):
+class UnlockAdmin(OfViewer, Explained, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -67,19 +69,8 @@ class UnlockAdmin(OfViewer, ReadOnlyAdmin):
         urls: list[URLPattern] = [undo, *super().get_urls()]
         return urls
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        unlock = self.get_object(request, object_id)
-        more = {} if unlock is None else later(request, unlock)
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: Unlock) -> Mapping[str, Any]:
+        return later(request, row)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Unlock]:
         return with_titles(super().get_queryset(request), "episode__series")

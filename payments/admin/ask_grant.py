@@ -80,9 +80,6 @@ class AskForm(forms.Form):
         """Those between the viewer and the reason."""
         return [self[name] for name in self.own]
 
-    def gift(self) -> Gift:
-        raise NotImplementedError
-
 
 class CoinForm(AskForm):
     own = ("coins", "expire_at")
@@ -142,14 +139,15 @@ class PassForm(AskForm):
         return PassGift(days=self.cleaned_data["days"])
 
 
-FORMS: Mapping[str, type[AskForm]] = {
+GiftForm = CoinForm | EpisodeForm | PassForm
+FORMS: Mapping[str, type[GiftForm]] = {
     GrantKind.COINS: CoinForm,
     GrantKind.EPISODE: EpisodeForm,
     GrantKind.PASS: PassForm,
 }
 
 
-class AskPage(FormView[AskForm]):
+class AskPage(FormView[GiftForm]):
     """Look renders, Send asks; Send does nothing but look when anything has moved since the look
     that it stands under. A form that is sent twice gives once."""
 
@@ -165,13 +163,13 @@ class AskPage(FormView[AskForm]):
             self.kind = GrantKind.COINS
         return super().dispatch(request, *args, **kwargs)
 
-    def get_form_class(self) -> type[AskForm]:
+    def get_form_class(self) -> type[GiftForm]:
         return FORMS[self.kind]
 
     def get_initial(self) -> dict[str, Any]:
         return {"grant_id": uuid7(), "viewer": self.request.GET.get("viewer", "")}
 
-    def form_valid(self, form: AskForm) -> HttpResponse:
+    def form_valid(self, form: GiftForm) -> HttpResponse:
         try:
             asked = self._request(form)
             if "send" in self.request.POST:
@@ -188,7 +186,7 @@ class AskPage(FormView[AskForm]):
             self.get_context_data(form=form, shown=seen.token(asked), **self._look(asked))
         )
 
-    def _request(self, form: AskForm) -> Request:
+    def _request(self, form: GiftForm) -> Request:
         now = clock.now(self.request)
         gift = form.gift()
         viewer = grants.recipient(form.cleaned_data["viewer"])

@@ -1,6 +1,6 @@
 """What was given to viewers: who asked, who agreed, and what can still be taken back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from payments import grants
 from payments.admin import formats
 from payments.admin.ask_grant import AskPage, describe
 from payments.admin.columns import OfViewer
+from payments.admin.explained import Explained
 from payments.admin.series_choice import title, with_titles
 from payments.grants import CoinGift, Decided, Gift, GrantRefused, PassGift
 from payments.models import Grant, GrantState, Lot
@@ -40,7 +41,7 @@ class DecisionForm(forms.Form):
 
 
 @admin.register(Grant)
-class GrantAdmin(OfViewer, ReadOnlyAdmin):
+class GrantAdmin(OfViewer, Explained, ReadOnlyAdmin):
     """Asked for on a form of its own, decided on its page; never edited or deleted."""
 
     list_display = (
@@ -133,19 +134,8 @@ class GrantAdmin(OfViewer, ReadOnlyAdmin):
     ) -> HttpResponseBase:
         return AskPage.as_view(model_admin=self)(request)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        grant = self.get_object(request, object_id)
-        more = {} if grant is None else offers(request, grant)
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: Grant) -> Mapping[str, Any]:
+        return offers(request, row)
 
     def decide_view(self, request: HttpRequest, grant_id: UUID) -> HttpResponse:
         """A second person agrees or refuses, or whoever asked withdraws it."""

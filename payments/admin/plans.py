@@ -1,5 +1,6 @@
 """Price plans: what each asks now and next, and which series it prices."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from catalog.models import Series
 from config import clock
 from payments import plans
 from payments.admin import series_choice
+from payments.admin.explained import Explained
 from payments.admin.series_choice import SeriesSelectMultiple, titles
 from payments.admin.versions import NewVersionPage, summary
 from payments.models import PlanAssignment, PricePlan, PriceVersion
@@ -38,7 +40,7 @@ class AssignForm(forms.Form):
 
 
 @admin.register(PricePlan)
-class PricePlanAdmin(ModelAdmin):  # type: ignore[misc]
+class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
     """A plan's name can change. Its versions cannot: a new price is a new version."""
 
     list_display = ("name", "default", "now_asks", "series_count", "changes")
@@ -83,21 +85,7 @@ class PricePlanAdmin(ModelAdmin):  # type: ignore[misc]
         urls: list[URLPattern] = own + super().get_urls()
         return urls
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        plan = self.get_object(request, object_id)
-        more = {} if plan is None else self._page(request, plan)
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
-
-    def _page(self, request: HttpRequest, plan: PricePlan) -> dict[str, Any]:
+    def beside(self, request: HttpRequest, plan: PricePlan) -> Mapping[str, Any]:
         form = AssignForm()
         may = request.user.has_perm
         return {

@@ -1,19 +1,20 @@
 """Purchases and the intents before them, as they were booked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
-from payments import refunds
+from payments import consumption
 from payments.admin import formats
 from payments.admin.columns import OfViewer
+from payments.admin.explained import Explained
 from payments.admin.packs import percent
 from payments.admin.refund_page import RefundPage
 from payments.models import Provider, Purchase, PurchaseIntent, RefundBooking
@@ -23,7 +24,7 @@ SHOWN_BOOKINGS = 50
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
+class PurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -63,19 +64,8 @@ class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
         urls: list[URLPattern] = [refund, *super().get_urls()]
         return urls
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        purchase = self.get_object(request, object_id)
-        more = {} if purchase is None else explain(request, purchase)
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: Purchase) -> Mapping[str, Any]:
+        return explain(request, row)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -116,7 +106,7 @@ class PurchaseAdmin(OfViewer, ReadOnlyAdmin):
 
 def explain(request: HttpRequest, purchase: Purchase) -> dict[str, Any]:
     """What became of a purchase: its coins, and the money of it that went back."""
-    used = refunds.consumption(purchase)
+    used = consumption.of_purchases([purchase])[purchase.id]
     bookings = RefundBooking.objects.filter(purchase=purchase).order_by("-id")
     rows = bookings.select_related("refund__asked_by")[:SHOWN_BOOKINGS]
     return {

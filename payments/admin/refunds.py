@@ -1,5 +1,6 @@
 """Refunds as they are known, what they did to wallets and revenue, and the way back."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, ReadOnlyInline
 from payments import refunds
 from payments.admin import formats
 from payments.admin.columns import OfViewer
+from payments.admin.explained import Explained
 from payments.models import Refund, RefundBooking
 
 
@@ -74,7 +76,7 @@ class RefundBookingInline(ReadOnlyInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(OfViewer, ReadOnlyAdmin):
+class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
     """Facts only ever grow; what an operator adds is that a refund did not stand."""
 
     list_display = (
@@ -129,18 +131,8 @@ class RefundAdmin(OfViewer, ReadOnlyAdmin):
         urls: list[URLPattern] = [reverse_it, *super().get_urls()]
         return urls
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        more = {"may_reverse": request.user.has_perm("payments.change_refund")}
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: Refund) -> Mapping[str, Any]:
+        return {"may_reverse": request.user.has_perm("payments.change_refund")}
 
     def reverse_view(self, request: HttpRequest, refund_id: UUID) -> HttpResponse:
         """The refund did not stand after all: what it took goes back."""

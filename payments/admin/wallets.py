@@ -7,7 +7,6 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import F, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
@@ -21,9 +20,10 @@ from config import clock
 from config.read_only_admin import ReadOnlyAdmin
 from payments import holds, wallets
 from payments.admin import formats, why
+from payments.admin.explained import Explained
 from payments.admin.series_choice import titles
-from payments.chart import REVENUE_ORIGINS, Account
-from payments.models import Entitlement, Entry, Lot, Transfer, Unlock, Wallet
+from payments.chart import Account
+from payments.models import Entitlement, Entry, Transfer, Unlock, Wallet
 from payments.wallets import Movement
 from viewers.models import Viewer
 
@@ -34,7 +34,7 @@ SHOWN_DEBTS = 25
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnlyAdmin):
+class WalletAdmin(Explained, ReadOnlyAdmin):
     list_display = ("viewer_id_shown", "environment", "paid", "bonus", "debt", "created_at")
     list_filter = (("environment", ChoicesDropdownFilter),)
     exact_search_fields = ("viewer_id", "id")
@@ -67,19 +67,8 @@ class WalletAdmin(ReadOnlyAdmin):
             messages.error(request, "This wallet is not held.")
         return redirect("admin:payments_wallet_change", wallet_id)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        wallet = self.get_object(request, object_id)
-        more = {} if wallet is None else explain(request, wallet)
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), **more}
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: Wallet) -> Mapping[str, Any]:
+        return explain(request, row)
 
     @admin.display(description="Viewer")
     def viewer_id_shown(self, wallet: Wallet) -> str:
@@ -117,7 +106,7 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
             "bonus": formats.coins(wallet.bonus_coins),
             "debt": formats.coins(-wallet.debt_coins),
         },
-        "deferred": formats.money(_deferred_micros(wallet)),
+        "deferred": formats.money(wallets.deferred_micros(wallet)),
         "debts": _debts(wallet),
         "shown_debts": SHOWN_DEBTS,
         "give_url": _give_url(request, wallet),
@@ -130,13 +119,6 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
         "older": page[-1].transfer.id if len(movements) > STATEMENT_LINES else None,
         "is_first_page": before is None,
     }
-
-
-def _deferred_micros(wallet: Wallet) -> int:
-    """What the coins still in the wallet will be worth as revenue when they are spent."""
-    left = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0, origin__in=REVENUE_ORIGINS)
-    total: int | None = left.aggregate(total=Sum("remaining_value_micros"))["total"]
-    return total or 0
 
 
 def _debts(wallet: Wallet) -> list[dict[str, Any]]:
@@ -177,9 +159,6 @@ def _give_url(request: HttpRequest, wallet: Wallet) -> str:
 
 def _lots(wallet: Wallet) -> list[dict[str, Any]]:
     """Lots that hold coins, in the order in which they are spent."""
-    lots = Lot.objects.filter(wallet=wallet, remaining_coins__gt=0).order_by(
-        F("kind").asc(), F("expires_at").asc(nulls_last=True), "granted_at", "id"
-    )
     return [
         {
             "lot": lot,
@@ -188,7 +167,7 @@ def _lots(wallet: Wallet) -> list[dict[str, Any]]:
             "granted": formats.coins(lot.granted_coins),
             "value": formats.money(lot.remaining_value_micros),
         }
-        for lot in lots[:SHOWN_LOTS]
+        for lot in wallets.lots_left(wallet)[:SHOWN_LOTS]
     ]
 
 

@@ -51,13 +51,7 @@ BEGIN
             'purchase_id', v_purchase);
     END IF;
 
-    INSERT INTO payments_wallet
-        (id, viewer_id, environment, paid_coins, paid_sequence, bonus_coins, bonus_sequence,
-         debt_coins, debt_sequence, created_at)
-    VALUES (uuidv7(), p_viewer, p_environment, 0, 0, 0, 0, 0, 0, p_now)
-    ON CONFLICT (viewer_id, environment) DO NOTHING;
-    SELECT id INTO STRICT v_wallet FROM payments_wallet
-    WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;
+    v_wallet := payments_lock_wallet(p_viewer, p_environment, p_now);
 
     -- Drawn under the lock, so that a statement in id order is in ledger order. The purchase held its
     -- own id in the meantime; the foreign key is checked at commit.

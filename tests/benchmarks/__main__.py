@@ -17,6 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # it needs settings, which private_instance makes
+    from tests.benchmarks.population import Population
 
 CLIENTS = 16
 SECONDS = 10.0
@@ -148,79 +152,98 @@ def pgbench(script: str) -> float:
     return float(found[1])
 
 
+def measure_unlocks(population: "Population", *, port: int) -> None:
+    """Over HTTP as fast as clients can and at a steady rate, and the same function in pgbench."""
+    from tests.benchmarks import load
+
+    prepared = [list(_unlocks(population, client)) for client in range(CLIENTS)]
+    progress("unlocks over HTTP")
+    http = load.run(
+        port=port,
+        requests=lambda client: iter(prepared[client]),
+        clients=CLIENTS,
+        seconds=SECONDS,
+    ).only(200)
+    rate = http.per_second * SHARE_OF_MAXIMUM
+    progress(f"unlocks that arrive at {rate:.0f} a second")
+    # Turned around, the clients' requests are those that the first run has not come to.
+    coming = [each for turn in zip(*map(reversed, prepared), strict=False) for each in turn]
+    latencies = load.at_rate(port=port, requests=coming[: round(rate * SECONDS)], per_second=rate)
+    progress("unlocks in pgbench")
+    tps = pgbench(population.pgbench_script())
+    say("unlock_http_rps", http.per_second, "requests/s")
+    say("unlock_pgbench_tps", tps, "transactions/s")
+    say("unlock_http_vs_pgbench", http.per_second / tps, "ratio")
+    say("unlock_p50_ms", latencies.percentile_ms(0.5), "ms")
+    say("unlock_p99_ms", latencies.percentile_ms(0.99), "ms")
+
+
+def _unlocks(population: "Population", client: int) -> Iterator[bytes]:
+    """Each client has viewers of its own, so that no episode is asked for twice."""
+    from tests.benchmarks.population import EPISODES, FIRST_LOCKED, VIEWERS
+
+    locked = EPISODES - FIRST_LOCKED + 1
+    for turn, viewer in enumerate(range(client + 1, VIEWERS + 1, CLIENTS)):
+        yield population.unlock_request(viewer=viewer, episode=FIRST_LOCKED + turn % locked)
+
+
+def measure_reads(*, port: int) -> None:
+    """The public catalog, beside a view that does nothing."""
+    from tests.benchmarks import load
+
+    def per_second(path: str) -> float:
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        seen = load.run(
+            port=port, requests=lambda client: repeat(request), clients=CLIENTS, seconds=SECONDS
+        )
+        return seen.only(200).per_second
+
+    progress("an empty view, and the public catalog")
+    empty, catalog = per_second("/livez"), per_second("/v1/series?limit=20")
+    say("catalog_rps", catalog, "requests/s")
+    say("empty_view_rps", empty, "requests/s")
+    say("catalog_vs_empty_view", catalog / empty, "ratio")
+
+
+def measure_intake(*, port: int) -> None:
+    """Events into the inbox and on into the lake, and networks' callbacks."""
+    from tests.benchmarks import events, ssv
+
+    progress("events over HTTP, and from the inbox into the lake")
+    reported = events.http_events_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
+    say("events_http_per_s", reported, "events/s")
+    say("flush_events_per_s", events.flush_events_per_second(), "events/s")
+    progress("rewarded ads")
+    settled = ssv.callbacks_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
+    say("ssv_callbacks_per_s", settled, "callbacks/s")
+
+
+def measure_in_process(population: "Population") -> None:
+    """One client without HTTP, against other ways to write the same."""
+    from tests.benchmarks import in_process, ledger
+
+    progress("unlocks in this process, by us, by ORM code and with django-hordak")
+    ours = in_process.unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
+    by_orm = in_process.orm_unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
+    hordak = in_process.hordak_transfers_per_second(seconds=IN_PROCESS_SECONDS)
+    say("unlock_vs_hordak", ours / hordak, "ratio")
+    say("unlock_vs_orm", ours / by_orm, "ratio")
+    progress("verifying a ledger of a million entries")
+    say("verify_ledger_s", ledger.verify_seconds(population), "s")
+
+
 def main() -> None:
     with private_instance():
         from config import clock
-        from tests.benchmarks import events, in_process, ledger, load, ssv
-        from tests.benchmarks.population import EPISODES, FIRST_LOCKED, VIEWERS, Population
+        from tests.benchmarks.population import Population
 
         progress("seeding 50,000 wallets")
         population = Population(now=clock.read())
-        locked = EPISODES - FIRST_LOCKED + 1
-
-        def unlocks(client: int) -> Iterator[bytes]:
-            """Each client has viewers of its own, so that no episode is asked for twice."""
-            mine = range(client + 1, VIEWERS + 1, CLIENTS)
-            ready = [
-                population.unlock_request(viewer=viewer, episode=FIRST_LOCKED + turn % locked)
-                for turn, viewer in enumerate(mine)
-            ]
-            return iter(ready)
-
-        def reads(path: str) -> load.Requests:
-            request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-            return lambda client: repeat(request)
-
         with web_server() as port:
-            prepared = [list(unlocks(client)) for client in range(CLIENTS)]
-            progress("unlocks over HTTP")
-            http = load.run(
-                port=port,
-                requests=lambda client: iter(prepared[client]),
-                clients=CLIENTS,
-                seconds=SECONDS,
-            ).only(200)
-            rate = http.per_second * SHARE_OF_MAXIMUM
-            progress(f"unlocks that arrive at {rate:.0f} a second")
-            # Turned around, the clients' requests are those that the first run has not come to.
-            coming = [each for turn in zip(*map(reversed, prepared), strict=False) for each in turn]
-            latencies = load.at_rate(
-                port=port, requests=coming[: round(rate * SECONDS)], per_second=rate
-            )
-            progress("unlocks in pgbench")
-            tps = pgbench(population.pgbench_script())
-            progress("an empty view, and the public catalog")
-            empty = load.run(
-                port=port, requests=reads("/livez"), clients=CLIENTS, seconds=SECONDS
-            ).only(200)
-            catalog = load.run(
-                port=port, requests=reads("/v1/series?limit=20"), clients=CLIENTS, seconds=SECONDS
-            ).only(200)
-            progress("events over HTTP, and from the inbox into the lake")
-            reported = events.http_events_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
-            flushed = events.flush_events_per_second()
-            progress("rewarded ads")
-            ads = ssv.callbacks_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
-            progress("unlocks in this process, by us, by ORM code and with django-hordak")
-            ours = in_process.unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
-            by_orm = in_process.orm_unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
-            hordak = in_process.hordak_transfers_per_second(seconds=IN_PROCESS_SECONDS)
-        progress("verifying a ledger of a million entries")
-        verified = ledger.verify_seconds(population)
-        say("unlock_http_rps", http.per_second, "requests/s")
-        say("unlock_pgbench_tps", tps, "transactions/s")
-        say("unlock_http_vs_pgbench", http.per_second / tps, "ratio")
-        say("unlock_p50_ms", latencies.percentile_ms(0.5), "ms")
-        say("unlock_p99_ms", latencies.percentile_ms(0.99), "ms")
-        say("unlock_vs_hordak", ours / hordak, "ratio")
-        say("unlock_vs_orm", ours / by_orm, "ratio")
-        say("verify_ledger_s", verified, "s")
-        say("catalog_rps", catalog.per_second, "requests/s")
-        say("empty_view_rps", empty.per_second, "requests/s")
-        say("catalog_vs_empty_view", catalog.per_second / empty.per_second, "ratio")
-        say("events_http_per_s", reported, "events/s")
-        say("flush_events_per_s", flushed, "events/s")
-        say("ssv_callbacks_per_s", ads, "callbacks/s")
+            measure_unlocks(population, port=port)
+            measure_reads(port=port)
+            measure_intake(port=port)
+        measure_in_process(population)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from catalog.models import Series
-from payments import entitlements, refunds, unlocks, wallets
+from payments import consumption, entitlements, refunds, unlocks, wallets
 from payments.models import (
     Entitlement,
     Lot,
@@ -183,7 +183,7 @@ def test_an_unlock_is_not_restored_when_its_coins_were_spent_otherwise(story: St
 
     assert story.wallet() == (60, 0, 0)
     assert Entitlement.objects.filter(closed_at=None).count() == 1
-    assert refunds.consumption(other).spent_coins == 60
+    assert consumption.of_purchases([other])[other.id].spent_coins == 60
 
 
 @pytest.mark.parametrize("parts", list(permutations([3_000_001, 2_999_998, 4_000_001])))

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import holdings, refunds
+from payments import consumption, holdings
 from payments.grants import CoinGift, PassGift
 from payments.models import Lot
 from tests.factories.operators import operator
@@ -131,9 +131,11 @@ def test_consumption_of_many_is_that_of_each(diary: Diary) -> None:
     diary.refund(purchases[2])
     diary.reverse(purchases[2])
 
-    told = holdings.consumptions(purchases)
+    told = consumption.of_purchases(purchases)
 
-    assert told == {bought.id: refunds.consumption(bought) for bought in purchases}
+    assert told == {
+        bought.id: consumption.of_purchases([bought])[bought.id] for bought in purchases
+    }
     assert sum(one.spent_coins for one in told.values()) == 60
 
 

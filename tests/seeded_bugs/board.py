@@ -216,8 +216,8 @@ BUYING_AND_GIVING = [
     bug(
         "a sandbox purchase credits the production wallet",
         CREDIT,
-        "WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;",
-        "WHERE viewer_id = p_viewer AND environment = 'production' FOR UPDATE;",
+        "v_wallet := payments_lock_wallet(p_viewer, p_environment, p_now);",
+        "v_wallet := payments_lock_wallet(p_viewer, 'production', p_now);",
         BUYING,
     ),
     bug(
