@@ -63,6 +63,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "insufficient_coins": HTTPStatus.PAYMENT_REQUIRED,
     "wallet_on_hold": HTTPStatus.LOCKED,
+    "span_reversed": HTTPStatus.UNPROCESSABLE_ENTITY,
     "quote_invalid": HTTPStatus.CONFLICT,
     "quote_expired": HTTPStatus.CONFLICT,
     "episode_locked": HTTPStatus.PAYMENT_REQUIRED,

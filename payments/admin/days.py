@@ -1,5 +1,6 @@
 """Days of money as an accountant reads them: the ladder, the journal, the chain of digests."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from config import clock, csv_files
 from config.read_only_admin import ReadOnlyAdmin
 from payments.admin import formats
+from payments.admin.explained import Explained
 from payments.days import closing, journal
 from payments.days.journal import Line
 from payments.models import LedgerDigest, MoneyDay
@@ -40,7 +42,7 @@ COLUMNS = {
 
 
 @admin.register(MoneyDay)
-class MoneyDayAdmin(ReadOnlyAdmin):
+class MoneyDayAdmin(Explained, ReadOnlyAdmin):
     """The last days' ladder; each day's page has its accounting entries."""
 
     list_before_template = "admin/payments/days/ladder.html"
@@ -85,19 +87,8 @@ class MoneyDayAdmin(ReadOnlyAdmin):
         answer: HttpResponse = super().changelist_view(request, (extra_context or {}) | more)
         return answer
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        day = self.get_object(request, object_id)
-        more = {} if day is None else {"lines": _lines(day)}
-        answer: HttpResponse = super().change_view(
-            request, object_id, form_url, (extra_context or {}) | more
-        )
-        return answer
+    def beside(self, request: HttpRequest, row: MoneyDay) -> Mapping[str, Any]:
+        return {"lines": _lines(row)}
 
     @admin.display(description="Net billings", ordering="net_micros")
     def net(self, day: MoneyDay) -> str:
@@ -155,14 +146,9 @@ def _shown(row: MoneyDay) -> dict[str, Any]:
     return {
         "day": row.day,
         "link": formats.link("moneyday", row.id, row.day.isoformat()),
-        "figures": [_amount(getattr(row, rung)) for rung in COLUMNS],
+        "figures": [formats.micros(getattr(row, rung)) for rung in COLUMNS],
         "violations": row.violations,
     }
-
-
-def _amount(micros: int) -> str:
-    """Without the currency, which stands above the table."""
-    return formats.money(micros).removesuffix(f" {settings.REPORTING_CURRENCY}") if micros else "–"
 
 
 def _lines(day: MoneyDay) -> list[dict[str, Any]]:
@@ -174,8 +160,8 @@ def _line(line: Line) -> dict[str, Any]:
         "provider": line.provider,
         "words": line.words if line.debit_micros else "",
         "account": line.account.replace("_", " "),
-        "debit": _amount(line.debit_micros),
-        "credit": _amount(line.credit_micros),
+        "debit": formats.micros(line.debit_micros),
+        "credit": formats.micros(line.credit_micros),
     }
 
 

@@ -19,6 +19,11 @@ def money(amount_micros: int, currency: str | None = None) -> str:
     return f"{whole}.{shown} {currency or settings.REPORTING_CURRENCY}"
 
 
+def micros(amount_micros: int) -> str:
+    """An amount in a column of amounts, all with the same decimals: `0.023498`; `–` for nothing."""
+    return f"{Decimal(amount_micros) / PARTS_PER_MILLION:,.6f}" if amount_micros else "–"
+
+
 def cents(amount_micros: int, currency: str | None = None) -> str:
     """An amount rounded to two decimals, where it is an estimate: `11.98 USD`."""
     amount = Decimal(amount_micros) / PARTS_PER_MILLION

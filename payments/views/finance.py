@@ -10,6 +10,7 @@ from config import csv_files
 from config.bodies import RequestShape
 from config.csv_files import Format
 from config.endpoints import operation
+from config.problems import Problem
 from payments import exports
 from payments.exports import EntriesExport, Export, LotsExport
 from payments.views import moments
@@ -17,6 +18,11 @@ from viewers.authentication import MachineEndpoint
 from viewers.models import Scope
 
 CSV = ("text/csv",)
+
+
+class SpanReversed(Problem):
+    code = "span_reversed"
+    title = "The span ends before it begins"
 
 
 class LotsQuery(RequestShape):
@@ -53,18 +59,22 @@ class FinanceEntries(MachineEndpoint):
     required_scope = Scope.FINANCE_READ
 
     @operation(
-        summary="The ledger's entries", query=EntriesQuery, answer=EntriesExport, also_as=CSV
+        summary="The ledger's entries",
+        query=EntriesQuery,
+        answer=EntriesExport,
+        also_as=CSV,
+        refusals=[SpanReversed],
     )
     def get(self, request: Request, *, now: datetime, query: EntriesQuery) -> StreamingHttpResponse:
         """One row an entry, with the cause of its transfer, and with a refund's money.
 
         A refund that found nothing to take has moved no coins, and has no entry.
         """
-        export = exports.entries(
-            start=moments.read(query.start, default=moments.BEGINNING, now=now),
-            end=moments.read(query.end, default=now, now=now),
-        )
-        return _streamed(export, query.format, "entries")
+        start = moments.read(query.start, default=moments.BEGINNING, now=now)
+        end = moments.read(query.end, default=now, now=now)
+        if end < start:
+            raise SpanReversed
+        return _streamed(exports.entries(start=start, end=end), query.format, "entries")
 
 
 def _streamed(export: Export, as_format: Format, name: str) -> StreamingHttpResponse:

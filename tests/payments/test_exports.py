@@ -165,8 +165,10 @@ def test_entries_of_a_span_include_its_start_and_not_its_end(diary: Diary) -> No
 
     rows = msgspec.json.decode(answer.getvalue())["rows"]
     assert [(row["account"], row["amount_coins"]) for row in rows] == [("paid", 10), ("store", -10)]
-    empty = _read("entries", now=end, **{"from": end.isoformat(), "to": start.isoformat()})
+    empty = _read("entries", now=end, **{"from": start.isoformat(), "to": start.isoformat()})
     assert msgspec.json.decode(empty.getvalue())["rows"] == []
+    refused = _read("entries", now=end, **{"from": end.isoformat(), "to": start.isoformat()})
+    assert (refused.status_code, refused.json()["code"]) == (422, "span_reversed")
 
 
 def test_a_file_has_units_in_its_columns_and_runs_nothing(diary: Diary) -> None:

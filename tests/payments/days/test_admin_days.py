@@ -30,7 +30,15 @@ def day_of(moment: datetime) -> MoneyDay:
 
 def test_shows_the_ladder_of_each_day(closed: None, now: datetime) -> None:
     content = signed_in(operator(role="finance")).get(PAGE).content.decode()
-    for figure in ("9.99", "1.4985", "8.4915", "0.485229", "7.521043", "-0.970457", "0.497228"):
+    for figure in (
+        "9.990000",
+        "1.498500",
+        "8.491500",
+        "0.485229",
+        "7.521043",
+        "-0.970457",
+        "0.497228",
+    ):
         assert f">{figure}<" in content, figure
     assert "Production, last 35 days" in content
     assert "Sandbox, last 35 days" not in content
