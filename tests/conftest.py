@@ -55,6 +55,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[EVIDENCE_ROWS] = []
     config.stash[PROOF_SEED] = config.getoption("randomly_seed", None) or secrets.randbelow(2**31)
+    # Each test's client loads the middleware anew: it need not list every asset each time.
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -35,7 +35,7 @@ def _browser(settings, user):
 @pytest.fixture
 def staff(db, settings):
     """An operator's browser; the second factor is not this file's concern."""
-    return _browser(settings, User.objects.create_superuser("operator", password="not needed"))
+    return _browser(settings, User.objects.create_superuser("operator"))
 
 
 @pytest.fixture

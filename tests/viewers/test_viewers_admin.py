@@ -25,7 +25,7 @@ def staff(db, settings):
     """An operator's browser; the second factor is not this file's concern."""
     settings.ADMIN_SECOND_FACTOR = False
     browser = Client()
-    browser.force_login(User.objects.create_superuser("operator", password="not needed here"))
+    browser.force_login(User.objects.create_superuser("operator"))
     return browser
 
 
