@@ -13,6 +13,7 @@ from django.test import Client
 from tests.proof import Proof, write_evidence
 
 EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
+STARTING_INSTANCES = {"crash", "demo", "journeys", "browser"}
 PROOF_SEED = pytest.StashKey[int]()
 
 
@@ -59,11 +60,17 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
 
+@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that takes the `proof` fixture is a proof: `-m prove` selects it."""
+    """A test that takes the `proof` fixture is a proof: `-m prove` selects it.
+
+    Tests that start an instance of their own come first: at the end, one of them would be waited
+    for alone.
+    """
     for item in items:
         if "proof" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.prove)
+    items.sort(key=lambda item: item.path.parent.name not in STARTING_INSTANCES)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

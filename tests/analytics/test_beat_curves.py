@@ -377,7 +377,7 @@ _steps = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(steps=st.lists(_steps, max_size=7), wait=st.sampled_from([1, 1200, 1900, 10**6]))
 def test_outcomes_equal_the_definition_worked_out_by_hand(
     steps: list[tuple[str, int, int, int, str]], wait: int

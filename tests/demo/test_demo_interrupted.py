@@ -18,8 +18,9 @@ START_SECONDS = 180
 STOP_SECONDS = 30
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
+    """One folder for both: the second demo goes on where the first was stopped."""
     with private_folder() as folder:
         yield folder
 

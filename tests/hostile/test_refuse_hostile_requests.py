@@ -110,6 +110,11 @@ def _first_call(operation: Operation, world: World) -> tuple[str, Call]:
     return address(operation, call.path, call.query), call
 
 
+def _runs_a_report(operation: Operation) -> bool:
+    """A query over the lake takes a tenth of a second; headers are read before it, as elsewhere."""
+    return "/analytics/" in operation.path or operation.path.endswith("/beats")
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_refuses_a_method_that_is_not_documented(path: str, world: World, stranger: Client) -> None:
     documented = [operation for operation in OPERATIONS if operation.path == path]
@@ -188,10 +193,11 @@ def test_reads_the_same_whatever_else_the_headers_say(
 ) -> None:
     url, _ = _first_call(operation, world)
     credential = world.headers(operation.credential)
+    every = 5 if _runs_a_report(operation) else 1
     wrong = []
 
     for name, values in HEADERS.items():
-        for value in [*values, *NOISE[:4]]:
+        for value in [*values, *NOISE[:4]][::every]:
             response = send(stranger, operation, url, headers=credential | {name: value})
             is_read = response.status_code in {*operation.success_statuses, 304, 206, 416}
             if not is_read:
