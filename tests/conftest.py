@@ -60,12 +60,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
 
-@pytest.hookimpl(trylast=True)  # after pytest-randomly has shuffled
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A test that takes the `proof` fixture is a proof: `-m prove` selects it.
 
     Tests that start an instance of their own come first: at the end, one of them would be waited
-    for alone.
+    for alone. pytest-randomly has shuffled before, and `-m` selects after this.
     """
     for item in items:
         if "proof" in getattr(item, "fixturenames", ()):
