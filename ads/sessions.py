@@ -87,6 +87,7 @@ def open_one(
     placement_code: str,
     episode_id: UUID,
     now: datetime,
+    device_id: UUID | None = None,
     playback_session_id: UUID | None = None,
     position_ms: int | None = None,
 ) -> Opened:
@@ -101,7 +102,10 @@ def open_one(
     if placement is None:
         raise PlacementUnknown
     episode = _episode(episode_id)
-    if _is_free(episode, now):
+    price = pricing.price_for(
+        viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
+    if price.ladder.price_of(episode.number) == 0:
         raise EpisodeNotLocked
     with connection.cursor() as cursor:
         cursor.execute(
@@ -185,11 +189,6 @@ def _episode(episode_id: UUID) -> Episode:
     if episode is None:
         raise EpisodeUnavailable
     return episode
-
-
-def _is_free(episode: Episode, now: datetime) -> bool:
-    version = pricing.version_in_force(series_id=episode.series_id, at=now)
-    return pricing.ladder(version.id).price_of(episode.number) == 0
 
 
 def _refusal(

@@ -12,10 +12,9 @@ from django.db import transaction
 
 from ads.models import Network, Placement
 from catalog.models import Series
-from payments import pricing
+from payments import plans, pricing
 from payments.models import (
     CoinPack,
-    PlanAssignment,
     PricePlan,
     Provider,
     StoreProduct,
@@ -73,8 +72,15 @@ def load(*, now: datetime) -> None:
         )
         _load_placement(now=now)
         plan = _short_plan(now=now)
-        for series in Series.objects.filter(external_id__in=SHORT_SERIALS):
-            PlanAssignment.objects.get_or_create(series=series, defaults={"plan": plan})
+        unassigned = Series.objects.filter(
+            external_id__in=SHORT_SERIALS, plan_assignments__isnull=True
+        )
+        plans.assign(
+            plan=plan,
+            series_ids=list(unassigned.values_list("id", flat=True)),
+            effective_from=now,
+            now=now,
+        )
 
 
 def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:

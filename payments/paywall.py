@@ -17,8 +17,8 @@ from config.bodies import AnswerShape
 from config.problems import NotFound
 from payments import entitlements, offers, pricing, quotes, wallets
 from payments.models import CoinPack, Entitlement, EntitlementSource
-from payments.pricing import PriceLadder
 from payments.quotes import Quote
+from payments.terms import PriceLadder
 
 
 class EpisodeState(StrEnum):
@@ -110,12 +110,22 @@ class OptionSource(Protocol):
     def __call__(self, paywall: Paywall) -> PaywallOption | None: ...
 
 
-def show(*, viewer_id: UUID, environment: str, series_id: UUID, now: datetime) -> Paywall:
-    """The paywall of a published series, under a fresh quote. Raises NotFound."""
+def show(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    series_id: UUID,
+    now: datetime,
+    device_id: UUID | None = None,
+) -> Paywall:
+    """The paywall of a published series on one of the viewer's devices, under a fresh quote.
+
+    Raises NotFound.
+    """
     series = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED).first()
     if series is None:
         raise NotFound
-    version = pricing.version_in_force(series_id=series_id, at=now)
+    price = pricing.price_for(viewer_id=viewer_id, device_id=device_id, series_id=series_id, at=now)
     return Paywall(
         viewer_id=viewer_id,
         environment=environment,
@@ -126,13 +136,13 @@ def show(*, viewer_id: UUID, environment: str, series_id: UUID, now: datetime) -
         owned=entitlements.live(
             viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
         ),
-        ladder=pricing.ladder(version.id),
+        ladder=price.ladder,
         quote=quotes.make(
             viewer_id=viewer_id,
             environment=environment,
             series_id=series_id,
             numbering=series.numbering,
-            price_version_id=version.id,
+            price=price,
             now=now,
         ),
         now=now,

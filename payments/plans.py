@@ -6,41 +6,80 @@ from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
-from payments.models import PlanAssignment, PricePlan, PriceVersion
+from payments.models import AssignmentSource, PlanAssignment, PricePlan, PriceVersion
 
 
-def assign(*, plan: PricePlan, series_ids: Collection[UUID]) -> None:
-    """Prices these series by `plan` from now on, whatever priced them before.
+def assign(
+    *,
+    plan: PricePlan,
+    series_ids: Collection[UUID],
+    effective_from: datetime,
+    now: datetime,
+    source: AssignmentSource = AssignmentSource.OPERATOR,
+    operator_id: int | None = None,
+) -> None:
+    """Prices these series by `plan` from a moment on, whatever prices them before.
 
     What was quoted before is honoured until the quote ends.
     """
-    if plan.is_default:
-        PlanAssignment.objects.filter(series_id__in=series_ids).delete()
-        return
     PlanAssignment.objects.bulk_create(
-        [PlanAssignment(plan=plan, series_id=series_id) for series_id in series_ids],
-        update_conflicts=True,
-        unique_fields=["series"],
-        update_fields=["plan"],
+        [
+            PlanAssignment(
+                plan=plan,
+                series_id=series_id,
+                effective_from=effective_from,
+                source=source,
+                created_at=now,
+                created_by_id=operator_id,
+            )
+            for series_id in series_ids
+        ],
+        batch_size=5_000,
     )
 
 
-def release(*, plan: PricePlan, series_ids: Collection[UUID]) -> None:
-    """Prices these series of `plan` by the default plan again."""
-    PlanAssignment.objects.filter(plan=plan, series_id__in=series_ids).delete()
+def release(
+    *, plan: PricePlan, series_ids: Collection[UUID], now: datetime, operator_id: int | None = None
+) -> None:
+    """Prices those of these series that `plan` prices now by the default plan again."""
+    current = assigned(plan, at=now).filter(series_id__in=series_ids)
+    assign(
+        plan=PricePlan.objects.get(is_default=True),
+        series_ids=list(current.values_list("series_id", flat=True)),
+        effective_from=now,
+        now=now,
+        operator_id=operator_id,
+    )
+
+
+def assigned(plan: PricePlan, *, at: datetime) -> QuerySet[PlanAssignment]:
+    """The assignments by which `plan` prices series at a moment, one a series."""
+    return in_force(at=at).filter(plan=plan)
+
+
+def in_force(*, at: datetime) -> QuerySet[PlanAssignment]:
+    """The assignments that hold at a moment, one a series."""
+    later = PlanAssignment.objects.filter(
+        series_id=OuterRef("series_id"), effective_from__lte=at, cancelled_at=None
+    ).order_by("-effective_from", "-id")
+    return PlanAssignment.objects.filter(id=Subquery(later.values("id")[:1]))
 
 
 def with_standing(plans: QuerySet[PricePlan], *, at: datetime) -> QuerySet[PricePlan]:
     """Adds to each plan the `free_count` and `price_coins` in force at a moment (None before its
     first version), `changes_at` of the next version, and the number of assigned series.
     """
-    begun = PriceVersion.objects.filter(plan=OuterRef("pk"), effective_from__lte=at)
-    ahead = PriceVersion.objects.filter(plan=OuterRef("pk"), effective_from__gt=at)
-    assigned = PlanAssignment.objects.filter(plan=OuterRef("pk")).order_by().values("plan")
-    in_force = begun.order_by("-effective_from")
+    begun = PriceVersion.objects.filter(
+        plan=OuterRef("pk"), effective_from__lte=at, cancelled_at=None
+    )
+    ahead = PriceVersion.objects.filter(
+        plan=OuterRef("pk"), effective_from__gt=at, cancelled_at=None
+    )
+    assigned = in_force(at=at).filter(plan=OuterRef("pk")).order_by().values("plan")
+    standing = begun.order_by("-effective_from")
     return plans.annotate(
-        free_count=Subquery(in_force.values("free_count")[:1]),
-        price_coins=Subquery(in_force.values("base_price_coins")[:1]),
+        free_count=Subquery(standing.values("free_count")[:1]),
+        price_coins=Subquery(standing.values("base_price_coins")[:1]),
         changes_at=Subquery(ahead.order_by("effective_from").values("effective_from")[:1]),
         assigned_count=Subquery(assigned.annotate(number=Count("pk")).values("number")),
     )

@@ -30,7 +30,14 @@ class Opened:
     playback: Playback
 
 
-def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) -> Sequence[Opened]:
+def play(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    episode_id: UUID,
+    now: datetime,
+    device_id: UUID | None = None,
+) -> Sequence[Opened]:
     """Playback URLs for an episode and the next few that the viewer may open, in order.
 
     The URL is made only after a committed entitlement was read and marked as played, or the price in
@@ -45,7 +52,13 @@ def play(*, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime) 
     )
     if asked is None:
         raise NotFound
-    door = _Door(viewer_id=viewer_id, environment=environment, series=asked.series, now=now)
+    door = _Door(
+        viewer_id=viewer_id,
+        device_id=device_id,
+        environment=environment,
+        series=asked.series,
+        now=now,
+    )
     if asked.id not in door.owned and not _is_published(asked):
         raise NotFound
     episodes = [asked, *_following(asked)]
@@ -71,11 +84,21 @@ class _Whose(TypedDict):
 class _Door:
     """What one viewer may open of one series at this moment."""
 
-    def __init__(self, *, viewer_id: UUID, environment: str, series: Series, now: datetime) -> None:
+    def __init__(
+        self,
+        *,
+        viewer_id: UUID,
+        device_id: UUID | None,
+        environment: str,
+        series: Series,
+        now: datetime,
+    ) -> None:
         self._whose = _Whose(viewer_id=viewer_id, environment=environment)
         self._series, self._now = series, now
-        self._version_id = pricing.version_in_force(series_id=series.id, at=now).id
-        self._ladder = pricing.ladder(self._version_id)
+        self._price = pricing.price_for(
+            viewer_id=viewer_id, device_id=device_id, series_id=series.id, at=now
+        )
+        self._ladder = self._price.ladder
         self.owned = self._live()
 
     def may_open(self, episode: Episode) -> bool:
@@ -104,7 +127,7 @@ class _Door:
             **self._whose,
             series_id=self._series.id,
             numbering=self._series.numbering,
-            price_version_id=self._version_id,
+            price=self._price,
             now=self._now,
         )
         return EpisodeLocked(

@@ -1,33 +1,111 @@
-"""What an episode costs: the price version in force, and its ladder of prices."""
+"""What an episode costs a viewer: the price version in force, and what adjusts it for them.
 
-from collections.abc import Collection, Mapping, Sequence
+A price is a version and the adjustments that apply, always in this order: the version's variant for
+the viewer's region and platform, the link the viewer came by, a promotion. Versions and adjustments
+never change, so that a quote that names them is a price.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
-from payments.models import EpisodePrice, PlanAssignment, PricePlan, PriceVersion
+from payments.models import (
+    EpisodePrice,
+    LinkArrival,
+    PlanAssignment,
+    PriceAdjustment,
+    PricePlan,
+    PriceStep,
+    PriceVersion,
+    Promotion,
+)
+from payments.terms import Adjustment, PriceLadder, Terms
+from viewers.models import Device, Viewer
 
 
 @dataclass(frozen=True)
-class PriceLadder:
-    """The price of every episode number under one version, 0 where it is free.
-
-    `prices[n - 1]` is the price of episode n; past its end every episode costs `price_after`.
-    """
+class Price:
+    """What a viewer is asked for the episodes of a series. `adjustment_ids` are in their order."""
 
     version_id: UUID
-    prices: tuple[int, ...]
-    price_after: int
+    adjustment_ids: tuple[UUID, ...] = ()
+    arm: str = ""
 
-    def price_of(self, number: int) -> int:
-        """The price of episode `number` (1 or more), in coins."""
-        return self.prices[number - 1] if number <= len(self.prices) else self.price_after
+    @property
+    def ladder(self) -> PriceLadder:
+        """The price of every episode."""
+        return ladder(self.version_id, self.adjustment_ids)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Where a price differs, and by which adjustment."""
+
+    regions: frozenset[str]
+    platforms: frozenset[str]
+    adjustment_id: UUID
+
+    def fits(self, *, region: str, platform: str) -> bool:
+        """Nothing said is everything."""
+        return (not self.regions or region in self.regions) and (
+            not self.platforms or platform in self.platforms
+        )
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where a viewer is, as far as it is known."""
+
+    region: str
+    platform: str
+
+    def first_fitting(self, variants: Iterable[Variant]) -> UUID | None:
+        fitting = (v for v in variants if v.fits(region=self.region, platform=self.platform))
+        return next((variant.adjustment_id for variant in fitting), None)
+
+
+def price_for(
+    *, viewer_id: UUID, series_id: UUID, at: datetime, device_id: UUID | None = None
+) -> Price:
+    """What a viewer is asked for a series at a moment, on one of their devices, in one query.
+
+    Without a device, or on another viewer's, no platform's price fits. Raises
+    PriceVersion.DoesNotExist while nothing prices the series.
+    """
+    found = (
+        Series.objects.filter(id=series_id)
+        .annotate(
+            version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
+            region=Subquery(Viewer.objects.filter(id=viewer_id).values("region")),
+            platform=Subquery(
+                Device.objects.filter(id=device_id, viewer_id=viewer_id).values("platform")
+            ),
+            link_adjustment_id=Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
+            promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+        )
+        .values("version_id", "region", "platform", "link_adjustment_id", "promotions")
+        .first()
+    )
+    if found is None or found["version_id"] is None:
+        raise PriceVersion.DoesNotExist
+    where = _Where(region=found["region"] or "", platform=found["platform"] or "")
+    adjusting = [
+        where.first_fitting(variants(found["version_id"])),
+        found["link_adjustment_id"],
+        where.first_fitting(promoted(one) for one in found["promotions"]),
+    ]
+    return Price(
+        version_id=found["version_id"],
+        adjustment_ids=tuple(one for one in adjusting if one is not None),
+    )
 
 
 def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
@@ -35,8 +113,7 @@ def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
 
     Raises PriceVersion.DoesNotExist only when the default plan had no version yet.
     """
-    assigned = PlanAssignment.objects.filter(series_id=series_id).values("plan_id")
-    return _in_force(assigned, at).get()
+    return _of_series(series_id, at).get()
 
 
 def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, UUID]:
@@ -44,48 +121,55 @@ def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[
 
     A series that nothing prices yet, or that does not exist, is left out.
     """
-    assigned = PlanAssignment.objects.filter(series_id=OuterRef(OuterRef("id"))).values("plan_id")
-    in_force = _in_force(assigned, at).values("id")
     found = (
         Series.objects.filter(id__in=series_ids)
-        .annotate(version_id=Subquery(in_force))
+        .annotate(version_id=Subquery(_of_series(OuterRef("id"), at).values("id")))
         .exclude(version_id=None)
     )
     return dict(found.values_list("id", "version_id"))
 
 
-def _in_force(assigned: QuerySet[Any, Any], at: datetime) -> QuerySet[PriceVersion]:
-    default = PricePlan.objects.filter(is_default=True).values("id")
-    return PriceVersion.objects.filter(
-        Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)), effective_from__lte=at
-    ).order_by("plan__is_default", "-effective_from")[:1]
+@lru_cache(maxsize=4096)
+def ladder(version_id: UUID, adjustment_ids: tuple[UUID, ...] = ()) -> PriceLadder:
+    """The prices of a version under adjustments. None of them ever changes: the answer is for good."""
+    rows = PriceAdjustment.objects.in_bulk(adjustment_ids) if adjustment_ids else {}
+    adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
+    return terms_of(version_id).adjusted(adjustments).ladder()
 
 
 @lru_cache(maxsize=4096)
-def ladder(version_id: UUID) -> PriceLadder:
-    """The ladder of a version. Versions never change, so the answer is kept for good."""
-    version = PriceVersion.objects.prefetch_related("episode_prices").get(id=version_id)
-    overrides = {price.number: price.price_coins for price in version.episode_prices.all()}
-    return build_ladder(
-        version_id=version.id,
+def variants(version_id: UUID) -> Sequence[Variant]:
+    """A version's variants, the first that fits first."""
+    rows = PriceVersion.objects.prefetch_related("variants").get(id=version_id).variants.all()
+    return [
+        Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id) for row in rows
+    ]
+
+
+@lru_cache(maxsize=4096)
+def promoted(promotion_id: UUID) -> Variant:
+    """Where a promotion's price differs; when it holds is the caller's to know."""
+    row = Promotion.objects.get(id=promotion_id)
+    return Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id)
+
+
+def terms_of(version_id: UUID) -> Terms:
+    """A version's terms, without any adjustment."""
+    version = PriceVersion.objects.prefetch_related("episode_prices", "steps").get(id=version_id)
+    return Terms(
         free_count=version.free_count,
         base_price_coins=version.base_price_coins,
-        overrides=overrides,
+        steps={step.number: step.price_coins for step in version.steps.all()},
+        overrides={price.number: price.price_coins for price in version.episode_prices.all()},
     )
 
 
-def build_ladder(
-    *, version_id: UUID, free_count: int, base_price_coins: int, overrides: dict[int, int]
-) -> PriceLadder:
-    """The first `free_count` episodes cost 0, the others the base price, overrides win over both."""
-    spelled_out = max([free_count, *overrides])
-    return PriceLadder(
-        version_id=version_id,
-        prices=tuple(
-            overrides.get(number, 0 if number <= free_count else base_price_coins)
-            for number in range(1, spelled_out + 1)
-        ),
-        price_after=base_price_coins,
+def adjustment_of(row: PriceAdjustment) -> Adjustment:
+    """A kept adjustment, as arithmetic takes it."""
+    return Adjustment(
+        free_count=row.free_count,
+        price_coins=row.price_coins,
+        scale_parts_per_million=row.scale_parts_per_million,
     )
 
 
@@ -95,8 +179,9 @@ def add_version(
     effective_from: datetime,
     free_count: int,
     base_price_coins: int,
-    overrides: dict[int, int],
+    overrides: Mapping[int, int],
     now: datetime,
+    steps: Mapping[int, int] | None = None,
     created_by_id: int | None = None,
 ) -> PriceVersion:
     """Gives a plan a new price from `effective_from` on, and leaves every older version as it was.
@@ -113,12 +198,55 @@ def add_version(
             created_at=now,
             created_by_id=created_by_id,
         )
-        EpisodePrice.objects.bulk_create(_overrides(version, overrides))
+        EpisodePrice.objects.bulk_create(
+            EpisodePrice(version=version, number=number, price_coins=price_coins)
+            for number, price_coins in sorted(overrides.items())
+        )
+        PriceStep.objects.bulk_create(
+            PriceStep(version=version, number=number, price_coins=price_coins)
+            for number, price_coins in sorted((steps or {}).items())
+        )
     return version
 
 
-def _overrides(version: PriceVersion, overrides: dict[int, int]) -> Sequence[EpisodePrice]:
-    return [
-        EpisodePrice(version=version, number=number, price_coins=price)
-        for number, price in sorted(overrides.items())
-    ]
+def _of_series(series_id: UUID | OuterRef, at: datetime) -> QuerySet[PriceVersion]:
+    """The version in force of a series' plan, else of the default plan."""
+    within = OuterRef(series_id) if isinstance(series_id, OuterRef) else series_id
+    assigned = (
+        PlanAssignment.objects.filter(series_id=within, effective_from__lte=at, cancelled_at=None)
+        .order_by("-effective_from", "-id")
+        .values("plan_id")[:1]
+    )
+    default = PricePlan.objects.filter(is_default=True).values("id")
+    return PriceVersion.objects.filter(
+        Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)),
+        effective_from__lte=at,
+        cancelled_at=None,
+    ).order_by("plan__is_default", "-effective_from")[:1]
+
+
+def _link_adjustment(viewer_id: UUID, series_id: OuterRef, at: datetime) -> QuerySet[Any, Any]:
+    """The adjustment of the link by which the viewer came to a series last, while it holds."""
+    return (
+        LinkArrival.objects.filter(viewer_id=viewer_id, series_id=series_id, arrived_at__lte=at)
+        .filter(
+            Q(link__ends_at=None) | Q(link__ends_at__gt=at),
+            Q(link__stopped_at=None) | Q(link__stopped_at__gt=at),
+        )
+        .order_by("-arrived_at", "-id")
+        .values("link__adjustment_id")[:1]
+    )
+
+
+def _promotions(series_id: OuterRef, at: datetime) -> QuerySet[Any, Any]:
+    """The promotions that are on for a series, the one that began last first."""
+    return (
+        Promotion.objects.filter(
+            Q(stopped_at=None) | Q(stopped_at__gt=at),
+            promoted__series_id=series_id,
+            starts_at__lte=at,
+            ends_at__gt=at,
+        )
+        .order_by("-starts_at", "-id")
+        .values("id")
+    )

@@ -1,8 +1,8 @@
 """Quotes: what was shown is what is charged.
 
 A quote is a sealed token that names the viewer, the series and the numbering of its episodes, the
-price version, the experiment arm and the environment. Unlocking verifies it without a read and charges exactly that version's price,
-even if the price has changed since.
+price version with what adjusts it, the experiment arm and the environment. Unlocking verifies it without
+a read and charges exactly that price, even if another is in force since.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,6 +13,7 @@ from django.conf import settings
 
 from config import seals
 from config.problems import Problem
+from payments.pricing import Price
 
 _PURPOSE = "quote"
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
@@ -38,6 +39,14 @@ class Quote(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     price_version_id: UUID
     arm: str
     expires_at: int
+    adjustment_ids: tuple[UUID, ...] = ()
+
+    @property
+    def price(self) -> Price:
+        """What it promises."""
+        return Price(
+            version_id=self.price_version_id, adjustment_ids=self.adjustment_ids, arm=self.arm
+        )
 
     @property
     def expires(self) -> datetime:
@@ -55,9 +64,8 @@ def make(
     environment: str,
     series_id: UUID,
     numbering: int,
-    price_version_id: UUID,
+    price: Price,
     now: datetime,
-    arm: str = "",
 ) -> Quote:
     """A quote that is honoured for QUOTE_SECONDS from `now`."""
     expires_at = now + timedelta(seconds=settings.QUOTE_SECONDS)
@@ -66,8 +74,9 @@ def make(
         environment=environment,
         series_id=series_id,
         numbering=numbering,
-        price_version_id=price_version_id,
-        arm=arm,
+        price_version_id=price.version_id,
+        adjustment_ids=price.adjustment_ids,
+        arm=price.arm,
         expires_at=int(expires_at.timestamp()),
     )
 

@@ -42,15 +42,16 @@ _UNLOCK = """
     FROM unnest(
         CASE WHEN set_config('lock_timeout', coalesce(%s, current_setting('lock_timeout')), true) <> ''
              THEN %s::uuid[] END,
-        %s::text[], %s::uuid[], %s::uuid[], %s::integer[], %s::uuid[], %s::text[], %s::integer[],
+        %s::text[], %s::uuid[], %s::uuid[], %s::integer[], %s::uuid[], %s::text[], %s::text[],
+        %s::integer[],
         %s::text[], %s::timestamptz[], %s::uuid[], %s::integer[], %s::text[], %s::bytea[],
         %s::timestamptz[]
     ) WITH ORDINALITY AS call(
-        viewer, environment, episode, series, numbering, price_version, prices, price_after,
-        arm, quote_expires_at, playback_session, position_ms, key, fingerprint, now, place
+        viewer, environment, episode, series, numbering, price_version, adjustments, prices,
+        price_after, arm, quote_expires_at, playback_session, position_ms, key, fingerprint, now, place
     ), LATERAL payments_unlock(
         call.viewer, call.environment, call.episode, call.series, call.numbering,
-        call.price_version, call.prices::integer[], call.price_after, call.arm,
+        call.price_version, call.adjustments::uuid[], call.prices::integer[], call.price_after, call.arm,
         call.quote_expires_at, call.playback_session, call.position_ms, call.key,
         call.fingerprint, call.now
     ) AS done
@@ -67,6 +68,7 @@ class Call(NamedTuple):
     series_id: UUID
     numbering: int
     price_version_id: UUID
+    adjustments: str
     prices: str
     price_after: int
     arm: str

@@ -81,10 +81,13 @@ def unlock(
     quote: str,
     now: datetime,
     key: IdempotencyKey | None = None,
+    device_id: UUID | None = None,
     playback_session_id: UUID | None = None,
     position_ms: int | None = None,
 ) -> Decision:
     """Charges exactly what `quote` promises and opens the episode; safe to repeat.
+
+    `device_id` is where a new quote would be asked for, should this one not hold.
 
     An episode is never charged while a live entitlement covers it. Too few coins is an outcome, not
     an exception, and stays so for its key even after a top-up. Raises QuoteInvalid or QuoteExpired
@@ -96,9 +99,14 @@ def unlock(
         if kept := _kept(viewer_id=viewer_id, key=key):
             return _checked(kept)
         raise _with_new_quote(
-            refusal, viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
+            refusal,
+            viewer_id=viewer_id,
+            device_id=device_id,
+            environment=environment,
+            episode_id=episode_id,
+            now=now,
         ) from refusal
-    ladder = pricing.ladder(promise.price_version_id)
+    ladder = promise.price.ladder
     call = unlock_collector.Call(
         viewer_id=viewer_id,
         environment=environment,
@@ -106,6 +114,7 @@ def unlock(
         series_id=promise.series_id,
         numbering=promise.numbering,
         price_version_id=promise.price_version_id,
+        adjustments=unlock_collector.array(promise.adjustment_ids),
         prices=unlock_collector.array(ladder.prices),
         price_after=ladder.price_after,
         arm=promise.arm,
@@ -123,6 +132,7 @@ def unlock(
         raise _with_new_quote(
             quotes.QuoteInvalid(),
             viewer_id=viewer_id,
+            device_id=device_id,
             environment=environment,
             episode_id=episode_id,
             now=now,
@@ -159,7 +169,13 @@ def _kept(*, viewer_id: UUID, key: IdempotencyKey | None) -> Decision | None:
 
 
 def _with_new_quote(
-    refusal: Problem, *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
+    refusal: Problem,
+    *,
+    viewer_id: UUID,
+    device_id: UUID | None,
+    environment: str,
+    episode_id: UUID,
+    now: datetime,
 ) -> Problem:
     """The same refusal, carrying what the episode costs now. Raises EpisodeUnavailable."""
     episode = (
@@ -173,17 +189,18 @@ def _with_new_quote(
     )
     if episode is None:
         return EpisodeUnavailable()
-    version = pricing.version_in_force(series_id=episode.series_id, at=now)
+    price = pricing.price_for(
+        viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
     quote = quotes.make(
         viewer_id=viewer_id,
         environment=environment,
         series_id=episode.series_id,
         numbering=episode.series.numbering,
-        price_version_id=version.id,
+        price=price,
         now=now,
     )
-    price_coins = pricing.ladder(version.id).price_of(episode.number)
-    return type(refusal)(quote=quote.token(), price_coins=price_coins)
+    return type(refusal)(quote=quote.token(), price_coins=price.ladder.price_of(episode.number))
 
 
 def _checked(decision: Decision) -> Decision:

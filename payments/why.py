@@ -46,7 +46,7 @@ def why(*, viewer_id: UUID, environment: str, episode_id: UUID, at: datetime) ->
     episode = Episode.objects.filter(id=episode_id).select_related("series").first()
     if episode is None:
         raise NotFound
-    price = _price(episode, at)
+    price = _price(viewer_id, episode, at)
     history = _history(viewer_id, environment, episode_id, at)
     standing = [fact for fact in history if fact.closing is None]
     earlier = [fact for fact in history if fact.closing is not None]
@@ -73,13 +73,14 @@ def why(*, viewer_id: UUID, environment: str, episode_id: UUID, at: datetime) ->
     )
 
 
-def _price(episode: Episode, at: datetime) -> PriceFact | None:
+def _price(viewer_id: UUID, episode: Episode, at: datetime) -> PriceFact | None:
     """What the episode cost; None before the default plan had any version."""
     try:
-        version = pricing.version_in_force(series_id=episode.series_id, at=at)
+        price = pricing.price_for(viewer_id=viewer_id, series_id=episode.series_id, at=at)
     except PriceVersion.DoesNotExist:
         return None
-    price_coins = pricing.ladder(version.id).price_of(episode.number)
+    version = PriceVersion.objects.select_related("plan").get(id=price.version_id)
+    price_coins = price.ladder.price_of(episode.number)
     return lineage.price(version, number=episode.number, price_coins=price_coins)
 
 

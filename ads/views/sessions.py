@@ -46,6 +46,7 @@ class OpenAdSession(ViewerEndpoint):
         `expires_at`. 200 when the viewer had an open session for it, which is lengthened."""
         opened = sessions.open_one(
             viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
             environment=self.viewer.environment,
             placement_code=body.placement,
             episode_id=body.episode_id,

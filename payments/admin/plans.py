@@ -24,7 +24,7 @@ from payments.admin import series_choice
 from payments.admin.explained import Explained
 from payments.admin.series_choice import SeriesSelectMultiple, titles
 from payments.admin.versions import NewVersionPage, summary
-from payments.models import PlanAssignment, PricePlan, PriceVersion
+from payments.models import PricePlan, PriceVersion
 
 SHOWN_VERSIONS = 100
 SHOWN_SERIES = 50
@@ -91,7 +91,7 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
         return {
             "versions": list_versions(plan, at=clock.now(request)),
             "shown_versions": SHOWN_VERSIONS,
-            "assigned": assigned_series(plan),
+            "assigned": assigned_series(plan, at=clock.now(request)),
             "shown_series": SHOWN_SERIES,
             "assign_form": form,
             "assign_media": form.media,
@@ -117,7 +117,14 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
                 messages.error(request, str(complaint))
             return redirect("admin:payments_priceplan_change", plan_id)
         chosen = form.cleaned_data["series"]
-        plans.assign(plan=plan, series_ids=[series.id for series in chosen])
+        now = clock.now(request)
+        plans.assign(
+            plan=plan,
+            series_ids=[series.id for series in chosen],
+            effective_from=now,
+            now=now,
+            operator_id=request.user.pk,
+        )
         names = ", ".join(titles(chosen).values())
         self.log_change(request, plan, f"Prices {names}.")
         messages.success(request, f"{plan} prices {names} from now on.")
@@ -129,7 +136,12 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
             raise PermissionDenied
         plan = get_object_or_404(PricePlan, id=plan_id)
         series = get_object_or_404(Series, id=series_id)
-        plans.release(plan=plan, series_ids=[series_id])
+        plans.release(
+            plan=plan,
+            series_ids=[series_id],
+            now=clock.now(request),
+            operator_id=request.user.pk,
+        )
         name = titles([series])[series_id]
         self.log_change(request, plan, f"No longer prices {name}.")
         messages.success(request, f"The default plan prices {name} from now on.")
@@ -179,11 +191,11 @@ def list_versions(plan: PricePlan, *, at: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def assigned_series(plan: PricePlan) -> list[dict[str, Any]]:
-    """The first series assigned to the plan, with their titles."""
+def assigned_series(plan: PricePlan, *, at: datetime) -> list[dict[str, Any]]:
+    """The first series that the plan prices at a moment, with their titles."""
     rows = [
         assignment.series
-        for assignment in PlanAssignment.objects.filter(plan=plan)
+        for assignment in plans.assigned(plan, at=at)
         .select_related("series")
         .defer("series__search")
         .order_by("-series_id")[:SHOWN_SERIES]

@@ -16,11 +16,9 @@ from config import seals
 from payments import pricing
 from payments.admin import formats
 from payments.models import CoinPack, PricePlan, PriceVersion
-from payments.pricing import PriceLadder
+from payments.terms import PriceLadder, Terms
 
 _PURPOSE = "price-preview"
-#: A ladder that is no version's.
-_UNSAVED = UUID(int=0)
 #: How much of a ladder is shown when there is no series to show it for.
 _BEYOND = 4
 
@@ -36,12 +34,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     def ladder(self) -> PriceLadder:
         """The prices it would bring."""
-        return pricing.build_ladder(
-            version_id=_UNSAVED,
+        return Terms(
             free_count=self.free_count,
             base_price_coins=self.base_price_coins,
             overrides=self.overrides,
-        )
+        ).ladder()
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from unfold.widgets import (
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments import pricing
+from payments import plans, pricing
 from payments.admin import formats, overrides, price_preview
 from payments.admin.series_choice import SeriesSelect, titles
-from payments.models import PlanAssignment, PricePlan, PriceVersion
+from payments.models import PricePlan, PriceVersion
 from payments.models.prices import MAXIMUM_PRICE_COINS
 
 #: A moment typed a little while ago still counts as now.
@@ -181,7 +181,7 @@ class NewVersionPage(FormView[NewVersionForm]):
             "free_count": today.free_count,
             "base_price_coins": today.base_price_coins,
             "overrides": overrides.write(special),
-            "series": typical_series(self.plan),
+            "series": typical_series(self.plan, at=self.now),
         }
 
     def form_valid(self, form: NewVersionForm) -> HttpResponse:
@@ -296,13 +296,15 @@ def summary(version: PriceVersion) -> str:
     return f"{free}{version.base_price_coins:,} coins{more}"
 
 
-def typical_series(plan: PricePlan) -> UUID | None:
+def typical_series(plan: PricePlan, *, at: datetime) -> UUID | None:
     """A series to look at first: the newest that the plan prices."""
     priced = Series.objects.filter(state=Series.State.PUBLISHED)
+    assigned = plans.assigned(plan, at=at).values("series_id")
     if plan.is_default:
-        priced = priced.exclude(plan_assignment__isnull=False)
+        others = plans.in_force(at=at).exclude(plan=plan).values("series_id")
+        priced = priced.exclude(id__in=others)
     else:
-        priced = priced.filter(id__in=PlanAssignment.objects.filter(plan=plan).values("series_id"))
+        priced = priced.filter(id__in=assigned)
     newest: UUID | None = (
         priced.order_by("-published_at", "-id").values_list("id", flat=True).first()
     )

@@ -1,3 +1,4 @@
+from payments.models.assignments import AssignmentSource, PlanAssignment
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock
@@ -6,8 +7,16 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
-from payments.models.prices import EpisodePrice, PlanAssignment, PricePlan, PriceVersion
+from payments.models.prices import (
+    EpisodePrice,
+    PriceAdjustment,
+    PricePlan,
+    PriceStep,
+    PriceVariant,
+    PriceVersion,
+)
 from payments.models.products import CoinPack, Provider, StoreProduct, StoreTerms
+from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
 from payments.models.refunds import (
     Refund,
@@ -18,6 +27,8 @@ from payments.models.refunds import (
 )
 
 __all__ = [
+    "AcquisitionLink",
+    "AssignmentSource",
     "CoinPack",
     "Cover",
     "CoverSource",
@@ -32,12 +43,18 @@ __all__ = [
     "GrantState",
     "IdempotencyRecord",
     "LedgerDigest",
+    "LinkArrival",
     "Lot",
     "LotMovement",
     "MoneyDay",
     "PlanAssignment",
+    "PriceAdjustment",
     "PricePlan",
+    "PriceStep",
+    "PriceVariant",
     "PriceVersion",
+    "PromotedSeries",
+    "Promotion",
     "Provider",
     "Purchase",
     "PurchaseIntent",

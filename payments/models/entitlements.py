@@ -1,5 +1,6 @@
 """What a viewer paid for an episode, and the right to watch it that came of it."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -80,6 +81,9 @@ class Unlock(models.Model):
     entitlement = models.OneToOneField(Entitlement, models.PROTECT, related_name="unlock")
     transfer = models.OneToOneField(Transfer, models.PROTECT, related_name="unlock")
     price_version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="+")
+    adjustments = ArrayField(
+        models.UUIDField(), default=list, help_text="What adjusted the version's price, in order"
+    )
     arm = models.CharField(max_length=100)
     number = models.PositiveIntegerField(null=True, help_text="The episode's number at that time")
     numbering = models.PositiveIntegerField(null=True, help_text="Which numbering was quoted")

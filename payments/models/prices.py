@@ -1,13 +1,18 @@
 """Price plans. A version, once made, is never changed: a new price is a new version."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from catalog.models import Series
 from config.ids import uuid7
+from payments.money import PARTS_PER_MILLION
+from viewers.models import Platform
 
 MAXIMUM_PRICE_COINS = 1_000_000
+MAXIMUM_EPISODE_NUMBER = 10_000
+#: A price is never scaled to more than a hundred times what it was.
+MAXIMUM_SCALE_PARTS_PER_MILLION = 100 * PARTS_PER_MILLION
 
 
 class PricePlan(models.Model):
@@ -33,13 +38,17 @@ class PricePlan(models.Model):
 
 
 class PriceVersion(models.Model):
-    """What a plan asks from `effective_from` until a later version takes over."""
+    """What a plan asks from `effective_from` until a later version takes over.
+
+    One that was cancelled before it took effect never priced anything.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     plan = models.ForeignKey(PricePlan, models.PROTECT, related_name="versions", db_index=False)
     effective_from = models.DateTimeField()
     free_count = models.PositiveIntegerField(help_text="Episodes at the start that cost nothing")
     base_price_coins = models.PositiveIntegerField(help_text="Price of every further episode")
+    cancelled_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
@@ -49,13 +58,19 @@ class PriceVersion(models.Model):
         ordering = ["-effective_from"]
         constraints = [
             models.UniqueConstraint(
-                fields=["plan", "effective_from"], name="payments_priceversion_one_per_moment"
+                fields=["plan", "effective_from"],
+                condition=Q(cancelled_at=None),
+                name="payments_priceversion_one_per_moment",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancelled_at=None) | Q(cancelled_at__lt=F("effective_from")),
+                name="payments_priceversion_cancelled_before",
             ),
             models.CheckConstraint(
                 condition=Q(
                     base_price_coins__gt=0,
                     base_price_coins__lte=MAXIMUM_PRICE_COINS,
-                    free_count__lte=10_000,
+                    free_count__lte=MAXIMUM_EPISODE_NUMBER,
                 ),
                 name="payments_priceversion_sane",
             ),
@@ -82,7 +97,11 @@ class EpisodePrice(models.Model):
                 fields=["version", "number"], name="payments_episodeprice_once"
             ),
             models.CheckConstraint(
-                condition=Q(number__gt=0, number__lte=10_000, price_coins__lte=MAXIMUM_PRICE_COINS),
+                condition=Q(
+                    number__gt=0,
+                    number__lte=MAXIMUM_EPISODE_NUMBER,
+                    price_coins__lte=MAXIMUM_PRICE_COINS,
+                ),
                 name="payments_episodeprice_sane",
             ),
         ]
@@ -91,13 +110,97 @@ class EpisodePrice(models.Model):
         return f"Episode {self.number}: {self.price_coins}"
 
 
-class PlanAssignment(models.Model):
-    """The plan of one series."""
+class PriceStep(models.Model):
+    """From episode `number` on, a version asks `price_coins` in place of what it asked before."""
 
-    series = models.OneToOneField(
-        Series, models.CASCADE, primary_key=True, related_name="plan_assignment"
-    )
-    plan = models.ForeignKey(PricePlan, models.PROTECT, related_name="assignments")
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="steps", db_index=False)
+    number = models.PositiveIntegerField()
+    price_coins = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "number"], name="payments_pricestep_once"),
+            models.CheckConstraint(
+                condition=Q(
+                    number__gt=1,
+                    number__lte=MAXIMUM_EPISODE_NUMBER,
+                    price_coins__gt=0,
+                    price_coins__lte=MAXIMUM_PRICE_COINS,
+                ),
+                name="payments_pricestep_sane",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.series_id} → {self.plan_id}"
+        return f"From episode {self.number}: {self.price_coins}"
+
+
+class PriceAdjustment(models.Model):
+    """How a price differs for some viewers or for some time. Never changed once made.
+
+    What is null stays as it was: `free_count` takes the place of the version's, `price_coins` the place
+    of everything that it asks for, and what is asked then is scaled, to whole coins, halves up, and to
+    one coin at least. Scaled to nothing, every episode is free.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    free_count = models.PositiveIntegerField(null=True)
+    price_coins = models.PositiveIntegerField(null=True)
+    scale_parts_per_million = models.PositiveIntegerField(
+        null=True, help_text="800000 is 20 % off, 0 is free"
+    )
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(free_count__isnull=False)
+                | Q(price_coins__isnull=False)
+                | Q(scale_parts_per_million__isnull=False),
+                name="payments_priceadjustment_adjusts",
+            ),
+            models.CheckConstraint(
+                condition=(Q(free_count=None) | Q(free_count__lte=MAXIMUM_EPISODE_NUMBER))
+                & (Q(price_coins=None) | Q(price_coins__gt=0, price_coins__lte=MAXIMUM_PRICE_COINS))
+                & (
+                    Q(scale_parts_per_million=None)
+                    | Q(scale_parts_per_million__lte=MAXIMUM_SCALE_PARTS_PER_MILLION)
+                ),
+                name="payments_priceadjustment_sane",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class PriceVariant(models.Model):
+    """A version's price in some regions or on some platforms. The first that fits counts.
+
+    An empty list is everywhere, or every platform; at least one of them says something.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    version = models.ForeignKey(
+        PriceVersion, models.PROTECT, related_name="variants", db_index=False
+    )
+    position = models.PositiveIntegerField()
+    regions = ArrayField(models.CharField(max_length=2), default=list)
+    platforms = ArrayField(models.CharField(max_length=10, choices=Platform.choices), default=list)
+    adjustment = models.OneToOneField(PriceAdjustment, models.PROTECT, related_name="variant")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version", "position"], name="payments_pricevariant_place"
+            ),
+            models.CheckConstraint(
+                condition=~Q(regions=[], platforms=[]), name="payments_pricevariant_narrows"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return ", ".join([*self.regions, *self.platforms])

@@ -21,6 +21,7 @@ class SeriesPaywall(ViewerEndpoint):
         it expires; hand it back to unlock."""
         shown = paywall.show(
             viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
             environment=self.viewer.environment,
             series_id=series_id,
             now=now,
@@ -52,6 +53,7 @@ class UnlockEpisode(ViewerEndpoint):
         key = idempotency.read_key(self.http_request(), body)
         decision = unlocks.unlock(
             viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
             environment=self.viewer.environment,
             episode_id=episode_id,
             quote=body.quote,
@@ -97,6 +99,7 @@ class PlayEpisode(ViewerEndpoint):
         """Short-lived URLs. Ask again before `expires_at` while playing on."""
         opened = playing.play(
             viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
             environment=self.viewer.environment,
             episode_id=episode_id,
             now=now,

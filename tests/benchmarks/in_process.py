@@ -105,7 +105,7 @@ def unlock_by_orm(
     )
     if (episode.series_id, episode.series.numbering) != (promise.series_id, promise.numbering):
         raise quotes.QuoteInvalid
-    price = pricing.ladder(promise.price_version_id).price_of(episode.number)
+    price = promise.price.ladder.price_of(episode.number)
     wallet = Wallet.objects.select_for_update().get(viewer_id=viewer_id, environment=environment)
     mine = Entitlement.objects.filter(
         viewer_id=viewer_id, episode_id=episode_id, environment=environment, closed_at=None

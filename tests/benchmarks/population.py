@@ -7,7 +7,7 @@ from django.db import connection
 
 from payments import quotes
 from payments.models import PriceVersion
-from payments.pricing import version_in_force
+from payments.pricing import Price, version_in_force
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import CoinPackFactory, default_plan
 from viewers import tokens
@@ -102,7 +102,7 @@ class Population:
             environment="production",
             series_id=self.series.id,
             numbering=self.series.numbering,
-            price_version_id=self.version.id,
+            price=Price(self.version.id),
             now=self.now,
         ).token()
 
@@ -113,6 +113,6 @@ class Population:
 \\set e random({FIRST_LOCKED}, {EPISODES})
 SELECT outcome FROM payments_unlock(
     {uuid_sql(VIEWER, ":n")}, 'production', {uuid_sql(EPISODE, ":e")},
-    '{self.series.id}', {self.series.numbering}, '{self.version.id}', ARRAY[{prices}], 60, '',
+    '{self.series.id}', {self.series.numbering}, '{self.version.id}', '{{}}', ARRAY[{prices}], 60, '',
     '{self.now.isoformat()}', NULL, NULL, NULL, NULL, '{self.now.isoformat()}');
 """

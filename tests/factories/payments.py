@@ -1,6 +1,6 @@
 """Rows of money for tests, made through the same doors as real ones."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from payments import entitlements, pricing, purchases
+from payments import entitlements, plans, pricing, purchases
 from payments.models import CoinPack, Cover, Entitlement, Lot, PricePlan, Purchase, StoreProduct
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
@@ -56,6 +56,11 @@ def default_plan() -> PricePlan:
             now=PAST,
         )
     return plan
+
+
+def assign(plan: PricePlan, series_ids: Collection[UUID], *, since: datetime = PAST) -> None:
+    """Has a plan price series since a moment."""
+    plans.assign(plan=plan, series_ids=series_ids, effective_from=since, now=since)
 
 
 def fund(

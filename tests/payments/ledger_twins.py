@@ -18,7 +18,7 @@ from payments.models import (
     Unlock,
     Wallet,
 )
-from payments.pricing import add_version
+from payments.pricing import Price, add_version
 from payments.providers.base import StoreTransaction
 from payments.refunds import RefundFact
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
@@ -299,7 +299,7 @@ class Twins:
             environment=environment,
             series_id=self.stage.series.id,
             numbering=self.stage.series.numbering,
-            price_version_id=self.stage.price_version_id,
+            price=Price(self.stage.price_version_id),
             now=self.now - timedelta(days=is_stale),
         )
         fingerprint = sha256(f"{environment} {number}".encode()).digest()

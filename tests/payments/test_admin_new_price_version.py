@@ -10,11 +10,11 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments import plans, pricing
+from payments import pricing
 from payments.models import EpisodePrice, PricePlan, PriceVersion
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import operator, signed_in
-from tests.factories.payments import CoinPackFactory, fund
+from tests.factories.payments import CoinPackFactory, assign, fund
 from tests.factories.viewers import clock_headers, viewer_headers
 from tests.payments.calls import episode, unlock
 from viewers.models import Device
@@ -302,7 +302,7 @@ def test_a_plan_without_a_version_is_compared_with_the_default(
     api: Client, series: Series, device: Device, now: datetime
 ) -> None:
     plan = PricePlan.objects.create(name="Premiere", created_at=now)
-    plans.assign(plan=plan, series_ids=[series.id])
+    assign(plan, [series.id])
     pages = Pages(plan, now)
     fields = {"base_price_coins": 80, "series": str(series.id)}
     previewed = pages.preview(**fields)

@@ -11,6 +11,7 @@ from payments import plans, pricing
 from payments.models import PlanAssignment, PricePlan
 from tests.factories.catalog import SeriesFactory, SeriesTextFactory
 from tests.factories.operators import operator, signed_in
+from tests.factories.payments import assign
 from tests.factories.viewers import clock_headers
 
 LIST = "/admin/payments/priceplan/"
@@ -46,6 +47,10 @@ def page(plan: PricePlan) -> str:
     return f"{LIST}{plan.id}/change/"
 
 
+def plan_of(series: Series, at: datetime) -> PricePlan:
+    return plans.in_force(at=at).get(series=series).plan
+
+
 def price_of_nine(series: Series, now: datetime) -> int:
     version = pricing.version_in_force(series_id=series.id, at=now)
     return pricing.ladder(version.id).price_of(9)
@@ -54,7 +59,7 @@ def price_of_nine(series: Series, now: datetime) -> int:
 def test_lists_what_each_plan_asks_now_and_next(
     client: Client, premiere: PricePlan, standard: PricePlan, now: datetime
 ) -> None:
-    plans.assign(plan=premiere, series_ids=[SeriesFactory().id, SeriesFactory().id])
+    assign(premiere, [SeriesFactory().id, SeriesFactory().id])
     PricePlan.objects.create(name="Empty", created_at=now)
     model_admin_rows = client.get(LIST, headers=clock_headers(now)).context["cl"].result_list
     shown = [
@@ -86,7 +91,7 @@ def test_a_new_plan_prices_nothing_until_it_has_a_version(client: Client, now: d
     assert answer.status_code == 302
     assert (plan.is_default, plan.created_at) == (False, now)
     series = SeriesFactory()
-    plans.assign(plan=plan, series_ids=[series.id])
+    assign(plan, [series.id])
     assert b"the default plan prices" in client.get(page(plan)).content
     assert price_of_nine(series, now) == 60
 
@@ -104,11 +109,16 @@ def test_assigns_series_and_gives_them_back(
     client: Client, premiere: PricePlan, now: datetime
 ) -> None:
     one, two = SeriesFactory(title="Judex"), SeriesFactory(title="Les Vampires")
-    answer = client.post(f"{LIST}{premiere.id}/assign/", {"series": [one.id, two.id]}, follow=True)
+    answer = client.post(
+        f"{LIST}{premiere.id}/assign/",
+        {"series": [one.id, two.id]},
+        follow=True,
+        headers=clock_headers(now),
+    )
     assert "Premiere prices Judex" in answer.content.decode()
     assert [price_of_nine(series, now) for series in (one, two)] == [80, 80]
 
-    client.post(f"{LIST}{premiere.id}/release/{one.id}/")
+    client.post(f"{LIST}{premiere.id}/release/{one.id}/", headers=clock_headers(now))
 
     assert [price_of_nine(series, now) for series in (one, two)] == [60, 80]
     history = client.get(f"{LIST}{premiere.id}/history/").content.decode()
@@ -121,20 +131,21 @@ def test_assigning_takes_a_series_from_the_plan_it_had(
 ) -> None:
     other = PricePlan.objects.create(name="Other", created_at=now)
     series = SeriesFactory()
-    plans.assign(plan=other, series_ids=[series.id])
-    client.post(f"{LIST}{premiere.id}/assign/", {"series": [series.id]})
-    assert PlanAssignment.objects.get().plan == premiere
-    client.post(f"{LIST}{other.id}/release/{series.id}/")
-    assert PlanAssignment.objects.get().plan == premiere
+    assign(other, [series.id])
+    client.post(f"{LIST}{premiere.id}/assign/", {"series": [series.id]}, headers=clock_headers(now))
+    assert plan_of(series, now) == premiere
+    client.post(f"{LIST}{other.id}/release/{series.id}/", headers=clock_headers(now))
+    assert plan_of(series, now) == premiere
 
 
 def test_assigning_to_the_default_plan_is_giving_back(
-    client: Client, premiere: PricePlan, standard: PricePlan
+    client: Client, premiere: PricePlan, standard: PricePlan, now: datetime
 ) -> None:
     series = SeriesFactory()
-    plans.assign(plan=premiere, series_ids=[series.id])
-    client.post(f"{LIST}{standard.id}/assign/", {"series": [series.id]})
-    assert not PlanAssignment.objects.exists()
+    assign(premiere, [series.id])
+    client.post(f"{LIST}{standard.id}/assign/", {"series": [series.id]}, headers=clock_headers(now))
+    assert plan_of(series, now) == standard
+    assert plan_of(series, now - timedelta(seconds=1)) == premiere
 
 
 @pytest.mark.parametrize("chosen", [[], ["not-an-id"], ["0199f0c2-7b1e-7c3a-9f10-2b6a4d8e0c11"]])
@@ -194,7 +205,7 @@ def test_hands_out_series_a_page_at_a_time(
 def test_lists_and_pages_ask_few_questions(
     client: Client, premiere: PricePlan, now: datetime, django_assert_max_num_queries: Any
 ) -> None:
-    plans.assign(plan=premiere, series_ids=[SeriesFactory().id for _ in range(30)])
+    assign(premiere, [SeriesFactory().id for _ in range(30)])
     for number in range(30):
         PricePlan.objects.create(name=f"Plan {number}", created_at=now)
     with django_assert_max_num_queries(8):

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import pricing
-from payments.models import PlanAssignment, PricePlan
+from payments import plans, pricing
+from payments.models import PricePlan
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import PAST, CoinPackFactory, fund
 from tests.payments.calls import episode, unlock
@@ -98,7 +98,7 @@ def test_an_assigned_plan_wins_over_the_default_and_overrides_over_its_base(
         overrides={1: 5, 11: 0, 12: 90},
         now=now,
     )
-    PlanAssignment.objects.create(series=series, plan=plan)
+    plans.assign(plan=plan, series_ids=[series.id], effective_from=PAST, now=now)
 
     prices = [e["price_coins"] for e in shown(api, series, headers)["episodes"]]
 

@@ -8,8 +8,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from payments import pricing
-from payments.models import PlanAssignment, PricePlan, PriceVersion
+from payments import plans, pricing
+from payments.models import PricePlan, PriceVersion
 from tests.factories.catalog import SeriesFactory
 from tests.factories.payments import PAST, default_plan
 
@@ -31,13 +31,18 @@ def _version(plan: PricePlan, hour: int) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_finds_the_version_of_each_that_is_in_force(seed: int) -> None:
     source = Random(seed)  # noqa: S311
-    plans = [PricePlan.objects.create(name=f"plan {n}", created_at=PAST) for n in range(4)]
-    for plan in (default_plan(), *plans):
+    own = [PricePlan.objects.create(name=f"plan {n}", created_at=PAST) for n in range(4)]
+    for plan in (default_plan(), *own):
         for hour in source.sample(range(1, HOURS), source.randint(0, 3)):
             _version(plan, hour)
     series = [SeriesFactory() for _ in range(8)]
     for one in series[2:]:
-        PlanAssignment.objects.create(series=one, plan=source.choice([default_plan(), *plans]))
+        plans.assign(
+            plan=source.choice([default_plan(), *own]),
+            series_ids=[one.id],
+            effective_from=PAST + source.randrange(HOURS) * HOUR,
+            now=PAST,
+        )
 
     moments = [datetime(1999, 12, 31, tzinfo=UTC), *(PAST + n * HOUR for n in range(HOURS))]
     for at in moments:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from config import keyring, seals
 from payments import quotes
+from payments.pricing import Price
 
 NOW = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 VIEWER = UUID("0195936e-0000-7000-8000-000000000001")
@@ -18,8 +19,11 @@ TERMS: dict[str, Any] = {
     "environment": "production",
     "series_id": UUID("0195936e-0000-7000-8000-000000000002"),
     "numbering": 1,
-    "price_version_id": UUID("0195936e-0000-7000-8000-000000000003"),
-    "arm": "price:b",
+    "price": Price(
+        version_id=UUID("0195936e-0000-7000-8000-000000000003"),
+        adjustment_ids=(UUID("0195936e-0000-7000-8000-000000000004"),),
+        arm="price:b",
+    ),
 }
 
 
@@ -35,10 +39,7 @@ def verify(quote: str, **changes: Any) -> quotes.Quote:
 def test_gives_back_what_was_promised() -> None:
     promise = verify(token())
 
-    assert (promise.price_version_id, promise.arm) == (
-        TERMS["price_version_id"],
-        TERMS["arm"],
-    )
+    assert promise.price == TERMS["price"]
 
 
 def test_holds_until_its_last_moment_and_not_beyond(settings: Any) -> None:

@@ -289,6 +289,7 @@ def test_batches_of_two_processes_never_wait_for_each_other_in_a_circle(
             "series_id": series.id,
             "numbering": series.numbering,
             "price_version_id": version.id,
+            "adjustments": "{}",
             "prices": "{}",
             "price_after": 60,
             "arm": "",

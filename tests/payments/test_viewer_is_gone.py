@@ -7,7 +7,7 @@ from django.test import Client
 
 from catalog.models import Series
 from payments import quotes
-from payments.pricing import version_in_force
+from payments.pricing import Price, version_in_force
 from tests.factories.payments import StoreProductFactory, default_plan, signed_sale
 from tests.factories.viewers import viewer_headers
 from tests.payments.calls import submit, unlock
@@ -42,7 +42,7 @@ def test_an_unlock_under_a_key_is_refused(
         environment="production",
         series_id=series.id,
         numbering=series.numbering,
-        price_version_id=version_in_force(series_id=series.id, at=now).id,
+        price=Price(version_in_force(series_id=series.id, at=now).id),
         now=now,
     ).token()
     headers = viewer_headers(stranger, now=now) | {"Idempotency-Key": "k"}

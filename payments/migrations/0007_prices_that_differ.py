@@ -1,0 +1,542 @@
+"""Prices that rise, that differ by region, platform, link and time, and when each began."""
+
+from datetime import UTC, datetime
+
+import config.ids
+import django.contrib.postgres.fields
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+
+#: Assignments that were made before their moment was kept count from ever since.
+SINCE = datetime(2000, 1, 1, tzinfo=UTC)
+
+#: A series may have had several plans, one after the other.
+DATE_ASSIGNMENTS = """
+    ALTER TABLE payments_planassignment DROP CONSTRAINT payments_planassignment_pkey;
+    ALTER TABLE payments_planassignment ADD COLUMN id uuid NOT NULL DEFAULT uuidv7() PRIMARY KEY;
+    ALTER TABLE payments_planassignment ALTER COLUMN id DROP DEFAULT;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("catalog", "0003_decisions_are_kept"),
+        ("payments", "0006_move_money_back"),
+        ("viewers", "0003_scopes_of_support_and_finance"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="AcquisitionLink",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(help_text="Empty: for good", null=True)),
+                ("stopped_at", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+            ],
+            options={
+                "ordering": ["-created_at"],
+            },
+        ),
+        migrations.CreateModel(
+            name="LinkArrival",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("arrived_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="PriceAdjustment",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("free_count", models.PositiveIntegerField(null=True)),
+                ("price_coins", models.PositiveIntegerField(null=True)),
+                (
+                    "scale_parts_per_million",
+                    models.PositiveIntegerField(
+                        help_text="800000 is 20 % off, 0 is free", null=True
+                    ),
+                ),
+                ("created_at", models.DateTimeField(editable=False)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="PriceStep",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("price_coins", models.PositiveIntegerField()),
+            ],
+            options={
+                "ordering": ["number"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PriceVariant",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "regions",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=2), default=list, size=None
+                    ),
+                ),
+                (
+                    "platforms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("ios", "iOS"),
+                                ("android", "Android"),
+                                ("web", "Web"),
+                                ("wechat", "WeChat"),
+                                ("douyin", "Douyin"),
+                            ],
+                            max_length=10,
+                        ),
+                        default=list,
+                        size=None,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PromotedSeries",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Promotion",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                (
+                    "regions",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=2),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "platforms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("ios", "iOS"),
+                                ("android", "Android"),
+                                ("web", "Web"),
+                                ("wechat", "WeChat"),
+                                ("douyin", "Douyin"),
+                            ],
+                            max_length=10,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "stopped_at",
+                    models.DateTimeField(editable=False, help_text="Before its end", null=True),
+                ),
+                ("created_at", models.DateTimeField(editable=False)),
+            ],
+            options={
+                "ordering": ["-starts_at"],
+            },
+        ),
+        migrations.AlterModelOptions(
+            name="planassignment",
+            options={"ordering": ["-effective_from", "-id"]},
+        ),
+        migrations.RemoveConstraint(
+            model_name="priceversion",
+            name="payments_priceversion_one_per_moment",
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="cancelled_at",
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="created_at",
+            field=models.DateTimeField(default=SINCE, editable=False),
+            preserve_default=False,
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="created_by",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="effective_from",
+            field=models.DateTimeField(default=SINCE),
+            preserve_default=False,
+        ),
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunSQL(DATE_ASSIGNMENTS)],
+            state_operations=[
+                migrations.AlterField(
+                    model_name="planassignment",
+                    name="series",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="plan_assignments",
+                        to="catalog.series",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="planassignment",
+                    name="id",
+                    field=models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="source",
+            field=models.CharField(
+                choices=[
+                    ("operator", "An operator"),
+                    ("rule", "A rule, when the series was published"),
+                ],
+                default="operator",
+                max_length=10,
+            ),
+        ),
+        migrations.AddField(
+            model_name="priceversion",
+            name="cancelled_at",
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name="unlock",
+            name="adjustments",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.UUIDField(),
+                default=list,
+                help_text="What adjusted the version's price, in order",
+                size=None,
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="planassignment",
+            index=models.Index(
+                condition=models.Q(("cancelled_at", None)),
+                fields=["series", "-effective_from", "-id"],
+                name="assignment_of_series",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="planassignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("cancelled_at__lt", models.F("effective_from")),
+                    _connector="OR",
+                ),
+                name="payments_planassignment_cancelled_before",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("cancelled_at", None)),
+                fields=("plan", "effective_from"),
+                name="payments_priceversion_one_per_moment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("cancelled_at__lt", models.F("effective_from")),
+                    _connector="OR",
+                ),
+                name="payments_priceversion_cancelled_before",
+            ),
+        ),
+        migrations.AddField(
+            model_name="acquisitionlink",
+            name="created_by",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="acquisitionlink",
+            name="series",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="acquisition_links",
+                to="catalog.series",
+            ),
+        ),
+        migrations.AddField(
+            model_name="linkarrival",
+            name="link",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="arrivals",
+                to="payments.acquisitionlink",
+            ),
+        ),
+        migrations.AddField(
+            model_name="linkarrival",
+            name="series",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="catalog.series"
+            ),
+        ),
+        migrations.AddField(
+            model_name="linkarrival",
+            name="viewer",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="viewers.viewer",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceadjustment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("free_count__isnull", False),
+                    ("price_coins__isnull", False),
+                    ("scale_parts_per_million__isnull", False),
+                    _connector="OR",
+                ),
+                name="payments_priceadjustment_adjusts",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceadjustment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("free_count", None), ("free_count__lte", 10000), _connector="OR"),
+                    models.Q(
+                        ("price_coins", None),
+                        models.Q(("price_coins__gt", 0), ("price_coins__lte", 1000000)),
+                        _connector="OR",
+                    ),
+                    models.Q(
+                        ("scale_parts_per_million", None),
+                        ("scale_parts_per_million__lte", 100000000),
+                        _connector="OR",
+                    ),
+                ),
+                name="payments_priceadjustment_sane",
+            ),
+        ),
+        migrations.AddField(
+            model_name="acquisitionlink",
+            name="adjustment",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="acquisition_link",
+                to="payments.priceadjustment",
+            ),
+        ),
+        migrations.AddField(
+            model_name="pricestep",
+            name="version",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="steps",
+                to="payments.priceversion",
+            ),
+        ),
+        migrations.AddField(
+            model_name="pricevariant",
+            name="adjustment",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="variant",
+                to="payments.priceadjustment",
+            ),
+        ),
+        migrations.AddField(
+            model_name="pricevariant",
+            name="version",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="variants",
+                to="payments.priceversion",
+            ),
+        ),
+        migrations.AddField(
+            model_name="promotedseries",
+            name="series",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="promoted",
+                to="catalog.series",
+            ),
+        ),
+        migrations.AddField(
+            model_name="promotion",
+            name="adjustment",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotion",
+                to="payments.priceadjustment",
+            ),
+        ),
+        migrations.AddField(
+            model_name="promotion",
+            name="created_by",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="promotedseries",
+            name="promotion",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promoted",
+                to="payments.promotion",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="linkarrival",
+            index=models.Index(
+                fields=["viewer", "series", "-arrived_at"], name="arrival_of_viewer"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="acquisitionlink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("code__regex", "^[0-9A-Za-z_-]{1,64}$")),
+                name="payments_acquisitionlink_code",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="acquisitionlink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("ends_at", None), ("ends_at__gt", models.F("starts_at")), _connector="OR"
+                ),
+                name="payments_acquisitionlink_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricestep",
+            constraint=models.UniqueConstraint(
+                fields=("version", "number"), name="payments_pricestep_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricestep",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("number__gt", 1),
+                    ("number__lte", 10000),
+                    ("price_coins__gt", 0),
+                    ("price_coins__lte", 1000000),
+                ),
+                name="payments_pricestep_sane",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricevariant",
+            constraint=models.UniqueConstraint(
+                fields=("version", "position"), name="payments_pricevariant_place"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricevariant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("platforms", []), ("regions", []), _negated=True),
+                name="payments_pricevariant_narrows",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="promotion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                name="payments_promotion_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="promotedseries",
+            constraint=models.UniqueConstraint(
+                fields=("promotion", "series"), name="payments_promotedseries_once"
+            ),
+        ),
+    ]

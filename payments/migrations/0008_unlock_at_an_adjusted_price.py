@@ -1,0 +1,66 @@
+"""An unlock keeps what adjusted its price; what priced anything is never changed."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import migrations
+from psycopg import sql
+
+FILES = ("unlock_0004.sql", "unlock_reversal_0002.sql")
+
+ADD_ONLY = (
+    "pricestep",
+    "priceadjustment",
+    "pricevariant",
+    "planassignment",
+    "promotion",
+    "promotedseries",
+    "acquisitionlink",
+    "linkarrival",
+)
+# What ends it is all that is ever written to it.
+ENDED_BY = {
+    "priceversion": "cancelled_at",
+    "planassignment": "cancelled_at",
+    "promotion": "stopped_at",
+    "acquisitionlink": "stopped_at",
+}
+
+
+def install(apps, schema_editor):
+    folder = Path(__file__).resolve().parent.parent / "sql"
+    for name in FILES:
+        schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
+
+
+def narrow_grants(apps, schema_editor):
+    if not settings.DATABASE_ROLE:
+        return
+    role = sql.Identifier(settings.DATABASE_ROLE)
+    with schema_editor.connection.cursor() as cursor:
+        for name in ADD_ONLY:
+            cursor.execute(
+                sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}").format(
+                    table=sql.Identifier(f"payments_{name}"), role=role
+                )
+            )
+        for name, column in ENDED_BY.items():
+            cursor.execute(
+                sql.SQL("GRANT UPDATE ({column}) ON {table} TO {role}").format(
+                    column=sql.Identifier(column),
+                    table=sql.Identifier(f"payments_{name}"),
+                    role=role,
+                )
+            )
+        cursor.execute(
+            sql.SQL("GRANT EXECUTE ON FUNCTION payments_unlock TO {role}").format(role=role)
+        )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("payments", "0007_prices_that_differ")]
+
+    operations = [
+        migrations.RunPython(install, migrations.RunPython.noop),
+        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+    ]

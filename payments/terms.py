@@ -1,0 +1,110 @@
+"""What episodes cost under given terms: arithmetic, without a database."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+from payments.money import PARTS_PER_MILLION
+
+
+class TermsInvalid(ValueError):
+    """Terms that no version can have; the message says in a sentence what to mend."""
+
+
+@dataclass(frozen=True)
+class PriceLadder:
+    """The price of every episode number under some terms, 0 where it is free.
+
+    `prices[n - 1]` is the price of episode n; past its end every episode costs `price_after`.
+    """
+
+    prices: tuple[int, ...]
+    price_after: int
+
+    def price_of(self, number: int) -> int:
+        """The price of episode `number` (1 or more), in coins."""
+        return self.prices[number - 1] if number <= len(self.prices) else self.price_after
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """How terms differ for some viewers or for some time; None leaves as it was.
+
+    `scale_parts_per_million` 800_000 is 20 % off, 0 makes every episode free.
+    """
+
+    free_count: int | None = None
+    price_coins: int | None = None
+    scale_parts_per_million: int | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The first `free_count` episodes are free. From then on an episode costs the base price, or that of
+    the last step at or before it; `overrides` win over both, and 0 there is free. All of it is scaled.
+
+    `steps` and `overrides` are by episode number.
+    """
+
+    free_count: int
+    base_price_coins: int
+    steps: Mapping[int, int] = field(default_factory=dict)
+    overrides: Mapping[int, int] = field(default_factory=dict)
+    scale: Fraction = Fraction(1)
+
+    def adjusted(self, adjustments: Iterable[Adjustment]) -> "Terms":
+        """These terms with the adjustments made one after the other.
+
+        Scales multiply, and what they come to is rounded once: to the nearest coin, halves up, and to
+        one coin at least where anything is asked.
+        """
+        terms = self
+        for adjustment in adjustments:
+            terms = terms._adjusted(adjustment)
+        return terms
+
+    def ladder(self) -> PriceLadder:
+        """Every episode's price."""
+        spelled_out = max([self.free_count, *self.overrides, *(n - 1 for n in self.steps)])
+        return PriceLadder(
+            prices=tuple(self._price_of(number) for number in range(1, spelled_out + 1)),
+            price_after=self._scaled(self._step_at(spelled_out + 1)),
+        )
+
+    def refuse_falling(self) -> None:
+        """Later steps cost more. Raises TermsInvalid."""
+        before = self.base_price_coins
+        for number, price_coins in sorted(self.steps.items()):
+            if price_coins <= before:
+                raise TermsInvalid(
+                    f"From episode {number} on the price would be {price_coins:,} coins and {before:,} "
+                    "before: a step costs more than what comes before it."
+                )
+            before = price_coins
+
+    def _price_of(self, number: int) -> int:
+        if number in self.overrides:
+            return self._scaled(self.overrides[number])
+        return 0 if number <= self.free_count else self._scaled(self._step_at(number))
+
+    def _step_at(self, number: int) -> int:
+        begun = [step for step in self.steps if step <= number]
+        return self.steps[max(begun)] if begun else self.base_price_coins
+
+    def _scaled(self, price_coins: int) -> int:
+        asked = price_coins * self.scale
+        return max(int(asked + Fraction(1, 2)), 1) if asked else 0
+
+    def _adjusted(self, adjustment: Adjustment) -> "Terms":
+        terms = self
+        if adjustment.free_count is not None:
+            terms = replace(terms, free_count=adjustment.free_count)
+        if adjustment.price_coins is not None:
+            free = {number: 0 for number, price in terms.overrides.items() if price == 0}
+            terms = replace(
+                terms, base_price_coins=adjustment.price_coins, steps={}, overrides=free
+            )
+        if adjustment.scale_parts_per_million is not None:
+            scale = Fraction(adjustment.scale_parts_per_million, PARTS_PER_MILLION)
+            terms = replace(terms, scale=terms.scale * scale)
+        return terms
