@@ -12,7 +12,7 @@ from django.db import transaction
 
 from ads.models import Network, Placement
 from catalog.models import Series
-from payments import plans, pricing
+from payments import plans, price_versions
 from payments.models import (
     CoinPack,
     PricePlan,
@@ -118,7 +118,7 @@ def _load_placement(*, now: datetime) -> None:
 def _short_plan(*, now: datetime) -> PricePlan:
     plan, is_new = PricePlan.objects.get_or_create(name=SHORT_PLAN, defaults={"created_at": now})
     if is_new:
-        pricing.add_version(
+        price_versions.add(
             plan=plan,
             effective_from=SINCE,
             free_count=SHORT_FREE_COUNT,

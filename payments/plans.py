@@ -1,11 +1,12 @@
 """Which series a plan prices, and how each plan stands at a moment."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
+from catalog.models import Series
 from payments.models import AssignmentSource, PlanAssignment, PricePlan, PriceVersion
 
 
@@ -17,22 +18,44 @@ def assign(
     now: datetime,
     source: AssignmentSource = AssignmentSource.OPERATOR,
     operator_id: int | None = None,
+    change_id: UUID | None = None,
 ) -> None:
     """Prices these series by `plan` from a moment on, whatever prices them before.
 
     What was quoted before is honoured until the quote ends.
     """
+    assign_each(
+        dict.fromkeys(series_ids, plan.id),
+        effective_from=effective_from,
+        now=now,
+        source=source,
+        operator_id=operator_id,
+        change_id=change_id,
+    )
+
+
+def assign_each(
+    plan_of: Mapping[UUID, UUID],
+    *,
+    effective_from: datetime,
+    now: datetime,
+    source: AssignmentSource = AssignmentSource.OPERATOR,
+    operator_id: int | None = None,
+    change_id: UUID | None = None,
+) -> None:
+    """Prices each series by the plan that is beside it, as `assign` does."""
     PlanAssignment.objects.bulk_create(
         [
             PlanAssignment(
-                plan=plan,
+                plan_id=plan_id,
                 series_id=series_id,
                 effective_from=effective_from,
                 source=source,
                 created_at=now,
                 created_by_id=operator_id,
+                change_id=change_id,
             )
-            for series_id in series_ids
+            for series_id, plan_id in plan_of.items()
         ],
         batch_size=5_000,
     )
@@ -55,6 +78,14 @@ def release(
 def assigned(plan: PricePlan, *, at: datetime) -> QuerySet[PlanAssignment]:
     """The assignments by which `plan` prices series at a moment, one a series."""
     return in_force(at=at).filter(plan=plan)
+
+
+def priced_by(plan: PricePlan, *, at: datetime) -> QuerySet[Series]:
+    """The published series that a plan prices at a moment; the default plan prices all others too."""
+    published: QuerySet[Series] = Series.objects.filter(state=Series.State.PUBLISHED)
+    if plan.is_default:
+        return published.exclude(id__in=in_force(at=at).exclude(plan=plan).values("series_id"))
+    return published.filter(id__in=assigned(plan, at=at).values("series_id"))
 
 
 def in_force(*, at: datetime) -> QuerySet[PlanAssignment]:

@@ -13,17 +13,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
 from payments.models import (
-    EpisodePrice,
     LinkArrival,
     PlanAssignment,
     PriceAdjustment,
     PricePlan,
-    PriceStep,
     PriceVersion,
     Promotion,
 )
@@ -108,6 +105,25 @@ def price_for(
     )
 
 
+def prices_of(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, Price]:
+    """What a viewer of whom nothing is known is asked for these series at a moment, in one query.
+
+    A series that nothing prices yet, or that does not exist, is left out.
+    """
+    found = Series.objects.filter(id__in=series_ids).annotate(
+        version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
+        promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+    )
+    nowhere = _Where(region="", platform="")
+    prices = {}
+    for series_id, version_id, on in found.exclude(version_id=None).values_list(
+        "id", "version_id", "promotions"
+    ):
+        promoting = nowhere.first_fitting(promoted(one) for one in on)
+        prices[series_id] = Price(version_id, (promoting,) if promoting else ())
+    return prices
+
+
 def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
     """The version that prices a series at a moment: its plan's latest, else the default plan's.
 
@@ -171,42 +187,6 @@ def adjustment_of(row: PriceAdjustment) -> Adjustment:
         price_coins=row.price_coins,
         scale_parts_per_million=row.scale_parts_per_million,
     )
-
-
-def add_version(
-    *,
-    plan: PricePlan,
-    effective_from: datetime,
-    free_count: int,
-    base_price_coins: int,
-    overrides: Mapping[int, int],
-    now: datetime,
-    steps: Mapping[int, int] | None = None,
-    created_by_id: int | None = None,
-) -> PriceVersion:
-    """Gives a plan a new price from `effective_from` on, and leaves every older version as it was.
-
-    Raises django.db.IntegrityError if the plan has a version for that very moment, or a number is
-    out of bounds.
-    """
-    with transaction.atomic():
-        version = PriceVersion.objects.create(
-            plan=plan,
-            effective_from=effective_from,
-            free_count=free_count,
-            base_price_coins=base_price_coins,
-            created_at=now,
-            created_by_id=created_by_id,
-        )
-        EpisodePrice.objects.bulk_create(
-            EpisodePrice(version=version, number=number, price_coins=price_coins)
-            for number, price_coins in sorted(overrides.items())
-        )
-        PriceStep.objects.bulk_create(
-            PriceStep(version=version, number=number, price_coins=price_coins)
-            for number, price_coins in sorted((steps or {}).items())
-        )
-    return version
 
 
 def _of_series(series_id: UUID | OuterRef, at: datetime) -> QuerySet[PriceVersion]:

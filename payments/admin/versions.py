@@ -27,7 +27,7 @@ from unfold.widgets import (
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments import plans, pricing
+from payments import plans, price_versions
 from payments.admin import formats, overrides, price_preview
 from payments.admin.series_choice import SeriesSelect, titles
 from payments.models import PricePlan, PriceVersion
@@ -210,7 +210,7 @@ class NewVersionPage(FormView[NewVersionForm]):
 
     def _save(self, form: NewVersionForm, draft: price_preview.Draft) -> HttpResponse:
         try:
-            version = pricing.add_version(
+            version = price_versions.add(
                 plan=self.plan,
                 effective_from=draft.effective_from or self.now,
                 free_count=draft.free_count,
@@ -298,14 +298,10 @@ def summary(version: PriceVersion) -> str:
 
 def typical_series(plan: PricePlan, *, at: datetime) -> UUID | None:
     """A series to look at first: the newest that the plan prices."""
-    priced = Series.objects.filter(state=Series.State.PUBLISHED)
-    assigned = plans.assigned(plan, at=at).values("series_id")
-    if plan.is_default:
-        others = plans.in_force(at=at).exclude(plan=plan).values("series_id")
-        priced = priced.exclude(id__in=others)
-    else:
-        priced = priced.filter(id__in=assigned)
     newest: UUID | None = (
-        priced.order_by("-published_at", "-id").values_list("id", flat=True).first()
+        plans.priced_by(plan, at=at)
+        .order_by("-published_at", "-id")
+        .values_list("id", flat=True)
+        .first()
     )
     return newest

@@ -7,6 +7,7 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.price_changes import ChangedSeries, ChangeState, PriceChange
 from payments.models.prices import (
     EpisodePrice,
     PriceAdjustment,
@@ -29,6 +30,8 @@ from payments.models.refunds import (
 __all__ = [
     "AcquisitionLink",
     "AssignmentSource",
+    "ChangeState",
+    "ChangedSeries",
     "CoinPack",
     "Cover",
     "CoverSource",
@@ -49,6 +52,7 @@ __all__ = [
     "MoneyDay",
     "PlanAssignment",
     "PriceAdjustment",
+    "PriceChange",
     "PricePlan",
     "PriceStep",
     "PriceVariant",

@@ -29,6 +29,9 @@ class PlanAssignment(models.Model):
         max_length=10, choices=AssignmentSource.choices, default=AssignmentSource.OPERATOR
     )
     cancelled_at = models.DateTimeField(null=True, editable=False)
+    change = models.ForeignKey(
+        "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="assignments"
+    )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

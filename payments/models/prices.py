@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from catalog.models import Series
 from config.ids import uuid7
 from payments.money import PARTS_PER_MILLION
 from viewers.models import Platform
@@ -21,6 +22,14 @@ class PricePlan(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, unique=True)
     is_default = models.BooleanField(default=False)
+    own_series = models.OneToOneField(
+        Series,
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="own_plan",
+        help_text="The one title that has these prices, from a price table",
+    )
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
@@ -49,6 +58,9 @@ class PriceVersion(models.Model):
     free_count = models.PositiveIntegerField(help_text="Episodes at the start that cost nothing")
     base_price_coins = models.PositiveIntegerField(help_text="Price of every further episode")
     cancelled_at = models.DateTimeField(null=True, editable=False)
+    change = models.ForeignKey(
+        "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="versions"
+    )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

@@ -24,6 +24,9 @@ class Promotion(models.Model):
     )
     adjustment = models.OneToOneField(PriceAdjustment, models.PROTECT, related_name="promotion")
     stopped_at = models.DateTimeField(null=True, editable=False, help_text="Before its end")
+    change = models.ForeignKey(
+        "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="promotions"
+    )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Series
 from config import operators, roles
-from payments import pricing
+from payments import price_versions, pricing
 from payments.models import PricePlan, PriceVersion
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import SECRET, code_of
@@ -56,7 +56,7 @@ def priced(transactional_db: None) -> tuple[PricePlan, Series]:
     plan, _ = PricePlan.objects.get_or_create(
         is_default=True, defaults={"name": "Standard", "created_at": SINCE}
     )
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=SINCE,
         free_count=6,

@@ -12,7 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from payments import entitlements, plans, pricing, purchases
+from payments import entitlements, plans, price_versions, purchases
 from payments.models import CoinPack, Cover, Entitlement, Lot, PricePlan, Purchase, StoreProduct
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
@@ -47,7 +47,7 @@ def default_plan() -> PricePlan:
         is_default=True, defaults={"name": "Standard", "created_at": PAST}
     )
     if is_new:
-        pricing.add_version(
+        price_versions.add(
             plan=plan,
             effective_from=PAST,
             free_count=8,

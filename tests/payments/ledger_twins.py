@@ -18,7 +18,8 @@ from payments.models import (
     Unlock,
     Wallet,
 )
-from payments.pricing import Price, add_version
+from payments.price_versions import add as add_version
+from payments.pricing import Price
 from payments.providers.base import StoreTransaction
 from payments.refunds import RefundFact
 from tests.factories.catalog import EpisodeFactory, SeriesFactory

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 
 from catalog.models import Series
-from payments import pricing
+from payments import price_versions
 from payments.admin import home
 from payments.models import PricePlan
 from tests.factories.operators import operator, signed_in
@@ -60,7 +60,7 @@ def test_every_figure_leads_to_its_list(client: Client, now: datetime) -> None:
 def test_shows_price_changes_that_are_decided(client: Client, now: datetime) -> None:
     plan = PricePlan.objects.get(is_default=True)
     for days in (-1, 2, 1):
-        pricing.add_version(
+        price_versions.add(
             plan=plan,
             effective_from=now + timedelta(days=days),
             free_count=days + 1,

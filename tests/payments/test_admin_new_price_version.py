@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments import pricing
+from payments import price_versions
 from payments.models import EpisodePrice, PricePlan, PriceVersion
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import operator, signed_in
@@ -170,7 +170,7 @@ def test_a_preview_of_older_prices_is_not_saved(
     pages: Pages, plan: PricePlan, series: Series, now: datetime
 ) -> None:
     previewed = pages.preview(base_price_coins=70, series=str(series.id))
-    pricing.add_version(
+    price_versions.add(
         plan=plan, effective_from=now, free_count=8, base_price_coins=65, overrides={}, now=now
     )
     answer = pages.save(previewed, base_price_coins=70, series=str(series.id))
@@ -242,7 +242,7 @@ def test_refuses_a_second_version_of_one_moment(
     moment = now + timedelta(days=1)
     fields = {"effective_from_0": "2026-03-15", "effective_from_1": "12:00:00"}
     previewed = pages.preview(**fields)
-    pricing.add_version(
+    price_versions.add(
         plan=plan, effective_from=moment, free_count=1, base_price_coins=1, overrides={}, now=now
     )
     assert "a version from that very moment already" in complaints(pages.save(previewed, **fields))
@@ -252,7 +252,7 @@ def test_refuses_a_second_version_of_one_moment(
 def test_starts_from_what_is_in_force(
     pages: Pages, plan: PricePlan, series: Series, now: datetime
 ) -> None:
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=now,
         free_count=2,
@@ -340,7 +340,7 @@ def test_versions_cannot_be_changed_by_anybody(plan: PricePlan, now: datetime) -
 
 @pytest.mark.parametrize("model", [PriceVersion, EpisodePrice])
 def test_the_database_refuses_to_change_a_price(plan: PricePlan, now: datetime, model: Any) -> None:
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=now,
         free_count=1,

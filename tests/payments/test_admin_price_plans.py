@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import plans, pricing
+from payments import plans, price_versions, pricing
 from payments.models import PlanAssignment, PricePlan
 from tests.factories.catalog import SeriesFactory, SeriesTextFactory
 from tests.factories.operators import operator, signed_in
@@ -32,7 +32,7 @@ def standard(db: None) -> PricePlan:
 def premiere(now: datetime) -> PricePlan:
     plan = PricePlan.objects.create(name="Premiere", created_at=now)
     for days, price_coins in ((-9, 70), (-1, 80), (3, 90), (9, 95)):
-        pricing.add_version(
+        price_versions.add(
             plan=plan,
             effective_from=now + timedelta(days=days),
             free_count=6,

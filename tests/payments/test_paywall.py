@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import plans, pricing
+from payments import plans, price_versions
 from payments.models import PricePlan
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import PAST, CoinPackFactory, fund
@@ -78,8 +78,8 @@ def test_a_price_takes_effect_at_its_moment_and_not_before(
 ) -> None:
     plan = PricePlan.objects.get(is_default=True)
     terms = {"plan": plan, "free_count": 0, "overrides": {}, "now": now}
-    pricing.add_version(effective_from=now, base_price_coins=70, **terms)
-    pricing.add_version(
+    price_versions.add(effective_from=now, base_price_coins=70, **terms)
+    price_versions.add(
         effective_from=now + timedelta(microseconds=1), base_price_coins=80, **terms
     )
 
@@ -90,7 +90,7 @@ def test_an_assigned_plan_wins_over_the_default_and_overrides_over_its_base(
     api: Client, series: Series, headers: Any, now: datetime
 ) -> None:
     plan = PricePlan.objects.create(name="Finale", created_at=PAST)
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=PAST,
         free_count=2,

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from payments import plans, pricing
+from payments import plans, price_versions, pricing
 from payments.models import PricePlan, PriceVersion
 from tests.factories.catalog import SeriesFactory
 from tests.factories.payments import PAST, default_plan
@@ -18,7 +18,7 @@ HOUR, HOURS = timedelta(hours=1), 40
 
 
 def _version(plan: PricePlan, hour: int) -> None:
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=PAST + hour * HOUR,
         free_count=1,

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import paywall, pricing
+from payments import paywall, price_versions
 from payments.models import Lot, PricePlan, Unlock
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import fund, give_bonus
@@ -148,7 +148,7 @@ def test_honours_a_live_quote_after_the_price_has_changed(
     api: Client, series: Series, device: Device, headers: Any, quote: str, now: datetime
 ) -> None:
     fund(device.viewer_id, now=now, paid=500)
-    pricing.add_version(
+    price_versions.add(
         plan=PricePlan.objects.get(is_default=True),
         effective_from=now,
         free_count=1,

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.models import Episode, Series
 from config.problems import NotFound
-from payments import pricing, why
+from payments import price_versions, why
 from payments.explanations import (
     Ending,
     GrantSource,
@@ -240,7 +240,7 @@ def test_a_free_episode_is_free_by_the_version_of_that_moment(diary: Diary) -> N
     before = diary.now
     diary.wait(hours=1)
     plan = PriceVersion.objects.get().plan
-    pricing.add_version(
+    price_versions.add(
         plan=plan,
         effective_from=diary.now,
         free_count=2,
@@ -261,7 +261,7 @@ def test_an_unlock_keeps_its_promised_price_beside_the_one_in_force(diary: Diary
     diary.buy()
     diary.unlock(9)
     diary.wait(hours=1)
-    pricing.add_version(
+    price_versions.add(
         plan=PriceVersion.objects.get().plan,
         effective_from=diary.now,
         free_count=0,
