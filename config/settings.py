@@ -406,6 +406,22 @@ REPORTING_CURRENCY = env.text(
     default="USD",
     help="The currency that coin values and revenue are kept in. Fixed once money has moved.",
 )
+PRICE_SOLO_TITLES = env.integer(
+    "PRICE_SOLO_TITLES",
+    default=100,
+    help="A change of prices that reaches more titles than this takes a second person.",
+)
+PRICE_SOLO_RISE_PERCENT = env.integer(
+    "PRICE_SOLO_RISE_PERCENT",
+    default=50,
+    help="A change by which a title becomes dearer by more than this takes a second person.",
+)
+PRICE_GUARD_TIMES = env.integer(
+    "PRICE_GUARD_TIMES",
+    default=10,
+    minimum=2,
+    help="No price is so many times what an episode usually costs, or so small a part of it.",
+)
 GRANT_SOLO_COINS = env.integer(
     "GRANT_SOLO_COINS",
     default=500,

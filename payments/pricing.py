@@ -27,6 +27,8 @@ from payments.models import (
 from payments.terms import Adjustment, PriceLadder, Terms
 from viewers.models import Device, Viewer
 
+NO_DEVICE = UUID(int=0)
+
 
 @dataclass(frozen=True)
 class Price:
@@ -83,7 +85,9 @@ def price_for(
             version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
             region=Subquery(Viewer.objects.filter(id=viewer_id).values("region")),
             platform=Subquery(
-                Device.objects.filter(id=device_id, viewer_id=viewer_id).values("platform")
+                Device.objects.filter(id=device_id or NO_DEVICE, viewer_id=viewer_id).values(
+                    "platform"
+                )
             ),
             link_adjustment_id=Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
             promotions=ArraySubquery(_promotions(OuterRef("id"), at)),

@@ -153,9 +153,9 @@ class _Waiting:
         self.row: Row | None = None
 
 
-def array(prices: Sequence[int]) -> str:
-    """A ladder's prices as a Call carries them."""
-    return "{" + ",".join(map(str, prices)) + "}"
+def array(members: Sequence[int] | Sequence[UUID]) -> str:
+    """A ladder's prices, or the ids of what adjusts it, as a Call carries them."""
+    return "{" + ",".join(map(str, members)) + "}"
 
 
 def spend(call: Call) -> Row:

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-import config.ids
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
+import config.ids
 
 #: Assignments that were made before their moment was kept count from ever since.
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -50,6 +50,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ChangedSeries",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="LinkArrival",
             fields=[
                 (
@@ -80,6 +91,45 @@ class Migration(migrations.Migration):
                 ),
                 ("created_at", models.DateTimeField(editable=False)),
             ],
+        ),
+        migrations.CreateModel(
+            name="PriceChange",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("content", models.JSONField()),
+                ("effective_from", models.DateTimeField(null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("waiting", "Waiting for a second person"),
+                            ("scheduled", "Agreed to"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn before it took effect"),
+                            ("rolled_back", "Rolled back"),
+                        ],
+                        default="draft",
+                        max_length=12,
+                    ),
+                ),
+                ("titles_count", models.PositiveIntegerField(default=0)),
+                ("largest_rise_parts_per_million", models.PositiveIntegerField(default=0)),
+                ("needs_second", models.BooleanField(default=False)),
+                ("asked_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("decision_note", models.CharField(blank=True, max_length=500)),
+                ("ended_at", models.DateTimeField(help_text="Withdrawn or rolled back", null=True)),
+            ],
+            options={
+                "ordering": ["-asked_at", "-id"],
+            },
         ),
         migrations.CreateModel(
             name="PriceStep",
@@ -266,6 +316,18 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="priceplan",
+            name="own_series",
+            field=models.OneToOneField(
+                editable=False,
+                help_text="The one title that has these prices, from a price table",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="own_plan",
+                to="catalog.series",
+            ),
+        ),
+        migrations.AddField(
             model_name="priceversion",
             name="cancelled_at",
             field=models.DateTimeField(editable=False, null=True),
@@ -278,44 +340,6 @@ class Migration(migrations.Migration):
                 default=list,
                 help_text="What adjusted the version's price, in order",
                 size=None,
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="planassignment",
-            index=models.Index(
-                condition=models.Q(("cancelled_at", None)),
-                fields=["series", "-effective_from", "-id"],
-                name="assignment_of_series",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planassignment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("cancelled_at", None),
-                    ("cancelled_at__lt", models.F("effective_from")),
-                    _connector="OR",
-                ),
-                name="payments_planassignment_cancelled_before",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("cancelled_at", None)),
-                fields=("plan", "effective_from"),
-                name="payments_priceversion_one_per_moment",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("cancelled_at", None),
-                    ("cancelled_at__lt", models.F("effective_from")),
-                    _connector="OR",
-                ),
-                name="payments_priceversion_cancelled_before",
             ),
         ),
         migrations.AddField(
@@ -336,6 +360,13 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="acquisition_links",
                 to="catalog.series",
+            ),
+        ),
+        migrations.AddField(
+            model_name="changedseries",
+            name="series",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="catalog.series"
             ),
         ),
         migrations.AddField(
@@ -406,6 +437,105 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="pricechange",
+            name="asked_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="pricechange",
+            name="decided_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="pricechange",
+            name="ended_by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="changedseries",
+            name="change",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="changed_series",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="change",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="assignments",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
+            model_name="priceversion",
+            name="change",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="versions",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="planassignment",
+            index=models.Index(
+                condition=models.Q(("cancelled_at", None)),
+                fields=["series", "-effective_from", "-id"],
+                name="assignment_of_series",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="planassignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("cancelled_at__lt", models.F("effective_from")),
+                    _connector="OR",
+                ),
+                name="payments_planassignment_cancelled_before",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("cancelled_at", None)),
+                fields=("plan", "effective_from"),
+                name="payments_priceversion_one_per_moment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cancelled_at", None),
+                    ("cancelled_at__lt", models.F("effective_from")),
+                    _connector="OR",
+                ),
+                name="payments_priceversion_cancelled_before",
+            ),
+        ),
+        migrations.AddField(
             model_name="pricestep",
             name="version",
             field=models.ForeignKey(
@@ -454,6 +584,17 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="promotion",
+            name="change",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotions",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
+            model_name="promotion",
             name="created_by",
             field=models.ForeignKey(
                 editable=False,
@@ -493,6 +634,35 @@ class Migration(migrations.Migration):
                     ("ends_at", None), ("ends_at__gt", models.F("starts_at")), _connector="OR"
                 ),
                 name="payments_acquisitionlink_period",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricechange",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
+                    ("needs_second", False),
+                    models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                    _connector="OR",
+                ),
+                name="payments_pricechange_second_person",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="pricechange",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
+                    models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
+                    _connector="OR",
+                ),
+                name="payments_pricechange_decided",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="changedseries",
+            constraint=models.UniqueConstraint(
+                fields=("change", "series"), name="payments_changedseries_once"
             ),
         ),
         migrations.AddConstraint(

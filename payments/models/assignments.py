@@ -30,7 +30,11 @@ class PlanAssignment(models.Model):
     )
     cancelled_at = models.DateTimeField(null=True, editable=False)
     change = models.ForeignKey(
-        "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="assignments"
+        "payments.PriceChange",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="assignments",
     )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(

@@ -28,9 +28,7 @@ class PriceChange(models.Model):
     name = models.CharField(max_length=200)
     content = models.JSONField()
     effective_from = models.DateTimeField(null=True)
-    state = models.CharField(
-        max_length=12, choices=ChangeState.choices, default=ChangeState.DRAFT
-    )
+    state = models.CharField(max_length=12, choices=ChangeState.choices, default=ChangeState.DRAFT)
     titles_count = models.PositiveIntegerField(default=0)
     largest_rise_parts_per_million = models.PositiveIntegerField(default=0)
     needs_second = models.BooleanField(default=False)

@@ -100,7 +100,11 @@ def _apply_table(
 def _own_plans(series_ids: Collection[UUID], now: datetime) -> Mapping[UUID, UUID]:
     """The own plan of each series, made where there is none."""
     found = PricePlan.objects.filter(own_series_id__in=series_ids)
-    own = dict(found.values_list("own_series_id", "id"))
+    own = {
+        series_id: plan_id
+        for series_id, plan_id in found.values_list("own_series_id", "id")
+        if series_id
+    }
     missing = Series.objects.filter(id__in=[one for one in series_ids if one not in own])
     made = PricePlan.objects.bulk_create(
         [
@@ -113,7 +117,7 @@ def _own_plans(series_ids: Collection[UUID], now: datetime) -> Mapping[UUID, UUI
         ],
         batch_size=5_000,
     )
-    return own | {plan.own_series_id: plan.id for plan in made}
+    return own | {plan.own_series_id: plan.id for plan in made if plan.own_series_id}
 
 
 def _start(change: PriceChange, content: Campaign, starts_at: datetime, now: datetime) -> None:

@@ -45,9 +45,7 @@ def draft(
     now: datetime,
 ) -> PriceChange:
     """Keeps a change to look at. Raises checks.ContentRefused for what no price can be."""
-    checks.refuse_content(
-        content, series_ids=series_ids, effective_from=effective_from, now=now
-    )
+    checks.refuse_content(content, series_ids=series_ids, effective_from=effective_from, now=now)
     with transaction.atomic():
         change = PriceChange.objects.create(
             name=name,
@@ -98,7 +96,9 @@ def decide(
             change.state = ChangeState.REFUSED
             change.decided_by_id, change.decided_at = operator_id, now
         elif change.asked_by_id == operator_id:
-            raise SamePerson("You asked for this change yourself: somebody else has to agree to it.")
+            raise SamePerson(
+                "You asked for this change yourself: somebody else has to agree to it."
+            )
         else:
             _refuse_outdated(change, _checked(change, now))
             _agree(change, operator_id, now)

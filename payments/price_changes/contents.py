@@ -84,7 +84,8 @@ Content = NewVersion | MoveSeries | PriceTable | Campaign
 
 def read(kept: object) -> Content:
     """The content of a change as its row keeps it. Raises msgspec.ValidationError."""
-    return msgspec.convert(kept, Content, strict=False)  # type: ignore[arg-type,return-value]
+    content: Content = msgspec.convert(kept, Content, strict=False)
+    return content
 
 
 def write(content: Content) -> Mapping[str, object]:

@@ -128,7 +128,11 @@ def titles_of(change: PriceChange, *, at: datetime) -> Sequence[UUID]:
     if not isinstance(content, NewVersion):
         chosen = published.filter(id__in=applying.series_of(change))
         return list(chosen.values_list("id", flat=True))
-    return list(plans.priced_by(PricePlan.objects.get(id=content.plan_id), at=at).values_list("id", flat=True))
+    return list(
+        plans.priced_by(PricePlan.objects.get(id=content.plan_id), at=at).values_list(
+            "id", flat=True
+        )
+    )
 
 
 def _ladders(
@@ -157,9 +161,7 @@ def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
     return dict(counted.values_list("series_id", "last"))
 
 
-def _totals(
-    prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]
-) -> Mapping[UUID, int]:
+def _totals(prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
     """What every episode up to the last costs together, by series."""
     sums: dict[PriceLadder, Sequence[int]] = {}
     totals = {}

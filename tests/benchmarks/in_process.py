@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from catalog.models import Episode
-from payments import pricing, quotes, unlocks
+from payments import quotes, unlocks
 from payments.models import Entitlement, Entry, Lot, LotMovement, Transfer, Unlock, Wallet
 from tests.benchmarks.population import EPISODE, UNTOUCHED, VIEWER, Population, uuid_of
 

@@ -79,9 +79,7 @@ def test_a_price_takes_effect_at_its_moment_and_not_before(
     plan = PricePlan.objects.get(is_default=True)
     terms = {"plan": plan, "free_count": 0, "overrides": {}, "now": now}
     price_versions.add(effective_from=now, base_price_coins=70, **terms)
-    price_versions.add(
-        effective_from=now + timedelta(microseconds=1), base_price_coins=80, **terms
-    )
+    price_versions.add(effective_from=now + timedelta(microseconds=1), base_price_coins=80, **terms)
 
     assert {e["price_coins"] for e in shown(api, series, headers)["episodes"]} == {70}
 

@@ -1,0 +1,224 @@
+"""What no change may be: refused with a sentence that says what to mend."""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+from fractions import Fraction
+from statistics import median
+from uuid import UUID
+
+from django.conf import settings
+
+from catalog.models import Series
+from payments import pricing, promotions
+from payments.models import (
+    PlanAssignment,
+    PriceChange,
+    PriceVersion,
+)
+from payments.models.prices import (
+    MAXIMUM_EPISODE_NUMBER,
+    MAXIMUM_PRICE_COINS,
+    MAXIMUM_SCALE_PARTS_PER_MILLION,
+)
+from payments.price_changes import applying, contents, effects
+from payments.price_changes.contents import (
+    AdjustedPrice,
+    Campaign,
+    Content,
+    NewVersion,
+    PriceTable,
+    TermsContent,
+)
+from payments.terms import TermsInvalid
+
+#: A moment typed a little while ago still counts as now.
+LATENESS = timedelta(minutes=5)
+#: Enough sentences to start mending with.
+MAXIMUM_COMPLAINTS = 5
+
+
+class ContentRefused(Exception):
+    """Nothing was kept; `complaints` has a sentence for each of the first few things to mend."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__(" ".join(complaints))
+        self.complaints = complaints
+
+    @classmethod
+    def of(cls, complaint: str) -> "ContentRefused":
+        return cls([complaint])
+
+
+def refuse_content(
+    content: Content,
+    *,
+    series_ids: Collection[UUID],
+    effective_from: datetime | None,
+    now: datetime,
+) -> None:
+    """What can be seen without the prices in force. Raises ContentRefused."""
+    complaints = []
+    for complaint in _of_content(content, series_ids, effective_from, now):
+        complaints.append(complaint)
+        if len(complaints) == MAXIMUM_COMPLAINTS:
+            break
+    if complaints:
+        raise ContentRefused(complaints)
+
+
+def refuse_overlap(change: PriceChange, *, now: datetime) -> None:
+    """Two schedules for the same prices: which came last would decide, and nobody would see it.
+
+    Raises ContentRefused.
+    """
+    content = contents.read(change.content)
+    series_ids = applying.series_of(change)
+    if isinstance(content, NewVersion):
+        ahead = PriceVersion.objects.filter(
+            plan_id=content.plan_id, cancelled_at=None, effective_from__gt=now
+        )
+        if version := ahead.select_related("plan").first():
+            raise ContentRefused.of(
+                f"{version.plan} changes already at {version.effective_from:%Y-%m-%d %H:%M}. Let "
+                "that come first, or withdraw it and put both into one change."
+            )
+    elif isinstance(content, Campaign):
+        _refuse_second_promotion(change, content, series_ids, now)
+    else:
+        _refuse_second_assignment(series_ids, now)
+
+
+def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
+    """A price that is far from what everything else costs is a slip of the hand.
+
+    Measured is what the change asks for an episode, against the median of what the plans in force ask:
+    more than PRICE_GUARD_TIMES as much, or less than that part of it. Raises ContentRefused.
+    """
+    usual = usual_price_coins(at=now)
+    if usual is None:
+        return
+    low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES
+    for price_coins in _asked(change):
+        if not low < price_coins < high:
+            raise ContentRefused.of(
+                f"{price_coins:,} coins an episode is far from what episodes cost, which is "
+                f"{int(usual):,}: a price is more than {int(low):,} and less than {int(high):,}. "
+                "Look for a slip; should it be meant, go there in steps."
+            )
+
+
+def usual_price_coins(*, at: datetime) -> Fraction | None:
+    """The median over published titles of what an episode after the free ones costs."""
+    titles = Series.objects.filter(state=Series.State.PUBLISHED).values_list("id", flat=True)
+    version_of = pricing.versions_in_force(list(titles), at=at)
+    base_of = dict(
+        PriceVersion.objects.filter(id__in=set(version_of.values())).values_list(
+            "id", "base_price_coins"
+        )
+    )
+    return Fraction(median(base_of[one] for one in version_of.values())) if version_of else None
+
+
+def _of_content(
+    content: Content,
+    series_ids: Collection[UUID],
+    effective_from: datetime | None,
+    now: datetime,
+) -> Iterator[str]:
+    if effective_from is not None and effective_from < now - LATENESS:
+        yield "The moment has passed. Leave it empty for at once, or name one that is still to come."
+    if isinstance(content, NewVersion):
+        yield from _of_terms(content.terms, "")
+        return
+    if not series_ids:
+        yield "It is about no title: the filter matches nothing."
+    if isinstance(content, PriceTable):
+        if content.rows.keys() != set(series_ids):
+            yield "The table and the titles of the change are not the same."
+        for series_id, terms in content.rows.items():
+            yield from _of_terms(terms, f"Title {series_id}: ")
+    elif isinstance(content, Campaign):
+        if content.ends_at <= (effective_from or now):
+            yield "It would end before it begins."
+        yield from _of_adjustment(content.price)
+
+
+def _of_terms(terms: TermsContent, where: str) -> Iterator[str]:
+    if not 0 <= terms.free_count <= MAXIMUM_EPISODE_NUMBER:
+        yield f"{where}Between 0 and {MAXIMUM_EPISODE_NUMBER:,} episodes are free."
+    prices = [terms.base_price_coins, *terms.steps.values()]
+    if not all(0 < price_coins <= MAXIMUM_PRICE_COINS for price_coins in prices):
+        yield (
+            f"{where}An episode costs between 1 and {MAXIMUM_PRICE_COINS:,} coins. To give episodes "
+            "away, make them free."
+        )
+    if not all(0 <= price_coins <= MAXIMUM_PRICE_COINS for price_coins in terms.overrides.values()):
+        yield f"{where}A single episode costs at most {MAXIMUM_PRICE_COINS:,} coins, or 0 if it is free."
+    if not all(1 < number <= MAXIMUM_EPISODE_NUMBER for number in terms.steps):
+        yield f"{where}Steps begin at episode 2 or later; the price up to there is the base price."
+    if not all(0 < number <= MAXIMUM_EPISODE_NUMBER for number in terms.overrides):
+        yield f"{where}Episodes are counted from 1 to {MAXIMUM_EPISODE_NUMBER:,}."
+    try:
+        terms.terms.refuse_falling()
+    except TermsInvalid as refusal:
+        yield where + str(refusal)
+    for variant in terms.variants:
+        if not (variant.regions or variant.platforms):
+            yield f"{where}A price that differs says where: regions, platforms, or both."
+        yield from _of_adjustment(variant, where)
+
+
+def _of_adjustment(price: AdjustedPrice, where: str = "") -> Iterator[str]:
+    scale = price.scale_parts_per_million
+    if (price.free_count, price.price_coins, scale) == (None, None, None):
+        yield f"{where}It changes nothing: say how many episodes are free, a price, or a percentage."
+    if price.free_count is not None and not 0 <= price.free_count <= MAXIMUM_EPISODE_NUMBER:
+        yield f"{where}Between 0 and {MAXIMUM_EPISODE_NUMBER:,} episodes are free."
+    if price.price_coins is not None and not 0 < price.price_coins <= MAXIMUM_PRICE_COINS:
+        yield f"{where}An episode costs between 1 and {MAXIMUM_PRICE_COINS:,} coins."
+    if scale is not None and not 0 <= scale <= MAXIMUM_SCALE_PARTS_PER_MILLION:
+        yield f"{where}A price is scaled to between nothing and a hundred times what it was."
+
+
+def _refuse_second_promotion(
+    change: PriceChange, content: Campaign, series_ids: Collection[UUID], now: datetime
+) -> None:
+    starts_at = effects.moment_of(change, now=now)
+    others = promotions.overlapping(
+        series_ids=series_ids, starts_at=starts_at, ends_at=content.ends_at
+    )
+    if others:
+        raise ContentRefused.of(
+            f"{others[0]} is on for some of these titles from {others[0].starts_at:%Y-%m-%d %H:%M} "
+            f"to {others[0].ends_at:%Y-%m-%d %H:%M}. Choose another time, or leave those titles out."
+        )
+
+
+def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> None:
+    ahead = PlanAssignment.objects.filter(
+        series_id__in=series_ids, cancelled_at=None, effective_from__gt=now
+    )
+    if first := ahead.order_by("effective_from").select_related("series", "plan").first():
+        raise ContentRefused.of(
+            f"{first.series} moves to {first.plan} at {first.effective_from:%Y-%m-%d %H:%M} already. "
+            "Let that come first, or withdraw it."
+        )
+
+
+def _asked(change: PriceChange) -> Iterator[int]:
+    """Every price above 0 that the change brings."""
+    content = contents.read(change.content)
+    for terms in _terms(content):
+        adjusted = [(), *((variant.adjustment,) for variant in terms.variants)]
+        for adjustments in adjusted:
+            ladder = terms.terms.adjusted(adjustments).ladder()
+            yield from {price for price in (*ladder.prices, ladder.price_after) if price}
+    if isinstance(content, Campaign) and content.price.price_coins is not None:
+        yield content.price.price_coins
+
+
+def _terms(content: Content) -> Iterator[TermsContent]:
+    if isinstance(content, NewVersion):
+        yield content.terms
+    elif isinstance(content, PriceTable):
+        yield from content.rows.values()
