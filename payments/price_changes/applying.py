@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
 from catalog.models import Series
@@ -178,7 +178,7 @@ def _assign_as_before(change: PriceChange, now: datetime) -> None:
     default = PricePlan.objects.get(is_default=True).id
     plan_of = dict(
         begun.annotate(before_id=Subquery(before.values("plan_id")[:1])).values_list(
-            "series_id", Coalesce("before_id", default)
+            "series_id", Coalesce("before_id", default, output_field=UUIDField())
         )
     )
     plans.assign_each(plan_of, effective_from=now, now=now, operator_id=change.ended_by_id)
