@@ -118,6 +118,7 @@ def _apply(series: Series, push: SeriesPush, now: datetime) -> None:
     ingest_texts.replace(SeriesText, owner="series", wanted={series.id: push.texts})
     ingest_episodes.replace(series, push.episodes, media=media, now=now)
     search.index(series.id)
+    publishing.announce([series], now=now)
 
 
 def _media(push: SeriesPush) -> Mapping[str, MediaAsset]:

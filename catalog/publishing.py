@@ -1,11 +1,15 @@
 """draft → scheduled → published → withdrawn: a function for each step, and who may take it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.module_loading import import_string
 
 from catalog.faults import Fault, SeriesInvalid, refuse_any
 from catalog.models import Episode, Series
@@ -24,6 +28,13 @@ _STEPS: Mapping[str, frozenset[str]] = {
 _FIELDS = ("state", "publish_at", "published_at", "is_held", "updated_at")
 
 
+class PublicationListener(Protocol):
+    """A callable named in settings.SERIES_PUBLISHED: what another app does for titles that have just
+    become public, in the transaction that makes them so."""
+
+    def __call__(self, series_ids: Collection[UUID], *, now: datetime) -> None: ...
+
+
 def publish(*, series_id: UUID, now: datetime) -> Series:
     """Makes the series public at once, and lets pushes steer it again if it was held.
 
@@ -35,6 +46,7 @@ def publish(*, series_id: UUID, now: datetime) -> Series:
         series.is_held = False
         move(series, to=_State.PUBLISHED, publish_at=series.publish_at, now=now)
         series.save(update_fields=_FIELDS)
+        announce([series], now=now)
     return series
 
 
@@ -49,6 +61,7 @@ def schedule(*, series_id: UUID, publish_at: datetime, now: datetime) -> Series:
         series.is_held = False
         move(series, to=_State.SCHEDULED, publish_at=publish_at, now=now)
         series.save(update_fields=_FIELDS)
+        announce([series], now=now)
     return series
 
 
@@ -79,7 +92,16 @@ def publish_due(*, now: datetime) -> int:
         for series in due:
             move(series, to=_State.PUBLISHED, publish_at=series.publish_at, now=now)
         Series.objects.bulk_update(due, _FIELDS)
+        announce(due, now=now)
     return len(due)
+
+
+def announce(moved: Sequence[Series], *, now: datetime) -> None:
+    """Tells every listener of the titles that are public for the first time, saved by the caller."""
+    new = [series.id for series in moved if series.published_at == now]
+    if new:
+        for listener in _listeners(tuple(settings.SERIES_PUBLISHED)):
+            listener(new, now=now)
 
 
 def locked(series_id: UUID) -> Series:
@@ -107,6 +129,11 @@ def move(series: Series, *, to: str, publish_at: datetime | None, now: datetime)
     series.updated_at = now
     if to == _State.PUBLISHED and series.published_at is None:
         series.published_at = now
+
+
+@lru_cache(maxsize=4)
+def _listeners(paths: tuple[str, ...]) -> Sequence[PublicationListener]:
+    return [import_string(path) for path in paths]
 
 
 def _faults_of_publishing(series: Series) -> Iterator[Fault]:

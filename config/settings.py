@@ -444,6 +444,8 @@ GRANT_PASS_DAY_COINS = env.integer(
     minimum=1,
     help="What a day of a pass counts as, in coins, towards these limits.",
 )
+# What other apps do for titles that have just become public.
+SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
 PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
 # Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
 ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}

@@ -42,6 +42,7 @@ def assign_each(
     source: AssignmentSource = AssignmentSource.OPERATOR,
     operator_id: int | None = None,
     change_id: UUID | None = None,
+    rule_of: Mapping[UUID, UUID] | None = None,
 ) -> None:
     """Prices each series by the plan that is beside it, as `assign` does."""
     PlanAssignment.objects.bulk_create(
@@ -54,6 +55,7 @@ def assign_each(
                 created_at=now,
                 created_by_id=operator_id,
                 change_id=change_id,
+                rule_id=(rule_of or {}).get(series_id),
             )
             for series_id, plan_id in plan_of.items()
         ],

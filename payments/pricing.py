@@ -8,7 +8,9 @@ never change, so that a quote that names them is a price.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from functools import lru_cache
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +149,18 @@ def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[
         .exclude(version_id=None)
     )
     return dict(found.values_list("id", "version_id"))
+
+
+def usual_price_coins(*, at: datetime) -> Fraction | None:
+    """The median over published titles of what an episode after the free ones costs."""
+    titles = Series.objects.filter(state=Series.State.PUBLISHED).values_list("id", flat=True)
+    version_of = versions_in_force(list(titles), at=at)
+    base_of = dict(
+        PriceVersion.objects.filter(id__in=set(version_of.values())).values_list(
+            "id", "base_price_coins"
+        )
+    )
+    return Fraction(median(base_of[one] for one in version_of.values())) if version_of else None
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,10 @@
-from payments.models.assignments import AssignmentSource, PlanAssignment
+from payments.models.assignments import (
+    AssignmentSource,
+    ExceptionReason,
+    PlanAssignment,
+    PlanRule,
+    PriceException,
+)
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock
@@ -39,6 +45,7 @@ __all__ = [
     "EntitlementSource",
     "Entry",
     "EpisodePrice",
+    "ExceptionReason",
     "ExpiryNotice",
     "Grant",
     "GrantKind",
@@ -51,8 +58,10 @@ __all__ = [
     "LotMovement",
     "MoneyDay",
     "PlanAssignment",
+    "PlanRule",
     "PriceAdjustment",
     "PriceChange",
+    "PriceException",
     "PricePlan",
     "PriceStep",
     "PriceVariant",

@@ -2,13 +2,10 @@
 
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
-from fractions import Fraction
-from statistics import median
 from uuid import UUID
 
 from django.conf import settings
 
-from catalog.models import Series
 from payments import pricing, promotions
 from payments.models import (
     PlanAssignment,
@@ -94,7 +91,7 @@ def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
     Measured is what the change asks for an episode, against the median of what the plans in force ask:
     more than PRICE_GUARD_TIMES as much, or less than that part of it. Raises ContentRefused.
     """
-    usual = usual_price_coins(at=now)
+    usual = pricing.usual_price_coins(at=now)
     if usual is None:
         return
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES
@@ -105,18 +102,6 @@ def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
                 f"{int(usual):,}: a price is more than {int(low):,} and less than {int(high):,}. "
                 "Look for a slip; should it be meant, go there in steps."
             )
-
-
-def usual_price_coins(*, at: datetime) -> Fraction | None:
-    """The median over published titles of what an episode after the free ones costs."""
-    titles = Series.objects.filter(state=Series.State.PUBLISHED).values_list("id", flat=True)
-    version_of = pricing.versions_in_force(list(titles), at=at)
-    base_of = dict(
-        PriceVersion.objects.filter(id__in=set(version_of.values())).values_list(
-            "id", "base_price_coins"
-        )
-    )
-    return Fraction(median(base_of[one] for one in version_of.values())) if version_of else None
 
 
 def _of_content(
