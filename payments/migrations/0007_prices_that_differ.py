@@ -73,6 +73,40 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="PlanRule",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(help_text="Lowest first", unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("genre", models.CharField(blank=True, max_length=60)),
+                ("original_locale", models.CharField(blank=True, max_length=20)),
+                (
+                    "provenance_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("human", "Made by people"),
+                            ("ai_assisted", "Made with AI"),
+                            ("ai_native", "Made by AI"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("minimum_episodes", models.PositiveIntegerField(blank=True, null=True)),
+                ("maximum_episodes", models.PositiveIntegerField(blank=True, null=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+            ],
+            options={
+                "ordering": ["position"],
+            },
+        ),
+        migrations.CreateModel(
             name="PriceAdjustment",
             fields=[
                 (
@@ -129,6 +163,33 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-asked_at", "-id"],
+            },
+        ),
+        migrations.CreateModel(
+            name="PriceException",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("no_rule", "No rule fits it; the default plan prices it"),
+                            ("no_version", "Its plan has no price yet; the default plan prices it"),
+                            ("far_off", "It costs far more or far less than titles usually do"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("found_at", models.DateTimeField(editable=False)),
+                ("settled_at", models.DateTimeField(editable=False, null=True)),
+            ],
+            options={
+                "ordering": ["-found_at", "-id"],
             },
         ),
         migrations.CreateModel(
@@ -395,6 +456,26 @@ class Migration(migrations.Migration):
                 to="viewers.viewer",
             ),
         ),
+        migrations.AddField(
+            model_name="planrule",
+            name="plan",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rules",
+                to="payments.priceplan",
+            ),
+        ),
+        migrations.AddField(
+            model_name="planassignment",
+            name="rule",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="payments.planrule",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="priceadjustment",
             constraint=models.CheckConstraint(
@@ -536,6 +617,26 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="priceexception",
+            name="series",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="price_exceptions",
+                to="catalog.series",
+            ),
+        ),
+        migrations.AddField(
+            model_name="priceexception",
+            name="settled_by",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
             model_name="pricestep",
             name="version",
             field=models.ForeignKey(
@@ -621,6 +722,34 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddConstraint(
+            model_name="planrule",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("genre", ""),
+                    ("maximum_episodes", None),
+                    ("minimum_episodes", None),
+                    ("original_locale", ""),
+                    ("provenance_kind", ""),
+                    _negated=True,
+                ),
+                name="payments_planrule_narrows",
+                violation_error_message="This rule fits every title. Say at least one thing about the titles it is for; the default plan prices all others.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="planrule",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("minimum_episodes", None),
+                    ("maximum_episodes", None),
+                    ("minimum_episodes__lte", models.F("maximum_episodes")),
+                    _connector="OR",
+                ),
+                name="payments_planrule_length",
+                violation_error_message="The least number of episodes is above the greatest.",
+            ),
+        ),
+        migrations.AddConstraint(
             model_name="acquisitionlink",
             constraint=models.CheckConstraint(
                 condition=models.Q(("code__regex", "^[0-9A-Za-z_-]{1,64}$")),
@@ -663,6 +792,14 @@ class Migration(migrations.Migration):
             model_name="changedseries",
             constraint=models.UniqueConstraint(
                 fields=("change", "series"), name="payments_changedseries_once"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="priceexception",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("settled_at", None)),
+                fields=("series", "reason"),
+                name="payments_priceexception_one_open",
             ),
         ),
         migrations.AddConstraint(

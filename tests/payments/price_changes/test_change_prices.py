@@ -28,7 +28,7 @@ NINE = 9
 
 
 def terms(base_price_coins: int = 70, **given: object) -> TermsContent:
-    return TermsContent(free_count=8, base_price_coins=base_price_coins, **given)  # type: ignore[arg-type]
+    return TermsContent(free_count=8, base_price_coins=base_price_coins, **given)
 
 
 @pytest.fixture
