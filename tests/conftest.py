@@ -13,7 +13,8 @@ from django.test import Client
 from tests.proof import Proof, write_evidence
 
 EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
-STARTING_INSTANCES = {"crash", "demo", "journeys", "browser"}
+STARTING_INSTANCES = {"crash", "demo", "journeys"}
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 PROOF_SEED = pytest.StashKey[int]()
 
 
@@ -69,7 +70,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "proof" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.prove)
-    items.sort(key=lambda item: item.path.parent.name not in STARTING_INSTANCES)
+    items.sort(key=lambda item: not _runs_an_instance_alone(item))
+
+
+def _runs_an_instance_alone(item: pytest.Item) -> bool:
+    """Beside the suite's database: pytest-django has put tests that empty it behind those that need
+    what migrations wrote, and there they stay."""
+    touches_database = DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
+    return (
+        item.path.parent.name in STARTING_INSTANCES
+        and not touches_database
+        and item.get_closest_marker("django_db") is None
+    )
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -9,6 +9,9 @@
 -- Lock order: idempotency record, then wallet. Everything that gates the spend is read after the
 -- wallet is locked.
 --
+-- Every row is found by its key. PostgreSQL keeps a function's plans for as long as the connection
+-- lives, and a plan made while a table was small would read all of it when it is large.
+--
 -- Spend order: bonus lots that expire, soonest first; other bonus lots; paid lots; oldest first.
 DROP FUNCTION payments_unlock;
 DROP FUNCTION payments_spend_on_episode;
@@ -158,7 +161,8 @@ CREATE FUNCTION payments_unlock(
     p_key text, p_fingerprint bytea, p_now timestamptz,
     OUT outcome jsonb, OUT is_replay boolean, OUT answer bytea
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_record payments_idempotencyrecord;
 BEGIN

@@ -3,11 +3,14 @@
 --
 -- The caller has verified the quote, which holds for one series and one numbering of its episodes;
 -- p_prices holds the price of episodes 1..n of its price version, as p_adjustments adjust it, and
--- p_price_after the price of every later one. Returns the outcome as JSON, the same for every call with the same key, and whether it is
--- a replay. Refusals are returned, never raised, so that a pinned refusal commits.
+-- p_price_after the price of every later one. Returns the outcome as JSON, the same for every call with
+-- the same key, and whether it is a replay. Refusals are returned, never raised, so that a pinned refusal commits.
 --
 -- Lock order: idempotency record, then wallet. Everything that gates the spend is read after the
 -- wallet is locked.
+--
+-- Every row is found by its key. PostgreSQL keeps a function's plans for as long as the connection
+-- lives, and a plan made while a table was small would read all of it when it is large.
 --
 -- Spend order: bonus lots that expire, soonest first; other bonus lots; paid lots; oldest first.
 DROP FUNCTION payments_unlock;
@@ -158,7 +161,8 @@ CREATE FUNCTION payments_unlock(
     p_key text, p_fingerprint bytea, p_now timestamptz,
     OUT outcome jsonb, OUT is_replay boolean, OUT answer bytea
 )
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     v_record payments_idempotencyrecord;
 BEGIN

@@ -17,8 +17,12 @@ VIEWERS = 50_000
 EPISODES = 100
 FIRST_LOCKED = 9
 
+#: So many have opened an episode before: nobody measures a service on its first day.
+RETURNING_VIEWERS = 10_000
+
 #: Past the last that a client or pgbench asks for: nobody has opened them before they are measured.
 UNTOUCHED = (EPISODES + 1, EPISODES + 2)
+OPENED_BEFORE = EPISODES + 3
 
 _SEED = """
     INSERT INTO viewers_viewer (id, environment, locale, region, created_at)
@@ -63,7 +67,7 @@ class Population:
         self.now = now
         default_plan()
         self.series = SeriesFactory()
-        for number in range(1, max(UNTOUCHED) + 1):
+        for number in range(1, OPENED_BEFORE + 1):
             EpisodeFactory(id=uuid_of(EPISODE, number), series=self.series, number=number)
         for _ in range(40):
             SeriesFactory()
@@ -79,8 +83,13 @@ class Population:
             for statement in _SEED.format(**families).split(";\n"):
                 if statement.strip():
                     cursor.execute(statement, values)
-            cursor.execute("VACUUM ANALYZE")
         self.version: PriceVersion = version_in_force(series_id=self.series.id, at=now)
+        with connection.cursor() as cursor:
+            opened = self._call(viewer="n", episode=str(OPENED_BEFORE))
+            cursor.execute(
+                f"SELECT count(*) FROM generate_series(1, {RETURNING_VIEWERS}) n, LATERAL {opened}"
+            )
+            cursor.execute("VACUUM ANALYZE")
 
     def unlock_request(self, *, viewer: int, episode: int) -> bytes:
         """A whole HTTP request that unlocks one locked episode for one viewer."""
@@ -108,11 +117,16 @@ class Population:
 
     def pgbench_script(self) -> str:
         """The same unlock, of a random viewer and locked episode, as a pgbench script."""
+        return (
+            f"\\set n random(1, {VIEWERS})\n\\set e random({FIRST_LOCKED}, {EPISODES})\n"
+            f"SELECT outcome FROM {self._call(viewer=':n', episode=':e')};\n"
+        )
+
+    def _call(self, *, viewer: str, episode: str) -> str:
+        """The function's call, for a viewer and an episode by SQL for their numbers."""
         prices = ",".join(["0"] * (FIRST_LOCKED - 1))
-        return f"""\\set n random(1, {VIEWERS})
-\\set e random({FIRST_LOCKED}, {EPISODES})
-SELECT outcome FROM payments_unlock(
-    {uuid_sql(VIEWER, ":n")}, 'production', {uuid_sql(EPISODE, ":e")},
-    '{self.series.id}', {self.series.numbering}, '{self.version.id}', '{{}}', ARRAY[{prices}], 60, '',
-    '{self.now.isoformat()}', NULL, NULL, NULL, NULL, '{self.now.isoformat()}');
-"""
+        return f"""payments_unlock(
+            {uuid_sql(VIEWER, viewer)}, 'production', {uuid_sql(EPISODE, episode)},
+            '{self.series.id}', {self.series.numbering}, '{self.version.id}', '{{}}', ARRAY[{prices}], 60,
+            '', '{self.now.isoformat()}', NULL, NULL, NULL, NULL,
+            '{self.now.isoformat()}')"""

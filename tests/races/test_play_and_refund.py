@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from payments import playing, refunds, verification
-from payments.models import Purchase, RefundOrigin, Unlock, Wallet
+from payments import entitlements, playing, refunds, verification
+from payments.models import Entitlement, Purchase, RefundOrigin, Unlock, Wallet
 from payments.refunds import RefundFact
 from tests.factories.payments import fund
 from tests.proof import Proof
@@ -131,6 +131,29 @@ def test_a_refund_waits_for_a_playing_that_has_not_committed(now: datetime) -> N
 
     assert (standing(scene), debt(scene)) == ({0, 1, 2}, 180)
     assert list(verification.violations()) == []
+
+
+def test_both_take_the_episodes_in_one_order(now: datetime) -> None:
+    """Somebody holds the oldest: taken oldest first by one and newest first by the other, each would
+    end up with what the other one waits for."""
+    scene = Scene(locked_series(EPISODES), now=now)
+    bought = unlocked(scene)
+    oldest = Entitlement.objects.filter(viewer_id=scene.viewer_id).earliest("id")
+
+    with ThreadPoolExecutor(2) as pool:
+        with transaction.atomic():
+            entitlements.mark_played([oldest], now=now)
+            waiting = [pool.submit(play, scene)]
+            with pytest.raises(TimeoutError):
+                waiting[0].result(timeout=0.5)
+            waiting.append(pool.submit(refund, bought, now=now))
+            with pytest.raises(TimeoutError):
+                waiting[1].result(timeout=0.5)
+            transaction.set_rollback(True)
+        assert waiting[0].result(timeout=10) == {0, 1, 2}
+        waiting[1].result(timeout=10)
+
+    assert (standing(scene), debt(scene)) == ({0, 1, 2}, 180)
 
 
 def test_asking_for_a_locked_episode_marks_none_after_it_as_played(now: datetime) -> None:
