@@ -80,7 +80,7 @@ _SEED = """
     INSERT INTO payments_unlock (id, viewer_id, environment, episode_id, entitlement_id, transfer_id,
         price_version_id, adjustments, arm, price_coins, paid_coins, bonus_coins, value_micros,
         attribution_micros, created_at)
-    SELECT {unlock}, {viewer}, 'production', {episode}, {entitlement}, {transfer}, %(version)s, '{}', '',
+    SELECT {unlock}, {viewer}, 'production', {episode}, {entitlement}, {transfer}, %(version)s, '{{}}', '',
         60, 50, 10, 480000, 0, %(now)s
     FROM generate_series(1, %(wallets)s) n, generate_series(1, %(each)s) k;
     SET session_replication_role = DEFAULT;
