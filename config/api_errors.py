@@ -61,6 +61,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     # Money
     "idempotency_key_invalid": HTTPStatus.BAD_REQUEST,
     "idempotency_key_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "link_unknown": HTTPStatus.NOT_FOUND,
     "insufficient_coins": HTTPStatus.PAYMENT_REQUIRED,
     "wallet_on_hold": HTTPStatus.LOCKED,
     "span_reversed": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -444,6 +444,18 @@ GRANT_PASS_DAY_COINS = env.integer(
     minimum=1,
     help="What a day of a pass counts as, in coins, towards these limits.",
 )
+SEGMENT_NEW_DAYS = env.integer(
+    "SEGMENT_NEW_DAYS",
+    default=7,
+    minimum=1,
+    help="A viewer who has never paid counts as new for so many days after they came.",
+)
+SEGMENT_LAPSED_DAYS = env.integer(
+    "SEGMENT_LAPSED_DAYS",
+    default=30,
+    minimum=1,
+    help="A viewer who has paid counts as lapsed when they have bought and spent nothing for so long.",
+)
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
 PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]

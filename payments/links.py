@@ -3,10 +3,12 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q
 
 from config.problems import Problem
 from payments.models import AcquisitionLink, LinkArrival
+from viewers.models import Viewer
 
 #: Coming again within this time says nothing new.
 SAME_ARRIVAL = timedelta(hours=1)
@@ -31,12 +33,19 @@ def arrive(*, viewer_id: UUID, code: str, now: datetime) -> AcquisitionLink:
     )
     if link is None:
         raise LinkUnknown
-    last = LinkArrival.objects.filter(viewer_id=viewer_id, series=link.series).order_by(
-        "-arrived_at", "-id"
-    )
-    latest = last.values_list("link_id", "arrived_at").first()
-    if latest is None or latest[0] != link.id or latest[1] <= now - SAME_ARRIVAL:
-        LinkArrival.objects.create(
-            viewer_id=viewer_id, link=link, series=link.series, arrived_at=now
-        )
+    with transaction.atomic():
+        # A viewer's arrivals come one after the other, so that a repeated one is seen as such.
+        Viewer.objects.select_for_update(no_key=True).get(id=viewer_id)
+        if not _has_just_come(viewer_id, link, now):
+            LinkArrival.objects.create(
+                viewer_id=viewer_id, link=link, series=link.series, arrived_at=now
+            )
     return link
+
+
+def _has_just_come(viewer_id: UUID, link: AcquisitionLink, now: datetime) -> bool:
+    arrivals = LinkArrival.objects.filter(viewer_id=viewer_id, series=link.series)
+    latest = arrivals.order_by("-arrived_at", "-id").first()
+    return (
+        latest is not None and latest.link_id == link.id and latest.arrived_at > now - SAME_ARRIVAL
+    )

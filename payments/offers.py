@@ -10,8 +10,8 @@ def on_sale() -> Sequence[CoinPack]:
     return list(CoinPack.objects.filter(is_active=True).prefetch_related("store_products"))
 
 
-def that_help(shortfall_coins: int) -> Sequence[CoinPack]:
-    """The packs that close a gap, smallest first; when none does, the largest there is."""
-    packs = sorted(on_sale(), key=lambda pack: pack.paid_coins + pack.bonus_coins)
+def that_help(shortfall_coins: int, packs: Sequence[CoinPack]) -> Sequence[CoinPack]:
+    """Those of the packs that close a gap, smallest first; when none does, the largest there is."""
+    packs = sorted(packs, key=lambda pack: pack.paid_coins + pack.bonus_coins)
     enough = [pack for pack in packs if pack.paid_coins + pack.bonus_coins >= shortfall_coins]
     return enough or packs[-1:]

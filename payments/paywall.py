@@ -15,8 +15,10 @@ from django.utils.module_loading import import_string
 from catalog.models import Episode, Series
 from config.bodies import AnswerShape
 from config.problems import NotFound
-from payments import entitlements, offers, pricing, quotes, wallets
+from payments import entitlements, equivalents, offers, pricing, quotes, wallets
+from payments.equivalents import CoinRate
 from payments.models import CoinPack, Entitlement, EntitlementSource
+from payments.money import Money
 from payments.quotes import Quote
 from payments.terms import PriceLadder
 
@@ -40,9 +42,11 @@ class PaywallOption(AnswerShape, tag_field="kind"):
 
 
 class CoinsOption(PaywallOption, tag="coins"):
-    """Pay with coins. `shortfall_coins` is what is missing for the next locked episode."""
+    """Pay with coins. `shortfall_coins` is what is missing for the next locked episode, `equivalent` what
+    its coins cost at most in money."""
 
     price_coins: int
+    equivalent: Money | None
     balance_coins: int
     shortfall_coins: int
 
@@ -96,9 +100,24 @@ class Paywall:
             return 0
         return max(self.ladder.price_of(self.next_locked.number) - self.balance.coins, 0)
 
+    @cached_property
+    def coin_rate(self) -> CoinRate | None:
+        """What coins cost in money."""
+        return equivalents.rate(self.packs)
+
+    @cached_property
+    def packs(self) -> Sequence[CoinPack]:
+        """What is on sale."""
+        return offers.on_sale()
+
+    def equivalent_of(self, episode: Episode) -> Money | None:
+        """The price of an episode in money, None where nothing is to pay or nothing is on sale."""
+        price_coins = self.ladder.price_of(episode.number)
+        return self.coin_rate.money_for(price_coins) if price_coins and self.coin_rate else None
+
     def helpful_packs(self) -> Sequence[CoinPack]:
         """The packs to show: none while the coins suffice."""
-        return offers.that_help(self.shortfall_coins) if self.shortfall_coins else []
+        return offers.that_help(self.shortfall_coins, self.packs) if self.shortfall_coins else []
 
 
 class OptionSource(Protocol):
@@ -161,6 +180,7 @@ def coins_option(paywall: Paywall) -> CoinsOption | None:
         return None
     return CoinsOption(
         price_coins=paywall.ladder.price_of(paywall.next_locked.number),
+        equivalent=paywall.equivalent_of(paywall.next_locked),
         balance_coins=paywall.balance.coins,
         shortfall_coins=paywall.shortfall_coins,
     )

@@ -51,7 +51,7 @@ def offer(pack: CoinPack) -> OfferAnswer:
 
 
 def offers_for(shortfall_coins: int) -> Sequence[OfferAnswer]:
-    return [offer(pack) for pack in offers.that_help(shortfall_coins)]
+    return [offer(pack) for pack in offers.that_help(shortfall_coins, offers.on_sale())]
 
 
 def unlock(outcome: Outcome, episode_id: UUID) -> UnlockAnswer:
@@ -81,6 +81,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
                 number=episode.number,
                 state=value.state_of(episode),
                 price_coins=value.ladder.price_of(episode.number),
+                equivalent=value.equivalent_of(episode),
             )
             for episode in value.episodes
         ],

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.chart import LotOrigin, TransferCode
-from payments.models import GrantReason, RefundOrigin
+from payments.models import GrantReason, RefundOrigin, Segment
 from payments.money import Money
 from payments.paywall import EpisodeState, PaywallOption
 from payments.unlocks import Result
@@ -69,13 +69,39 @@ class OffersAnswer(AnswerShape):
     offers: list[OfferAnswer]
 
 
+class ArrivalRequest(RequestShape):
+    """`code` is what the link that opened the app carries."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class ArrivalAnswer(AnswerShape):
+    """The title that the link is about. Its paywall has the link's prices now, until `ends_at`, or for
+    good where that is null."""
+
+    series_id: UUID
+    ends_at: Moment | None
+
+
+class PlacementAnswer(AnswerShape):
+    """`config` is the app's own. `rule_id` names the rule that chose it, null where none fits."""
+
+    code: str
+    segment: Segment
+    rule_id: UUID | None
+    config: dict[str, Any]
+
+
 class PaywallEpisode(AnswerShape):
-    """`owned` was unlocked for good; `covered` opens without coins while a subscription or pass lasts."""
+    """`equivalent` is what its coins cost at most in money, null where nothing is to pay.
+
+    `owned` was unlocked for good; `covered` opens without coins while a subscription or pass lasts."""
 
     episode_id: UUID
     number: int
     state: EpisodeState
     price_coins: int
+    equivalent: Money | None
 
 
 class PaywallAnswer(AnswerShape):

@@ -3,6 +3,7 @@ from django.urls import path
 from payments.views.expiry_notices import ExpiryNotices
 from payments.views.finance import FinanceEntries, FinanceLots
 from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
+from payments.views.placements import MyArrival, PlacementConfig
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyStatement, MyWallet, Offers
@@ -13,6 +14,8 @@ urlpatterns = [
     path("episodes/<uuid:episode_id>/play", PlayEpisode.as_view()),
     path("me/wallet", MyWallet.as_view()),
     path("me/wallet/entries", MyStatement.as_view()),
+    path("me/arrivals", MyArrival.as_view()),
+    path("placements/<slug:code>", PlacementConfig.as_view()),
     path("offers", Offers.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),

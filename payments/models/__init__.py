@@ -13,6 +13,7 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.placements import PaywallPlacement, PlacementRule, Segment
 from payments.models.price_changes import ChangedSeries, ChangeState, PriceChange
 from payments.models.prices import (
     EpisodePrice,
@@ -57,6 +58,8 @@ __all__ = [
     "Lot",
     "LotMovement",
     "MoneyDay",
+    "PaywallPlacement",
+    "PlacementRule",
     "PlanAssignment",
     "PlanRule",
     "PriceAdjustment",
@@ -74,6 +77,7 @@ __all__ = [
     "Refund",
     "RefundBooking",
     "RefundOrigin",
+    "Segment",
     "StoreProduct",
     "StoreTerms",
     "Transfer",

@@ -26,7 +26,14 @@ from tests.factories.catalog import (
     stored_poster,
     stored_video,
 )
-from tests.factories.payments import StoreProductFactory, default_plan, fund, signed_sale
+from tests.factories.payments import (
+    AcquisitionLinkFactory,
+    PaywallPlacementFactory,
+    StoreProductFactory,
+    default_plan,
+    fund,
+    signed_sale,
+)
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers, viewer_headers
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device, Scope
@@ -68,6 +75,8 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.placement: Placement = PlacementFactory()
+        self.paywall_placement = PaywallPlacementFactory()
+        self.link = AcquisitionLinkFactory(series=self.series)
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
@@ -245,6 +254,8 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_my_wallet": lambda world: Call(),
     "get_my_statement": lambda world: Call(query={"limit": "1"}),
     "get_expiry_notices": lambda world: Call(query={"limit": "1"}),
+    "get_placement_config": lambda world: Call(path={"code": world.paywall_placement.code}),
+    "post_my_arrival": lambda world: Call(body={"code": world.link.code}),
     "get_offers": lambda world: Call(query={"placement": "paywall"}),
     "post_register_guest": _guest,
     "post_exchange_refresh_token": lambda world: Call(body={"refresh_token": world.refresh_token}),

@@ -13,9 +13,20 @@ from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
 from payments import entitlements, plans, price_versions, purchases
-from payments.models import CoinPack, Cover, Entitlement, Lot, PricePlan, Purchase, StoreProduct
+from payments.models import (
+    AcquisitionLink,
+    CoinPack,
+    Cover,
+    Entitlement,
+    Lot,
+    PaywallPlacement,
+    PricePlan,
+    Purchase,
+    StoreProduct,
+)
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
+from tests.factories.catalog import SeriesFactory
 
 PAST = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
@@ -39,6 +50,27 @@ class StoreProductFactory(DjangoModelFactory[StoreProduct]):
     pack = factory.SubFactory(CoinPackFactory)
     provider = "fake"
     store_product_id = factory.LazyAttribute(lambda product: f"coins.{product.pack.code}")
+
+
+class AcquisitionLinkFactory(DjangoModelFactory[AcquisitionLink]):
+    class Meta:
+        model = AcquisitionLink
+
+    code = factory.Sequence(lambda n: f"link-{n}")
+    name = "A campaign"
+    series = factory.SubFactory(SeriesFactory)
+    starts_at = PAST
+    created_at = PAST
+
+
+class PaywallPlacementFactory(DjangoModelFactory[PaywallPlacement]):
+    class Meta:
+        model = PaywallPlacement
+
+    code = factory.Sequence(lambda n: f"place-{n}")
+    title = "The paywall"
+    config = factory.LazyFunction(lambda: {"layout": "sheet"})
+    created_at = PAST
 
 
 def default_plan() -> PricePlan:

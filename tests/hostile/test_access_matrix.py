@@ -43,6 +43,8 @@ CLASSES: Mapping[str, Class] = {
     "get_my_statement": "viewers",
     "get_offers": "viewers",
     "get_series_paywall": "viewers",
+    "get_placement_config": "viewers",
+    "post_my_arrival": "viewers",
     "get_feed": "viewers",
     "get_my_history": "viewers",
     "put_my_history": "viewers",

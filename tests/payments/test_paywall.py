@@ -52,7 +52,13 @@ def test_offers_the_packs_that_close_the_gap_smallest_first(
 
     assert [offer["code"] for offer in body["offers"]] == ["m", "l"]
     assert body["options"] == [
-        {"kind": "coins", "price_coins": 60, "balance_coins": 0, "shortfall_coins": 60}
+        {
+            "kind": "coins",
+            "price_coins": 60,
+            "equivalent": {"amount_micros": 9_980_000, "currency": "USD"},
+            "balance_coins": 0,
+            "shortfall_coins": 60,
+        }
     ]
 
 

@@ -31,6 +31,7 @@ from payments import verification
 from payments.models import (
     Entitlement,
     IdempotencyRecord,
+    LinkArrival,
     Purchase,
     PurchaseIntent,
     Transfer,
@@ -64,7 +65,7 @@ def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[]
 def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
-        *(WatchPosition, Favorite, EventBatch),
+        *(WatchPosition, Favorite, EventBatch, LinkArrival),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -116,6 +117,7 @@ ONCE: dict[str, dict[str, int]] = {
     "post_play_episode": {},
     "put_my_history": {"WatchPosition": 1},
     "put_my_favorites": {"Favorite": 1},
+    "post_my_arrival": {"LinkArrival": 1},
     "post_events": {"EventBatch": 1},
     "put_series_push": {"Series": 1, "Episode": 1, "EpisodeVersion": 1},
     "put_media_upload": {"MediaAsset": 1, "files": 1},
