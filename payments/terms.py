@@ -66,9 +66,17 @@ class Terms:
     def ladder(self) -> PriceLadder:
         """Every episode's price."""
         spelled_out = max([self.free_count, *self.overrides, *(n - 1 for n in self.steps)])
+        prices, price_coins = [], self._scaled(self.base_price_coins)
+        for number in range(1, spelled_out + 1):
+            if number in self.steps:
+                price_coins = self._scaled(self.steps[number])
+            prices.append(0 if number <= self.free_count else price_coins)
+        for number, override in self.overrides.items():
+            prices[number - 1] = self._scaled(override)
+        after = self.steps.get(spelled_out + 1)
         return PriceLadder(
-            prices=tuple(self._price_of(number) for number in range(1, spelled_out + 1)),
-            price_after=self._scaled(self._step_at(spelled_out + 1)),
+            prices=tuple(prices),
+            price_after=price_coins if after is None else self._scaled(after),
         )
 
     def refuse_falling(self) -> None:
@@ -82,16 +90,9 @@ class Terms:
                 )
             before = price_coins
 
-    def _price_of(self, number: int) -> int:
-        if number in self.overrides:
-            return self._scaled(self.overrides[number])
-        return 0 if number <= self.free_count else self._scaled(self._step_at(number))
-
-    def _step_at(self, number: int) -> int:
-        begun = [step for step in self.steps if step <= number]
-        return self.steps[max(begun)] if begun else self.base_price_coins
-
     def _scaled(self, price_coins: int) -> int:
+        if self.scale == 1:
+            return price_coins
         asked = price_coins * self.scale
         return max(int(asked + Fraction(1, 2)), 1) if asked else 0
 

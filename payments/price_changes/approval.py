@@ -168,6 +168,10 @@ def _held(change_id: UUID, *states: ChangeState) -> PriceChange:
 
 
 def _lock_schedule() -> None:
-    """One change is checked and made at a time: what overlaps is then seen."""
+    """One change is checked and made at a time: what overlaps is then seen.
+
+    Between two statements about many thousand titles more time passes than a request is allowed.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '5min'")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('payments.price_changes'))")

@@ -208,6 +208,17 @@ def _unlocks(population: "Population", client: int) -> Iterator[bytes]:
         yield population.unlock_request(viewer=viewer, episode=FIRST_LOCKED + turn % locked)
 
 
+def measure_selling(population: "Population", *, port: int) -> None:
+    """The paywall of a long series."""
+    from tests.benchmarks import selling
+
+    progress("paywalls of a hundred episodes")
+    shown = selling.paywalls_per_second(population, port=port, clients=CLIENTS, seconds=SECONDS)
+    say("paywall_rps", shown, "requests/s")
+    say("paywall_queries", selling.paywall_queries(population), "queries")
+    say("quote_verify_us", selling.verify_microseconds(population), "us")
+
+
 def measure_reads(*, port: int) -> None:
     """The public catalog, beside a view that does nothing."""
     from tests.benchmarks import load
@@ -241,7 +252,7 @@ def measure_intake(*, port: int) -> None:
 
 def measure_in_process(population: "Population") -> None:
     """One client without HTTP, against other ways to write the same."""
-    from tests.benchmarks import in_process, ledger
+    from tests.benchmarks import in_process, ledger, selling
 
     progress("unlocks in this process, by us, by ORM code and with django-hordak")
     ours = in_process.unlocks_per_second(population, seconds=IN_PROCESS_SECONDS)
@@ -249,6 +260,9 @@ def measure_in_process(population: "Population") -> None:
     hordak = in_process.hordak_transfers_per_second(seconds=IN_PROCESS_SECONDS)
     say("unlock_vs_hordak", ours / hordak, "ratio")
     say("unlock_vs_orm", ours / by_orm, "ratio")
+    progress("new prices for 30,000 titles")
+    repriced = selling.repriced_titles_per_second(population)
+    say("bulk_reprice_titles_per_s", repriced, "titles/s")
     progress("verifying a ledger of a million entries")
     say("verify_ledger_s", ledger.verify_seconds(population), "s")
 
@@ -262,6 +276,7 @@ def main() -> None:
         population = Population(now=clock.read())
         with web_server() as port:
             measure_unlocks(population, port=port)
+            measure_selling(population, port=port)
             measure_reads(port=port)
             measure_intake(port=port)
         measure_in_process(population)
