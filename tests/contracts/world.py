@@ -14,7 +14,7 @@ from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
 from payments import paywall
-from payments.models import StoreProduct
+from payments.models import AcquisitionLink, PaywallPlacement, StoreProduct
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (
@@ -75,8 +75,8 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.placement: Placement = PlacementFactory()
-        self.paywall_placement = PaywallPlacementFactory()
-        self.link = AcquisitionLinkFactory(series=self.series)
+        self.paywall_placement: PaywallPlacement = PaywallPlacementFactory()
+        self.link: AcquisitionLink = AcquisitionLinkFactory(series=self.series)
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
