@@ -92,9 +92,12 @@ BOOKINGS: Mapping[str, Booking] = {
         Account.DEFERRED,
     ),
     "pass_earned": Booking(
-        "Passes' time that has gone by: its value is earned",
+        "Passes: the value of time that went by is earned, less what refunds took of it",
         Account.DEFERRED,
         Account.REVENUE_PASSES,
+    ),
+    "pass_refunded": Booking(
+        "Refunds of passes, less those that did not stand", Account.DEFERRED, Account.RECEIVABLE
     ),
     "ad": Booking(
         "Ads watched: owed by the network, as estimated",

@@ -10,10 +10,10 @@ from psycopg import sql
 
 import config.ids
 
-FILES = ("credit_pass_0001.sql", "credit_purchase_0003.sql")
+FILES = ("pass_refund_0001.sql", "credit_pass_0001.sql", "credit_purchase_0003.sql")
 
 # The application reads these and writes them through functions alone.
-READ_ONLY = ("passpurchase",)
+READ_ONLY = ("passpurchase", "passrefundbooking")
 # An intent, once made, is never changed.
 ADD_ONLY = ("passintent",)
 CALLABLE = ("payments_credit_pass",)
@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("payments", "0008_unlock_at_an_adjusted_price"),
         ("viewers", "0003_scopes_of_support_and_finance"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
@@ -98,6 +99,26 @@ class Migration(migrations.Migration):
                 (
                     "anchor_months",
                     models.PositiveIntegerField(help_text="From there to the end of this one"),
+                ),
+                ("created_at", models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
+            name="PassRefundBooking",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("gross_micros", models.BigIntegerField()),
+                ("tax_micros", models.BigIntegerField()),
+                ("fee_micros", models.BigIntegerField()),
+                ("net_micros", models.BigIntegerField()),
+                (
+                    "asked_micros",
+                    models.BigIntegerField(help_text="The refund's amount at that time", null=True),
                 ),
                 ("created_at", models.DateTimeField()),
             ],
@@ -307,6 +328,76 @@ class Migration(migrations.Migration):
                 to="viewers.viewer",
             ),
         ),
+        migrations.AddField(
+            model_name="refund",
+            name="pass_purchase",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="refunds",
+                to="payments.passpurchase",
+            ),
+        ),
+        migrations.AddField(
+            model_name="passrefundbooking",
+            name="cover",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="pass_refund_booking",
+                to="payments.cover",
+            ),
+        ),
+        migrations.AddField(
+            model_name="passrefundbooking",
+            name="purchase",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="refund_bookings",
+                to="payments.passpurchase",
+            ),
+        ),
+        migrations.AddField(
+            model_name="passrefundbooking",
+            name="refund",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="pass_bookings",
+                to="payments.refund",
+            ),
+        ),
+        migrations.AddField(
+            model_name="passrefundbooking",
+            name="undoes",
+            field=models.OneToOneField(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="undone_by",
+                to="payments.passrefundbooking",
+            ),
+        ),
+        migrations.AddField(
+            model_name="refund",
+            name="pass_booking",
+            field=models.OneToOneField(
+                help_text="The same of a pass",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="standing_for",
+                to="payments.passrefundbooking",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="refund",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("booking__isnull", True), ("purchase__isnull", True)),
+                    models.Q(("pass_booking__isnull", True), ("pass_purchase__isnull", True)),
+                    _connector="OR",
+                ),
+                name="payments_refund_of_coins_or_a_pass",
+            ),
+        ),
         migrations.AddIndex(
             model_name="passpurchase",
             index=django.contrib.postgres.indexes.BrinIndex(
@@ -344,6 +435,12 @@ class Migration(migrations.Migration):
                     ("starts_at__gte", models.F("created_at")),
                 ),
                 name="payments_passpurchase_period",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="passrefundbooking",
+            index=django.contrib.postgres.indexes.BrinIndex(
+                fields=["created_at"], name="passrefundbooking_by_time"
             ),
         ),
         migrations.RunPython(install, migrations.RunPython.noop),

@@ -33,6 +33,7 @@ from payments.models.products import (
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
 from payments.models.refunds import (
+    PassRefundBooking,
     Refund,
     RefundBooking,
     RefundOrigin,
@@ -67,6 +68,7 @@ __all__ = [
     "PassIntent",
     "PassProduct",
     "PassPurchase",
+    "PassRefundBooking",
     "PlanAssignment",
     "PlanRule",
     "PriceAdjustment",

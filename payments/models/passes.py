@@ -1,5 +1,7 @@
 """Passes: every episode for a while, for money. A subscription is a pass that its store renews."""
 
+from datetime import timedelta
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
@@ -88,3 +90,8 @@ class PassPurchase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.transaction_id}"
+
+    @property
+    def length(self) -> timedelta:
+        """How long it covers."""
+        return self.ends_at - self.starts_at

@@ -5,8 +5,8 @@
 -- the transaction bought coins, and {"outcome": "too_far"} when the viewer is covered beyond
 -- p_latest_start, each with nothing written.
 --
--- The cover begins now or, where the viewer is covered, when all that covers them ends: nothing that they
--- have is lost. Calendar months are those of UTC, and those of passes that follow each other are counted
+-- The cover begins now or, where the viewer is covered, when that ends: nothing that they have is lost. A
+-- refund that was heard of before takes effect at once. Calendar months are those of UTC, and those of passes that follow each other are counted
 -- from where the first began: from the 31st of January one lasts to the 28th of February and the next to
 -- the 31st of March.
 --
@@ -21,7 +21,6 @@ CREATE FUNCTION payments_credit_pass(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_purchase payments_passpurchase;
-    v_wallet uuid;
     v_starts_at timestamptz;
     v_ends_at timestamptz;
     v_anchor_at timestamptz;
@@ -52,9 +51,8 @@ BEGIN
         END IF;
     END IF;
 
-    v_wallet := payments_lock_wallet(p_viewer, p_environment, p_now);
-    SELECT greatest(covered_until, p_now) INTO STRICT v_starts_at FROM payments_wallet
-    WHERE id = v_wallet;
+    PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);
+    v_starts_at := payments_covered_until(p_viewer, p_environment, p_now);
     IF v_starts_at > p_latest_start THEN
         RETURN jsonb_build_object('outcome', 'too_far');
     END IF;
@@ -62,7 +60,8 @@ BEGIN
     FROM payments_passpurchase before JOIN payments_cover cover ON cover.id = before.cover_id
     WHERE before.viewer_id = p_viewer AND before.environment = p_environment
       AND before.ends_at = v_starts_at AND cover.closed_at IS NULL
-      AND before.period_months > 0 AND p_months > 0;
+      AND before.period_months > 0 AND p_months > 0
+    ORDER BY before.id DESC LIMIT 1;
     v_anchor_at := coalesce(v_anchor_at, v_starts_at);
     v_anchor_months := coalesce(v_anchor_months, 0) + p_months;
     v_ends_at := payments_end_of_pass(v_anchor_at, v_anchor_months, p_days);
@@ -82,7 +81,29 @@ BEGIN
          p_product, v_cover, p_months, p_days, p_currency, p_gross, p_tax, p_fee, p_net,
          p_exchange_rate, p_exchange_source, p_purchased_at, v_starts_at, v_ends_at, v_anchor_at,
          v_anchor_months, p_now);
+    PERFORM payments_settle_pass_refunds(v_purchase.id, p_now);
     RETURN jsonb_build_object('outcome', 'credited', 'purchase_id', v_purchase.id);
+END $$;
+
+-- The end of what covers a viewer without a gap from p_now on, p_now where nothing does. The caller holds
+-- the wallet.
+CREATE FUNCTION payments_covered_until(p_viewer uuid, p_environment text, p_now timestamptz)
+RETURNS timestamptz
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_until timestamptz := p_now;
+    v_cover payments_cover;
+BEGIN
+    FOR v_cover IN
+        SELECT * FROM payments_cover
+        WHERE viewer_id = p_viewer AND environment = p_environment AND closed_at IS NULL
+          AND ends_at > p_now
+        ORDER BY starts_at
+    LOOP
+        EXIT WHEN v_cover.starts_at > v_until;
+        v_until := greatest(v_until, v_cover.ends_at);
+    END LOOP;
+    RETURN v_until;
 END $$;
 
 -- Where a pass ends that began so many calendar months of UTC, this one's among them, and days after a
