@@ -1,5 +1,6 @@
 """What a store sells for us, whichever it is: coins or a pass."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -7,16 +8,18 @@ from payments import pass_purchases, purchases
 from payments.models import PassPurchase, Purchase
 from payments.providers.base import StoreTransaction
 
+Bought = Purchase | PassPurchase
+
 
 def credit(
     *, viewer_id: UUID, provider: str, transaction: StoreTransaction, now: datetime
-) -> tuple[Purchase | PassPurchase, bool]:
+) -> tuple[Bought, bool]:
     """Books a verified transaction, once ever, as what it bought; returns that and whether this call did.
 
     A store transaction buys one thing: one that was booked is answered as it was, whatever the product
     that is named under its id this time. Raises what `purchases.credit` and `pass_purchases.credit` raise.
     """
-    doors = [purchases.credit, pass_purchases.credit]
+    doors: list[Callable[..., tuple[Bought, bool]]] = [purchases.credit, pass_purchases.credit]
     if pass_purchases.is_of(provider=provider, transaction=transaction):
         doors.reverse()
     first, other = doors

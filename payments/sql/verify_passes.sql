@@ -56,7 +56,12 @@ WHERE (intent.viewer_id, intent.provider, intent.product_id, intent.period_month
    <> (purchase.viewer_id, purchase.provider, purchase.product_id, purchase.period_months,
        purchase.period_days);
 
--- check: refunds of a pass took at most what was paid, and what stands is booked
+-- check: a pass's net is what tax and the store's fee leave of its price
+SELECT id::text, net_micros::text
+FROM payments_passpurchase
+WHERE exchange_rate = 1 AND net_micros <> gross_micros - tax_micros - fee_micros;
+
+-- check: refunds of a pass took their part of what was paid, and what stands is booked
 SELECT purchase.id::text, purchase.transaction_id
 FROM payments_passpurchase purchase
 JOIN (
@@ -65,9 +70,10 @@ JOIN (
     FROM payments_passrefundbooking GROUP BY purchase_id
 ) booked ON booked.purchase_id = purchase.id
 WHERE booked.gross NOT BETWEEN 0 AND purchase.gross_micros
-   OR booked.tax NOT BETWEEN 0 AND purchase.tax_micros
-   OR booked.fee NOT BETWEEN 0 AND purchase.fee_micros
-   OR booked.net NOT BETWEEN 0 AND purchase.net_micros
+   OR (purchase.gross_micros > 0 AND (booked.tax, booked.fee, booked.net) <> (
+       div(purchase.tax_micros * booked.gross, purchase.gross_micros),
+       div(purchase.fee_micros * booked.gross, purchase.gross_micros),
+       div(purchase.net_micros * booked.gross, purchase.gross_micros)))
 UNION ALL
 SELECT refund.id::text, refund.transaction_id
 FROM payments_refund refund
