@@ -19,12 +19,15 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     "Prices": [
         ("payments.PricePlan", "Price plans", "sell"),
         ("payments.CoinPack", "Coin packs", "toll"),
+        ("payments.PassProduct", "Passes", "card_membership"),
         ("payments.StoreTerms", "Store terms", "percent"),
     ],
     "Money": [
         ("payments.Wallet", "Wallets", "account_balance_wallet"),
         ("payments.Purchase", "Purchases", "shopping_cart"),
         ("payments.PurchaseIntent", "Purchase intents", "pending_actions"),
+        ("payments.PassPurchase", "Passes bought", "confirmation_number"),
+        ("payments.PassIntent", "Pass intents", "pending_actions"),
         ("payments.Unlock", "Unlocks", "lock_open"),
         ("payments.Entitlement", "Entitlements", "key"),
         ("payments.Grant", "Grants", "redeem"),

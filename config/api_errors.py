@@ -74,6 +74,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "product_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "product_ambiguous": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "covered_too_far": HTTPStatus.CONFLICT,
     "provider_unknown": HTTPStatus.NOT_FOUND,
     # Ads
     "placement_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -24,11 +24,14 @@ READ_MONEY: Permissions = {
     "payments.lotmovement": VIEW,
     "payments.purchase": VIEW,
     "payments.purchaseintent": VIEW,
+    "payments.passpurchase": VIEW,
+    "payments.passintent": VIEW,
     "payments.unlock": VIEW,
     "payments.entitlement": VIEW,
     "payments.grant": VIEW,
     "payments.refund": VIEW,
     "payments.refundbooking": VIEW,
+    "payments.passrefundbooking": VIEW,
     "payments.unlockreversal": VIEW,
 }
 #: What all viewers' money comes to, by the day.
@@ -39,6 +42,7 @@ READ_PRICES: Permissions = {
     "payments.episodeprice": VIEW,
     "payments.planassignment": VIEW,
     "payments.coinpack": VIEW,
+    "payments.passproduct": VIEW,
     "payments.storeproduct": VIEW,
     "payments.storeterms": VIEW,
 }
@@ -98,6 +102,7 @@ EDIT_PRICES: Permissions = {
     "payments.episodeprice": ("view", "add"),
     "payments.planassignment": (*EDIT, "delete"),
     "payments.coinpack": EDIT,
+    "payments.passproduct": EDIT,
     "payments.storeproduct": EDIT,
     "payments.storeterms": (*EDIT, "delete"),
 }

@@ -458,16 +458,25 @@ SEGMENT_LAPSED_DAYS = env.integer(
 )
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
-PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
+PAYWALL_OPTIONS = [
+    "payments.paywall.coins_option",
+    "payments.pass_option.subscription_option",
+    "ads.paywall.ad_option",
+]
 # Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
 ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}
 # What `manage.py verify_ledger` holds the rows against, in this order.
 LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",
+    BASE_DIR / "payments" / "sql" / "verify_passes.sql",
     BASE_DIR / "ads" / "sql" / "verify_rewards.sql",
 ]
 # Where the apps keep what they know of the money ladder: ladder.sql, journal.sql and postings.sql.
-MONEY_QUERIES = [BASE_DIR / "payments" / "sql", BASE_DIR / "ads" / "sql"]
+MONEY_QUERIES = [
+    BASE_DIR / "payments" / "sql",
+    BASE_DIR / "payments" / "sql" / "passes",
+    BASE_DIR / "ads" / "sql",
+]
 
 # --- Analytics -------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a shop needs before it can sell: coin packs, the fake store's terms, a second price plan, and
+"""What a shop needs before it can sell: coin packs, passes, the fake store's terms, a second price plan, and
 a placement of rewarded ads.
 
 Everything is made if it is missing and left alone if it is there, so that a demo started again
@@ -15,6 +15,7 @@ from catalog.models import Series
 from payments import plans, price_versions
 from payments.models import (
     CoinPack,
+    PassProduct,
     PricePlan,
     Provider,
     StoreProduct,
@@ -43,6 +44,24 @@ PACKS = (
     Pack("coins-10000", "10,000 coins + 1,500", 99_990_000, 10_000, 1_500),
 )
 
+
+@dataclass(frozen=True)
+class Pass:
+    """A pass; its product in the fake store is named after its code."""
+
+    code: str
+    title: str
+    price_micros: int
+    months: int = 0
+    days: int = 0
+
+
+PASSES = (
+    Pass("vip-week", "VIP for a week", 19_990_000, days=7),
+    Pass("vip-month", "VIP for a month", 39_990_000, months=1),
+    Pass("vip-year", "VIP for a year", 99_990_000, months=12),
+)
+
 SHORT_PLAN = "Short serials"
 SHORT_FREE_COUNT = 2
 SHORT_PRICE_COINS = 40
@@ -65,6 +84,8 @@ def load(*, now: datetime) -> None:
     with transaction.atomic():
         for position, pack in enumerate(PACKS):
             _load_pack(pack, position=position, now=now)
+        for position, each in enumerate(PASSES):
+            _load_pass(each, position=position, now=now)
         StoreTerms.objects.get_or_create(
             provider=Provider.FAKE,
             effective_from=SINCE,
@@ -97,6 +118,23 @@ def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:
     )
     StoreProduct.objects.get_or_create(
         provider=Provider.FAKE, pack=row, defaults={"store_product_id": f"fake.{pack.code}"}
+    )
+
+
+def _load_pass(each: Pass, *, position: int, now: datetime) -> None:
+    row, _ = PassProduct.objects.get_or_create(
+        code=each.code,
+        defaults={
+            "title": each.title,
+            "price_micros": each.price_micros,
+            "period_months": each.months,
+            "period_days": each.days,
+            "position": position,
+            "created_at": now,
+        },
+    )
+    StoreProduct.objects.get_or_create(
+        provider=Provider.FAKE, pass_product=row, defaults={"store_product_id": f"fake.{each.code}"}
     )
 
 

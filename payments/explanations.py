@@ -194,8 +194,27 @@ class CoinsCause(EntitlementCause, tag="coins"):
     corrections: list[Correction]
 
 
+class PassFact(AnswerShape):
+    """A pass that was bought: the store's transaction, and the refunds of it, which took no coins."""
+
+    purchase_id: UUID
+    provider: str
+    transaction_id: str
+    pass_id: UUID
+    pass_code: str
+    pass_title: str
+    period_months: int
+    period_days: int
+    currency: str
+    gross_micros: int
+    net_micros: int
+    purchased_at: Moment
+    refunds: list[RefundFact]
+
+
 class SubscriptionCause(EntitlementCause, tag="subscription"):
-    """A subscription's period or a pass, and what gave it. `closed_at`: taken back before its end."""
+    """A subscription's period or a pass, and what gave it: a purchase or an operator. `closed_at`: taken
+    back before its end."""
 
     cover_id: UUID
     source: str
@@ -204,6 +223,7 @@ class SubscriptionCause(EntitlementCause, tag="subscription"):
     ends_at: Moment
     closed_at: Moment | None
     grant: GrantFact | None
+    purchase: PassFact | None
 
 
 class GrantCause(EntitlementCause, tag="grant"):

@@ -16,6 +16,7 @@ from payments.explanations import (
     GrantFact,
     GrantSource,
     LotSource,
+    PassFact,
     PriceFact,
     PurchaseSource,
     RefundFact,
@@ -29,6 +30,8 @@ from payments.models import (
     GrantReason,
     Lot,
     LotMovement,
+    PassPurchase,
+    PassRefundBooking,
     PriceVersion,
     Purchase,
     Refund,
@@ -107,6 +110,29 @@ def grant(row: Grant, at: datetime) -> GrantFact:
         taken_back_by=operator(row.revoked_by) if is_taken_back else None,
         taken_back_at=row.revoked_at if is_taken_back else None,
     )
+
+
+def passes(purchases: Sequence[PassPurchase], at: datetime) -> Mapping[UUID, PassFact]:
+    """Passes that were bought, which bring their products, by id: one query for what had gone back."""
+    refunds = _pass_refunds({purchase.id for purchase in purchases}, at) if purchases else {}
+    return {
+        purchase.id: PassFact(
+            purchase_id=purchase.id,
+            provider=purchase.provider,
+            transaction_id=purchase.transaction_id,
+            pass_id=purchase.product_id,
+            pass_code=purchase.product.code,
+            pass_title=purchase.product.title,
+            period_months=purchase.period_months,
+            period_days=purchase.period_days,
+            currency=purchase.currency,
+            gross_micros=purchase.gross_micros,
+            net_micros=purchase.net_micros,
+            purchased_at=purchase.purchased_at,
+            refunds=refunds.get(purchase.id, []),
+        )
+        for purchase in purchases
+    }
 
 
 def operator(user: User | None) -> str | None:
@@ -238,6 +264,50 @@ def _refund(history: Sequence[RefundBooking]) -> RefundFact:
         due_coins=taken.due_coins,
         taken_coins=taken.taken_coins,
         debt_coins=taken.debt_coins,
+    )
+
+
+def _pass_refunds(purchase_ids: set[UUID], at: datetime) -> Mapping[UUID, list[RefundFact]]:
+    """The same of passes."""
+    bookings = (
+        PassRefundBooking.objects.filter(purchase_id__in=purchase_ids, created_at__lte=at)
+        .select_related("refund__asked_by")
+        .order_by("id")
+    )
+    by_refund: dict[UUID, list[PassRefundBooking]] = {}
+    for booking in bookings:
+        by_refund.setdefault(booking.refund_id, []).append(booking)
+    facts: dict[UUID, list[RefundFact]] = {}
+    for history in by_refund.values():
+        facts.setdefault(history[0].purchase_id, []).append(_pass_refund(history))
+    return facts
+
+
+def _pass_refund(history: Sequence[PassRefundBooking]) -> RefundFact:
+    last, refund = history[-1], history[-1].refund
+    is_undone = last.undoes_id is not None
+    taken = history[-2] if is_undone else last
+    # What is said of cause and author is that of the refund's last time.
+    is_told = (
+        refund.refunded_at is not None
+        and refund.refunded_at <= taken.created_at
+        and refund.amount_micros == taken.asked_micros
+    )
+    by = refund.asked_by if is_told and refund.origin == RefundOrigin.OPERATOR else None
+    return RefundFact(
+        refund_id=refund.id,
+        name=refund.refund_id,
+        origin=RefundOrigin(refund.origin) if is_told else None,
+        reason=refund.reason if is_told else "",
+        by=operator(by),
+        refunded_at=refund.refunded_at if is_told and refund.refunded_at else taken.created_at,
+        booked_at=taken.created_at,
+        undone_at=last.created_at if is_undone else None,
+        gross_micros=taken.gross_micros,
+        net_micros=taken.net_micros,
+        due_coins=0,
+        taken_coins=0,
+        debt_coins=0,
     )
 
 

@@ -33,12 +33,12 @@ class ProviderUnknown(Problem):
 
 class ProductUnknown(Problem):
     code = "product_unknown"
-    title = "No coin pack has this name in this store"
+    title = "No coin pack or pass has this name in this store"
 
 
 class IntentUnknown(Problem):
     code = "intent_unknown"
-    title = "The transaction names a purchase intent that is not this viewer's for this pack"
+    title = "The transaction names a purchase intent that is not this viewer's for this product"
 
 
 class TransactionInvalid(Problem):
@@ -55,6 +55,10 @@ class StoreUnavailable(Problem):
 class TransactionOfAnotherViewer(Problem):
     code = "transaction_of_another_viewer"
     title = "This transaction belongs to another viewer; nothing was credited here"
+
+
+class BoughtAnother(Exception):
+    """The transaction is booked, as a product of another kind than the one that it names now."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def create_intent(
         .order_by("-id")  # the store's latest name for it
         .first()
     )
-    if product is None:
+    if product is None or product.pack is None:
         raise ProductUnknown
     intent = PurchaseIntent.objects.create(
         viewer_id=viewer_id,
@@ -139,7 +143,8 @@ def credit(
 
     One that was credited before is answered as it was booked, whatever the packs are called today.
     Else it grants what its intent promised, once for each intent, or the pack's coins of today. Raises
-    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer.
+    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, and BoughtAnother where the transaction had
+    bought a pass.
     """
     if booked := _booked(provider, transaction):
         return _owned(booked, viewer_id), False
@@ -149,6 +154,8 @@ def credit(
     outcome = _book(booking, promise=intent, now=now) if intent else "intent_used"
     if outcome == "intent_used":
         outcome = _book(booking, promise=None, now=now)
+    if outcome == "another_product":
+        raise BoughtAnother
     purchase = _booked(provider, transaction)
     if purchase is None:
         raise RuntimeError(f"{transaction.transaction_id} was {outcome} and is not there")
@@ -213,7 +220,7 @@ def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
         .select_related("pack")
         .first()
     )
-    if product is None:
+    if product is None or product.pack is None:
         raise ProductUnknown
     return product.pack
 

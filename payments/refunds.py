@@ -3,17 +3,23 @@
 docs/money.md has the rules and worked examples.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from fractions import Fraction
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
+from payments import wallets
 from payments.models import (
     LotMovement,
+    PassPurchase,
+    PassRefundBooking,
     Purchase,
     Refund,
     RefundBooking,
@@ -26,6 +32,9 @@ from payments.models import (
 
 #: A store's refund of the whole transaction that has no name of its own.
 ALL = "all"
+
+Seen = TypeVar("Seen")
+_TICK = timedelta(microseconds=1)
 
 _RECORD = "SELECT payments_record_refund(" + ", ".join(["%s"] * 11) + ")::text"
 _UNDO = "SELECT payments_undo_unlock(%s, %s, %s, %s) ->> 'outcome'"
@@ -103,11 +112,27 @@ class Effects:
     debt_coins_after: int
 
 
+@dataclass(frozen=True)
+class PassEffects:
+    """What a refund of a pass took, and whether the viewer is covered by it still.
+
+    `recognised_micros` of the net had been earned by the time that went by, the rest was ahead.
+    """
+
+    gross_micros: int
+    net_micros: int
+    deferred_micros: int
+    recognised_micros: int
+    is_closed: bool
+    covered_until_after: datetime | None
+
+
 def record(fact: RefundFact, *, now: datetime, operator_id: int | None = None) -> Recorded:
     """Keeps a fact and lets the refund take effect as far as it stands; safe to repeat.
 
     What it takes is at most what the purchase gave: coins left in its lots, then unlocks that nobody
-    has played, then a debt. A reversal gives it back. The order in which facts come does not matter.
+    has played, then a debt. A pass covers no more when all of its money has gone back. A reversal gives
+    it back. The order in which facts come does not matter.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -131,7 +156,7 @@ def record(fact: RefundFact, *, now: datetime, operator_id: int | None = None) -
 
 
 def refund_by_operator(
-    purchase: Purchase,
+    purchase: Purchase | PassPurchase,
     *,
     operator_id: int,
     reason: str,
@@ -183,7 +208,8 @@ def preview(
 
     Raises RefundRefused as `refund_by_operator` does.
     """
-    with transaction.atomic():
+
+    def carry_out() -> Effects:
         recorded = refund_by_operator(
             purchase,
             operator_id=operator_id,
@@ -191,9 +217,32 @@ def preview(
             now=now,
             amount_micros=amount_micros,
         )
-        foreseen = effects(recorded.refund_id)
-        transaction.set_rollback(True)
-    return foreseen
+        return effects(recorded.refund_id)
+
+    return _rolled_back(carry_out)
+
+
+def preview_of_pass(
+    purchase: PassPurchase,
+    *,
+    operator_id: int,
+    reason: str,
+    now: datetime,
+    amount_micros: int | None = None,
+) -> PassEffects:
+    """The same for a pass."""
+
+    def carry_out() -> PassEffects:
+        recorded = refund_by_operator(
+            purchase,
+            operator_id=operator_id,
+            reason=reason,
+            now=now,
+            amount_micros=amount_micros,
+        )
+        return effects_on_pass(recorded.refund_id, now=now)
+
+    return _rolled_back(carry_out)
 
 
 def effects(refund_id: UUID) -> Effects:
@@ -227,6 +276,31 @@ def effects(refund_id: UUID) -> Effects:
     )
 
 
+def effects_on_pass(refund_id: UUID, *, now: datetime) -> PassEffects:
+    """What a refund of a pass that stands took, as of now. Raises PassRefundBooking.DoesNotExist if it
+    does not stand."""
+    booking = PassRefundBooking.objects.select_related("purchase").get(standing_for__id=refund_id)
+    purchase = booking.purchase
+    left = purchase.net_micros - refunded_net_micros(purchase)
+    before = earned_micros(left + booking.net_micros, purchase, at=now)
+    recognised = before - earned_micros(left, purchase, at=now)
+    wallet = Wallet.objects.get(viewer_id=purchase.viewer_id, environment=purchase.environment)
+    return PassEffects(
+        gross_micros=booking.gross_micros,
+        net_micros=booking.net_micros,
+        deferred_micros=booking.net_micros - recognised,
+        recognised_micros=recognised,
+        is_closed=refunded_micros(purchase) == purchase.gross_micros,
+        covered_until_after=wallets.covered_until(wallet, now),
+    )
+
+
+def earned_micros(worth_micros: int, purchase: PassPurchase, *, at: datetime) -> int:
+    """How much of what a pass is worth its time has earned up to a moment, rounded down."""
+    elapsed = min(max(at, purchase.starts_at), purchase.ends_at) - purchase.starts_at
+    return int(worth_micros * Fraction(elapsed // _TICK, purchase.length // _TICK))
+
+
 def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Recorded:
     """The refund did not stand after all: what it took goes back. Safe to repeat.
 
@@ -257,24 +331,57 @@ def undo_unlock(unlock: Unlock, *, operator_id: int, reason: str, now: datetime)
         raise UnlockRefunded("Money behind this unlock went back, and with it its coins.")
 
 
-def refunded_micros(purchase: Purchase) -> int:
+def refunded_micros(purchase: Purchase | PassPurchase) -> int:
     """How much of a purchase's gross price has gone back."""
     total: int | None = purchase.refund_bookings.aggregate(total=Sum("gross_micros"))["total"]
     return total or 0
 
 
-def _known(purchase: Purchase, name: str) -> Refund | None:
+def refunded_net_micros(purchase: PassPurchase) -> int:
+    """How much of a pass's net has gone back."""
+    total: int | None = purchase.refund_bookings.aggregate(total=Sum("net_micros"))["total"]
+    return total or 0
+
+
+def of(purchase: Purchase | PassPurchase) -> QuerySet[Refund]:
+    """The refunds of a purchase, by the store's name for it."""
+    return Refund.objects.filter(
+        provider=purchase.provider,
+        environment=purchase.environment,
+        transaction_id=purchase.transaction_id,
+    )
+
+
+def _rolled_back(work: Callable[[], Seen]) -> Seen:
+    """What the work has seen of its own effects, of which nothing is kept."""
+    with transaction.atomic():
+        seen = work()
+        transaction.set_rollback(True)
+    return seen
+
+
+def _known(purchase: Purchase | PassPurchase, name: str) -> Refund | None:
     """The refund of that name, whose twin, if there is one, waits for the end of this transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [name])
-    return Refund.objects.filter(purchase=purchase, refund_id=name).first()
+    return of(purchase).filter(refund_id=name).first()
 
 
-def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase) -> None:
+def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase | PassPurchase) -> None:
     """Read from what was booked, since others refund at the same moment."""
-    refund = Refund.objects.select_related("booking").get(id=recorded.refund_id)
-    booking, asked_micros = refund.booking, refund.amount_micros or purchase.gross_micros
+    refund = Refund.objects.select_related("booking", "pass_booking").get(id=recorded.refund_id)
+    asked_micros = refund.amount_micros or purchase.gross_micros
+    booking = refund.booking or refund.pass_booking
     assert booking is not None  # noqa: S101  it is new, and its purchase is booked
-    is_nothing = asked_micros == 0 and booking.due_coins == 0
+    if isinstance(booking, PassRefundBooking):
+        is_nothing = asked_micros == 0 and _others_stand(refund)
+    else:
+        is_nothing = asked_micros == 0 and booking.due_coins == 0
     if booking.gross_micros != asked_micros or is_nothing:
         raise RefundRefused("Less than that is left of this purchase to go back.")
+
+
+def _others_stand(refund: Refund) -> bool:
+    """Whether a pass that was free had been taken back before."""
+    others = Refund.objects.filter(pass_purchase_id=refund.pass_purchase_id).exclude(id=refund.id)
+    return others.filter(pass_booking__isnull=False).exists()

@@ -1,18 +1,22 @@
 """Domain values as the API answers them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from catalog import moments
 from config import pages
-from payments import causes, offers
+from payments import causes, offers, passes
 from payments.chart import TransferCode
-from payments.models import CoinPack, ExpiryNotice, Purchase
+from payments.models import CoinPack, Cover, CoverSource, ExpiryNotice, PassPurchase, Purchase
 from payments.money import Money
 from payments.paywall import Paywall, options
 from payments.playing import Opened
 from payments.shapes import (
     BalanceAnswer,
+    BoughtKind,
+    BoughtPass,
+    CoverAnswer,
     ExpiringCoins,
     ExpiryNoticeAnswer,
     ExpiryNoticesAnswer,
@@ -124,6 +128,22 @@ def wallet(value: Overview, *, environment: str) -> WalletAnswer:
     )
 
 
+def cover(value: Cover, *, now: datetime) -> CoverAnswer:
+    bought: PassPurchase | None = getattr(value, "pass_purchase", None)
+    return CoverAnswer(
+        cover_id=value.id,
+        source=CoverSource(value.source),
+        state=passes.state_of(value, now),
+        starts_at=value.starts_at,
+        ends_at=value.ends_at,
+        closed_at=value.closed_at,
+        purchase_id=bought.id if bought else None,
+        pass_id=bought.product_id if bought else None,
+        pass_code=bought.product.code if bought else None,
+        pass_title=bought.product.title if bought else None,
+    )
+
+
 def movement(value: Movement) -> MovementAnswer:
     why = causes.of(value)
     return MovementAnswer(
@@ -171,17 +191,31 @@ def expiry_notices(
     )
 
 
-def purchase(value: Purchase, *, credited_now: bool) -> PurchaseAnswer:
+def purchase(value: Purchase | PassPurchase, *, credited_now: bool) -> PurchaseAnswer:
+    coins = value if isinstance(value, Purchase) else None
     return PurchaseAnswer(
         purchase_id=value.id,
         provider=value.provider,
         environment=value.environment,
         transaction_id=value.transaction_id,
-        pack_code=value.pack.code,
-        coins=value.paid_coins + value.bonus_coins,
-        paid_coins=value.paid_coins,
-        bonus_coins=value.bonus_coins,
+        pack_code=coins.pack.code if coins else None,
+        coins=coins.paid_coins + coins.bonus_coins if coins else 0,
+        paid_coins=coins.paid_coins if coins else 0,
+        bonus_coins=coins.bonus_coins if coins else 0,
         price=Money(amount_micros=value.gross_micros, currency=value.currency),
         purchased_at=value.purchased_at,
         credited_now=credited_now,
+        kind=BoughtKind.COINS if coins else BoughtKind.PASS,
+        bought_pass=bought_pass(value) if isinstance(value, PassPurchase) else None,
+    )
+
+
+def bought_pass(value: PassPurchase) -> BoughtPass:
+    return BoughtPass(
+        pass_id=value.product_id,
+        code=value.product.code,
+        title=value.product.title,
+        cover_id=value.cover_id,
+        starts_at=value.starts_at,
+        ends_at=value.ends_at,
     )

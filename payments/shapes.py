@@ -9,8 +9,9 @@ import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.chart import LotOrigin, TransferCode
-from payments.models import GrantReason, RefundOrigin, Segment
+from payments.models import CoverSource, GrantReason, RefundOrigin, Segment
 from payments.money import Money
+from payments.passes import CoverState, PassOffer
 from payments.paywall import EpisodeState, PaywallOption
 from payments.unlocks import Result
 
@@ -92,6 +93,10 @@ class PlacementAnswer(AnswerShape):
     config: dict[str, Any]
 
 
+class PassesAnswer(AnswerShape):
+    passes: list[PassOffer]
+
+
 class PaywallEpisode(AnswerShape):
     """`equivalent` is what its coins cost at most in money, null where nothing is to pay.
 
@@ -159,6 +164,36 @@ class WalletAnswer(AnswerShape):
     debt_coins: int
     covered_until: Moment | None
     expiring: list[ExpiringCoins]
+
+
+class CoversQuery(RequestShape):
+    cursor: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+
+
+class CoverAnswer(AnswerShape):
+    """Every episode opens without coins from `starts_at` to `ends_at`, or until it was taken back at
+    `closed_at`. One that was bought names its purchase and its pass; the others were given."""
+
+    cover_id: UUID
+    source: CoverSource
+    state: CoverState
+    starts_at: Moment
+    ends_at: Moment
+    closed_at: Moment | None
+    purchase_id: UUID | None
+    pass_id: UUID | None
+    pass_code: str | None
+    pass_title: str | None
+
+
+class CoversAnswer(AnswerShape):
+    """The latest given first. `covered_until` is the end of those that follow each other without a gap
+    from now on, null where nothing covers this moment."""
+
+    covered_until: Moment | None
+    covers: list[CoverAnswer]
+    next_cursor: str | None
 
 
 class StatementQuery(RequestShape):
@@ -331,18 +366,23 @@ class ExpiryNoticesAnswer(AnswerShape):
 
 
 class IntentRequest(RequestShape):
-    pack_id: UUID
+    """Either `pack_id` or `pass_id`: what is about to be bought."""
+
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    pack_id: UUID | None = None
+    pass_id: UUID | None = None
 
 
 class IntentAnswer(AnswerShape):
-    """What to hand to the store's SDK: its product, and our opaque account token."""
+    """What to hand to the store's SDK: its product, and our opaque account token. `offer` is the pack and
+    `pass_offer` the pass that was announced; the other is null."""
 
     intent_id: UUID
     provider: str
     store_product_id: str
     account_token: UUID
-    offer: OfferAnswer
+    offer: OfferAnswer | None
+    pass_offer: PassOffer | None = None
 
 
 class SubmitRequest(RequestShape):
@@ -351,18 +391,42 @@ class SubmitRequest(RequestShape):
     transaction: Annotated[str, msgspec.Meta(min_length=1, max_length=15_000)]
 
 
+class BoughtKind(StrEnum):
+    """What a store transaction bought."""
+
+    COINS = "coins"
+    PASS = "pass"  # noqa: S105  what one buys
+
+
+class BoughtPass(AnswerShape):
+    """A pass that was bought, and when it covers the viewer: from the purchase on or, where they were covered,
+    from the end of that."""
+
+    pass_id: UUID
+    code: str
+    title: str
+    cover_id: UUID
+    starts_at: Moment
+    ends_at: Moment
+
+
 class PurchaseAnswer(AnswerShape):
+    """`kind` says what was bought: coins of the pack `pack_code`, or `bought_pass`, which brings no coins
+    and has no pack."""
+
     purchase_id: UUID
     provider: str
     environment: str
     transaction_id: str
-    pack_code: str
+    pack_code: str | None
     coins: int
     paid_coins: int
     bonus_coins: int
     price: Money
     purchased_at: Moment
     credited_now: bool
+    kind: BoughtKind = BoughtKind.COINS
+    bought_pass: BoughtPass | None = None
 
 
 class FakeSaleRequest(RequestShape):

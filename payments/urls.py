@@ -6,7 +6,7 @@ from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.placements import MyArrival, PlacementConfig
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.support import SupportWallet, SupportWhy
-from payments.views.wallet import MyStatement, MyWallet, Offers
+from payments.views.wallet import MyPasses, MyStatement, MyWallet, Offers, Passes
 
 urlpatterns = [
     path("series/<uuid:series_id>/paywall", SeriesPaywall.as_view()),
@@ -16,7 +16,9 @@ urlpatterns = [
     path("me/wallet/entries", MyStatement.as_view()),
     path("me/arrivals", MyArrival.as_view()),
     path("placements/<slug:code>", PlacementConfig.as_view()),
+    path("me/passes", MyPasses.as_view()),
     path("offers", Offers.as_view()),
+    path("passes", Passes.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),
     path("support/expiry-notices", ExpiryNotices.as_view()),

@@ -177,3 +177,9 @@ def covered_until(wallet: Wallet, at: datetime) -> datetime | None:
             break
         until = max(until, cover.ends_at)
     return until if until > at else None
+
+
+def covered_until_of(*, viewer_id: UUID, environment: str, at: datetime) -> datetime | None:
+    """The same of a viewer, who may have no wallet yet."""
+    held = Wallet.objects.filter(viewer_id=viewer_id, environment=environment).first()
+    return covered_until(held, at) if held else None

@@ -4,7 +4,7 @@ The rule is that of playing: what was opened and stands is theirs; what the pric
 everybody's; what a subscription or pass covers opens as it is played.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -21,8 +21,10 @@ from payments.explanations import (
     EntitlementFact,
     Explanation,
     GrantCause,
+    PassFact,
     PriceFact,
     Reason,
+    RefundFact,
     SubscriptionCause,
     sources,
 )
@@ -32,6 +34,7 @@ from payments.models import (
     Entitlement,
     EntitlementSource,
     Grant,
+    PassPurchase,
     PriceVersion,
     Unlock,
     UnlockReversal,
@@ -103,11 +106,20 @@ def _was_published(episode: Episode, at: datetime) -> bool:
     return not (is_series_out or is_episode_out)
 
 
+#: What a cover's explanation reads along with it.
+_COVER = (
+    *(f"grant__{who}" for who in OPERATORS),
+    "pass_purchase__product",
+    "pass_refund_booking__purchase__product",
+)
+
+
 @dataclass(frozen=True)
 class _Known:
     """What else is known of some entitlements, read for all of them at once."""
 
     lineage: Lineage
+    passes: Mapping[UUID, PassFact]
     others: dict[UUID, EntitlementCause]
 
 
@@ -126,7 +138,12 @@ def _history(
         ).order_by("-starts_at", "-id")
     )
     unlocks = [unlock for row in rows if (unlock := _unlock(row))]
-    known = _Known(lineage.of_unlocks(unlocks, at), _others(rows, at))
+    bought = {each.id: each for row in rows if row.cover and (each := _bought(row.cover))}
+    known = _Known(
+        lineage.of_unlocks(unlocks, at),
+        lineage.passes(list(bought.values()), at),
+        _others(rows, at),
+    )
     return [_fact(row, known, at) for row in rows]
 
 
@@ -137,7 +154,7 @@ def _with_causes(rows: QuerySet[Entitlement]) -> QuerySet[Entitlement]:
         "unlock__reversal__asked_by",
         "unlock__reversal__booking",
         *(f"grant__{who}" for who in OPERATORS),
-        *(f"cover__grant__{who}" for who in OPERATORS),
+        *(f"cover__{path}" for path in _COVER),
     )
 
 
@@ -158,7 +175,7 @@ def _fact(row: Entitlement, known: _Known, at: datetime) -> EntitlementFact:
         starts_at=row.starts_at,
         ends_at=row.ends_at,
         first_played_at=played if played and played <= at else None,
-        closing=_closing(row, known.lineage, at),
+        closing=_closing(row, known, at),
         cause=_cause(row, known, at),
     )
 
@@ -168,14 +185,14 @@ def _cause(row: Entitlement, known: _Known, at: datetime) -> EntitlementCause | 
     if unlock := _unlock(row):
         return known.lineage.causes[unlock.id]
     if row.cover is not None:
-        return _covered(row.cover, at)
+        return _covered(row.cover, known.passes, at)
     if given := _grant(row):
         return GrantCause(grant=lineage.grant(given, at))
     return known.others.get(row.id)
 
 
-def _covered(cover: Cover, at: datetime) -> SubscriptionCause:
-    given = _grant(cover)
+def _covered(cover: Cover, passes: Mapping[UUID, PassFact], at: datetime) -> SubscriptionCause:
+    given, bought = _grant(cover), _bought(cover)
     is_closed = cover.closed_at is not None and cover.closed_at <= at
     return SubscriptionCause(
         cover_id=cover.id,
@@ -185,10 +202,11 @@ def _covered(cover: Cover, at: datetime) -> SubscriptionCause:
         ends_at=cover.ends_at,
         closed_at=cover.closed_at if is_closed else None,
         grant=lineage.grant(given, at) if given else None,
+        purchase=passes[bought.id] if bought else None,
     )
 
 
-def _closing(row: Entitlement, known: Lineage, at: datetime) -> Closing | None:
+def _closing(row: Entitlement, known: _Known, at: datetime) -> Closing | None:
     """What ended it by then. One that had lapsed is closed only when the next one is opened."""
     closed_at = row.closed_at if row.closed_at and row.closed_at <= at else None
     if row.ends_at and row.ends_at <= (closed_at or at):
@@ -197,10 +215,19 @@ def _closing(row: Entitlement, known: Lineage, at: datetime) -> Closing | None:
         return None
     unlock, given = _unlock(row), _grant(row)
     if unlock and (reversal := getattr(unlock, "reversal", None)):
-        return _undone(reversal, known)
+        return _undone(reversal, known.lineage)
     if given and given.revoked_at == closed_at:
         by = lineage.operator(given.revoked_by)
         return Closing(how=Ending.GRANT_TAKEN_BACK, at=closed_at, by=by)
+    if row.cover and row.cover.closed_at == closed_at and (bought := _bought(row.cover)):
+        refund = _last_refund(known.passes[bought.id])
+        return Closing(
+            how=Ending.REFUNDED,
+            at=closed_at,
+            by=refund.by if refund else None,
+            reason=refund.reason if refund else "",
+            refund=refund,
+        )
     if row.cover and row.cover.closed_at == closed_at:
         gave_cover = _grant(row.cover)
         by = lineage.operator(gave_cover.revoked_by) if gave_cover else None
@@ -231,11 +258,26 @@ def cover_at(*, viewer_id: UUID, environment: str, at: datetime) -> Subscription
             starts_at__lte=at,
             ends_at__gt=at,
         )
-        .select_related(*(f"grant__{who}" for who in OPERATORS))
+        .select_related(*_COVER)
         .order_by("-ends_at")
         .first()
     )
-    return _covered(found, at) if found else None
+    if found is None:
+        return None
+    bought = _bought(found)
+    return _covered(found, lineage.passes([bought] if bought else [], at), at)
+
+
+def _last_refund(bought: PassFact) -> RefundFact | None:
+    """The refund that was booked last: what closed a cover had just been."""
+    return max(bought.refunds, key=lambda refund: refund.booked_at, default=None)
+
+
+def _bought(cover: Cover) -> PassPurchase | None:
+    """The purchase that a cover came from, the first time or after a refund that did not stand."""
+    again = getattr(cover, "pass_refund_booking", None)
+    found: PassPurchase | None = getattr(cover, "pass_purchase", None)
+    return again.purchase if again else found
 
 
 def _unlock(row: Entitlement) -> Unlock | None:

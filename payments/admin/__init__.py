@@ -1,6 +1,17 @@
 """What operators see and change of prices and money. Each module registers its own pages."""
 
-from payments.admin import access, days, grants, ledger, packs, plans, purchases, refunds, wallets
+from payments.admin import (
+    access,
+    days,
+    grants,
+    ledger,
+    packs,
+    passes,
+    plans,
+    purchases,
+    refunds,
+    wallets,
+)
 
 __all__ = [
     "access",
@@ -8,6 +19,7 @@ __all__ = [
     "grants",
     "ledger",
     "packs",
+    "passes",
     "plans",
     "purchases",
     "refunds",

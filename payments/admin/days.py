@@ -33,6 +33,7 @@ COLUMNS = {
     "coins_micros": "Coins",
     "breakage_micros": "Breakage",
     "difference_micros": "Differences",
+    "passes_micros": "Passes",
     "ads_micros": "Ads",
     "recognised_micros": "Recognised",
     "deferred_micros": "Deferred",

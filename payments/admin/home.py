@@ -17,7 +17,7 @@ from catalog.models import Series
 from config import clock
 from payments.admin import formats
 from payments.admin.versions import summary
-from payments.models import Lot, PriceVersion, Purchase, Unlock
+from payments.models import Lot, PassPurchase, PriceVersion, Purchase, Unlock
 from viewers.models import Environment, Viewer
 
 #: A figure that takes longer is left out: the page must open while the database is busy.
@@ -79,10 +79,14 @@ def _viewers(now: datetime) -> tuple[str, str]:
 
 
 def _purchases(now: datetime) -> tuple[str, str]:
-    bought = Purchase.objects.filter(**_last_day(now)).aggregate(
-        number=Count("id"), gross=Sum("gross_micros", default=0)
-    )
-    return f"{bought['number']:,}", f"{formats.cents(bought['gross'])} in the last 24 hours"
+    """Of coins and of passes."""
+    number, gross = 0, 0
+    for model in (Purchase, PassPurchase):
+        bought = model.objects.filter(**_last_day(now)).aggregate(
+            number=Count("id"), gross=Sum("gross_micros", default=0)
+        )
+        number, gross = number + bought["number"], gross + bought["gross"]
+    return f"{number:,}", f"{formats.cents(gross)} in the last 24 hours"
 
 
 def _unlocks(now: datetime) -> tuple[str, str]:

@@ -8,25 +8,21 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminTextInputWidget,
-)
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminIntegerFieldWidget
 
 from config import clock
 from payments.admin import formats
-from payments.models import CoinPack, StoreProduct, StoreTerms
+from payments.admin.price_tags import PriceTagForm, StoreNames
+from payments.models import CoinPack, StoreTerms
 from payments.money import PARTS_PER_MILLION
 
 MAXIMUM_COINS = 10_000_000
 PARTS_PER_PERCENT = PARTS_PER_MILLION // 100
 
 
-class CoinPackForm(forms.ModelForm[CoinPack]):
-    """The price is typed as it is printed on a price tag."""
-
+class CoinPackForm(PriceTagForm):
+    priced = "Packs"
     paid_coins = forms.IntegerField(
         min_value=1, max_value=MAXIMUM_COINS, widget=UnfoldAdminIntegerFieldWidget
     )
@@ -37,15 +33,6 @@ class CoinPackForm(forms.ModelForm[CoinPack]):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Given free with the purchase.",
     )
-    price = forms.DecimalField(
-        min_value=Decimal("0.01"),
-        max_value=Decimal(100_000),
-        max_digits=8,
-        decimal_places=2,
-        widget=UnfoldAdminDecimalFieldWidget,
-        help_text="What the store charges, for example 4.99.",
-    )
-    currency = forms.CharField(max_length=3, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
         model = CoinPack
@@ -60,42 +47,10 @@ class CoinPackForm(forms.ModelForm[CoinPack]):
             "position",
         )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.price_micros:
-            shown = formats.money(self.instance.price_micros).partition(" ")[0]
-            self.initial["price"] = shown.replace(",", "")
-        else:
-            self.initial["currency"] = settings.REPORTING_CURRENCY
 
-    def clean_currency(self) -> str:
-        currency = str(self.cleaned_data["currency"]).strip().upper()
-        if currency != settings.REPORTING_CURRENCY:
-            raise forms.ValidationError(
-                f"Packs are priced in {settings.REPORTING_CURRENCY}, the currency that this "
-                "service reports in. What a store charges elsewhere is its own affair."
-            )
-        return currency
-
-    def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or {}
-        if price := cleaned.get("price"):
-            self.instance.price_micros = int(price * PARTS_PER_MILLION)
-        return cleaned
-
-
-class StoreProductInline(TabularInline):  # type: ignore[misc]
-    model = StoreProduct
-    extra = 0
+class StoreProductInline(StoreNames):
+    fk_name = "pack"
     verbose_name_plural = "What each store calls this pack"
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A new name is a new row, and the latest is offered; sales under the old one are honoured."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A store goes on selling under a name long after it was taken off: keep answering to it."""
-        return False
 
 
 @admin.register(CoinPack)

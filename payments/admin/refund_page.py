@@ -23,9 +23,16 @@ from config.ids import uuid7
 from payments import refunds
 from payments.admin import formats, seen
 from payments.admin.series_choice import title, with_titles
-from payments.models import Lot, Purchase, Refund, Unlock
+from payments.models import Lot, PassPurchase, Purchase, Unlock
 from payments.money import PARTS_PER_MILLION
-from payments.refunds import Effect, Effects, RefundRefused, UnlockRefunded, UnlockUndone
+from payments.refunds import (
+    Effect,
+    Effects,
+    PassEffects,
+    RefundRefused,
+    UnlockRefunded,
+    UnlockUndone,
+)
 
 REASON_CHARACTERS = 500
 
@@ -49,7 +56,9 @@ class RefundForm(ReasonForm):
         help_text="Leave empty for all that has not gone back yet.",
     )
 
-    def __init__(self, *args: Any, purchase: Purchase, left_micros: int, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, purchase: Purchase | PassPurchase, left_micros: int, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.purchase, self.left_micros = purchase, left_micros
         self.fields["amount"].label = f"Amount, in {purchase.currency}"
@@ -75,28 +84,51 @@ class Shown:
     amount_micros: int | None
     reason: str
     operator_id: int
-    effects: Effects
+    effects: Effects | PassEffects
 
 
 class EffectsChanged(Exception):
     """The refund would do something else now than what was shown."""
 
 
-class RefundPage(FormView[RefundForm]):
+class OfPurchase(FormView[RefundForm]):
     """Preview carries the refund out and rolls it back; Refund carries it out and keeps it, if it
     did exactly what was previewed. A form that is sent twice refunds once."""
 
     model_admin: ClassVar[ModelAdmin] = None  # given to as_view()
-    template_name = "admin/payments/purchase/refund.html"
     form_class = RefundForm
-    purchase: Purchase
+    purchase: Purchase | PassPurchase
+    #: The page of the purchase, by the name of its address.
+    page: ClassVar[str]
+
+    def find(self, purchase_id: UUID) -> Purchase | PassPurchase:
+        """The purchase, with what it bought. Raises Http404."""
+        raise NotImplementedError
+
+    def foresee(self, form: RefundForm) -> Effects | PassEffects:
+        """What the refund would do now. Raises RefundRefused."""
+        raise NotImplementedError
+
+    def effects(self, refund_id: UUID) -> Effects | PassEffects:
+        """What a refund that was carried out did."""
+        raise NotImplementedError
+
+    def tell(self, effects: Any) -> dict[str, Any]:
+        """Effects in the words of the page."""
+        raise NotImplementedError
+
+    def sentence(self, effects: Any) -> str:
+        """What was taken, behind the amount that went back."""
+        raise NotImplementedError
+
+    def what(self) -> str:
+        """What was bought."""
+        raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.has_perm("payments.add_refund"):
             raise PermissionDenied
-        self.purchase = get_object_or_404(
-            Purchase.objects.select_related("pack"), id=kwargs["purchase_id"]
-        )
+        self.purchase = self.find(kwargs["purchase_id"])
         return super().dispatch(request, *args, **kwargs)
 
     def get_initial(self) -> dict[str, Any]:
@@ -131,25 +163,23 @@ class RefundPage(FormView[RefundForm]):
             return self.form_invalid(form)
 
     def _preview(self, form: RefundForm) -> HttpResponse:
-        effects = refunds.preview(self.purchase, **self._asked(form))
+        effects = self.foresee(form)
         shown = seen.token(self._shown(form, effects))
-        context = self.get_context_data(form=form, shown=shown, taken=tell(effects, self.purchase))
+        context = self.get_context_data(form=form, shown=shown, taken=self.tell(effects))
         return self.render_to_response(context)
 
     def _refund(self, form: RefundForm) -> HttpResponse:
         with transaction.atomic():
             recorded = refunds.refund_by_operator(
-                self.purchase, request_id=form.cleaned_data["request_id"], **self._asked(form)
+                self.purchase, request_id=form.cleaned_data["request_id"], **self.asked(form)
             )
             if recorded.outcome is Effect.REPEATED:
                 return self._sent_before()
-            effects = refunds.effects(recorded.refund_id)
+            effects = self.effects(recorded.refund_id)
             if not seen.was_shown(self._shown(form, effects), self.request.POST.get("shown", "")):
                 raise EffectsChanged
-            said = (
-                f"Refunded {formats.money(effects.gross_micros, self.purchase.currency)}: "
-                f"{effects.taken_coins:,} coins taken back, {effects.debt_coins:,} owed."
-            )
+            gross = formats.money(effects.gross_micros, self.purchase.currency)
+            said = f"Refunded {gross}: {self.sentence(effects)}"
             self.model_admin.log_change(
                 self.request, self.purchase, f"{said} {form.cleaned_data['reason']}"
             )
@@ -159,15 +189,15 @@ class RefundPage(FormView[RefundForm]):
     def _was_sent(self, form: RefundForm) -> bool:
         request_id = form.cleaned_data.get("request_id")
         name = refunds.operator_refund_id(request_id) if request_id else None
-        return Refund.objects.filter(purchase=self.purchase, refund_id=name).exists()
+        return refunds.of(self.purchase).filter(refund_id=name).exists()
 
     def _sent_before(self) -> HttpResponse:
         messages.info(
             self.request, "This form was sent before, and nothing was taken a second time."
         )
-        return redirect("admin:payments_purchase_change", self.purchase.id)
+        return redirect(self.page, self.purchase.id)
 
-    def _asked(self, form: RefundForm) -> dict[str, Any]:
+    def asked(self, form: RefundForm) -> dict[str, Any]:
         return {
             "operator_id": _operator(self.request).id,
             "reason": form.cleaned_data["reason"],
@@ -175,7 +205,7 @@ class RefundPage(FormView[RefundForm]):
             "now": clock.now(self.request),
         }
 
-    def _shown(self, form: RefundForm, effects: Effects) -> Shown:
+    def _shown(self, form: RefundForm, effects: Effects | PassEffects) -> Shown:
         return Shown(
             purchase_id=self.purchase.id,
             request_id=form.cleaned_data["request_id"],
@@ -188,15 +218,75 @@ class RefundPage(FormView[RefundForm]):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         purchase = self.purchase
         own = {
-            "title": f"Refund {purchase.pack.title}",
+            "title": f"Refund {self.what()}",
             "opts": self.model_admin.opts,
             "original": purchase,
             "price": formats.money(purchase.gross_micros, purchase.currency),
-            "back": reverse("admin:payments_purchase_change", args=[purchase.id]),
+            "back": reverse(self.page, args=[purchase.id]),
         }
         return super().get_context_data(
             **self.model_admin.admin_site.each_context(self.request), **own, **kwargs
         )
+
+
+class RefundPage(OfPurchase):
+    """Of coins: what leaves the wallet, what is undone, what will be owed."""
+
+    template_name = "admin/payments/purchase/refund.html"
+    page = "admin:payments_purchase_change"
+    purchase: Purchase
+
+    def find(self, purchase_id: UUID) -> Purchase:
+        return get_object_or_404(Purchase.objects.select_related("pack"), id=purchase_id)
+
+    def foresee(self, form: RefundForm) -> Effects:
+        return refunds.preview(self.purchase, **self.asked(form))
+
+    def effects(self, refund_id: UUID) -> Effects:
+        return refunds.effects(refund_id)
+
+    def tell(self, effects: Effects) -> dict[str, Any]:
+        return tell(effects, self.purchase)
+
+    def sentence(self, effects: Effects) -> str:
+        return f"{effects.taken_coins:,} coins taken back, {effects.debt_coins:,} owed."
+
+    def what(self) -> str:
+        return self.purchase.pack.title
+
+
+class PassRefundPage(OfPurchase):
+    """Of a pass: what had been earned, and whether it goes on covering."""
+
+    template_name = "admin/payments/passpurchase/refund.html"
+    page = "admin:payments_passpurchase_change"
+    purchase: PassPurchase
+
+    def find(self, purchase_id: UUID) -> PassPurchase:
+        return get_object_or_404(PassPurchase.objects.select_related("product"), id=purchase_id)
+
+    def foresee(self, form: RefundForm) -> PassEffects:
+        return refunds.preview_of_pass(self.purchase, **self.asked(form))
+
+    def effects(self, refund_id: UUID) -> PassEffects:
+        return refunds.effects_on_pass(refund_id, now=clock.now(self.request))
+
+    def tell(self, effects: PassEffects) -> dict[str, Any]:
+        return {
+            "gross": formats.money(effects.gross_micros, self.purchase.currency),
+            "net": formats.money(effects.net_micros),
+            "deferred": formats.money(effects.deferred_micros),
+            "recognised": formats.money(effects.recognised_micros),
+            "is_closed": effects.is_closed,
+            "ends_at": self.purchase.ends_at,
+            "covered_until": effects.covered_until_after,
+        }
+
+    def sentence(self, effects: PassEffects) -> str:
+        return "the pass is closed." if effects.is_closed else "the pass goes on to its end."
+
+    def what(self) -> str:
+        return self.purchase.product.title
 
 
 class UndoPage(FormView[ReasonForm]):

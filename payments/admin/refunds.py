@@ -22,7 +22,7 @@ from payments import refunds
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
-from payments.models import Refund, RefundBooking
+from payments.models import PassPurchase, PassRefundBooking, Purchase, Refund, RefundBooking
 
 
 class RefundBookingInline(ReadOnlyInline):
@@ -75,6 +75,30 @@ class RefundBookingInline(ReadOnlyInline):
         return formats.link("transfer", booking.transfer_id) if booking.transfer_id else "–"
 
 
+class PassRefundBookingInline(ReadOnlyInline):
+    model = PassRefundBooking
+    verbose_name_plural = "Bookings of a pass"
+    fields = ("created_at", "what", "gross", "net")
+    readonly_fields = fields
+    ordering = ("id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PassRefundBooking]:
+        queryset: QuerySet[PassRefundBooking] = super().get_queryset(request)
+        return queryset.select_related("purchase")
+
+    @admin.display(description="What")
+    def what(self, booking: PassRefundBooking) -> str:
+        return "Given back" if booking.undoes_id else "Taken"
+
+    @admin.display(description="Gross")
+    def gross(self, booking: PassRefundBooking) -> str:
+        return formats.money(booking.gross_micros, booking.purchase.currency)
+
+    @admin.display(description="Net")
+    def net(self, booking: PassRefundBooking) -> str:
+        return formats.money(booking.net_micros)
+
+
 @admin.register(Refund)
 class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
     """Facts only ever grow; what an operator adds is that a refund did not stand."""
@@ -95,8 +119,15 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         ("provider", ChoicesDropdownFilter),
         ("created_at", DayRangeFilter),
     )
-    list_select_related = ("purchase", "asked_by")
-    exact_search_fields = ("id", "purchase_id", "purchase__viewer_id", "transaction_id")
+    list_select_related = ("purchase", "pass_purchase", "asked_by")
+    exact_search_fields = (
+        "id",
+        "purchase_id",
+        "purchase__viewer_id",
+        "pass_purchase_id",
+        "pass_purchase__viewer_id",
+        "transaction_id",
+    )
     search_help_text = "A store's transaction id, or a whole viewer, purchase or refund id"
     fieldsets = (
         (
@@ -119,7 +150,7 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         ("When", {"fields": ("refunded_at", "reversed_at", "created_at", "asked_by")}),
     )
     readonly_fields = ("whole_viewer_link", "purchase_link", "amount", "standing")
-    inlines = (RefundBookingInline,)
+    inlines = (RefundBookingInline, PassRefundBookingInline)
     change_form_template = "admin/payments/refund/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -132,14 +163,22 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         return urls
 
     def beside(self, request: HttpRequest, row: Refund) -> Mapping[str, Any]:
-        return {"may_reverse": request.user.has_perm("payments.change_refund")}
+        return {
+            "may_reverse": request.user.has_perm("payments.change_refund"),
+            "stands": _is_booked(row),
+        }
+
+    def get_inlines(self, request: HttpRequest, obj: Refund | None) -> list[type[ReadOnlyInline]]:
+        """The bookings of what was refunded, coins or a pass."""
+        is_of_pass = obj is not None and obj.pass_purchase_id is not None
+        return [PassRefundBookingInline if is_of_pass else RefundBookingInline]
 
     def reverse_view(self, request: HttpRequest, refund_id: UUID) -> HttpResponse:
         """The refund did not stand after all: what it took goes back."""
         if not request.user.has_perm("payments.change_refund"):
             raise PermissionDenied
         refund = get_object_or_404(Refund, id=refund_id)
-        if refund.booking_id is None:
+        if not _is_booked(refund):
             messages.error(request, "This refund does not stand, so there is nothing to give back.")
         else:
             with transaction.atomic():
@@ -149,17 +188,20 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         return redirect("admin:payments_refund_change", refund_id)
 
     def owner_id(self, row: Refund) -> UUID | None:
-        return row.purchase.viewer_id if row.purchase else None
+        bought = _bought(row)
+        return bought.viewer_id if bought else None
 
     @admin.display(description="Purchase")
     def purchase_link(self, refund: Refund) -> SafeString | str:
+        if refund.pass_purchase_id:
+            return formats.link("passpurchase", refund.pass_purchase_id)
         return (
             formats.link("purchase", refund.purchase_id) if refund.purchase_id else "not heard of"
         )
 
     @admin.display(description="Amount")
     def amount(self, refund: Refund) -> str:
-        purchase, micros = refund.purchase, refund.amount_micros
+        purchase, micros = _bought(refund), refund.amount_micros
         if micros is None:
             micros = purchase.gross_micros if purchase else None
         if micros is None:
@@ -172,8 +214,16 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         return format_html('<span class="{}">{}</span>', kind, text)
 
 
+def _bought(refund: Refund) -> Purchase | PassPurchase | None:
+    return refund.purchase or refund.pass_purchase
+
+
+def _is_booked(refund: Refund) -> bool:
+    return (refund.booking_id or refund.pass_booking_id) is not None
+
+
 def _standing(refund: Refund) -> tuple[str, str]:
-    if refund.booking_id:
+    if _is_booked(refund):
         return "ch-tag ch-tag-on", "stands"
     if refund.refunded_at is None:
         return "ch-tag ch-tag-ahead", "reversed before it was heard of"

@@ -23,6 +23,7 @@ from payments.explanations import (
     GrantFact,
     GrantSource,
     LotSource,
+    PassFact,
     PriceFact,
     PurchaseSource,
     Reason,
@@ -167,6 +168,9 @@ def _(cause: SubscriptionCause) -> Iterator[Line]:
     yield Line("Cover", says, cause.starts_at)
     if cause.grant:
         yield _grant(cause.grant)
+    if cause.purchase:
+        yield _pass(cause.purchase)
+        yield from (_refund(refund, cause.purchase.currency) for refund in cause.purchase.refunds)
 
 
 @_cause.register
@@ -203,15 +207,28 @@ def _purchase(source: PurchaseSource) -> Line:
     return Line("Bought", says, source.purchased_at, formats.link("purchase", source.purchase_id))
 
 
+def _pass(bought: PassFact) -> Line:
+    price = formats.money(bought.gross_micros, bought.currency)
+    says = (
+        f"{bought.pass_title} ({bought.pass_code}) for {price}, net "
+        f"{formats.money(bought.net_micros)}; {bought.provider} {bought.transaction_id}"
+    )
+    return Line(
+        "Bought", says, bought.purchased_at, formats.link("passpurchase", bought.purchase_id)
+    )
+
+
 def _refund(refund: RefundFact, currency: str) -> Line:
     amount = formats.money(refund.gross_micros, currency)
     undone = f", undone {_moment(refund.undone_at)}" if refund.undone_at else ""
     by = f" by {refund.by or refund.origin}" if refund.origin else ""
     reason = f" ({refund.reason})" if refund.reason else ""
-    says = (
-        f"{amount} went back{by}{reason}: {refund.taken_coins:,} coins taken, "
-        f"{refund.debt_coins:,} owed{undone}"
+    coins = (
+        f": {refund.taken_coins:,} coins taken, {refund.debt_coins:,} owed"
+        if refund.due_coins
+        else ""
     )
+    says = f"{amount} went back{by}{reason}{coins}{undone}"
     return Line("Refund", says, refund.booked_at, formats.link("refund", refund.refund_id))
 
 

@@ -41,6 +41,7 @@ RUNGS = (
     "coins_micros",
     "breakage_micros",
     "difference_micros",
+    "passes_micros",
     "ads_micros",
     "recognised_micros",
     "deferred_micros",
@@ -139,8 +140,8 @@ def _breaks(found: Ladder, environment: str, day: date) -> Sequence[str]:
     deferred = previous.deferred_micros if previous else 0
     if found.deferred_before_micros != deferred:
         told.append(
-            f"The day begins with {found.deferred_before_micros} micros of deferred revenue by the"
-            f" lots, but the day before ended with {deferred}."
+            f"The day begins with {found.deferred_before_micros} micros of deferred revenue by lots and"
+            f" covers, but the day before ended with {deferred}."
         )
     sums = before.aggregate(
         net=Sum("net_micros", default=0),

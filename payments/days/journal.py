@@ -1,4 +1,4 @@
-"""The accounting entries of a day: what an accountant books of coins and ads.
+"""The accounting entries of a day: what an accountant books of coins, passes and ads.
 
 Everything is net: what a store owes us is what viewers paid less the tax that it collects and the fee
 that it keeps. Amounts are micros of the reporting currency.
@@ -25,6 +25,7 @@ class Account(StrEnum):
     REVENUE_COINS = "revenue_coins"
     REVENUE_BREAKAGE = "revenue_breakage"
     REVENUE_DIFFERENCES = "revenue_differences"
+    REVENUE_PASSES = "revenue_passes"
     REVENUE_ADS = "revenue_ads"
 
 
@@ -84,6 +85,19 @@ BOOKINGS: Mapping[str, Booking] = {
         "Refunds that did not stand: lapsed coins, and what whole coins leave over",
         Account.REVENUE_DIFFERENCES,
         Account.RECEIVABLE,
+    ),
+    "pass_sale": Booking(
+        "Passes sold: owed by the store, net of tax and its fee",
+        Account.RECEIVABLE,
+        Account.DEFERRED,
+    ),
+    "pass_earned": Booking(
+        "Passes: the value of time that went by is earned, less what refunds took of it",
+        Account.DEFERRED,
+        Account.REVENUE_PASSES,
+    ),
+    "pass_refunded": Booking(
+        "Refunds of passes, less those that did not stand", Account.DEFERRED, Account.RECEIVABLE
     ),
     "ad": Booking(
         "Ads watched: owed by the network, as estimated",

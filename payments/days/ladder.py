@@ -19,6 +19,7 @@ class Ladder:
 
     `fee_micros` is what stores keep by their terms. `refunds_micros` is the net of what went back,
     on the day that it did. `coins_micros` is less than nothing where more was taken back than spent.
+    `passes_micros` is earned as the time of passes goes by, `ended_micros` the net of those whose time ended.
     `spent_micros` is what coins earned for titles as the lots have it, `by_title` and
     `unattributed_micros` as unlocks and ads have it.
     """
@@ -30,7 +31,9 @@ class Ladder:
     coins_micros: int
     breakage_micros: int
     difference_micros: int
+    passes_micros: int
     ads_micros: int
+    ended_micros: int
     spent_micros: int
     deferred_before_micros: int
     deferred_micros: int
@@ -45,11 +48,12 @@ class Ladder:
     @property
     def earned_micros(self) -> int:
         """Recognised out of what viewers paid: all revenue but that of ads."""
-        return self.coins_micros + self.breakage_micros + self.difference_micros
+        coins = self.coins_micros + self.breakage_micros + self.difference_micros
+        return coins + self.passes_micros
 
     @property
     def recognised_micros(self) -> int:
-        """Revenue: coins when spent, bought coins that lapsed, what refunds leave over, ads."""
+        """Revenue: coins when spent, bought coins that lapsed, what refunds leave over, passes, ads."""
         return self.earned_micros + self.ads_micros
 
     @property
@@ -65,7 +69,7 @@ def read(*, environment: str, start: datetime, end: datetime) -> Ladder:
         "ladder", environment=environment, start=start, end=end
     ):
         rungs[rung] += micros
-        if rung in {"coins", "attribution", "ads"}:
+        if rung in {"coins", "attribution", "periods", "ads"}:
             by_title[series_id] += micros
     unattributed = by_title.pop(None, 0)
     return Ladder(
@@ -76,7 +80,9 @@ def read(*, environment: str, start: datetime, end: datetime) -> Ladder:
         coins_micros=rungs["coins"],
         breakage_micros=rungs["breakage"],
         difference_micros=rungs["difference"],
+        passes_micros=rungs["passes"],
         ads_micros=rungs["ads"],
+        ended_micros=rungs["ended"],
         spent_micros=rungs["spent"],
         deferred_before_micros=rungs["deferred_before"],
         deferred_micros=rungs["deferred"],
@@ -88,14 +94,15 @@ def read(*, environment: str, start: datetime, end: datetime) -> Ladder:
 def violations(ladder: Ladder) -> Iterator[str]:
     """The invariants that do not hold within the window, as sentences."""
     attributed = ladder.titles_micros + ladder.unattributed_micros
-    if attributed != ladder.spent_micros + ladder.ads_micros:
+    earned = ladder.spent_micros + ladder.ended_micros + ladder.ads_micros
+    if attributed != earned:
         yield (
-            f"Titles and unattributed are {attributed} micros, but coins spent and ads watched are"
-            f" {ladder.spent_micros + ladder.ads_micros}."
+            f"Titles and unattributed are {attributed} micros, but coins spent, passes that ended and"
+            f" ads watched are {earned}."
         )
     expected = ladder.deferred_before_micros + ladder.net_micros - ladder.earned_micros
     if ladder.deferred_micros != expected:
         yield (
-            f"Deferred revenue is {ladder.deferred_micros} micros by the lots, but {expected} by what"
+            f"Deferred revenue is {ladder.deferred_micros} micros by lots and covers, but {expected} by what"
             " was there before, net billings and what was recognised."
         )

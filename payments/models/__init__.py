@@ -13,6 +13,7 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.passes import PassIntent, PassPurchase
 from payments.models.placements import PaywallPlacement, PlacementRule, Segment
 from payments.models.price_changes import ChangedSeries, ChangeState, PriceChange
 from payments.models.prices import (
@@ -23,10 +24,17 @@ from payments.models.prices import (
     PriceVariant,
     PriceVersion,
 )
-from payments.models.products import CoinPack, Provider, StoreProduct, StoreTerms
+from payments.models.products import (
+    CoinPack,
+    PassProduct,
+    Provider,
+    StoreProduct,
+    StoreTerms,
+)
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
 from payments.models.refunds import (
+    PassRefundBooking,
     Refund,
     RefundBooking,
     RefundOrigin,
@@ -58,6 +66,10 @@ __all__ = [
     "Lot",
     "LotMovement",
     "MoneyDay",
+    "PassIntent",
+    "PassProduct",
+    "PassPurchase",
+    "PassRefundBooking",
     "PaywallPlacement",
     "PlacementRule",
     "PlanAssignment",

@@ -12,6 +12,7 @@ class CoverSource(models.TextChoices):
     """What gave the cover."""
 
     GRANT = "grant", "Given by an operator"
+    PASS = "pass", "Bought"
 
 
 class Cover(models.Model):

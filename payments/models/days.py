@@ -41,10 +41,13 @@ class MoneyDay(models.Model):
     coins_micros = models.BigIntegerField(help_text="Recognised: coins spent, less what was undone")
     breakage_micros = models.BigIntegerField(help_text="Recognised: bought coins that lapsed")
     difference_micros = models.BigIntegerField(help_text="Recognised: what refunds leave over")
+    passes_micros = models.BigIntegerField(
+        default=0, help_text="Recognised: passes, as their time goes by"
+    )
     ads_micros = models.BigIntegerField(help_text="Recognised: ads watched")
-    recognised_micros = models.BigIntegerField(help_text="All four")
+    recognised_micros = models.BigIntegerField(help_text="All five")
     deferred_micros = models.BigIntegerField(
-        help_text="The value of unspent coins at the day's end"
+        help_text="The value of unspent coins and of passes' time ahead at the day's end"
     )
     titles_micros = models.BigIntegerField(help_text="Attributed to titles")
     unattributed_micros = models.BigIntegerField()

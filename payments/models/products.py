@@ -49,11 +49,60 @@ class CoinPack(models.Model):
         return self.title
 
 
-class StoreProduct(models.Model):
-    """A store's own name for a pack. A pack may have had several: the latest is the one offered."""
+class PassProduct(models.Model):
+    """Every episode for a while, for money: so many calendar months, or so many days.
+
+    One that renews is a subscription: its store sells the next period by itself.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    pack = models.ForeignKey(CoinPack, models.PROTECT, related_name="store_products")
+    code = models.SlugField(max_length=50, unique=True)
+    title = models.CharField(max_length=100)
+    period_months = models.PositiveIntegerField(default=0, help_text="Calendar months")
+    period_days = models.PositiveIntegerField(default=0, help_text="Days of 24 hours")
+    is_renewing = models.BooleanField(
+        "renews by itself", default=False, help_text="Sold by the store as a subscription"
+    )
+    price_micros = models.BigIntegerField(help_text="List price in millionths: 19990000 is 19.99")
+    currency = models.CharField(max_length=3, default="USD")
+    is_active = models.BooleanField(default=True, help_text="Shown to viewers")
+    position = models.PositiveIntegerField(default=0, help_text="Order in the list, lowest first")
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        verbose_name = "pass"
+        verbose_name_plural = "passes"
+        ordering = ["position", "price_micros"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(price_micros__gt=0, price_micros__lte=100_000 * PARTS_PER_MILLION),
+                name="payments_passproduct_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_months__gt=0, period_months__lte=12, period_days=0)
+                | Q(period_months=0, period_days__gt=0, period_days__lte=366),
+                name="payments_passproduct_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(currency__regex=r"^[A-Z]{3}$"), name="payments_passproduct_currency"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class StoreProduct(models.Model):
+    """A store's own name for a pack or a pass, which may have had several: the latest is offered.
+
+    One table for both, since a store has one name for one thing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    pack = models.ForeignKey(CoinPack, models.PROTECT, null=True, related_name="store_products")
+    pass_product = models.ForeignKey(
+        PassProduct, models.PROTECT, null=True, related_name="store_products"
+    )
     provider = models.CharField(max_length=20, choices=Provider.choices)
     store_product_id = models.CharField(max_length=100)
 
@@ -62,6 +111,11 @@ class StoreProduct(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["provider", "store_product_id"], name="payments_storeproduct_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(pack__isnull=False, pass_product__isnull=True)
+                | Q(pack__isnull=True, pass_product__isnull=False),
+                name="payments_storeproduct_is_of_one",
             ),
         ]
 

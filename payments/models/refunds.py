@@ -6,9 +6,11 @@ from django.db import models
 from django.db.models import Q
 
 from config.ids import uuid7
+from payments.models.covers import Cover
 from payments.models.entitlements import Unlock
 from payments.models.ledger import Transfer
 from payments.models.lots import Lot
+from payments.models.passes import PassPurchase
 from payments.models.products import Provider
 from payments.models.purchases import Purchase
 from viewers.models import Environment
@@ -37,6 +39,9 @@ class Refund(models.Model):
         max_length=200, help_text="The store's name for it; `all` where it gives none"
     )
     purchase = models.ForeignKey(Purchase, models.PROTECT, null=True, related_name="refunds")
+    pass_purchase = models.ForeignKey(
+        PassPurchase, models.PROTECT, null=True, related_name="refunds"
+    )
     origin = models.CharField(max_length=20, choices=RefundOrigin.choices)
     amount_micros = models.BigIntegerField(
         null=True, help_text="Gross, in the purchase's currency; empty for all that was paid"
@@ -54,6 +59,13 @@ class Refund(models.Model):
         related_name="standing_for",
         help_text="What it took, while it stands",
     )
+    pass_booking = models.OneToOneField(
+        "PassRefundBooking",
+        models.PROTECT,
+        null=True,
+        related_name="standing_for",
+        help_text="The same of a pass",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -65,6 +77,11 @@ class Refund(models.Model):
             models.CheckConstraint(
                 condition=Q(amount_micros__isnull=True) | Q(amount_micros__gt=0),
                 name="payments_refund_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(purchase__isnull=True, booking__isnull=True)
+                | Q(pass_purchase__isnull=True, pass_booking__isnull=True),
+                name="payments_refund_of_coins_or_a_pass",
             ),
         ]
 
@@ -120,6 +137,36 @@ class RefundBooking(models.Model):
             )
         ]
         indexes = [BrinIndex(fields=["created_at"], name="refundbooking_by_time")]
+
+    def __str__(self) -> str:
+        return f"{self.net_micros} of {self.purchase_id}"
+
+
+class PassRefundBooking(models.Model):
+    """A refund of a pass taking effect, or ceasing to: the money of that moment.
+
+    All figures are positive where the refund takes effect, and the same numbers negative in the
+    booking that undoes it. What a pass has earned at a moment follows from its net less that of its
+    bookings up to then. When all of its money has gone back the pass covers no more; `cover` is what
+    covers the viewer again when that did not stand.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    refund = models.ForeignKey(Refund, models.PROTECT, related_name="pass_bookings")
+    purchase = models.ForeignKey(PassPurchase, models.PROTECT, related_name="refund_bookings")
+    undoes = models.OneToOneField("self", models.PROTECT, null=True, related_name="undone_by")
+    cover = models.OneToOneField(
+        Cover, models.PROTECT, null=True, related_name="pass_refund_booking"
+    )
+    gross_micros = models.BigIntegerField()
+    tax_micros = models.BigIntegerField()
+    fee_micros = models.BigIntegerField()
+    net_micros = models.BigIntegerField()
+    asked_micros = models.BigIntegerField(null=True, help_text="The refund's amount at that time")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [BrinIndex(fields=["created_at"], name="passrefundbooking_by_time")]
 
     def __str__(self) -> str:
         return f"{self.net_micros} of {self.purchase_id}"

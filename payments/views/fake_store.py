@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 from rest_framework.request import Request
 
 from config.endpoints import Endpoint, operation
@@ -25,19 +26,22 @@ class FakeCheckout(Endpoint):
         """Plays the store's part: takes no money and answers a signed transaction."""
         product = (
             StoreProduct.objects.filter(
-                provider=Provider.FAKE, store_product_id=body.product_id, pack__is_active=True
+                Q(pack__is_active=True) | Q(pass_product__is_active=True),
+                provider=Provider.FAKE,
+                store_product_id=body.product_id,
             )
-            .select_related("pack")
+            .select_related("pack", "pass_product")
             .first()
         )
-        if product is None:
+        sold = (product.pack or product.pass_product) if product else None
+        if product is None or sold is None:
             raise ProductUnknown
         signed = registry.fake_store(settings).sell(
             product_id=product.store_product_id,
             account_token=body.account_token,
             intent_id=body.intent_id,
-            price_micros=product.pack.price_micros,
-            currency=product.pack.currency,
+            price_micros=sold.price_micros,
+            currency=sold.currency,
             environment=_environment_of(body.account_token),
             now=now,
         )

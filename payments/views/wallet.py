@@ -1,4 +1,4 @@
-"""Balance, statement and offers."""
+"""Balance, statement and cover; offers and passes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,10 +7,13 @@ from rest_framework.request import Request
 
 from config import pages
 from config.endpoints import operation
-from payments import offers, rendering, wallets
+from payments import offers, passes, rendering, wallets
 from payments.shapes import (
+    CoversAnswer,
+    CoversQuery,
     OffersAnswer,
     OffersQuery,
+    PassesAnswer,
     StatementAnswer,
     StatementQuery,
     WalletAnswer,
@@ -51,6 +54,42 @@ class MyStatement(ViewerEndpoint):
         return StatementAnswer(
             entries=[rendering.movement(movement) for movement in page], next_cursor=next_cursor
         )
+
+
+class MyPasses(ViewerEndpoint):
+    @operation(
+        summary="What covers the viewer, has, or will",
+        query=CoversQuery,
+        answer=CoversAnswer,
+        refusals=[pages.CursorInvalid],
+    )
+    def get(self, request: Request, *, now: datetime, query: CoversQuery) -> CoversAnswer:
+        """Passes that were bought or given, the latest given first. One bought while another runs begins
+        when that ends."""
+        before = pages.decode(query.cursor, tuple[UUID])[0] if query.cursor else None
+        found = passes.covers(
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            before=before,
+            limit=query.limit + 1,
+        )
+        page, next_cursor = pages.cut(
+            found, limit=query.limit, position=lambda cover: [str(cover.id)]
+        )
+        return CoversAnswer(
+            covered_until=wallets.covered_until_of(
+                viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, at=now
+            ),
+            covers=[rendering.cover(cover, now=now) for cover in page],
+            next_cursor=next_cursor,
+        )
+
+
+class Passes(ViewerEndpoint):
+    @operation(summary="Passes on sale", answer=PassesAnswer)
+    def get(self, request: Request, *, now: datetime) -> PassesAnswer:
+        """In the operator's order. The store's price is what the viewer will pay."""
+        return PassesAnswer(passes=[passes.offer(product) for product in passes.on_sale()])
 
 
 class Offers(ViewerEndpoint):

@@ -197,7 +197,7 @@ def test_lists_many_placements_in_as_many_queries_as_one(
 
     with django_assert_max_num_queries(3):
         assert len(listed(api, headers)) == 7
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         assert len(ad_options(api, series, headers)) == 1
 
 
@@ -206,6 +206,7 @@ def test_the_document_lists_every_option_that_settings_name() -> None:
 
     assert union["discriminator"]["mapping"] == {
         "coins": "#/components/schemas/CoinsOption",
+        "subscription": "#/components/schemas/SubscriptionOption",
         "ad": "#/components/schemas/AdOption",
     }
     judge = document.validator({"$ref": "#/components/schemas/PaywallOption"})

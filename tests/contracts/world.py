@@ -29,7 +29,9 @@ from tests.factories.catalog import (
 from tests.factories.payments import (
     AcquisitionLinkFactory,
     PaywallPlacementFactory,
+    StorePassFactory,
     StoreProductFactory,
+    buy_pass,
     default_plan,
     fund,
     signed_sale,
@@ -74,12 +76,15 @@ class World:
             for number in (FREE, LOCKED, LOCKED + 1)
         }
         self.product: StoreProduct = StoreProductFactory()
+        self.pass_product: StoreProduct = StorePassFactory()
         self.placement: Placement = PlacementFactory()
         self.paywall_placement: PaywallPlacement = PaywallPlacementFactory()
         self.link: AcquisitionLink = AcquisitionLinkFactory(series=self.series)
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
+        # It has ended, so that episodes are locked.
+        buy_pass(self.viewer.viewer_id, now=now - timedelta(days=9))
         self.ad_session = ad_session(
             self.placement,
             viewer_id=self.viewer.viewer_id,
@@ -103,9 +108,9 @@ class World:
         )
         return shown.quote.token()
 
-    def sale(self) -> str:
-        """A transaction of the fake store that nobody has handed in yet."""
-        return signed_sale(self.product, viewer_id=self.viewer.viewer_id, now=self.now)
+    def sale(self, *, of: StoreProduct | None = None) -> str:
+        """A transaction of the fake store that nobody has handed in yet: of coins, if nothing is said."""
+        return signed_sale(of or self.product, viewer_id=self.viewer.viewer_id, now=self.now)
 
     def headers(self, credential: str | None) -> dict[str, str]:
         """What a caller with the right credential sends at this world's moment."""
@@ -135,7 +140,12 @@ def _upload(world: World) -> Call:
 
 def _submit(world: World) -> list[Call]:
     path, body = {"provider": "fake"}, {"transaction": world.sale()}
-    return [Call(status=201, path=path, body=body), Call(path=path, body=body)]
+    covers = {"transaction": world.sale(of=world.pass_product)}
+    return [
+        Call(status=201, path=path, body=body),
+        Call(path=path, body=body),
+        Call(status=201, path=path, body=covers),
+    ]
 
 
 def _unlock(world: World) -> Call:
@@ -158,8 +168,12 @@ def _of_series(world: World) -> Call:
     return Call(path={"series_id": str(world.series.id)})
 
 
-def _intent(world: World) -> Call:
-    return Call(status=201, body={"pack_id": str(world.product.pack_id), "provider": "fake"})
+def _intent(world: World) -> list[Call]:
+    pack_id, pass_id = world.product.pack_id, world.pass_product.pass_product_id
+    return [
+        Call(status=201, body={"pack_id": str(pack_id), "provider": "fake"}),
+        Call(status=201, body={"pass_id": str(pass_id), "provider": "fake"}),
+    ]
 
 
 def _sale(world: World) -> Call:
@@ -256,7 +270,9 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_expiry_notices": lambda world: Call(query={"limit": "1"}),
     "get_placement_config": lambda world: Call(path={"code": world.paywall_placement.code}),
     "post_my_arrival": lambda world: Call(body={"code": world.link.code}),
+    "get_my_passes": lambda world: Call(query={"limit": "1"}),
     "get_offers": lambda world: Call(query={"placement": "paywall"}),
+    "get_passes": lambda world: Call(),
     "post_register_guest": _guest,
     "post_exchange_refresh_token": lambda world: Call(body={"refresh_token": world.refresh_token}),
     "post_unlock_episode": _unlock,

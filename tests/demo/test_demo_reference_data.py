@@ -10,6 +10,7 @@ from payments import pricing, purchases
 from payments.models import (
     CoinPack,
     EpisodePrice,
+    PassProduct,
     PlanAssignment,
     PricePlan,
     PriceVersion,
@@ -20,6 +21,7 @@ from tests.factories.catalog import SeriesFactory
 
 TABLES: tuple[type[models.Model], ...] = (
     CoinPack,
+    PassProduct,
     StoreProduct,
     StoreTerms,
     PricePlan,
@@ -46,7 +48,8 @@ def test_changes_nothing_the_second_time(short_series, now) -> None:
     assert rows() == first
     assert {name: len(found) for name, found in first.items()} == {
         "CoinPack": 4,
-        "StoreProduct": 4,
+        "PassProduct": 3,
+        "StoreProduct": 7,
         "StoreTerms": 1,
         "PricePlan": 2,
         "PriceVersion": 2,

@@ -12,13 +12,15 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from payments import entitlements, plans, price_versions, purchases
+from payments import entitlements, pass_purchases, plans, price_versions, purchases
 from payments.models import (
     AcquisitionLink,
     CoinPack,
     Cover,
     Entitlement,
     Lot,
+    PassProduct,
+    PassPurchase,
     PaywallPlacement,
     PricePlan,
     Purchase,
@@ -73,6 +75,29 @@ class PaywallPlacementFactory(DjangoModelFactory[PaywallPlacement]):
     created_at = PAST
 
 
+class PassProductFactory(DjangoModelFactory[PassProduct]):
+    """A week, unless it is told otherwise."""
+
+    class Meta:
+        model = PassProduct
+
+    code = factory.Sequence(lambda n: f"vip-{n}")
+    title = "VIP"
+    period_days = factory.LazyAttribute(lambda product: 0 if product.period_months else 7)
+    period_months = 0
+    price_micros = 19_990_000
+    created_at = PAST
+
+
+class StorePassFactory(DjangoModelFactory[StoreProduct]):
+    class Meta:
+        model = StoreProduct
+
+    pass_product = factory.SubFactory(PassProductFactory)
+    provider = "fake"
+    store_product_id = factory.LazyAttribute(lambda product: f"fake.{product.pass_product.code}")
+
+
 def default_plan() -> PricePlan:
     """The plan that the migrations make: transactional tests empty every table behind them."""
     plan, is_new = PricePlan.objects.get_or_create(
@@ -118,6 +143,38 @@ def fund(
         purchased_at=now,
     )
     purchase, _ = purchases.credit(
+        viewer_id=viewer_id, provider="fake", transaction=transaction, now=now
+    )
+    return purchase
+
+
+def buy_pass(
+    viewer_id: UUID,
+    *,
+    now: datetime,
+    days: int = 0,
+    months: int = 0,
+    price_micros: int = 19_990_000,
+    environment: str = "production",
+    transaction_id: str | None = None,
+) -> PassPurchase:
+    """A viewer buys a pass of its own product: so many months or days, a week if nothing is said."""
+    product = StorePassFactory(
+        pass_product__period_months=months,
+        pass_product__period_days=days or (0 if months else 7),
+        pass_product__price_micros=max(price_micros, 1),
+    )
+    transaction = StoreTransaction(
+        environment=environment,
+        transaction_id=transaction_id or f"test-{uuid4()}",
+        store_product_id=product.store_product_id,
+        account_token=viewer_id,
+        intent_id=None,
+        price_micros=price_micros,
+        currency="USD",
+        purchased_at=now,
+    )
+    purchase, _ = pass_purchases.credit(
         viewer_id=viewer_id, provider="fake", transaction=transaction, now=now
     )
     return purchase
@@ -178,10 +235,12 @@ def play(opened: QuerySet[Entitlement], *, now: datetime) -> None:
 
 def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **changes: object) -> str:
     """What the fake store answers after a checkout; `changes` replace members."""
+    sold = product.pack or product.pass_product
+    assert sold is not None
     sale: dict[str, object] = {
         "product_id": product.store_product_id,
         "account_token": viewer_id,
-        "price_micros": product.pack.price_micros,
+        "price_micros": sold.price_micros,
         "currency": "USD",
         "environment": "production",
         "now": now,

@@ -21,16 +21,18 @@ from tests.payments.ledger_twins import Twins, set_stage
 READ_ONLY = (
     *("wallet", "transfer", "entry", "lot", "lotmovement", "purchase", "unlock", "entitlement"),
     *("cover", "grant", "refund", "refundbooking", "unlockreversal", "unlockcorrection"),
+    *("passpurchase", "passrefundbooking"),
 )
 """The application reads these. It writes them through functions alone."""
 
-ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest")
-"""A price or a sealed day, once written, stays as it is."""
+ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest", "passintent")
+"""A price, a promise or a sealed day, once written, stays as it is."""
 
 DOORS = {
     "payments_unlock",
     "payments_pin_answer",
     "payments_credit_purchase",
+    "payments_credit_pass",
     "payments_mark_played",
     "payments_hold_wallet",
     "payments_release_wallet",

@@ -7,8 +7,14 @@ from django.test import Client
 
 from catalog.models import Series
 from payments import quotes
+from payments.models import Cover
 from payments.pricing import Price, version_in_force
-from tests.factories.payments import StoreProductFactory, default_plan, signed_sale
+from tests.factories.payments import (
+    StorePassFactory,
+    StoreProductFactory,
+    default_plan,
+    signed_sale,
+)
 from tests.factories.viewers import viewer_headers
 from tests.payments.calls import submit, unlock
 from viewers.models import Device, Viewer
@@ -33,6 +39,17 @@ def test_a_purchase_is_refused_and_credits_nobody(
     assert (response.status_code, response.json()["code"]) == (401, "token_invalid")
 
 
+def test_a_pass_is_refused_and_covers_nobody(
+    client: Client, stranger: Device, now: datetime
+) -> None:
+    signed = signed_sale(StorePassFactory(), viewer_id=stranger.viewer_id, now=now)
+
+    response = submit(client, viewer_headers(stranger, now=now), signed)
+
+    assert (response.status_code, response.json()["code"]) == (401, "token_invalid")
+    assert not Cover.objects.exists()
+
+
 def test_an_unlock_under_a_key_is_refused(
     client: Client, stranger: Device, series: Series, now: datetime
 ) -> None:
@@ -52,8 +69,13 @@ def test_an_unlock_under_a_key_is_refused(
     assert (response.status_code, response.json()["code"]) == (401, "token_invalid")
 
 
-def test_an_intent_is_refused(client: Client, stranger: Device, now: datetime) -> None:
-    body = {"pack_id": str(StoreProductFactory().pack_id), "provider": "fake"}
+@pytest.mark.parametrize("what", ["pack_id", "pass_id"])
+def test_an_intent_is_refused(client: Client, stranger: Device, now: datetime, what: str) -> None:
+    ids = {
+        "pack_id": StoreProductFactory().pack_id,
+        "pass_id": StorePassFactory().pass_product_id,
+    }
+    body = {what: str(ids[what]), "provider": "fake"}
 
     response = client.post(
         "/v1/purchases/intents",

@@ -21,6 +21,10 @@ GRANT_RACES = ("tests/races/test_grant_races.py",)
 QUOTES = ("tests/payments/test_quotes.py",)
 LADDER = ("tests/payments/days/test_money_ladder.py",)
 BUYING = ("tests/payments/test_buy_coins.py",)
+PASSES = ("tests/payments/test_buy_a_pass.py",)
+PASS_REFUNDS = ("tests/payments/test_refund_a_pass.py",)
+PASS_RACES = ("tests/races/test_pass_races.py",)
+PASS_DAYS = ("tests/payments/days/test_passes_are_earned.py",)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
 UNLOCK = f"{SQL}/unlock_0003.sql"
 UNDO = f"{SQL}/unlock_reversal_0001.sql"
 REFUND = f"{SQL}/refund_0001.sql"
-CREDIT = f"{SQL}/credit_purchase_0002.sql"
+CREDIT = f"{SQL}/credit_purchase_0003.sql"
+PASS = f"{SQL}/credit_pass_0001.sql"
+PASS_REFUND = f"{SQL}/pass_refund_0001.sql"
 LOTS = f"{SQL}/lots_0001.sql"
 LEDGER = f"{SQL}/ledger_0002.sql"
 GRANT = f"{SQL}/grant_0001.sql"
@@ -502,4 +508,59 @@ THE_DATABASE = [
     ),
 ]
 
-BUGS = [*UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]
+COVERING = [
+    bug(
+        "a second pass bought early lies on the first",
+        PASS,
+        "    v_starts_at := payments_covered_until(p_viewer, p_environment, p_now);\n",
+        "    v_starts_at := p_now;\n",
+        PASSES,
+    ),
+    bug(
+        "months creep from one pass to the next",
+        PASS,
+        "      AND before.period_months > 0 AND p_months > 0\n",
+        "      AND false\n",
+        PASSES,
+    ),
+    bug(
+        "months are those of the session's zone",
+        PASS,
+        "    SELECT (p_from AT TIME ZONE 'UTC' + make_interval(months => p_months, days => p_days))\n"
+        "           AT TIME ZONE 'UTC';\n",
+        "    SELECT p_from + make_interval(months => p_months, days => p_days);\n",
+        PASSES,
+    ),
+    bug(
+        "a transaction that names coins and a pass buys both",
+        CREDIT,
+        "        RETURN jsonb_build_object('outcome', 'another_product');\n",
+        "        NULL;\n",
+        PASSES,
+    ),
+    bug(
+        "a pass does not wait for its twin",
+        PASS,
+        "PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);",
+        "NULL;",
+        PASS_RACES,
+    ),
+    bug(
+        "a pass that is refunded goes on covering",
+        PASS_REFUND,
+        "        PERFORM payments_close_cover(v_cover.id, p_now);\n",
+        "        NULL;\n",
+        PASS_REFUNDS,
+    ),
+    bug(
+        "a pass is earned by what it cost, whatever went back",
+        f"{SQL}/passes/ladder.sql",
+        "               SELECT sum(booking.net_micros) FROM payments_passrefundbooking booking\n"
+        "               WHERE booking.purchase_id",
+        "               SELECT sum(0) FROM payments_passrefundbooking booking\n"
+        "               WHERE booking.purchase_id",
+        PASS_DAYS,
+    ),
+]
+
+BUGS = [*COVERING, *UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]

@@ -9,7 +9,7 @@ from catalog.models import Episode, Series
 from payments import paywall, refunds, unlocks
 from payments.days import closing, ladder
 from payments.days.ladder import Ladder
-from payments.models import Purchase, RefundOrigin, Unlock
+from payments.models import PassPurchase, Purchase, RefundOrigin, Unlock
 from payments.refunds import RefundFact
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.payments import as_owner
@@ -54,7 +54,7 @@ def see_ad(viewer_id: UUID, episode: Episode, now: datetime) -> None:
     watch(seen, now=now)
 
 
-def money_back(purchase: Purchase, now: datetime, **facts: object) -> None:
+def money_back(purchase: Purchase | PassPurchase, now: datetime, **facts: object) -> None:
     """The store gives back all that was paid, if nothing else is said."""
     told = {"refund_id": refunds.ALL, "refunded_at": now} | facts
     fact = RefundFact(

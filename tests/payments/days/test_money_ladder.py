@@ -23,6 +23,8 @@ from payments.models import (
     Lot,
     LotMovement,
     MoneyDay,
+    PassPurchase,
+    PassRefundBooking,
     Purchase,
     Refund,
     StoreTerms,
@@ -30,7 +32,7 @@ from payments.models import (
 )
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.operators import operator
-from tests.factories.payments import as_owner, fund, give_bonus
+from tests.factories.payments import as_owner, buy_pass, fund, give_bonus
 from tests.factories.viewers import DeviceFactory
 from tests.payments.days.story import (
     DAY,
@@ -132,12 +134,23 @@ class Chaos:
     operator_id: int
     placement: Placement
     viewers: list[tuple[UUID, str]]
-    purchases: list[Purchase] = field(default_factory=list)
+    purchases: list[Purchase | PassPurchase] = field(default_factory=list)
 
     def act(self) -> None:
         at = self.start + timedelta(seconds=self.dice.randrange(4 * 24 * 3600))
         viewer_id, environment = self.dice.choice(self.viewers)
-        deeds = ["buy", "spend", "spend", "earn", "ad", "refund", "reverse", "undo", "lapse"]
+        deeds = [
+            "buy",
+            "spend",
+            "spend",
+            "earn",
+            "ad",
+            "refund",
+            "reverse",
+            "undo",
+            "lapse",
+            "pass",
+        ]
         getattr(self, f"_{self.dice.choice(deeds)}")(viewer_id, environment, at)
 
     def _buy(self, viewer_id: UUID, environment: str, at: datetime) -> None:
@@ -146,6 +159,16 @@ class Chaos:
             now=at,
             paid=self.dice.randint(1, 300),
             bonus=self.dice.randint(0, 100),
+            price_micros=self.dice.randint(0, 20_000_000),
+            environment=environment,
+        )
+        self.purchases.append(bought)
+
+    def _pass(self, viewer_id: UUID, environment: str, at: datetime) -> None:
+        bought = buy_pass(
+            viewer_id,
+            now=at,
+            days=self.dice.randint(1, 2),
             price_micros=self.dice.randint(0, 20_000_000),
             environment=environment,
         )
@@ -227,24 +250,39 @@ def test_the_rungs_add_up_whatever_happens(
             "revenue_coins": -row.coins_micros,
             "revenue_breakage": -row.breakage_micros,
             "revenue_differences": -row.difference_micros,
+            "revenue_passes": -row.passes_micros,
             "revenue_ads": -row.ads_micros,
             "deferred_revenue": row.coins_micros
             + row.breakage_micros
             + row.difference_micros
+            + row.passes_micros
             - row.net_micros,
         }
     proof.record("P18", "operations whose days' ladders and journals add up", violations=broken)
 
 
 def deferred_from_scratch(row: MoneyDay) -> int:
-    """What bought lots held at a day's end, from what each was granted and every movement since."""
+    """What bought lots held at a day's end, from what each was granted and every movement since, and what
+    passes had not earned."""
     end = closing.day_starts_at(row.day + DAY)
     mine = {"environment": row.environment, "origin__in": REVENUE_ORIGINS}
     granted = Lot.objects.filter(**mine, granted_at__lt=end).values_list("value_micros", flat=True)
     moved = LotMovement.objects.filter(
         lot__environment=row.environment, lot__origin__in=REVENUE_ORIGINS, created_at__lt=end
     ).values_list("value_micros", flat=True)
-    return sum(granted) + sum(moved)
+    return sum(granted) + sum(moved) + passes_ahead(row.environment, end)
+
+
+def passes_ahead(environment: str, at: datetime) -> int:
+    """What is left of each pass's net at a moment, in whole numbers of its microseconds."""
+    tick, left = timedelta(microseconds=1), 0
+    for each in PassPurchase.objects.filter(environment=environment):
+        back = PassRefundBooking.objects.filter(purchase=each, created_at__lt=at)
+        worth = each.net_micros * (each.created_at < at)
+        worth -= sum(back.values_list("net_micros", flat=True))
+        elapsed = max(min(at, each.ends_at) - each.starts_at, timedelta())
+        left += worth - worth * (elapsed // tick) // (each.length // tick)
+    return left
 
 
 def booked(row: MoneyDay) -> dict[str, int]:

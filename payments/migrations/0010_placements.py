@@ -10,7 +10,7 @@ import payments.models.placements
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0008_unlock_at_an_adjusted_price"),
+        ("payments", "0009_passes"),
     ]
 
     operations = [

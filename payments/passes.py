@@ -1,0 +1,82 @@
+"""Passes on sale, and the cover that a viewer has had of them and of operators."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from config.bodies import AnswerShape
+from payments.models import Cover, PassProduct
+from payments.money import Money
+
+
+class PassOffer(AnswerShape):
+    """A pass: every episode opens without coins for `period`, an ISO 8601 duration of calendar months or
+    days, as `period_months` or `period_days`. The store renews one that `is_renewing`, until the viewer
+    ends it there. `store_products` is each store's own name for it."""
+
+    pass_id: UUID
+    code: str
+    title: str
+    period: str
+    period_months: int
+    period_days: int
+    is_renewing: bool
+    price: Money
+    store_products: dict[str, str]
+
+
+class CoverState(StrEnum):
+    """How a cover stands at a moment."""
+
+    AHEAD = "ahead"
+    RUNNING = "running"
+    OVER = "over"
+    TAKEN_BACK = "taken_back"
+
+
+def on_sale() -> Sequence[PassProduct]:
+    """Every pass that is shown, in the operator's order, with its name in each store."""
+    return list(PassProduct.objects.filter(is_active=True).prefetch_related("store_products"))
+
+
+def offer(product: PassProduct) -> PassOffer:
+    """A pass, which brings its names in stores, as a viewer is offered it."""
+    return PassOffer(
+        pass_id=product.id,
+        code=product.code,
+        title=product.title,
+        period=duration(months=product.period_months, days=product.period_days),
+        period_months=product.period_months,
+        period_days=product.period_days,
+        is_renewing=product.is_renewing,
+        price=Money(amount_micros=product.price_micros, currency=product.currency),
+        store_products={
+            each.provider: each.store_product_id for each in product.store_products.all()
+        },
+    )
+
+
+def duration(*, months: int, days: int) -> str:
+    """A length as ISO 8601 writes it: `P1M`, `P7D`."""
+    return f"P{months}M" if months else f"P{days}D"
+
+
+def covers(
+    *, viewer_id: UUID, environment: str, before: UUID | None, limit: int
+) -> Sequence[Cover]:
+    """What has covered the viewer, will, or was to: the latest given first, older than cover `before`, each
+    with the purchase and the product that it came from."""
+    found = Cover.objects.filter(viewer_id=viewer_id, environment=environment)
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return list(found.order_by("-id").select_related("pass_purchase__product")[:limit])
+
+
+def state_of(cover: Cover, at: datetime) -> CoverState:
+    """How a cover stands at a moment; one taken back is that from then on."""
+    if cover.closed_at is not None and cover.closed_at <= at:
+        return CoverState.TAKEN_BACK
+    if cover.ends_at <= at:
+        return CoverState.OVER
+    return CoverState.AHEAD if cover.starts_at > at else CoverState.RUNNING
