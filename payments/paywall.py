@@ -16,7 +16,8 @@ from catalog.models import Episode, Series
 from config.bodies import AnswerShape
 from config.problems import NotFound
 from payments import entitlements, offers, pricing, quotes, wallets
-from payments.models import CoinPack, Entitlement, EntitlementSource
+from payments.models import Entitlement, EntitlementSource
+from payments.offers import Offered
 from payments.quotes import Quote
 from payments.terms import PriceLadder
 
@@ -96,9 +97,16 @@ class Paywall:
             return 0
         return max(self.ladder.price_of(self.next_locked.number) - self.balance.coins, 0)
 
-    def helpful_packs(self) -> Sequence[CoinPack]:
-        """The packs to show: none while the coins suffice."""
-        return offers.that_help(self.shortfall_coins) if self.shortfall_coins else []
+    def helpful_packs(self) -> Sequence[Offered]:
+        """The packs to show, with the viewer's offers on them: none while the coins suffice."""
+        if not self.shortfall_coins:
+            return []
+        return offers.that_help(
+            self.shortfall_coins,
+            viewer_id=self.viewer_id,
+            environment=self.environment,
+            now=self.now,
+        )
 
 
 class OptionSource(Protocol):

@@ -46,15 +46,33 @@ class UnlockAnswer(AnswerShape):
     balance: BalanceAnswer
 
 
+class OfferedAs(StrEnum):
+    """As a pack by itself, or the kind of offer that takes its place."""
+
+    PACK = "pack"
+    FIRST_TOP_UP = "first_top_up"
+    LIMITED = "limited"
+
+
 class OfferAnswer(AnswerShape):
-    """A coin pack. `store_products` is each store's own name for it."""
+    """A coin pack, or an offer in its place. `store_products` is each store's own name for it.
+
+    `normal_bonus_coins` is what the pack gives by itself. An offer has an `offer_id`, to be named when the
+    purchase is announced; `ends_at` is null while nobody has set an end, `stock_left` where nothing limits
+    it.
+    """
 
     pack_id: UUID
+    offer_id: UUID | None
+    kind: OfferedAs
     code: str
     title: str
     coins: int
     paid_coins: int
     bonus_coins: int
+    normal_bonus_coins: int
+    ends_at: Moment | None
+    stock_left: int | None
     price: Money
     store_products: dict[str, str]
 
@@ -224,6 +242,13 @@ class MovedByReward(MovedBy, tag="reward"):
     reference: str
 
 
+class MovedByPromo(MovedBy, tag="promo"):
+    """A promo code was redeemed."""
+
+    redemption_id: UUID
+    promo_code: str
+
+
 class MovedByExpiry(MovedBy, tag="expiry"):
     """The coins that lapsed, by what had granted them."""
 
@@ -247,6 +272,7 @@ Cause = (
     | MovedByGrant
     | MovedByGrantReversal
     | MovedByReward
+    | MovedByPromo
     | MovedByExpiry
     | MovedByRepayment
 )
@@ -305,24 +331,39 @@ class ExpiryNoticesAnswer(AnswerShape):
 
 
 class IntentRequest(RequestShape):
+    """`offer_id` is that of an offer of this pack, as the offers name it."""
+
     pack_id: UUID
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    offer_id: UUID | None = None
 
 
 class IntentAnswer(AnswerShape):
-    """What to hand to the store's SDK: its product, and our opaque account token."""
+    """What to hand to the store's SDK: its product, and our opaque account token. What is paid before
+    `held_until` gets the offer's bonus; it is null for a pack by itself."""
 
     intent_id: UUID
     provider: str
     store_product_id: str
     account_token: UUID
     offer: OfferAnswer
+    held_until: Moment | None = None
 
 
 class SubmitRequest(RequestShape):
     """`transaction` is the store's signed message, as it came."""
 
     transaction: Annotated[str, msgspec.Meta(min_length=1, max_length=15_000)]
+
+
+class PromisedOffer(AnswerShape):
+    """The offer that the purchase was announced under. Where it was not `granted`, paid too late and with
+    nothing left of it, the pack's ordinary coins were credited."""
+
+    offer_id: UUID
+    code: str
+    bonus_coins: int
+    granted: bool
 
 
 class PurchaseAnswer(AnswerShape):
@@ -337,6 +378,25 @@ class PurchaseAnswer(AnswerShape):
     price: Money
     purchased_at: Moment
     credited_now: bool
+    offer: PromisedOffer | None = None
+
+
+class RedeemRequest(RequestShape):
+    """`code` as the viewer typed it: case, spaces and hyphens do not matter."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class RedemptionAnswer(AnswerShape):
+    """`coins` were given, and repaid first what was owed. `balance` is what can be spent now.
+    `redeemed_now` is false where the viewer had redeemed the code before."""
+
+    redemption_id: UUID
+    code: str
+    coins: int
+    coins_expire_at: Moment | None
+    redeemed_now: bool
+    balance: BalanceAnswer
 
 
 class FakeSaleRequest(RequestShape):

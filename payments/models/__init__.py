@@ -13,6 +13,7 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.offers import ClaimState, Offer, OfferClaim, OfferKind
 from payments.models.price_changes import ChangedSeries, ChangeState, PriceChange
 from payments.models.prices import (
     EpisodePrice,
@@ -23,6 +24,7 @@ from payments.models.prices import (
     PriceVersion,
 )
 from payments.models.products import CoinPack, Provider, StoreProduct, StoreTerms
+from payments.models.promo_codes import PromoAttempt, PromoBatch, PromoCode, PromoRedemption
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
 from payments.models.refunds import (
@@ -38,6 +40,7 @@ __all__ = [
     "AssignmentSource",
     "ChangeState",
     "ChangedSeries",
+    "ClaimState",
     "CoinPack",
     "Cover",
     "CoverSource",
@@ -57,6 +60,9 @@ __all__ = [
     "Lot",
     "LotMovement",
     "MoneyDay",
+    "Offer",
+    "OfferClaim",
+    "OfferKind",
     "PlanAssignment",
     "PlanRule",
     "PriceAdjustment",
@@ -66,6 +72,10 @@ __all__ = [
     "PriceStep",
     "PriceVariant",
     "PriceVersion",
+    "PromoAttempt",
+    "PromoBatch",
+    "PromoCode",
+    "PromoRedemption",
     "PromotedSeries",
     "Promotion",
     "Provider",

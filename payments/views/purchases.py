@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
-from payments import idempotency, purchases, rendering
+from payments import idempotency, offer_claims, purchases, rendering
 from payments.idempotency import Once
 from payments.providers.base import StoreTransaction
 from payments.shapes import IntentAnswer, IntentRequest, PurchaseAnswer, SubmitRequest
@@ -24,34 +24,39 @@ class CreateIntent(ViewerEndpoint):
         refusals=[
             purchases.ProviderUnknown,
             purchases.ProductUnknown,
+            *offer_claims.REFUSALS,
             idempotency.KeyInvalid,
             idempotency.KeyReused,
         ],
     )
     def post(self, request: Request, *, now: datetime, body: IntentRequest) -> Response:
-        """Answers what the store's SDK needs. The coins promised here are what will be credited. With a
+        """Answers what the store's SDK needs. The coins promised here are what will be credited. An offer
+        is kept for the viewer until `held_until`; announcing it again keeps it for longer. With a
         key, the same call again is the same intent, and what was refused stays refused."""
         once = Once(
             viewer_id=self.viewer.viewer_id,
             operation="create_intent",
             key=idempotency.read_key(self.http_request(), body),
             shape=IntentAnswer,
-            refusals=(purchases.ProviderUnknown, purchases.ProductUnknown),
+            refusals=(
+                purchases.ProviderUnknown,
+                purchases.ProductUnknown,
+                *offer_claims.REFUSALS,
+            ),
         )
         answered = once.answer(partial(self._announce, body, now), now=now)
         return Response(answered.answer, status=201, headers=answered.headers)
 
     def _announce(self, body: IntentRequest, now: datetime) -> IntentAnswer:
         intent, product = purchases.create_intent(
-            viewer_id=self.viewer.viewer_id, pack_id=body.pack_id, provider=body.provider, now=now
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            pack_id=body.pack_id,
+            provider=body.provider,
+            offer_id=body.offer_id,
+            now=now,
         )
-        return IntentAnswer(
-            intent_id=intent.id,
-            provider=intent.provider,
-            store_product_id=product.store_product_id,
-            account_token=intent.viewer_id,
-            offer=rendering.offer(product.pack),
-        )
+        return rendering.intent(intent, product, environment=self.viewer.environment)
 
 
 class SubmitTransaction(ViewerEndpoint):

@@ -14,7 +14,7 @@ from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
 from payments import paywall
-from payments.models import StoreProduct
+from payments.models import Offer, PromoCode, StoreProduct
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (
@@ -26,7 +26,14 @@ from tests.factories.catalog import (
     stored_poster,
     stored_video,
 )
-from tests.factories.payments import StoreProductFactory, default_plan, fund, signed_sale
+from tests.factories.payments import (
+    OfferFactory,
+    PromoCodeFactory,
+    StoreProductFactory,
+    default_plan,
+    fund,
+    signed_sale,
+)
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers, viewer_headers
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device, Scope
@@ -67,6 +74,8 @@ class World:
             for number in (FREE, LOCKED, LOCKED + 1)
         }
         self.product: StoreProduct = StoreProductFactory()
+        self.offer: Offer = OfferFactory(stock=1000, ends_at=now + timedelta(days=7))
+        self.promo: PromoCode = PromoCodeFactory(coins_expire_after_seconds=7 * 24 * 3600)
         self.placement: Placement = PlacementFactory()
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
@@ -149,8 +158,15 @@ def _of_series(world: World) -> Call:
     return Call(path={"series_id": str(world.series.id)})
 
 
-def _intent(world: World) -> Call:
-    return Call(status=201, body={"pack_id": str(world.product.pack_id), "provider": "fake"})
+def _intent(world: World) -> list[Call]:
+    plain = {"pack_id": str(world.product.pack_id), "provider": "fake"}
+    under_offer = plain | {"pack_id": str(world.offer.pack_id), "offer_id": str(world.offer.id)}
+    return [Call(status=201, body=plain), Call(status=201, body=under_offer)]
+
+
+def _redeem(world: World) -> list[Call]:
+    body = {"code": world.promo.code.lower()}
+    return [Call(status=201, body=body), Call(body=body)]
 
 
 def _sale(world: World) -> Call:
@@ -252,6 +268,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
     "post_create_intent": _intent,
     "post_submit_transaction": _submit,
+    "post_redeem_promo_code": _redeem,
     "post_events": _events,
     "post_fake_checkout": _sale,
     "get_ad_placements": lambda world: Call(),

@@ -13,7 +13,18 @@ from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
 from payments import entitlements, plans, price_versions, purchases
-from payments.models import CoinPack, Cover, Entitlement, Lot, PricePlan, Purchase, StoreProduct
+from payments.models import (
+    CoinPack,
+    Cover,
+    Entitlement,
+    Lot,
+    Offer,
+    OfferKind,
+    PricePlan,
+    PromoCode,
+    Purchase,
+    StoreProduct,
+)
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
 
@@ -39,6 +50,31 @@ class StoreProductFactory(DjangoModelFactory[StoreProduct]):
     pack = factory.SubFactory(CoinPackFactory)
     provider = "fake"
     store_product_id = factory.LazyAttribute(lambda product: f"coins.{product.pack.code}")
+
+
+class OfferFactory(DjangoModelFactory[Offer]):
+    class Meta:
+        model = Offer
+
+    code = factory.Sequence(lambda n: f"offer-{n}")
+    title = "500 coins, and 200 more"
+    pack = factory.LazyFunction(lambda: StoreProductFactory().pack)
+    kind = OfferKind.LIMITED
+    bonus_coins = 200
+    starts_at = PAST
+    created_at = PAST
+
+
+class PromoCodeFactory(DjangoModelFactory[PromoCode]):
+    class Meta:
+        model = PromoCode
+
+    code = factory.Sequence(lambda n: f"PREMIERE{n}")
+    name = "The premiere"
+    bonus_coins = 50
+    maximum_redemptions = 100
+    starts_at = PAST
+    created_at = PAST
 
 
 def default_plan() -> PricePlan:

@@ -21,6 +21,7 @@ from tests.payments.ledger_twins import Twins, set_stage
 READ_ONLY = (
     *("wallet", "transfer", "entry", "lot", "lotmovement", "purchase", "unlock", "entitlement"),
     *("cover", "grant", "refund", "refundbooking", "unlockreversal", "unlockcorrection"),
+    *("offerclaim", "promoredemption"),
 )
 """The application reads these. It writes them through functions alone."""
 
@@ -41,6 +42,9 @@ DOORS = {
     "payments_decide_grant",
     "payments_revoke_grant",
     "payments_expire_lots",
+    "payments_claim_offer",
+    "payments_release_offers",
+    "payments_redeem_promo_code",
     "payments_take_key",
     "payments_keep_outcome",
 }

@@ -31,6 +31,8 @@ from payments import verification
 from payments.models import (
     Entitlement,
     IdempotencyRecord,
+    OfferClaim,
+    PromoRedemption,
     Purchase,
     PurchaseIntent,
     Transfer,
@@ -64,7 +66,7 @@ def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[]
 def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
-        *(WatchPosition, Favorite, EventBatch),
+        *(WatchPosition, Favorite, EventBatch, OfferClaim, PromoRedemption),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -113,6 +115,7 @@ def _settled(ask: Callable[[], HttpResponse]) -> HttpResponse:
 ONCE: dict[str, dict[str, int]] = {
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
     "post_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
+    "post_redeem_promo_code": {"PromoRedemption": 1, "Transfer": 1},
     "post_play_episode": {},
     "put_my_history": {"WatchPosition": 1},
     "put_my_favorites": {"Favorite": 1},
