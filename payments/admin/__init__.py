@@ -1,14 +1,28 @@
 """What operators see and change of prices and money. Each module registers its own pages."""
 
-from payments.admin import access, days, grants, ledger, packs, plans, purchases, refunds, wallets
+from payments.admin import (
+    access,
+    days,
+    grants,
+    ledger,
+    offers,
+    packs,
+    plans,
+    promo_codes,
+    purchases,
+    refunds,
+    wallets,
+)
 
 __all__ = [
     "access",
     "days",
     "grants",
     "ledger",
+    "offers",
     "packs",
     "plans",
+    "promo_codes",
     "purchases",
     "refunds",
     "wallets",

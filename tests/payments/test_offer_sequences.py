@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from config.problems import Problem
 from payments import offer_claims, purchases, verification
-from payments.models import ClaimState, Offer, OfferClaim, OfferKind, PurchaseIntent
+from payments.models import ClaimState, Offer, OfferClaim, OfferKind, Purchase, PurchaseIntent
 from payments.providers.base import StoreTransaction
 from tests.factories.payments import OfferFactory
 from tests.factories.viewers import DeviceFactory
@@ -123,7 +123,7 @@ class Machine(RuleBasedStateMachine):
             grace=timedelta(seconds=django_settings.OFFER_GRACE_SECONDS),
         )
         self.promises: list[tuple[PurchaseIntent, Place]] = []
-        self.purchases: list[purchases.Purchase] = []
+        self.purchases: list[Purchase] = []
 
     @rule(offer=st.integers(0, 1), viewer=st.integers(0, VIEWERS - 1))
     def claim(self, offer: int, viewer: int) -> None:
