@@ -21,6 +21,9 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.CoinPack", "Coin packs", "toll"),
         ("payments.PassProduct", "Passes", "card_membership"),
         ("payments.StoreTerms", "Store terms", "percent"),
+        ("payments.Offer", "Offers", "local_offer"),
+        ("payments.PromoCode", "Promo codes", "confirmation_number"),
+        ("payments.PromoBatch", "Promo batches", "stacks"),
     ],
     "Money": [
         ("payments.Wallet", "Wallets", "account_balance_wallet"),
@@ -28,6 +31,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.PurchaseIntent", "Purchase intents", "pending_actions"),
         ("payments.PassPurchase", "Passes bought", "confirmation_number"),
         ("payments.PassIntent", "Pass intents", "pending_actions"),
+        ("payments.OfferClaim", "Offer claims", "shopping_bag"),
+        ("payments.PromoRedemption", "Promo redemptions", "card_giftcard"),
         ("payments.Unlock", "Unlocks", "lock_open"),
         ("payments.Entitlement", "Entitlements", "key"),
         ("payments.Grant", "Grants", "redeem"),

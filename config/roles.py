@@ -33,6 +33,8 @@ READ_MONEY: Permissions = {
     "payments.refundbooking": VIEW,
     "payments.passrefundbooking": VIEW,
     "payments.unlockreversal": VIEW,
+    "payments.offerclaim": VIEW,
+    "payments.promoredemption": VIEW,
 }
 #: What all viewers' money comes to, by the day.
 READ_DAYS: Permissions = {"payments.moneyday": VIEW, "payments.ledgerdigest": VIEW}
@@ -45,7 +47,10 @@ READ_PRICES: Permissions = {
     "payments.passproduct": VIEW,
     "payments.storeproduct": VIEW,
     "payments.storeterms": VIEW,
+    "payments.offer": VIEW,
 }
+#: A code that nobody has redeemed yet is as good as money to whoever reads it.
+READ_PROMOS: Permissions = {"payments.promocode": VIEW, "payments.promobatch": VIEW}
 READ_CATALOG: Permissions = {
     "catalog.series": VIEW,
     "catalog.seriestext": VIEW,
@@ -105,6 +110,9 @@ EDIT_PRICES: Permissions = {
     "payments.passproduct": EDIT,
     "payments.storeproduct": EDIT,
     "payments.storeterms": (*EDIT, "delete"),
+    "payments.offer": EDIT,
+    "payments.promocode": EDIT,
+    "payments.promobatch": ("view", "add"),
 }
 MANAGE_ACCESS: Permissions = {
     "viewers.viewer": ("view", "change"),
@@ -127,7 +135,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
     "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
     "analyst": (READ_ANALYTICS, READ_DAYS),
-    "finance": (READ_MONEY, READ_DAYS, READ_PRICES, DECIDE_MONEY),
+    "finance": (READ_MONEY, READ_DAYS, READ_PRICES, READ_PROMOS, DECIDE_MONEY),
     "owner": (
         READ_VIEWERS,
         READ_CATALOG,

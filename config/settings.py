@@ -85,6 +85,13 @@ BEHIND_TLS_PROXY = env.flag(
     shown="`on` in production, else `off`",
     help="Trust X-Forwarded-Proto from the proxy in front, and send secure cookies and HSTS.",
 )
+PROXIES_IN_FRONT = env.integer(
+    "PROXIES_IN_FRONT",
+    default=1 if BEHIND_TLS_PROXY else 0,
+    shown="1 behind a TLS proxy, else 0",
+    help="How many proxies of yours add an address to X-Forwarded-For. Where a caller comes from is "
+    "believed as the outermost of them says.",
+)
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -456,6 +463,35 @@ SEGMENT_LAPSED_DAYS = env.integer(
     minimum=1,
     help="A viewer who has paid counts as lapsed when they have bought and spent nothing for so long.",
 )
+OFFER_HOLD_SECONDS = env.integer(
+    "OFFER_HOLD_SECONDS",
+    default=900,
+    minimum=60,
+    help="How long an offer's place is a viewer's to pay for, from announcing the purchase on.",
+)
+OFFER_GRACE_SECONDS = env.integer(
+    "OFFER_GRACE_SECONDS",
+    default=900,
+    help="How much longer it is given to nobody else, since a store's word of a payment takes a while.",
+)
+PROMO_WRONG_PER_VIEWER = env.integer(
+    "PROMO_WRONG_PER_VIEWER",
+    default=10,
+    minimum=1,
+    help="How many unknown promo codes one viewer may try in a day of the REPORTING_ZONE.",
+)
+PROMO_WRONG_PER_ADDRESS = env.integer(
+    "PROMO_WRONG_PER_ADDRESS",
+    default=50,
+    minimum=1,
+    help="How many unknown promo codes may be tried from one address in a day of the REPORTING_ZONE.",
+)
+PROMO_MAXIMUM_COINS = env.integer(
+    "PROMO_MAXIMUM_COINS",
+    default=1000,
+    minimum=1,
+    help="The most coins that an operator may let one redemption of a promo code give.",
+)
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
 PAYWALL_OPTIONS = [
@@ -535,7 +571,9 @@ SWEPT_TASKS = [
     "catalog.tasks.publish_due_series",
     "payments.tasks.notice_expiring_coins",
     "payments.tasks.expire_coins",
+    "payments.tasks.release_offers",
     "payments.tasks.prune_idempotency",
+    "payments.tasks.prune_promo_attempts",
     "payments.tasks.close_days",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",

@@ -9,6 +9,7 @@ from payments.shapes import (
     MovedByExpiry,
     MovedByGrant,
     MovedByGrantReversal,
+    MovedByPromo,
     MovedByPurchase,
     MovedByRefund,
     MovedByRefundReversal,
@@ -105,6 +106,11 @@ def _reward(movement: Movement) -> MovedByReward:
     return MovedByReward(reference=movement.transfer.reference)
 
 
+def _promo(movement: Movement) -> MovedByPromo:
+    redemption = movement.transfer.promo_redemption
+    return MovedByPromo(redemption_id=redemption.id, promo_code=redemption.promo_code.code)
+
+
 def _expiry(movement: Movement) -> MovedByExpiry:
     lot = movement.lapsed
     if lot is None:
@@ -136,6 +142,7 @@ _TELLERS: Mapping[TransferCode, Callable[[Movement], Cause]] = {
     TransferCode.GRANT: _grant,
     TransferCode.GRANT_REVERSAL: _grant_reversal,
     TransferCode.REWARD: _reward,
+    TransferCode.PROMO: _promo,
     TransferCode.EXPIRY: _expiry,
     TransferCode.REPAYMENT: _repayment,
 }

@@ -25,6 +25,7 @@ class Account(TextChoices):
     PACK_BONUS = "pack_bonus", "Issued free with store purchases"
     GRANTS = "grants", "Given by operators"
     REWARDS = "rewards", "Earned by ads and tasks"
+    PROMOS = "promos", "Given for promo codes"
     UNLOCKS = "unlocks", "Spent on episodes"
     EXPIRED = "expired", "Lapsed before they were spent"
     REFUNDS = "refunds", "Taken back because the money went back"
@@ -40,6 +41,7 @@ class TransferCode(TextChoices):
     GRANT = "grant", "Coins given by an operator"
     GRANT_REVERSAL = "grant_reversal", "What is left of an operator's gift is taken back"
     REWARD = "reward", "Coins earned"
+    PROMO = "promo", "Coins for a promo code"
     UNLOCK = "unlock", "Coins spent on an episode"
     UNLOCK_REVERSAL = "unlock_reversal", "An unlock undone, its coins returned"
     EXPIRY = "expiry", "Coins lapsed"
@@ -61,6 +63,7 @@ CHART: Mapping[TransferCode, Way] = {
     TransferCode.GRANT: Way((Account.GRANTS,), (Account.BONUS, Account.DEBT)),
     TransferCode.GRANT_REVERSAL: Way((Account.BONUS,), (Account.GRANTS,)),
     TransferCode.REWARD: Way((Account.REWARDS,), (Account.BONUS, Account.DEBT)),
+    TransferCode.PROMO: Way((Account.PROMOS,), (Account.BONUS, Account.DEBT)),
     TransferCode.UNLOCK: Way((Account.BONUS, Account.PAID), (Account.UNLOCKS,)),
     TransferCode.UNLOCK_REVERSAL: Way((Account.UNLOCKS,), (Account.PAID, Account.BONUS)),
     TransferCode.EXPIRY: Way((Account.BONUS,), (Account.EXPIRED,)),
@@ -84,6 +87,7 @@ class LotOrigin(TextChoices):
     PACK_BONUS = "pack_bonus", "Came free with a purchase"
     GRANT = "grant", "Given by an operator"
     REWARD = "reward", "Earned"
+    PROMO = "promo", "For a promo code"
     DEBT_RETURNED = "debt_returned", "Had repaid a debt that did not stand"
 
 

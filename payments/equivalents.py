@@ -7,8 +7,8 @@ Network, key principles on in-game virtual currencies, 2025, principle 1).
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from payments.models import CoinPack
 from payments.money import Money
+from payments.offers import Offered
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class CoinRate:
         )
 
 
-def rate(packs: Iterable[CoinPack]) -> CoinRate | None:
+def rate(on_sale: Iterable[Offered]) -> CoinRate | None:
     """The rate of the pack whose coins, with its bonus, are the dearest: nobody is promised a price that
     only a larger pack has. None where nothing is on sale."""
     rates = [
-        CoinRate(pack.price_micros, pack.paid_coins + pack.bonus_coins, pack.currency)
-        for pack in packs
+        CoinRate(offered.pack.price_micros, offered.coins, offered.pack.currency)
+        for offered in on_sale
     ]
     return max(rates, key=lambda one: one.price_micros / one.coins, default=None)

@@ -118,13 +118,20 @@ class RewardSource(AnswerShape, tag_field="kind", tag="reward"):
     reference: str
 
 
+class PromoSource(AnswerShape, tag_field="kind", tag="promo"):
+    """Coins for a promo code."""
+
+    redemption_id: UUID
+    promo_code: str
+
+
 class ReturnSource(AnswerShape, tag_field="kind", tag="debt_returned"):
     """Coins that had repaid a debt which did not stand."""
 
     undone_transfer_id: UUID
 
 
-LotSource = PurchaseSource | GrantSource | RewardSource | ReturnSource
+LotSource = PurchaseSource | GrantSource | RewardSource | PromoSource | ReturnSource
 
 
 class SpentLot(AnswerShape):

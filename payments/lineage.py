@@ -18,6 +18,7 @@ from payments.explanations import (
     LotSource,
     PassFact,
     PriceFact,
+    PromoSource,
     PurchaseSource,
     RefundFact,
     ReturnSource,
@@ -33,6 +34,7 @@ from payments.models import (
     PassPurchase,
     PassRefundBooking,
     PriceVersion,
+    PromoRedemption,
     Purchase,
     Refund,
     RefundBooking,
@@ -147,6 +149,7 @@ def _movements(unlocks: Sequence[Unlock]) -> Sequence[LotMovement]:
     read = found.select_related(
         "lot",
         f"{granted_by}__purchase__pack",
+        f"{granted_by}__promo_redemption__promo_code",
         *(f"{granted_by}__grant__{who}" for who in OPERATORS),
     )
     return sorted(read, key=_spend_order)
@@ -192,6 +195,8 @@ def _source(
         return _bought(purchase, refunds.get(purchase.id, []))
     if given := _given(transfer):
         return GrantSource(grant=grant(given, at))
+    if redeemed := _redeemed(transfer):
+        return PromoSource(redemption_id=redeemed.id, promo_code=redeemed.promo_code.code)
     if origin == LotOrigin.REWARD:
         return RewardSource(reference=transfer.reference)
     if transfer.reverses_id is not None:
@@ -207,6 +212,11 @@ def _purchase(transfer: Transfer) -> Purchase | None:
 def _given(transfer: Transfer) -> Grant | None:
     given: Grant | None = getattr(transfer, "grant", None)
     return given
+
+
+def _redeemed(transfer: Transfer) -> PromoRedemption | None:
+    redeemed: PromoRedemption | None = getattr(transfer, "promo_redemption", None)
+    return redeemed
 
 
 def _bought(purchase: Purchase, refunds: list[RefundFact]) -> PurchaseSource:

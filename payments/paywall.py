@@ -17,8 +17,9 @@ from config.bodies import AnswerShape
 from config.problems import NotFound
 from payments import entitlements, equivalents, offers, pricing, quotes, wallets
 from payments.equivalents import CoinRate
-from payments.models import CoinPack, Entitlement, EntitlementSource
+from payments.models import Entitlement, EntitlementSource
 from payments.money import Money
+from payments.offers import Offered
 from payments.quotes import Quote
 from payments.terms import PriceLadder
 
@@ -103,21 +104,21 @@ class Paywall:
     @cached_property
     def coin_rate(self) -> CoinRate | None:
         """What coins cost in money."""
-        return equivalents.rate(self.packs)
+        return equivalents.rate(self.on_sale)
 
     @cached_property
-    def packs(self) -> Sequence[CoinPack]:
-        """What is on sale."""
-        return offers.on_sale()
+    def on_sale(self) -> Sequence[Offered]:
+        """The packs that the viewer can buy now, with their offers on them."""
+        return offers.on_sale(viewer_id=self.viewer_id, environment=self.environment, now=self.now)
 
     def equivalent_of(self, episode: Episode) -> Money | None:
         """The price of an episode in money, None where nothing is to pay or nothing is on sale."""
         price_coins = self.ladder.price_of(episode.number)
         return self.coin_rate.money_for(price_coins) if price_coins and self.coin_rate else None
 
-    def helpful_packs(self) -> Sequence[CoinPack]:
+    def helpful_packs(self) -> Sequence[Offered]:
         """The packs to show: none while the coins suffice."""
-        return offers.that_help(self.shortfall_coins, self.packs) if self.shortfall_coins else []
+        return offers.that_help(self.shortfall_coins, self.on_sale) if self.shortfall_coins else []
 
 
 class OptionSource(Protocol):

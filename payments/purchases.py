@@ -8,9 +8,18 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db import transaction as database
 
 from config.problems import Problem
-from payments.models import CoinPack, Purchase, PurchaseIntent, StoreProduct, StoreTerms
+from payments import offer_claims
+from payments.models import (
+    CoinPack,
+    OfferClaim,
+    Purchase,
+    PurchaseIntent,
+    StoreProduct,
+    StoreTerms,
+)
 from payments.money import PARTS_PER_MILLION, share
 from payments.providers import registry
 from payments.providers.base import ProviderAdapter, ProviderError, StoreTransaction
@@ -81,29 +90,39 @@ class Booking:
 
 
 def create_intent(
-    *, viewer_id: UUID, pack_id: UUID, provider: str, now: datetime
+    *,
+    viewer_id: UUID,
+    environment: str,
+    pack_id: UUID,
+    provider: str,
+    now: datetime,
+    offer_id: UUID | None = None,
 ) -> tuple[PurchaseIntent, StoreProduct]:
     """Records that the viewer is about to buy, before any money moves.
 
-    Raises ProviderUnknown, or ProductUnknown when the pack is not sold in that store.
+    Under an offer a place of it is kept for the viewer, in their environment; the same again keeps the
+    same place. Raises ProviderUnknown, ProductUnknown when the pack is not sold in that store or not
+    without an offer, and what offer_claims.REFUSALS lists; none of them leaves anything behind.
     """
     adapter(provider)
-    product = (
-        StoreProduct.objects.filter(pack_id=pack_id, provider=provider, pack__is_active=True)
-        .select_related("pack")
-        .order_by("-id")  # the store's latest name for it
-        .first()
-    )
-    if product is None or product.pack is None:
-        raise ProductUnknown
-    intent = PurchaseIntent.objects.create(
-        viewer_id=viewer_id,
-        pack=product.pack,
-        provider=provider,
-        paid_coins=product.pack.paid_coins,
-        bonus_coins=product.pack.bonus_coins,
-        created_at=now,
-    )
+    with database.atomic():
+        claim = None
+        if offer_id is not None:
+            claim = offer_claims.claim(
+                offer_id=offer_id, viewer_id=viewer_id, environment=environment, now=now
+            )
+            if claim.offer.pack_id != pack_id:
+                raise offer_claims.OfferUnknown
+        product, pack = _on_sale(provider, pack_id, is_under_offer=claim is not None)
+        intent = PurchaseIntent.objects.create(
+            viewer_id=viewer_id,
+            pack=pack,
+            provider=provider,
+            paid_coins=pack.paid_coins,
+            bonus_coins=pack.bonus_coins,
+            offer_claim=claim,
+            created_at=now,
+        )
     return intent, product
 
 
@@ -142,7 +161,9 @@ def credit(
     """Credits a verified transaction to a viewer's wallet in the transaction's environment.
 
     One that was credited before is answered as it was booked, whatever the packs are called today.
-    Else it grants what its intent promised, once for each intent, or the pack's coins of today. Raises
+    Else it grants what its intent promised, once for each intent, or the pack's coins of today. An offer
+    that the intent was made under gives its bonus if it was paid in time or a place of it is left, in the
+    environment of the transaction; else the money is credited with the pack's ordinary coins. Raises
     ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, and BoughtAnother where the transaction had
     bought a pass.
     """
@@ -174,6 +195,16 @@ def divide(*, provider: str, gross_micros: int, at: datetime) -> Terms:
     )
     fee = share(before_tax, parts_per_million=terms.fee_parts_per_million)
     return Terms(tax_micros=gross_micros - before_tax, fee_micros=fee, net_micros=before_tax - fee)
+
+
+def promised(purchase: Purchase) -> OfferClaim | None:
+    """What the purchase's intent had promised under an offer, None where it was made without one."""
+    return purchase.intent.offer_claim if purchase.intent else None
+
+
+def was_granted(purchase: Purchase) -> bool:
+    """Whether it was sold under an offer, with the offer's bonus."""
+    return hasattr(purchase, "offer_claim")
 
 
 def adapter(provider: str) -> ProviderAdapter:
@@ -211,6 +242,19 @@ def _can_be_stored(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
+def _on_sale(
+    provider: str, pack_id: UUID, *, is_under_offer: bool
+) -> tuple[StoreProduct, CoinPack]:
+    """The store's latest name for a pack, and the pack. One that is not shown by itself is sold under offers alone."""
+    products = StoreProduct.objects.filter(pack_id=pack_id, provider=provider)
+    if not is_under_offer:
+        products = products.filter(pack__is_active=True)
+    product = products.select_related("pack").order_by("-id").first()
+    if product is None or product.pack is None:
+        raise ProductUnknown
+    return product, product.pack
+
+
 def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
     """The pack sold under the store's name. One that is no longer shown is still honoured."""
     product = (
@@ -245,7 +289,7 @@ def _booked(provider: str, transaction: StoreTransaction) -> Purchase | None:
             environment=transaction.environment,
             transaction_id=transaction.transaction_id,
         )
-        .select_related("pack")
+        .select_related("pack", "offer_claim", "intent__offer_claim__offer")
         .first()
     )
 

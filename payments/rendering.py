@@ -6,12 +6,22 @@ from uuid import UUID
 
 from catalog import moments
 from config import pages
-from payments import causes, offers, passes
+from payments import causes, offers, passes, purchases
 from payments.chart import TransferCode
-from payments.models import CoinPack, Cover, CoverSource, ExpiryNotice, PassPurchase, Purchase
+from payments.models import (
+    Cover,
+    CoverSource,
+    ExpiryNotice,
+    PassPurchase,
+    Purchase,
+    PurchaseIntent,
+    StoreProduct,
+)
 from payments.money import Money
+from payments.offers import Offered
 from payments.paywall import Paywall, options
 from payments.playing import Opened
+from payments.promo_codes import Redeemed
 from payments.shapes import (
     BalanceAnswer,
     BoughtKind,
@@ -20,12 +30,16 @@ from payments.shapes import (
     ExpiringCoins,
     ExpiryNoticeAnswer,
     ExpiryNoticesAnswer,
+    IntentAnswer,
     MovementAnswer,
     OfferAnswer,
+    OfferedAs,
     PaywallAnswer,
     PaywallEpisode,
     PlaybackAnswer,
+    PromisedOffer,
     PurchaseAnswer,
+    RedemptionAnswer,
     UnlockAnswer,
     WalletAnswer,
 )
@@ -39,14 +53,20 @@ def balance(value: Balance) -> BalanceAnswer:
     )
 
 
-def offer(pack: CoinPack) -> OfferAnswer:
+def offer(value: Offered) -> OfferAnswer:
+    pack, under = value.pack, value.offer
     return OfferAnswer(
         pack_id=pack.id,
-        code=pack.code,
-        title=pack.title,
-        coins=pack.paid_coins + pack.bonus_coins,
+        offer_id=under.id if under else None,
+        kind=OfferedAs(under.kind) if under else OfferedAs.PACK,
+        code=under.code if under else pack.code,
+        title=under.title if under else pack.title,
+        coins=value.coins,
         paid_coins=pack.paid_coins,
-        bonus_coins=pack.bonus_coins,
+        bonus_coins=value.bonus_coins,
+        normal_bonus_coins=pack.bonus_coins,
+        ends_at=under.ends_at if under else None,
+        stock_left=value.stock_left,
         price=Money(amount_micros=pack.price_micros, currency=pack.currency),
         store_products={
             product.provider: product.store_product_id for product in pack.store_products.all()
@@ -54,8 +74,28 @@ def offer(pack: CoinPack) -> OfferAnswer:
     )
 
 
-def offers_for(shortfall_coins: int) -> Sequence[OfferAnswer]:
-    return [offer(pack) for pack in offers.that_help(shortfall_coins, offers.on_sale())]
+def offers_for(
+    shortfall_coins: int, *, viewer_id: UUID, environment: str, now: datetime
+) -> Sequence[OfferAnswer]:
+    found = offers.on_sale(viewer_id=viewer_id, environment=environment, now=now)
+    return [offer(offered) for offered in offers.that_help(shortfall_coins, found)]
+
+
+def intent(value: PurchaseIntent, product: StoreProduct, *, environment: str) -> IntentAnswer:
+    claim = value.offer_claim
+    offered = (
+        offers.under(claim.offer, bonus_coins=claim.bonus_coins, environment=environment)
+        if claim
+        else offers.without(value.pack)
+    )
+    return IntentAnswer(
+        intent_id=value.id,
+        provider=value.provider,
+        store_product_id=product.store_product_id,
+        account_token=value.viewer_id,
+        offer=offer(offered),
+        held_until=claim.held_until if claim else None,
+    )
 
 
 def unlock(outcome: Outcome, episode_id: UUID) -> UnlockAnswer:
@@ -90,7 +130,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
             for episode in value.episodes
         ],
         options=list(options(value)),
-        offers=[offer(pack) for pack in value.helpful_packs()],
+        offers=[offer(offered) for offered in value.helpful_packs()],
     )
 
 
@@ -207,6 +247,7 @@ def purchase(value: Purchase | PassPurchase, *, credited_now: bool) -> PurchaseA
         credited_now=credited_now,
         kind=BoughtKind.COINS if coins else BoughtKind.PASS,
         bought_pass=bought_pass(value) if isinstance(value, PassPurchase) else None,
+        offer=_promised_offer(value) if isinstance(value, Purchase) else None,
     )
 
 
@@ -218,4 +259,27 @@ def bought_pass(value: PassPurchase) -> BoughtPass:
         cover_id=value.cover_id,
         starts_at=value.starts_at,
         ends_at=value.ends_at,
+    )
+
+
+def _promised_offer(value: Purchase) -> PromisedOffer | None:
+    claim = purchases.promised(value)
+    if claim is None:
+        return None
+    return PromisedOffer(
+        offer_id=claim.offer_id,
+        code=claim.offer.code,
+        bonus_coins=claim.bonus_coins,
+        granted=purchases.was_granted(value),
+    )
+
+
+def redemption(value: Redeemed, *, now_spendable: Balance) -> RedemptionAnswer:
+    return RedemptionAnswer(
+        redemption_id=value.redemption_id,
+        code=value.code,
+        coins=value.coins,
+        coins_expire_at=value.coins_expire_at,
+        redeemed_now=value.is_new,
+        balance=balance(now_spendable),
     )

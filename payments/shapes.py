@@ -47,15 +47,33 @@ class UnlockAnswer(AnswerShape):
     balance: BalanceAnswer
 
 
+class OfferedAs(StrEnum):
+    """As a pack by itself, or the kind of offer that takes its place."""
+
+    PACK = "pack"
+    FIRST_TOP_UP = "first_top_up"
+    LIMITED = "limited"
+
+
 class OfferAnswer(AnswerShape):
-    """A coin pack. `store_products` is each store's own name for it."""
+    """A coin pack, or an offer in its place. `store_products` is each store's own name for it.
+
+    `normal_bonus_coins` is what the pack gives by itself. An offer has an `offer_id`, to be named when the
+    purchase is announced; `ends_at` is null while nobody has set an end, `stock_left` where nothing limits
+    it.
+    """
 
     pack_id: UUID
+    offer_id: UUID | None
+    kind: OfferedAs
     code: str
     title: str
     coins: int
     paid_coins: int
     bonus_coins: int
+    normal_bonus_coins: int
+    ends_at: Moment | None
+    stock_left: int | None
     price: Money
     store_products: dict[str, str]
 
@@ -285,6 +303,13 @@ class MovedByReward(MovedBy, tag="reward"):
     reference: str
 
 
+class MovedByPromo(MovedBy, tag="promo"):
+    """A promo code was redeemed."""
+
+    redemption_id: UUID
+    promo_code: str
+
+
 class MovedByExpiry(MovedBy, tag="expiry"):
     """The coins that lapsed, by what had granted them."""
 
@@ -308,6 +333,7 @@ Cause = (
     | MovedByGrant
     | MovedByGrantReversal
     | MovedByReward
+    | MovedByPromo
     | MovedByExpiry
     | MovedByRepayment
 )
@@ -366,16 +392,19 @@ class ExpiryNoticesAnswer(AnswerShape):
 
 
 class IntentRequest(RequestShape):
-    """Either `pack_id` or `pass_id`: what is about to be bought."""
+    """Either `pack_id` or `pass_id`: what is about to be bought. `offer_id` is that of an offer of the pack, as
+    the offers name it."""
 
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
     pack_id: UUID | None = None
     pass_id: UUID | None = None
+    offer_id: UUID | None = None
 
 
 class IntentAnswer(AnswerShape):
     """What to hand to the store's SDK: its product, and our opaque account token. `offer` is the pack and
-    `pass_offer` the pass that was announced; the other is null."""
+    `pass_offer` the pass that was announced; the other is null. What is paid before `held_until` gets the
+    offer's bonus; it is null for a pack by itself, and for a pass."""
 
     intent_id: UUID
     provider: str
@@ -383,6 +412,7 @@ class IntentAnswer(AnswerShape):
     account_token: UUID
     offer: OfferAnswer | None
     pass_offer: PassOffer | None = None
+    held_until: Moment | None = None
 
 
 class SubmitRequest(RequestShape):
@@ -410,6 +440,16 @@ class BoughtPass(AnswerShape):
     ends_at: Moment
 
 
+class PromisedOffer(AnswerShape):
+    """The offer that the purchase was announced under. Where it was not `granted`, paid too late and with
+    nothing left of it, the pack's ordinary coins were credited."""
+
+    offer_id: UUID
+    code: str
+    bonus_coins: int
+    granted: bool
+
+
 class PurchaseAnswer(AnswerShape):
     """`kind` says what was bought: coins of the pack `pack_code`, or `bought_pass`, which brings no coins
     and has no pack."""
@@ -427,6 +467,25 @@ class PurchaseAnswer(AnswerShape):
     credited_now: bool
     kind: BoughtKind = BoughtKind.COINS
     bought_pass: BoughtPass | None = None
+    offer: PromisedOffer | None = None
+
+
+class RedeemRequest(RequestShape):
+    """`code` as the viewer typed it: case, spaces and hyphens do not matter."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class RedemptionAnswer(AnswerShape):
+    """`coins` were given, and repaid first what was owed. `balance` is what can be spent now.
+    `redeemed_now` is false where the viewer had redeemed the code before."""
+
+    redemption_id: UUID
+    code: str
+    coins: int
+    coins_expire_at: Moment | None
+    redeemed_now: bool
+    balance: BalanceAnswer
 
 
 class FakeSaleRequest(RequestShape):

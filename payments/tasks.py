@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from celery import shared_task
 
 from config import advisory_lock, clock
-from payments import expiry, idempotency
+from payments import expiry, idempotency, offer_claims, promo_codes
 from payments.days import closing, digests
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
@@ -29,6 +29,18 @@ def notice_expiring_coins(**_: Any) -> int:
 def expire_coins(**_: Any) -> int:
     """Lapses coins past their expiry; returns how many lots."""
     return _until_done(expiry.expire)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def release_offers(**_: Any) -> int:
+    """Gives back places of offers that nobody has paid for; returns how many."""
+    return _until_done(offer_claims.release)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_promo_attempts(**_: Any) -> int:
+    """Deletes the counts of wrong promo codes of earlier days; returns how many."""
+    return _until_done(promo_codes.prune)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types

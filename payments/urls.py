@@ -4,6 +4,7 @@ from payments.views.expiry_notices import ExpiryNotices
 from payments.views.finance import FinanceEntries, FinanceLots
 from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.placements import MyArrival, PlacementConfig
+from payments.views.promo_codes import RedeemPromoCode
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyPasses, MyStatement, MyWallet, Offers, Passes
@@ -21,6 +22,7 @@ urlpatterns = [
     path("passes", Passes.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),
+    path("promo-codes/redeem", RedeemPromoCode.as_view()),
     path("support/expiry-notices", ExpiryNotices.as_view()),
     path("support/why", SupportWhy.as_view()),
     path("support/viewers/<uuid:viewer_id>/wallet", SupportWallet.as_view()),

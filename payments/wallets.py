@@ -20,6 +20,7 @@ _CAUSES = (
     "refund_booking__purchase__pack",
     "grant",
     "revoked_grant",
+    "promo_redemption__promo_code",
 )
 
 

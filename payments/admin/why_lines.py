@@ -25,6 +25,7 @@ from payments.explanations import (
     LotSource,
     PassFact,
     PriceFact,
+    PromoSource,
     PurchaseSource,
     Reason,
     RefundFact,
@@ -193,6 +194,8 @@ def _source(source: LotSource) -> Iterator[Line]:
         yield _grant(source.grant)
     elif isinstance(source, RewardSource):
         yield Line("Earned", f"By an ad or a task: {source.reference}")
+    elif isinstance(source, PromoSource):
+        yield Line("Redeemed", f"Promo code {source.promo_code}")
     elif isinstance(source, ReturnSource):
         link = formats.link("transfer", source.undone_transfer_id)
         yield Line("Returned", "Had repaid a debt that did not stand", link=link)

@@ -13,6 +13,7 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.offers import ClaimState, Offer, OfferClaim, OfferKind
 from payments.models.passes import PassIntent, PassPurchase
 from payments.models.placements import PaywallPlacement, PlacementRule, Segment
 from payments.models.price_changes import ChangedSeries, ChangeState, PriceChange
@@ -31,6 +32,7 @@ from payments.models.products import (
     StoreProduct,
     StoreTerms,
 )
+from payments.models.promo_codes import PromoAttempt, PromoBatch, PromoCode, PromoRedemption
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
 from payments.models.refunds import (
@@ -47,6 +49,7 @@ __all__ = [
     "AssignmentSource",
     "ChangeState",
     "ChangedSeries",
+    "ClaimState",
     "CoinPack",
     "Cover",
     "CoverSource",
@@ -66,6 +69,9 @@ __all__ = [
     "Lot",
     "LotMovement",
     "MoneyDay",
+    "Offer",
+    "OfferClaim",
+    "OfferKind",
     "PassIntent",
     "PassProduct",
     "PassPurchase",
@@ -81,6 +87,10 @@ __all__ = [
     "PriceStep",
     "PriceVariant",
     "PriceVersion",
+    "PromoAttempt",
+    "PromoBatch",
+    "PromoCode",
+    "PromoRedemption",
     "PromotedSeries",
     "Promotion",
     "Provider",

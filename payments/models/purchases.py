@@ -13,7 +13,8 @@ from viewers.models import Environment, Viewer
 class PurchaseIntent(models.Model):
     """A viewer is about to buy a pack in a store. Made first, so that the buyer is known.
 
-    It keeps the coins that were promised: an edit of the pack while the viewer pays changes nothing.
+    It keeps the coins that were promised: an edit of the pack while the viewer pays changes nothing. Under
+    an offer these are what is granted where the offer's bonus is not; `offer_claim` has that.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -22,6 +23,9 @@ class PurchaseIntent(models.Model):
     provider = models.CharField(max_length=20, choices=Provider.choices)
     paid_coins = models.PositiveIntegerField()
     bonus_coins = models.PositiveIntegerField()
+    offer_claim = models.ForeignKey(
+        "payments.OfferClaim", models.PROTECT, null=True, db_index=False, related_name="intents"
+    )
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -148,6 +148,8 @@ FROM (
     UNION ALL
     SELECT id, 'grant', viewer_id, environment, transfer_id FROM payments_grant
     WHERE transfer_id IS NOT NULL
+    UNION ALL
+    SELECT id, 'promo', viewer_id, environment, transfer_id FROM payments_promoredemption
 ) fact
 JOIN payments_transfer transfer ON transfer.id = fact.transfer_id
 WHERE transfer.viewer_id IS DISTINCT FROM fact.viewer_id
@@ -164,6 +166,8 @@ WHERE NOT CASE transfer.code
     WHEN 'grant' THEN EXISTS (SELECT FROM payments_grant WHERE transfer_id = transfer.id)
     WHEN 'grant_reversal' THEN EXISTS (
         SELECT FROM payments_grant WHERE revocation_id = transfer.id AND state = 'revoked')
+    WHEN 'promo' THEN EXISTS (
+        SELECT FROM payments_promoredemption WHERE transfer_id = transfer.id)
     WHEN 'unlock_reversal' THEN EXISTS (
         SELECT FROM payments_unlockreversal WHERE transfer_id = transfer.id)
     WHEN 'refund' THEN EXISTS (
@@ -375,6 +379,51 @@ WHERE booked.net <> booked.recognised + booked.deferred;
 SELECT id::text, worth_coins::text
 FROM payments_grant
 WHERE state IN ('given', 'revoked') AND needs_second AND decided_by_id = asked_by_id;
+
+-- check: an offer counts the places that are held and sold, and never more than its stock
+SELECT offer.id::text, offer.code
+FROM payments_offer offer
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE environment = 'production') AS production,
+           count(*) FILTER (WHERE environment = 'sandbox') AS sandbox
+    FROM payments_offerclaim WHERE offer_id = offer.id AND state <> 'released'
+) claimed
+WHERE offer.taken_count <> claimed.production OR offer.sandbox_taken_count <> claimed.sandbox
+   OR offer.stock < greatest(claimed.production, claimed.sandbox);
+
+-- check: a place of an offer is sold with its viewer's purchase of its pack, for its bonus
+SELECT claim.id::text, purchase.id::text
+FROM payments_offerclaim claim
+JOIN payments_offer offer ON offer.id = claim.offer_id
+JOIN payments_purchase purchase ON purchase.id = claim.purchase_id
+WHERE purchase.viewer_id <> claim.viewer_id OR purchase.environment <> claim.environment
+   OR purchase.pack_id <> offer.pack_id OR purchase.bonus_coins <> claim.bonus_coins;
+
+-- check: a purchase grants an offer's bonus only with a place of it, else what its intent promised
+SELECT purchase.id::text, purchase.transaction_id
+FROM payments_purchase purchase
+JOIN payments_purchaseintent intent ON intent.id = purchase.intent_id
+WHERE purchase.bonus_coins <> intent.bonus_coins
+  AND NOT EXISTS (SELECT FROM payments_offerclaim WHERE purchase_id = purchase.id);
+
+-- check: a promo code counts its redemptions, and never more than it may have
+SELECT promo.id::text, promo.code
+FROM payments_promocode promo
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE environment = 'production') AS production,
+           count(*) FILTER (WHERE environment = 'sandbox') AS sandbox
+    FROM payments_promoredemption WHERE promo_code_id = promo.id
+) redeemed
+WHERE promo.redeemed_count <> redeemed.production
+   OR promo.sandbox_redeemed_count <> redeemed.sandbox
+   OR promo.maximum_redemptions < greatest(redeemed.production, redeemed.sandbox);
+
+-- check: a promo code's redemption gave its coins
+SELECT redemption.id::text, redemption.coins::text
+FROM payments_promoredemption redemption
+LEFT JOIN payments_entry entry
+    ON entry.transfer_id = redemption.transfer_id AND entry.account = 'promos'
+WHERE redemption.coins IS DISTINCT FROM -entry.amount_coins;
 
 -- check: production and sandbox never meet
 SELECT entry.id::text, entry.environment

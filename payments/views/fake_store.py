@@ -4,11 +4,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from rest_framework.request import Request
 
 from config.endpoints import Endpoint, operation
-from payments.models import Provider, StoreProduct
+from payments.models import Offer, Provider, StoreProduct
 from payments.providers import registry
 from payments.purchases import ProductUnknown
 from payments.shapes import FakeSaleAnswer, FakeSaleRequest
@@ -26,7 +26,9 @@ class FakeCheckout(Endpoint):
         """Plays the store's part: takes no money and answers a signed transaction."""
         product = (
             StoreProduct.objects.filter(
-                Q(pack__is_active=True) | Q(pass_product__is_active=True),
+                Q(pack__is_active=True)
+                | Q(pass_product__is_active=True)
+                | Exists(_offers_of_pack()),
                 provider=Provider.FAKE,
                 store_product_id=body.product_id,
             )
@@ -46,6 +48,11 @@ class FakeCheckout(Endpoint):
             now=now,
         )
         return FakeSaleAnswer(transaction=signed)
+
+
+def _offers_of_pack() -> QuerySet[Offer]:
+    """A pack that is not shown by itself may be sold under offers alone."""
+    return Offer.objects.filter(pack=OuterRef("pack"))
 
 
 def _environment_of(account_token: UUID) -> str:

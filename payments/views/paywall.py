@@ -64,7 +64,7 @@ class UnlockEpisode(ViewerEndpoint):
         )
         headers = {idempotency.REPLAYED_HEADER: "true"} if decision.is_replay else {}
         if decision.outcome.outcome is unlocks.Result.INSUFFICIENT_COINS:
-            raise self._refusal(decision, key, headers)
+            raise self._refusal(decision, key, headers, now)
         return Response(rendering.unlock(decision.outcome, episode_id), headers=headers)
 
     def _refusal(
@@ -72,10 +72,16 @@ class UnlockEpisode(ViewerEndpoint):
         decision: unlocks.Decision,
         key: idempotency.IdempotencyKey | None,
         headers: dict[str, str],
+        now: datetime,
     ) -> unlocks.InsufficientCoins:
         """Offers change while a key's answer must not: the first rendering is pinned."""
         offered = decision.pinned_answer or msgspec.json.encode(
-            rendering.offers_for(decision.outcome.shortfall_coins)
+            rendering.offers_for(
+                decision.outcome.shortfall_coins,
+                viewer_id=self.viewer.viewer_id,
+                environment=self.viewer.environment,
+                now=now,
+            )
         )
         if key is not None and decision.pinned_answer is None:
             offered = unlocks.pin_answer(viewer_id=self.viewer.viewer_id, key=key, answer=offered)

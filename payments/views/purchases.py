@@ -9,7 +9,15 @@ from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import Problem
-from payments import checkout, idempotency, pass_purchases, passes, purchases, rendering
+from payments import (
+    checkout,
+    idempotency,
+    offer_claims,
+    pass_purchases,
+    passes,
+    purchases,
+    rendering,
+)
 from payments.idempotency import Once
 from payments.providers.base import StoreTransaction
 from payments.shapes import IntentAnswer, IntentRequest, PurchaseAnswer, SubmitRequest
@@ -22,11 +30,12 @@ class ProductAmbiguous(Problem):
 
 
 #: What a key keeps of an announcement.
-KEPT_REFUSALS = (
+KEPT_REFUSALS: tuple[type[Problem], ...] = (
     purchases.ProviderUnknown,
     purchases.ProductUnknown,
     ProductAmbiguous,
     pass_purchases.CoveredTooFar,
+    *offer_claims.REFUSALS,
 )
 
 
@@ -41,7 +50,8 @@ class CreateIntent(ViewerEndpoint):
     )
     def post(self, request: Request, *, now: datetime, body: IntentRequest) -> Response:
         """Answers what the store's SDK needs, for a coin pack or for a pass. The coins, or the length of
-        the pass, promised here are what will be credited. With a key, the same call again is the same
+        the pass, promised here are what will be credited. An offer is kept for the viewer until
+        `held_until`; announcing it again keeps it for longer. With a key, the same call again is the same
         intent, and what was refused stays refused."""
         once = Once(
             viewer_id=self.viewer.viewer_id,
@@ -59,15 +69,14 @@ class CreateIntent(ViewerEndpoint):
         if body.pack_id is None or body.pass_id is not None:
             raise ProductAmbiguous
         intent, product = purchases.create_intent(
-            viewer_id=self.viewer.viewer_id, pack_id=body.pack_id, provider=body.provider, now=now
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            pack_id=body.pack_id,
+            provider=body.provider,
+            offer_id=body.offer_id,
+            now=now,
         )
-        return IntentAnswer(
-            intent_id=intent.id,
-            provider=intent.provider,
-            store_product_id=product.store_product_id,
-            account_token=intent.viewer_id,
-            offer=rendering.offer(intent.pack),
-        )
+        return rendering.intent(intent, product, environment=self.viewer.environment)
 
     def _announce_pass(self, pass_id: UUID, provider: str, now: datetime) -> IntentAnswer:
         intent, product = pass_purchases.create_intent(

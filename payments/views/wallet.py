@@ -93,7 +93,11 @@ class Passes(ViewerEndpoint):
 
 
 class Offers(ViewerEndpoint):
-    @operation(summary="Coin packs on sale", query=OffersQuery, answer=OffersAnswer)
+    @operation(summary="Coin packs and offers on sale", query=OffersQuery, answer=OffersAnswer)
     def get(self, request: Request, *, now: datetime, query: OffersQuery) -> OffersAnswer:
-        """In the operator's order. The store's price is what the viewer will pay."""
-        return OffersAnswer(offers=[rendering.offer(pack) for pack in offers.on_sale()])
+        """In the operator's order. The store's price is what the viewer will pay. An offer that this
+        viewer can have stands in the place of its pack; the answer is this viewer's alone."""
+        found = offers.on_sale(
+            viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, now=now
+        )
+        return OffersAnswer(offers=[rendering.offer(offered) for offered in found])

@@ -21,9 +21,12 @@ SEEN = {
         "Price plans",
         "Coin packs",
         "Store terms",
+        "Offers",
         "Wallets",
         "Purchases",
         "Purchase intents",
+        "Offer claims",
+        "Promo redemptions",
         "Unlocks",
         "Entitlements",
         "Why may they watch?",
@@ -48,9 +51,18 @@ SEEN = {
         "Days",
         "Digests",
     },
-    "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
+    "content": {
+        "Series",
+        "Episodes",
+        "Media",
+        "Price plans",
+        "Coin packs",
+        "Store terms",
+        "Offers",
+    },
 }
-SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}
+PROMOS = {"Promo codes", "Promo batches"}
+SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
     "Episodes",
@@ -64,7 +76,7 @@ SEEN["finance"] -= {
 }
 SEEN["support"] |= {"Quarantined events"}
 SEEN["owner"] = (
-    SEEN["support"] | SEEN["analyst"] | {"API keys", "Operators", "Roles", "Audit trail"}
+    SEEN["support"] | SEEN["analyst"] | PROMOS | {"API keys", "Operators", "Roles", "Audit trail"}
 )
 
 

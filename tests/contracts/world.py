@@ -14,7 +14,7 @@ from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
 from payments import paywall
-from payments.models import AcquisitionLink, PaywallPlacement, StoreProduct
+from payments.models import AcquisitionLink, Offer, PaywallPlacement, PromoCode, StoreProduct
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (
@@ -28,7 +28,9 @@ from tests.factories.catalog import (
 )
 from tests.factories.payments import (
     AcquisitionLinkFactory,
+    OfferFactory,
     PaywallPlacementFactory,
+    PromoCodeFactory,
     StorePassFactory,
     StoreProductFactory,
     buy_pass,
@@ -77,6 +79,8 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.pass_product: StoreProduct = StorePassFactory()
+        self.offer: Offer = OfferFactory(stock=1000, ends_at=now + timedelta(days=7))
+        self.promo: PromoCode = PromoCodeFactory(coins_expire_after_seconds=7 * 24 * 3600)
         self.placement: Placement = PlacementFactory()
         self.paywall_placement: PaywallPlacement = PaywallPlacementFactory()
         self.link: AcquisitionLink = AcquisitionLinkFactory(series=self.series)
@@ -169,11 +173,19 @@ def _of_series(world: World) -> Call:
 
 
 def _intent(world: World) -> list[Call]:
-    pack_id, pass_id = world.product.pack_id, world.pass_product.pass_product_id
+    pass_id = world.pass_product.pass_product_id
+    plain = {"pack_id": str(world.product.pack_id), "provider": "fake"}
+    under_offer = plain | {"pack_id": str(world.offer.pack_id), "offer_id": str(world.offer.id)}
     return [
-        Call(status=201, body={"pack_id": str(pack_id), "provider": "fake"}),
+        Call(status=201, body=plain),
         Call(status=201, body={"pass_id": str(pass_id), "provider": "fake"}),
+        Call(status=201, body=under_offer),
     ]
+
+
+def _redeem(world: World) -> list[Call]:
+    body = {"code": world.promo.code.lower()}
+    return [Call(status=201, body=body), Call(body=body)]
 
 
 def _sale(world: World) -> Call:
@@ -279,6 +291,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
     "post_create_intent": _intent,
     "post_submit_transaction": _submit,
+    "post_redeem_promo_code": _redeem,
     "post_events": _events,
     "post_fake_checkout": _sale,
     "get_ad_placements": lambda world: Call(),

@@ -19,10 +19,13 @@ from payments.models import (
     Cover,
     Entitlement,
     Lot,
+    Offer,
+    OfferKind,
     PassProduct,
     PassPurchase,
     PaywallPlacement,
     PricePlan,
+    PromoCode,
     Purchase,
     StoreProduct,
 )
@@ -52,6 +55,19 @@ class StoreProductFactory(DjangoModelFactory[StoreProduct]):
     pack = factory.SubFactory(CoinPackFactory)
     provider = "fake"
     store_product_id = factory.LazyAttribute(lambda product: f"coins.{product.pack.code}")
+
+
+class OfferFactory(DjangoModelFactory[Offer]):
+    class Meta:
+        model = Offer
+
+    code = factory.Sequence(lambda n: f"offer-{n}")
+    title = "500 coins, and 200 more"
+    pack = factory.LazyFunction(lambda: StoreProductFactory().pack)
+    kind = OfferKind.LIMITED
+    bonus_coins = 200
+    starts_at = PAST
+    created_at = PAST
 
 
 class AcquisitionLinkFactory(DjangoModelFactory[AcquisitionLink]):
@@ -96,6 +112,18 @@ class StorePassFactory(DjangoModelFactory[StoreProduct]):
     pass_product = factory.SubFactory(PassProductFactory)
     provider = "fake"
     store_product_id = factory.LazyAttribute(lambda product: f"fake.{product.pass_product.code}")
+
+
+class PromoCodeFactory(DjangoModelFactory[PromoCode]):
+    class Meta:
+        model = PromoCode
+
+    code = factory.Sequence(lambda n: f"PREMIERE{n}")
+    name = "The premiere"
+    bonus_coins = 50
+    maximum_redemptions = 100
+    starts_at = PAST
+    created_at = PAST
 
 
 def default_plan() -> PricePlan:

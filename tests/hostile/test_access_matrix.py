@@ -58,6 +58,7 @@ CLASSES: Mapping[str, Class] = {
     "post_unlock_episode": "viewers",
     "post_play_episode": "viewers",
     "post_create_intent": "viewers",
+    "post_redeem_promo_code": "viewers",
     "post_submit_transaction": "viewers",
     "post_events": "viewers",
     "get_rankings": "readers",

@@ -139,7 +139,8 @@ class TestProducts:
             assert shown in content
 
     def test_passes_are_never_deleted(self, client: Client) -> None:
-        product = StorePassFactory().pass_product
+        product: PassProduct = PassProductFactory()
+        StorePassFactory(pass_product=product)
         root = signed_in(operator("root", is_superuser=True))
         for caller in (client, root):
             assert caller.post(f"{LIST}{product.id}/delete/", {"post": "yes"}).status_code == 403

@@ -63,7 +63,11 @@ def money(device: Device, series: Series, now: datetime) -> Purchase:
     purchase = fund(device.viewer_id, now=now, paid=500, bonus=30)
     product = StoreProductFactory()
     purchases.create_intent(
-        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+        viewer_id=device.viewer_id,
+        environment="production",
+        pack_id=product.pack_id,
+        provider="fake",
+        now=now,
     )
     spend(device, series, 9, now)
     fact = RefundFact(

@@ -126,7 +126,11 @@ def test_the_coins_promised_by_the_intent_survive_an_edit_of_the_pack(
     api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
     intent, _ = purchases.create_intent(
-        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+        viewer_id=device.viewer_id,
+        environment="production",
+        pack_id=product.pack_id,
+        provider="fake",
+        now=now,
     )
     CoinPack.objects.update(paid_coins=1, bonus_coins=0)
 
@@ -139,7 +143,11 @@ def test_an_intent_promises_its_coins_to_one_purchase_only(
     api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
     intent, _ = purchases.create_intent(
-        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+        viewer_id=device.viewer_id,
+        environment="production",
+        pack_id=product.pack_id,
+        provider="fake",
+        now=now,
     )
     CoinPack.objects.update(paid_coins=700, bonus_coins=0)
     sale = {"viewer_id": device.viewer_id, "now": now, "intent_id": intent.id}
@@ -170,7 +178,11 @@ def test_a_pack_under_a_new_name_still_honours_sales_under_the_old_one(
 ) -> None:
     renamed: StoreProduct = StoreProductFactory(pack=product.pack, store_product_id="coins.big.v2")
     _, offered = purchases.create_intent(
-        viewer_id=device.viewer_id, pack_id=product.pack_id, provider="fake", now=now
+        viewer_id=device.viewer_id,
+        environment="production",
+        pack_id=product.pack_id,
+        provider="fake",
+        now=now,
     )
     assert offered.store_product_id == renamed.store_product_id
 
@@ -315,7 +327,11 @@ def test_an_intent_of_another_viewer_is_refused(
     api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
 ) -> None:
     foreign, _ = purchases.create_intent(
-        viewer_id=DeviceFactory().viewer_id, pack_id=product.pack_id, provider="fake", now=now
+        viewer_id=DeviceFactory().viewer_id,
+        environment="production",
+        pack_id=product.pack_id,
+        provider="fake",
+        now=now,
     )
     signed = signed_sale(product, viewer_id=device.viewer_id, now=now, intent_id=foreign.id)
     before = movements()

@@ -11,17 +11,19 @@ import pytest
 from django.conf import settings
 from django.db import Error, IntegrityError, connection, transaction
 
-from payments import unlocks, verification
+from payments import promo_codes, purchases, unlocks, verification
 from payments.chart import CHART
 from payments.idempotency import IdempotencyKey
 from payments.models import Lot, Unlock, Wallet
-from tests.factories.payments import as_owner
+from tests.factories.payments import OfferFactory, PromoCodeFactory, as_owner, signed_sale
+from tests.factories.viewers import DeviceFactory
 from tests.payments.ledger_twins import Twins, set_stage
 
 READ_ONLY = (
     *("wallet", "transfer", "entry", "lot", "lotmovement", "purchase", "unlock", "entitlement"),
     *("cover", "grant", "refund", "refundbooking", "unlockreversal", "unlockcorrection"),
     *("passpurchase", "passrefundbooking"),
+    *("offerclaim", "promoredemption"),
 )
 """The application reads these. It writes them through functions alone."""
 
@@ -43,6 +45,9 @@ DOORS = {
     "payments_decide_grant",
     "payments_revoke_grant",
     "payments_expire_lots",
+    "payments_claim_offer",
+    "payments_release_offers",
+    "payments_redeem_promo_code",
     "payments_take_key",
     "payments_keep_outcome",
 }
@@ -136,6 +141,34 @@ def test_no_column_of_money_can_be_updated_by_itself() -> None:
             [list(READ_ONLY)],
         )
         assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("offer", "taken_count"),
+        ("offer", "sandbox_taken_count"),
+        ("offer", "kind"),
+        ("offer", "pack_id"),
+        ("promocode", "redeemed_count"),
+        ("promocode", "sandbox_redeemed_count"),
+        ("promocode", "code"),
+        ("promocode", "bonus_coins"),
+        ("promoattempt", "wrong_count"),
+    ],
+)
+def test_the_application_changes_no_count_and_nothing_that_was_promised(
+    table: str, column: str
+) -> None:
+    statement = f"UPDATE payments_{table} SET {column} = {column}"
+    with refused(Error, "permission denied"), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.mark.parametrize("table", ["offer", "promocode", "promobatch"])
+def test_what_was_offered_is_never_deleted(table: str) -> None:
+    with refused(Error, "permission denied"), connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM payments_{table}")
 
 
 def test_truncating_is_allowed_in_the_test_database_alone() -> None:
@@ -239,6 +272,23 @@ def test_the_view_of_the_chart_is_the_chart() -> None:
         for account in accounts
     ]
     assert sorted(kept) == sorted(told)
+
+
+def sell_and_redeem(twins: Twins) -> None:
+    """Somebody else buys a pack under an offer, and redeems a promo code."""
+    device = DeviceFactory()
+    offer, promo = OfferFactory(stock=5), PromoCodeFactory()
+    viewer = {"viewer_id": device.viewer_id, "now": twins.now}
+    intent, product = purchases.create_intent(
+        environment="production",
+        pack_id=offer.pack_id,
+        offer_id=offer.id,
+        provider="fake",
+        **viewer,
+    )
+    signed = signed_sale(product, intent_id=intent.id, **viewer)
+    purchases.submit(provider="fake", signed=signed, **viewer)
+    promo_codes.redeem(environment="production", typed=promo.code, address=None, **viewer)
 
 
 DAMAGE = [
@@ -411,6 +461,31 @@ DAMAGE = [
         ),
     ),
     (
+        "an offer counts the places that are held and sold, and never more than its stock",
+        "UPDATE payments_offer SET taken_count = 0",
+    ),
+    (
+        "an offer counts the places that are held and sold, and never more than its stock",
+        "UPDATE payments_offerclaim SET environment = 'sandbox'",
+    ),
+    (
+        "a place of an offer is sold with its viewer's purchase of its pack, for its bonus",
+        "UPDATE payments_offerclaim SET bonus_coins = bonus_coins + 1",
+    ),
+    (
+        "a purchase grants an offer's bonus only with a place of it, else what its intent promised",
+        "UPDATE payments_offerclaim SET state = 'released', purchase_id = NULL",
+    ),
+    (
+        "a promo code counts its redemptions, and never more than it may have",
+        "UPDATE payments_promocode SET redeemed_count = 0",
+    ),
+    (
+        "a promo code's redemption gave its coins",
+        "UPDATE payments_promoredemption SET coins = coins + 1",
+    ),
+    ("every transfer has its cause", "DELETE FROM payments_promoredemption"),
+    (
         "production and sandbox never meet",
         "UPDATE payments_lot SET environment = 'sandbox' WHERE environment = 'production'",
     ),
@@ -422,6 +497,7 @@ DAMAGE = [
 
 
 def test_verification_names_the_rule_that_damage_breaks(twins: Twins) -> None:
+    sell_and_redeem(twins)
     unseen = []
     for rule, damage in DAMAGE:
         with transaction.atomic():

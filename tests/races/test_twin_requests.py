@@ -32,6 +32,8 @@ from payments.models import (
     Entitlement,
     IdempotencyRecord,
     LinkArrival,
+    OfferClaim,
+    PromoRedemption,
     Purchase,
     PurchaseIntent,
     Transfer,
@@ -66,6 +68,7 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch, LinkArrival),
+        *(WatchPosition, Favorite, EventBatch, OfferClaim, PromoRedemption),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -114,6 +117,7 @@ def _settled(ask: Callable[[], HttpResponse]) -> HttpResponse:
 ONCE: dict[str, dict[str, int]] = {
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
     "post_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
+    "post_redeem_promo_code": {"PromoRedemption": 1, "Transfer": 1},
     "post_play_episode": {},
     "put_my_history": {"WatchPosition": 1},
     "put_my_favorites": {"Favorite": 1},

@@ -25,6 +25,9 @@ PASSES = ("tests/payments/test_buy_a_pass.py",)
 PASS_REFUNDS = ("tests/payments/test_refund_a_pass.py",)
 PASS_RACES = ("tests/races/test_pass_races.py",)
 PASS_DAYS = ("tests/payments/days/test_passes_are_earned.py",)
+OFFERS = ("tests/payments/test_offers.py",)
+OFFER_RACES = ("tests/races/test_offer_races.py",)
+PROMOS = ("tests/payments/test_promo_codes.py",)
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,15 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
 UNLOCK = f"{SQL}/unlock_0003.sql"
 UNDO = f"{SQL}/unlock_reversal_0001.sql"
 REFUND = f"{SQL}/refund_0001.sql"
-CREDIT = f"{SQL}/credit_purchase_0003.sql"
+CREDIT = f"{SQL}/credit_purchase_0004.sql"
 PASS = f"{SQL}/credit_pass_0001.sql"
 PASS_REFUND = f"{SQL}/pass_refund_0001.sql"
 LOTS = f"{SQL}/lots_0001.sql"
 LEDGER = f"{SQL}/ledger_0002.sql"
 GRANT = f"{SQL}/grant_0001.sql"
 COVER = f"{SQL}/cover_0001.sql"
+OFFER = f"{SQL}/offer_0001.sql"
+PROMO = f"{SQL}/promo_0001.sql"
 
 UNLOCKING = [
     bug(
@@ -229,8 +234,8 @@ BUYING_AND_GIVING = [
     bug(
         "a price is spread over coins in floats",
         CREDIT,
-        "v_paid_value bigint := p_net * p_paid / (p_paid + p_bonus);",
-        "v_paid_value bigint := p_net * (p_paid::float8 / (p_paid + p_bonus));",
+        "v_paid_value := p_net * p_paid / (p_paid + v_bonus);",
+        "v_paid_value := p_net * (p_paid::float8 / (p_paid + v_bonus));",
         MODEL,
     ),
     bug(
@@ -463,6 +468,86 @@ GOING_BACK = [
     ),
 ]
 
+OFFERING = [
+    bug(
+        "an offer's bonus is granted without a place of it",
+        CREDIT,
+        "        p_bonus);\n    v_paid_value",
+        "        (SELECT claim.bonus_coins FROM payments_purchaseintent intent\n"
+        "         JOIN payments_offerclaim claim ON claim.id = intent.offer_claim_id\n"
+        "         WHERE intent.id = p_intent), p_bonus);\n    v_paid_value",
+        OFFERS,
+    ),
+    bug(
+        "an offer's stock is not looked at",
+        OFFER,
+        "      AND (stock IS NULL\n"
+        "           OR stock > CASE p_environment WHEN 'sandbox' THEN sandbox_taken_count\n"
+        "                                         ELSE taken_count END);",
+        ";",
+        OFFERS,
+        Edit(
+            "payments/migrations/0009_offers_and_promo_codes.py",
+            '("taken_count__lte", models.F("stock")),',
+            '("taken_count__gte", 0),',
+        ),
+    ),
+    bug(
+        "an offer's place is given to others while its payment is on the way",
+        OFFER,
+        "WHERE offer_id = p_offer AND state = 'held' AND kept_until <= p_now\n",
+        "WHERE offer_id = p_offer AND state = 'held' AND held_until <= p_now\n",
+        OFFERS,
+    ),
+    bug(
+        "two claims of one viewer do not wait for each other",
+        OFFER,
+        "    PERFORM pg_advisory_xact_lock(hashtextextended(p_environment || ' ' || p_viewer, 5));\n",
+        "",
+        OFFER_RACES,
+    ),
+    bug(
+        "a first top-up is offered to those who have bought before",
+        OFFER,
+        "    IF p_offer.kind = 'first_top_up' AND EXISTS (",
+        "    IF false AND EXISTS (",
+        OFFERS,
+    ),
+    bug(
+        "a promo code's count is read before it is locked",
+        PROMO,
+        "    FOR NO KEY UPDATE;\n",
+        "    ;\n",
+        OFFER_RACES,
+        Edit(
+            PROMO,
+            "          AND maximum_redemptions > CASE p_environment WHEN 'sandbox' THEN"
+            " sandbox_redeemed_count\n"
+            "                                                       ELSE redeemed_count END;",
+            "          AND v_promo.maximum_redemptions > v_promo.redeemed_count;",
+        ),
+    ),
+    bug(
+        "a viewer redeems a promo code as often as they like",
+        PROMO,
+        "    IF v_redemption.id IS NOT NULL THEN",
+        "    IF false THEN",
+        PROMOS,
+        Edit(
+            "payments/migrations/0009_offers_and_promo_codes.py",
+            'fields=("promo_code", "viewer", "environment"),',
+            'fields=("id", "promo_code", "viewer", "environment"),',
+        ),
+    ),
+    bug(
+        "wrong promo codes are not counted",
+        PROMO,
+        "SET wrong_count = wrong_count + 1",
+        "SET wrong_count = wrong_count",
+        PROMOS,
+    ),
+]
+
 THE_DATABASE = [
     bug(
         "a transfer need not sum to zero",
@@ -563,4 +648,4 @@ COVERING = [
     ),
 ]
 
-BUGS = [*COVERING, *UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]
+BUGS = [*COVERING, *UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *OFFERING, *THE_DATABASE]

@@ -1,0 +1,105 @@
+"""Places in the app: what each shows, and whom it shows something else."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, StackedInline
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminTextInputWidget
+
+from config import clock
+from payments.models import PaywallPlacement, PlacementRule, Segment
+from viewers.models import Platform
+
+REGION = re.compile(r"[A-Z]{2}")
+
+
+class PlacementRuleForm(forms.ModelForm[PlacementRule]):
+    """What is left empty fits everybody."""
+
+    segments = forms.MultipleChoiceField(
+        choices=Segment.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
+    )
+    regions = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Codes of two letters, as in “BR, MX”",
+    )
+    platforms = forms.MultipleChoiceField(
+        choices=Platform.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = PlacementRule
+        fields = (
+            "position",
+            "name",
+            "is_active",
+            "segments",
+            "platforms",
+            "regions",
+            "link",
+            "starts_at",
+            "ends_at",
+            "config",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["regions"] = ", ".join(self.instance.regions)
+
+    def clean_regions(self) -> list[str]:
+        regions = re.findall(r"[^\s,;]+", str(self.cleaned_data["regions"]).upper())
+        for region in regions:
+            if not REGION.fullmatch(region):
+                raise forms.ValidationError(
+                    f"“{region}” is no region. Write the two letters of ISO 3166, as in “BR, MX”."
+                )
+        return list(dict.fromkeys(regions))
+
+
+class PlacementRuleInline(StackedInline):  # type: ignore[misc]
+    model = PlacementRule
+    form = PlacementRuleForm
+    extra = 0
+    autocomplete_fields = ("link",)
+    fieldsets = (
+        (None, {"fields": (("position", "name"), "is_active")}),
+        ("For whom", {"fields": (("segments", "platforms"), ("regions", "link"))}),
+        ("When", {"fields": (("starts_at", "ends_at"),)}),
+        ("What they see", {"fields": ("config",)}),
+    )
+    verbose_name_plural = "Whom it shows something else: the first rule that fits counts"
+
+
+@admin.register(PaywallPlacement)
+class PaywallPlacementAdmin(ModelAdmin):  # type: ignore[misc]
+    """Placements are switched off, never deleted: apps in people's hands ask for them."""
+
+    list_display = ("title", "code", "rules_count", "is_active")
+    list_filter = ("is_active",)
+    search_fields = ("code", "title")
+    show_full_result_count = False
+    fields = ("title", "code", "is_active", "config")
+    inlines = (PlacementRuleInline,)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: PaywallPlacement,
+        form: forms.ModelForm[PaywallPlacement],
+        change: bool,
+    ) -> None:
+        if not change:
+            obj.created_at = clock.now(request)
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description="Rules")
+    def rules_count(self, placement: PaywallPlacement) -> int:
+        return placement.rules.filter(is_active=True).count()
