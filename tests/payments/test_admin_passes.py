@@ -139,14 +139,15 @@ class TestProducts:
             assert shown in content
 
     def test_passes_are_never_deleted(self, client: Client) -> None:
-        product = StorePassFactory().pass_product
+        product: PassProduct = PassProductFactory()
+        StorePassFactory(pass_product=product)
         root = signed_in(operator("root", is_superuser=True))
         for caller in (client, root):
             assert caller.post(f"{LIST}{product.id}/delete/", {"post": "yes"}).status_code == 403
         assert StoreProduct.objects.get().pass_product == product
 
     def test_those_who_may_only_look_see_the_length_and_the_price(self, db: None) -> None:
-        product = StorePassFactory().pass_product
+        product = PassProductFactory()
         support = signed_in(operator("anna", role="support"))
         content = support.get(f"{LIST}{product.id}/change/").content.decode()
         assert "7 days" in content

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -171,7 +172,7 @@ MOMENTS = st.lists(st.tuples(SECONDS, st.integers(0, 999_999)), min_size=1, max_
 )
 @given(buys=BUYS, back=BACK, moments=MOMENTS)
 def test_at_every_moment_what_was_paid_is_recognised_or_deferred(
-    now: datetime, terms: None, buys: list, back: list, moments: list
+    now: datetime, terms: None, buys: list[Any], back: list[Any], moments: list[Any]
 ) -> None:
     """Random passes, refunds and reversals at random moments, cut by random windows."""
     with nothing_kept():
