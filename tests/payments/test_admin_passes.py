@@ -147,7 +147,7 @@ class TestProducts:
         assert StoreProduct.objects.get().pass_product == product
 
     def test_those_who_may_only_look_see_the_length_and_the_price(self, db: None) -> None:
-        product = StorePassFactory().pass_product
+        product = PassProductFactory()
         support = signed_in(operator("anna", role="support"))
         content = support.get(f"{LIST}{product.id}/change/").content.decode()
         assert "7 days" in content
