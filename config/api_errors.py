@@ -68,6 +68,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "quote_expired": HTTPStatus.CONFLICT,
     "nothing_to_unlock": HTTPStatus.CONFLICT,
     "spend_confirmation_needed": HTTPStatus.CONFLICT,
+    "auto_unlock_terms_missing": HTTPStatus.UNPROCESSABLE_ENTITY,
     "auto_unlock_off": HTTPStatus.CONFLICT,
     "auto_unlock_price_rose": HTTPStatus.CONFLICT,
     "auto_unlock_cap_reached": HTTPStatus.CONFLICT,

@@ -32,6 +32,11 @@ class AutoUnlockOff(Problem):
     title = "The viewer has not agreed to unlock this series without being asked"
 
 
+class AutoUnlockTermsMissing(Problem):
+    code = "auto_unlock_terms_missing"
+    title = "To agree takes the quote that was shown, and a cap for the day"
+
+
 class AutoUnlockPriceRose(Problem):
     """Carries `price_coins`, the `agreed_coins` and a `quote` to agree to, or to unlock with."""
 
@@ -108,7 +113,7 @@ def agree(
         about = (promise.series_id, promise.numbering, promise.rental_seconds)
         if about != (series_id, shown.series.numbering, None):
             raise quotes.QuoteInvalid
-    except quotes.QuoteRefused as refusal:
+    except (quotes.QuoteExpired, quotes.QuoteInvalid) as refusal:
         raise type(refusal)(quote=shown.quote.token()) from refusal
     with connection.cursor() as cursor:
         cursor.execute(

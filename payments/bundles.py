@@ -102,7 +102,7 @@ def unlock(
         promise = quotes.verify_bundle(quote, viewer_id=viewer_id, environment=environment, now=now)
         if promise.series_id != series_id:
             raise quotes.QuoteInvalid
-    except quotes.QuoteRefused as refusal:
+    except (quotes.QuoteExpired, quotes.QuoteInvalid) as refusal:
         if earlier := unlocks.kept(viewer_id=viewer_id, key=key):
             return unlocks.checked(earlier)
         raise asking.with_new_quote(refusal) from refusal

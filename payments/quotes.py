@@ -26,20 +26,17 @@ _BUNDLE = "bundle_quote"
 _encoder = msgspec.msgpack.Encoder(uuid_format="bytes")
 
 
-class QuoteRefused(Problem):
-    """A quote that does not hold. `lapsed` is its promise where it is genuine and this viewer's."""
-
-    lapsed: "Promise | None" = None
-
-
-class QuoteInvalid(QuoteRefused):
+class QuoteInvalid(Problem):
     code = "quote_invalid"
     title = "The quote was altered or made for something else; take the new one"
 
 
-class QuoteExpired(QuoteRefused):
+class QuoteExpired(Problem):
+    """`lapsed` is what it had promised."""
+
     code = "quote_expired"
     title = "The quote has expired; take the new one"
+    lapsed: "Promise"
 
 
 class Promise(msgspec.Struct, array_like=True, frozen=True, kw_only=True):

@@ -45,9 +45,9 @@ class BundleUnlockRequest(RequestShape):
 
 
 class AutoUnlockRequest(RequestShape):
-    """What the viewer watched when the episode came to be opened."""
+    """What the viewer watched when the episode came to be opened: null where the app cannot tell."""
 
-    playback_session_id: UUID | None = None
+    playback_session_id: UUID | None
     position_ms: Milliseconds | None = None
 
 

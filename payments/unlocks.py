@@ -122,7 +122,7 @@ def unlock(
     """
     try:
         promise = quotes.verify(quote, viewer_id=viewer_id, environment=environment, now=now)
-    except quotes.QuoteRefused as refusal:
+    except (quotes.QuoteExpired, quotes.QuoteInvalid) as refusal:
         if earlier := kept(viewer_id=viewer_id, key=key):
             return checked(earlier)
         raise with_new_quote(
@@ -131,7 +131,7 @@ def unlock(
             device_id=device_id,
             environment=environment,
             episode_id=episode_id,
-            is_rental=getattr(refusal.lapsed, "rental_seconds", None) is not None,
+            is_rental=_was_rental(refusal),
             now=now,
         ) from refusal
     ladder = promise.price.ladder
@@ -280,6 +280,12 @@ def checked(decision: Decision) -> Decision:
             price_coins=decision.outcome.price_coins,
         )
     return decision
+
+
+def _was_rental(refusal: Problem) -> bool:
+    """Whether the quote had been one of a rental, as far as it can be told."""
+    lapsed = refusal.lapsed if isinstance(refusal, quotes.QuoteExpired) else None
+    return isinstance(lapsed, quotes.Quote) and lapsed.rental_seconds is not None
 
 
 def _bytes(column: bytes | memoryview | None) -> bytes | None:

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
-from config.problems import MalformedBody, NotFound
+from config.problems import NotFound
 from payments import auto_unlocks, bundles, idempotency, quotes, rendering, spending, unlocks
 from payments.shapes import (
     AutoUnlockAnswer,
@@ -139,7 +139,12 @@ class MyAutoUnlock(ViewerEndpoint):
         summary="Agree that a series is unlocked without a tap, or end it",
         body=AutoUnlockPut,
         answer=AutoUnlockAnswer,
-        refusals=[quotes.QuoteInvalid, quotes.QuoteExpired, NotFound],
+        refusals=[
+            auto_unlocks.AutoUnlockTermsMissing,
+            quotes.QuoteInvalid,
+            quotes.QuoteExpired,
+            NotFound,
+        ],
     )
     def put(
         self, request: Request, *, now: datetime, body: AutoUnlockPut, series_id: UUID
@@ -155,7 +160,7 @@ class MyAutoUnlock(ViewerEndpoint):
             )
             return rendering.auto_unlock_standing(ended)
         if body.quote is None or body.daily_cap_coins is None:
-            raise MalformedBody("To agree takes a quote and daily_cap_coins")
+            raise auto_unlocks.AutoUnlockTermsMissing
         agreed = auto_unlocks.agree(
             viewer_id=self.viewer.viewer_id,
             environment=self.viewer.environment,

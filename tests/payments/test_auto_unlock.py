@@ -129,7 +129,7 @@ class TestAgreeing:
         terms: dict[str, Any] = {"quote": quote, "daily_cap_coins": CAP}
         del terms[member]
         with untouched():
-            refused(agree(api, series, headers, **terms), 400, "malformed_body")
+            refused(agree(api, series, headers, **terms), 422, "auto_unlock_terms_missing")
 
     def test_the_quote_is_one_of_what_is_bought_for_good_there_and_now(
         self, api: Client, series: Series, headers: dict[str, str], device: Device, now: datetime

@@ -38,7 +38,8 @@ def paywall(api: Client, series: Series, headers: dict[str, str]) -> dict[str, A
 def option(api: Client, series: Series, headers: dict[str, str], kind: str) -> dict[str, Any]:
     """The paywall's option of a kind. Raises KeyError where there is none."""
     shown = paywall(api, series, headers)["options"]
-    return {one["kind"]: one for one in shown}[kind]
+    found: dict[str, Any] = {one["kind"]: one for one in shown}[kind]
+    return found
 
 
 def unlock_rest(api: Client, series: Series, headers: dict[str, str], **body: Any) -> HttpResponse:
@@ -61,7 +62,10 @@ def auto_unlock(
 ) -> HttpResponse:
     """POST /v1/episodes/{id}/auto-unlock."""
     return api.post(
-        f"/v1/episodes/{episode_id}/auto-unlock", body, "application/json", headers=headers
+        f"/v1/episodes/{episode_id}/auto-unlock",
+        {"playback_session_id": None} | body,
+        "application/json",
+        headers=headers,
     )
 
 
