@@ -76,6 +76,11 @@ class Paywall:
             return EpisodeState.COVERED
         return EpisodeState.LOCKED
 
+    def ends_at(self, episode: Episode) -> datetime | None:
+        """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""
+        is_owned = self.state_of(episode) is EpisodeState.OWNED
+        return self.owned[episode.id].ends_at if is_owned else None
+
     @cached_property
     def is_covered(self) -> bool:
         """Whether a subscription or pass opens every episode. Asked only if something is locked else."""
@@ -111,10 +116,13 @@ class Paywall:
         """The packs that the viewer can buy now, with their offers on them."""
         return offers.on_sale(viewer_id=self.viewer_id, environment=self.environment, now=self.now)
 
+    def money_for(self, coins: int) -> Money | None:
+        """What coins cost in money, None where there are none or nothing is on sale."""
+        return self.coin_rate.money_for(coins) if coins and self.coin_rate else None
+
     def equivalent_of(self, episode: Episode) -> Money | None:
         """The price of an episode in money, None where nothing is to pay or nothing is on sale."""
-        price_coins = self.ladder.price_of(episode.number)
-        return self.coin_rate.money_for(price_coins) if price_coins and self.coin_rate else None
+        return self.money_for(self.ladder.price_of(episode.number))
 
     def helpful_packs(self) -> Sequence[Offered]:
         """The packs to show: none while the coins suffice."""

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from payments.models import EpisodePrice, PriceAdjustment, PricePlan, PriceStep, PriceVariant
 from payments.models import PriceVersion as Version
-from payments.terms import Adjustment, Terms
+from payments.terms import Adjustment, Rental, Terms
 
 _AT_ONCE = 5_000
 
@@ -25,11 +25,17 @@ class NewVariant:
 
 @dataclass(frozen=True)
 class NewVersion:
-    """What a plan will ask. Of the variants, the first that fits a viewer counts."""
+    """What a plan will ask. Of the variants, the first that fits a viewer counts.
+
+    `bundle` is how every price differs when the rest of a series is bought at once; without it, and
+    without `rental`, neither is on offer.
+    """
 
     plan_id: UUID
     terms: Terms
     variants: Sequence[NewVariant] = field(default_factory=list)
+    bundle: Adjustment | None = None
+    rental: Rental | None = None
 
 
 def add(
@@ -41,6 +47,8 @@ def add(
     now: datetime,
     overrides: Mapping[int, int] | None = None,
     steps: Mapping[int, int] | None = None,
+    bundle: Adjustment | None = None,
+    rental: Rental | None = None,
     created_by_id: int | None = None,
 ) -> Version:
     """Gives a plan a new price from `effective_from` on, and leaves every older version as it was.
@@ -55,7 +63,7 @@ def add(
         overrides=overrides or {},
     )
     (version,) = add_many(
-        [NewVersion(plan.id, terms)],
+        [NewVersion(plan.id, terms, bundle=bundle, rental=rental)],
         effective_from=effective_from,
         now=now,
         created_by_id=created_by_id,
@@ -81,6 +89,11 @@ def add_many(
             effective_from=effective_from,
             free_count=draft.terms.free_count,
             base_price_coins=draft.terms.base_price_coins,
+            bundle_adjustment=adjustment_row(draft.bundle, now=now) if draft.bundle else None,
+            rental_adjustment=(
+                adjustment_row(draft.rental.adjustment, now=now) if draft.rental else None
+            ),
+            rental_seconds=draft.rental.seconds if draft.rental else None,
             created_at=now,
             created_by_id=created_by_id,
             change_id=change_id,
@@ -93,7 +106,14 @@ def add_many(
         for version, draft in pairs
         for place, variant in enumerate(draft.variants)
     ]
+    of_ways = [
+        row
+        for version in versions
+        for row in (version.bundle_adjustment, version.rental_adjustment)
+        if row is not None
+    ]
     with transaction.atomic():
+        PriceAdjustment.objects.bulk_create(of_ways, batch_size=_AT_ONCE)
         Version.objects.bulk_create(versions, batch_size=_AT_ONCE)
         EpisodePrice.objects.bulk_create(
             [

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from catalog import moments
 from config import pages
-from payments import causes, offers, passes, purchases
+from payments import auto_unlocks, causes, offers, passes, purchases
+from payments.auto_unlocks import Standing, Undone
 from payments.chart import TransferCode
 from payments.models import (
     Cover,
@@ -23,9 +26,13 @@ from payments.paywall import Paywall, options
 from payments.playing import Opened
 from payments.promo_codes import Redeemed
 from payments.shapes import (
+    AutoUnlockAnswer,
+    AutoUnlockedAnswer,
     BalanceAnswer,
     BoughtKind,
     BoughtPass,
+    BundledEpisode,
+    BundleUnlockAnswer,
     CoverAnswer,
     ExpiringCoins,
     ExpiryNoticeAnswer,
@@ -40,6 +47,7 @@ from payments.shapes import (
     PromisedOffer,
     PurchaseAnswer,
     RedemptionAnswer,
+    UndoAnswer,
     UnlockAnswer,
     WalletAnswer,
 )
@@ -109,6 +117,53 @@ def unlock(outcome: Outcome, episode_id: UUID) -> UnlockAnswer:
         balance=balance(
             Balance(paid_coins=outcome.balance_paid_coins, bonus_coins=outcome.balance_bonus_coins)
         ),
+        ends_at=outcome.ends_at,
+    )
+
+
+def auto_unlock(outcome: Outcome, episode_id: UUID) -> AutoUnlockedAnswer:
+    return AutoUnlockedAnswer(
+        **msgspec.structs.asdict(unlock(outcome, episode_id)),
+        unlock_id=outcome.unlock_id,
+        undo_until=auto_unlocks.undo_until(outcome),
+    )
+
+
+def bundle_unlock(outcome: Outcome, series_id: UUID) -> BundleUnlockAnswer:
+    return BundleUnlockAnswer(
+        outcome=outcome.outcome,
+        series_id=series_id,
+        bundle_id=outcome.bundle_id,
+        price_coins=outcome.price_coins,
+        paid_coins=outcome.paid_coins,
+        bonus_coins=outcome.bonus_coins,
+        episodes=[
+            BundledEpisode(**msgspec.structs.asdict(episode)) for episode in outcome.episodes
+        ],
+        balance=balance(
+            Balance(paid_coins=outcome.balance_paid_coins, bonus_coins=outcome.balance_bonus_coins)
+        ),
+    )
+
+
+def auto_unlock_standing(value: Standing) -> AutoUnlockAnswer:
+    return AutoUnlockAnswer(
+        series_id=value.series_id,
+        enabled=value.agreed_at is not None,
+        daily_cap_coins=value.daily_cap_coins,
+        spent_today_coins=value.spent_today_coins,
+        agreed_at=value.agreed_at,
+    )
+
+
+def undone(value: Undone) -> UndoAnswer:
+    return UndoAnswer(
+        unlock_id=value.unlock_id,
+        episode_id=value.episode_id,
+        returned_coins=value.paid_coins + value.bonus_coins,
+        paid_coins=value.paid_coins,
+        bonus_coins=value.bonus_coins,
+        balance=balance(value.balance),
     )
 
 
@@ -126,6 +181,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
                 state=value.state_of(episode),
                 price_coins=value.ladder.price_of(episode.number),
                 equivalent=value.equivalent_of(episode),
+                ends_at=value.ends_at(episode),
             )
             for episode in value.episodes
         ],

@@ -25,6 +25,17 @@ class PriceLadder:
         """The price of episode `number` (1 or more), in coins."""
         return self.prices[number - 1] if number <= len(self.prices) else self.price_after
 
+    def capped(self, cap: "PriceLadder") -> "PriceLadder":
+        """For every episode the lower of the two prices."""
+        spelled_out = max(len(self.prices), len(cap.prices))
+        return PriceLadder(
+            prices=tuple(
+                min(self.price_of(number), cap.price_of(number))
+                for number in range(1, spelled_out + 1)
+            ),
+            price_after=min(self.price_after, cap.price_after),
+        )
+
 
 @dataclass(frozen=True)
 class Adjustment:
@@ -36,6 +47,14 @@ class Adjustment:
     free_count: int | None = None
     price_coins: int | None = None
     scale_parts_per_million: int | None = None
+
+
+@dataclass(frozen=True)
+class Rental:
+    """How the price of an episode differs when it is opened for `seconds` only."""
+
+    adjustment: Adjustment
+    seconds: int
 
 
 @dataclass(frozen=True)

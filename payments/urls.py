@@ -8,16 +8,28 @@ from payments.views.promo_codes import RedeemPromoCode
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyPasses, MyStatement, MyWallet, Offers, Passes
+from payments.views.ways import (
+    AutoUnlockEpisode,
+    MyAutoUnlock,
+    MyAutoUnlocks,
+    UndoUnlock,
+    UnlockSeries,
+)
 
 urlpatterns = [
     path("series/<uuid:series_id>/paywall", SeriesPaywall.as_view()),
+    path("series/<uuid:series_id>/unlock", UnlockSeries.as_view()),
     path("episodes/<uuid:episode_id>/unlock", UnlockEpisode.as_view()),
+    path("episodes/<uuid:episode_id>/auto-unlock", AutoUnlockEpisode.as_view()),
+    path("unlocks/<uuid:unlock_id>/undo", UndoUnlock.as_view()),
     path("episodes/<uuid:episode_id>/play", PlayEpisode.as_view()),
     path("me/wallet", MyWallet.as_view()),
     path("me/wallet/entries", MyStatement.as_view()),
     path("me/arrivals", MyArrival.as_view()),
     path("placements/<slug:code>", PlacementConfig.as_view()),
     path("me/passes", MyPasses.as_view()),
+    path("me/auto-unlock", MyAutoUnlocks.as_view()),
+    path("me/auto-unlock/<uuid:series_id>", MyAutoUnlock.as_view()),
     path("offers", Offers.as_view()),
     path("passes", Passes.as_view()),
     path("purchases/intents", CreateIntent.as_view()),

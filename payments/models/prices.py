@@ -14,6 +14,8 @@ MAXIMUM_PRICE_COINS = 1_000_000
 MAXIMUM_EPISODE_NUMBER = 10_000
 #: A price is never scaled to more than a hundred times what it was.
 MAXIMUM_SCALE_PARTS_PER_MILLION = 100 * PARTS_PER_MILLION
+MINIMUM_RENTAL_SECONDS = 3600
+MAXIMUM_RENTAL_SECONDS = 30 * 24 * 3600
 
 
 class PricePlan(models.Model):
@@ -57,6 +59,25 @@ class PriceVersion(models.Model):
     effective_from = models.DateTimeField()
     free_count = models.PositiveIntegerField(help_text="Episodes at the start that cost nothing")
     base_price_coins = models.PositiveIntegerField(help_text="Price of every further episode")
+    bundle_adjustment = models.OneToOneField(
+        "payments.PriceAdjustment",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="bundle_of",
+        help_text="How every episode's price differs when the rest of the series is bought at once",
+    )
+    rental_adjustment = models.OneToOneField(
+        "payments.PriceAdjustment",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="rental_of",
+        help_text="How an episode's price differs when it is rented",
+    )
+    rental_seconds = models.PositiveIntegerField(
+        null=True, editable=False, help_text="How long a rented episode stays open"
+    )
     cancelled_at = models.DateTimeField(null=True, editable=False)
     change = models.ForeignKey(
         "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="versions"
@@ -85,6 +106,15 @@ class PriceVersion(models.Model):
                     free_count__lte=MAXIMUM_EPISODE_NUMBER,
                 ),
                 name="payments_priceversion_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(rental_adjustment=None, rental_seconds=None)
+                | Q(
+                    rental_adjustment__isnull=False,
+                    rental_seconds__gte=MINIMUM_RENTAL_SECONDS,
+                    rental_seconds__lte=MAXIMUM_RENTAL_SECONDS,
+                ),
+                name="payments_priceversion_rental",
             ),
         ]
 

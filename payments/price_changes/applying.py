@@ -23,6 +23,7 @@ from payments.price_changes import contents
 from payments.price_changes.contents import Campaign, MoveSeries, PriceTable, TermsContent
 from payments.price_changes.contents import NewVersion as NewVersionContent
 from payments.price_versions import NewVariant, NewVersion
+from payments.terms import Rental
 
 
 def apply(change: PriceChange, *, now: datetime) -> datetime:
@@ -160,6 +161,8 @@ def _draft(plan_id: UUID, content: TermsContent) -> NewVersion:
             NewVariant(variant.regions, variant.platforms, variant.adjustment)
             for variant in content.variants
         ],
+        bundle=content.bundle.adjustment if content.bundle else None,
+        rental=content.rental.rental if content.rental else None,
     )
 
 
@@ -196,12 +199,28 @@ def _price_as_before(change: PriceChange, now: datetime) -> None:
     for version in standing.filter(latest_id=F("id"), before_id__isnull=False):
         before = PriceVersion.objects.get(id=version.before_id)
         price_versions.add_many(
-            [NewVersion(version.plan_id, pricing.terms_of(before.id), _variants_of(before))],
+            [_copy(before)],
             # No two versions of a plan begin at one moment, not even at that of a rash change.
             effective_from=max(now, version.effective_from + timedelta(microseconds=1)),
             now=now,
             created_by_id=change.ended_by_id,
         )
+
+
+def _copy(version: PriceVersion) -> NewVersion:
+    """A version of the same plan that asks the same."""
+    bundle, rental = version.bundle_adjustment, version.rental_adjustment
+    return NewVersion(
+        version.plan_id,
+        pricing.terms_of(version.id),
+        _variants_of(version),
+        bundle=pricing.adjustment_of(bundle) if bundle else None,
+        rental=(
+            Rental(pricing.adjustment_of(rental), version.rental_seconds)
+            if rental and version.rental_seconds
+            else None
+        ),
+    )
 
 
 def _variants_of(version: PriceVersion) -> list[NewVariant]:

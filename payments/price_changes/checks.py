@@ -1,6 +1,6 @@
 """What no change may be: refused with a sentence that says what to mend."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +15,9 @@ from payments.models import (
 from payments.models.prices import (
     MAXIMUM_EPISODE_NUMBER,
     MAXIMUM_PRICE_COINS,
+    MAXIMUM_RENTAL_SECONDS,
     MAXIMUM_SCALE_PARTS_PER_MILLION,
+    MINIMUM_RENTAL_SECONDS,
 )
 from payments.price_changes import applying, contents, effects
 from payments.price_changes.contents import (
@@ -113,7 +115,7 @@ def _of_content(
     if effective_from is not None and effective_from < now - LATENESS:
         yield "The moment has passed. Leave it empty for at once, or name one that is still to come."
     if isinstance(content, NewVersion):
-        yield from _of_terms(content.terms, "")
+        yield from _of_version(content.terms, "")
         return
     if not series_ids:
         yield "It is about no title: the filter matches nothing."
@@ -121,11 +123,17 @@ def _of_content(
         if content.rows.keys() != set(series_ids):
             yield "The table and the titles of the change are not the same."
         for series_id, terms in content.rows.items():
-            yield from _of_terms(terms, f"Title {series_id}: ")
+            yield from _of_version(terms, f"Title {series_id}: ")
     elif isinstance(content, Campaign):
         if content.ends_at <= (effective_from or now):
             yield "It would end before it begins."
         yield from _of_adjustment(content.price)
+
+
+def _of_version(terms: TermsContent, where: str) -> Iterator[str]:
+    complaints = list(_of_terms(terms, where))
+    yield from complaints
+    yield from _of_ways(terms, where, can_compare=not complaints)
 
 
 def _of_terms(terms: TermsContent, where: str) -> Iterator[str]:
@@ -151,6 +159,45 @@ def _of_terms(terms: TermsContent, where: str) -> Iterator[str]:
         if not (variant.regions or variant.platforms):
             yield f"{where}A price that differs says where: regions, platforms, or both."
         yield from _of_adjustment(variant, where)
+
+
+def _of_ways(terms: TermsContent, where: str, *, can_compare: bool) -> Iterator[str]:
+    """A bundle and a rental ask something, and for no episode more than buying it alone."""
+    for way, name in ((terms.bundle, "bought with the rest"), (terms.rental, "rented")):
+        if way is None:
+            continue
+        complaints = list(_of_adjustment(way, f"{where}An episode {name}: "))
+        if way.free_count is not None:
+            complaints.append(
+                f"{where}An episode {name}: say a price or a percentage; which episodes are free is the "
+                "version's own to say."
+            )
+        if way.scale_parts_per_million == 0:
+            complaints.append(f"{where}An episode {name} costs a coin at least.")
+        if can_compare and not complaints and (number := _dearer(terms, way)):
+            complaints.append(
+                f"{where}Episode {number} would cost more {name} than alone. Ask less for it."
+            )
+        yield from complaints
+    seconds = terms.rental.seconds if terms.rental else MINIMUM_RENTAL_SECONDS
+    if not MINIMUM_RENTAL_SECONDS <= seconds <= MAXIMUM_RENTAL_SECONDS:
+        yield f"{where}An episode is rented for an hour at least, and for 30 days at most."
+
+
+def _ways(terms: TermsContent) -> Sequence[AdjustedPrice]:
+    return [way for way in (terms.bundle, terms.rental) if way is not None]
+
+
+def _dearer(terms: TermsContent, way: AdjustedPrice) -> int | None:
+    """The first episode that would cost more in a way than alone, to somebody; None if none would."""
+    for adjustments in [(), *((variant.adjustment,) for variant in terms.variants)]:
+        alone = terms.terms.adjusted(adjustments).ladder()
+        asked = terms.terms.adjusted([*adjustments, way.adjustment]).ladder()
+        spelled_out = max(len(alone.prices), len(asked.prices)) + 1
+        for number in range(1, spelled_out + 1):
+            if asked.price_of(number) > alone.price_of(number):
+                return number
+    return None
 
 
 def _of_adjustment(price: AdjustedPrice, where: str = "") -> Iterator[str]:
@@ -194,7 +241,7 @@ def _asked(change: PriceChange) -> Iterator[int]:
     """Every price above 0 that the change brings."""
     content = contents.read(change.content)
     for terms in _terms(content):
-        adjusted = [(), *((variant.adjustment,) for variant in terms.variants)]
+        adjusted = [(), *((one.adjustment,) for one in (*terms.variants, *_ways(terms)))]
         for adjustments in adjusted:
             ladder = terms.terms.adjusted(adjustments).ladder()
             yield from {price for price in (*ladder.prices, ladder.price_after) if price}

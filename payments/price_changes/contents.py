@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from payments.terms import Adjustment, Terms
+from payments.terms import Adjustment, Rental, Terms
 
 
 class AdjustedPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +32,29 @@ class VariantContent(AdjustedPrice, frozen=True, kw_only=True):
     platforms: tuple[str, ...] = ()
 
 
+class RentalContent(AdjustedPrice, frozen=True, kw_only=True):
+    """How the price of an episode differs that is opened for `seconds` only."""
+
+    seconds: int
+
+    @property
+    def rental(self) -> Rental:
+        return Rental(adjustment=self.adjustment, seconds=self.seconds)
+
+
 class TermsContent(msgspec.Struct, frozen=True, kw_only=True):
-    """A version's terms, as in payments.terms."""
+    """A version's terms, as in payments.terms, and which ways to unlock it offers.
+
+    `bundle` is how every price differs when the rest of a series is bought at once.
+    """
 
     free_count: int
     base_price_coins: int
     steps: dict[int, int] = {}
     overrides: dict[int, int] = {}
     variants: tuple[VariantContent, ...] = ()
+    bundle: AdjustedPrice | None = None
+    rental: RentalContent | None = None
 
     @property
     def terms(self) -> Terms:
