@@ -167,7 +167,7 @@ def _of_series(world: World) -> Call:
 def _intent(world: World) -> list[Call]:
     pack_id, pass_id = world.product.pack_id, world.pass_product.pass_product_id
     return [
-        Call(status=201, body={"pack_id": str(pack_id), "provider": "fake"}),
+        Call(status=201, body={"pack_id": str(pack_id), "pass_id": None, "provider": "fake"}),
         Call(status=201, body={"pass_id": str(pass_id), "provider": "fake"}),
     ]
 
