@@ -233,11 +233,11 @@ def _of_series(world: World) -> Call:
 
 def _intent(world: World) -> list[Call]:
     pass_id = world.pass_product.pass_product_id
-    plain = {"pack_id": str(world.product.pack_id), "provider": "fake"}
+    plain = {"pack_id": str(world.product.pack_id), "pass_id": None, "provider": "fake"}
     under_offer = plain | {"pack_id": str(world.offer.pack_id), "offer_id": str(world.offer.id)}
     return [
         Call(status=201, body=plain),
-        Call(status=201, body={"pass_id": str(pass_id), "provider": "fake"}),
+        Call(status=201, body={"pack_id": None, "pass_id": str(pass_id), "provider": "fake"}),
         Call(status=201, body=under_offer),
     ]
 
