@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 
 from payments.chart import LotKind, LotOrigin
 from payments.explanations import (
+    ArmFact,
     CoinsCause,
     Correction,
     GrantFact,
@@ -74,7 +75,7 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     )
 
 
-def price(version: PriceVersion, *, number: int | None, price_coins: int) -> PriceFact:
+def price(version: PriceVersion, *, number: int | None, price_coins: int, arm: str) -> PriceFact:
     """What a version, which brings its plan, asks for an episode, as the caller has found it."""
     return PriceFact(
         price_version_id=version.id,
@@ -85,7 +86,14 @@ def price(version: PriceVersion, *, number: int | None, price_coins: int) -> Pri
         base_price_coins=version.base_price_coins,
         number=number,
         price_coins=price_coins,
+        arms=_arms(arm),
     )
+
+
+def _arms(label: str) -> list[ArmFact]:
+    """As pricing.Price.arm names them."""
+    pairs = (one.partition(":") for one in label.split(",") if one)
+    return [ArmFact(experiment=experiment, arm=arm) for experiment, _, arm in pairs]
 
 
 def grant(row: Grant, at: datetime) -> GrantFact:
@@ -281,7 +289,7 @@ def _cause(unlock: Unlock, lots: list[SpentLot], corrections: list[Correction]) 
         unlock_id=unlock.id,
         transfer_id=unlock.transfer_id,
         unlocked_at=unlock.created_at,
-        price=price(charged, number=unlock.number, price_coins=unlock.price_coins),
+        price=price(charged, number=unlock.number, price_coins=unlock.price_coins, arm=unlock.arm),
         numbering=unlock.numbering,
         arm=unlock.arm,
         quote_expires_at=unlock.quote_expires_at,

@@ -8,6 +8,7 @@ from payments.models.assignments import (
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock
+from payments.models.experiments import ArmTerms
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
@@ -35,6 +36,7 @@ from payments.models.refunds import (
 
 __all__ = [
     "AcquisitionLink",
+    "ArmTerms",
     "AssignmentSource",
     "ChangeState",
     "ChangedSeries",

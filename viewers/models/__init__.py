@@ -1,3 +1,12 @@
+from viewers.models.experiments import (
+    Arm,
+    Experiment,
+    ExperimentState,
+    Exposure,
+    Horizon,
+    Layer,
+    Varies,
+)
 from viewers.models.viewers import (
     API_KEY_NAME_CHARACTERS,
     SHA256_BYTES,
@@ -16,12 +25,19 @@ __all__ = [
     "API_KEY_NAME_CHARACTERS",
     "SHA256_BYTES",
     "ApiKey",
+    "Arm",
     "Device",
     "Environment",
+    "Experiment",
+    "ExperimentState",
+    "Exposure",
+    "Horizon",
     "Identity",
     "IdentityProvider",
+    "Layer",
     "Platform",
     "RefreshToken",
     "Scope",
+    "Varies",
     "Viewer",
 ]
