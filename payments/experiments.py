@@ -42,8 +42,9 @@ def ask_in(
             return
         row = adjustment_row(adjustment, now=now)
         row.save()
+        named: Collection[UUID | None] = series_ids or [None]
         ArmTerms.objects.bulk_create(
-            [ArmTerms(arm=arm, series_id=one, adjustment=row) for one in series_ids or [None]],
+            [ArmTerms(arm=arm, series_id=one, adjustment=row) for one in named],
             batch_size=5_000,
         )
 

@@ -4,7 +4,7 @@ An exposure that is kept beats the hash: who has met an arm stays in it, after a
 too. Experiments run in production only; a sandbox viewer is in none.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def joined_at(viewer_id: UUID) -> Subquery:
 
 
 def assigned(
-    found: Iterable[dict[str, Any]], *, viewer_id: UUID, created_at: datetime | None
+    found: Iterable[Mapping[str, Any]], *, viewer_id: UUID, created_at: datetime | None
 ) -> Sequence[Assigned]:
     """The viewer's arms, of what `running` and `joined_at` have found."""
     if created_at is None:
@@ -99,7 +99,7 @@ def _running(viewer_id: UUID, at: datetime) -> QuerySet[Experiment]:
     ).annotate(met=Subquery(met.filter(experiment_id=OuterRef("id"))))
 
 
-def _assigned(row: dict[str, Any], viewer_id: UUID, created_at: datetime) -> Assigned | None:
+def _assigned(row: Mapping[str, Any], viewer_id: UUID, created_at: datetime) -> Assigned | None:
     experiment = definition(UUID(str(row["id"])))
     if row["met"] is not None:
         return Assigned(experiment, experiment.arm(UUID(str(row["met"]))), is_exposed=True)
