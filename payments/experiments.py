@@ -10,13 +10,12 @@ from django.db import transaction
 from catalog.models import Series
 from payments import arm_terms, pricing
 from payments.models import ArmTerms, PriceAdjustment
-from payments.money import PARTS_PER_MILLION
 from payments.price_changes import approval, checks, effects
 from payments.price_changes.contents import AdjustedPrice
 from payments.price_changes.effects import Reach
 from payments.price_versions import adjustment_row
 from payments.pricing import ON_PRICES, Price
-from payments.terms import Adjustment
+from payments.terms import Adjustment, Terms
 from viewers.experiments.lifecycle import Verdict
 from viewers.models import Arm, Experiment, ExperimentState, Varies
 
@@ -157,17 +156,17 @@ def _of_layers(experiment: Experiment) -> Iterator[str]:
 
 
 def _of_size(draft: _Draft, now: datetime) -> Iterator[str]:
-    """What is far from what episodes cost."""
-    usual = pricing.usual_price_coins(at=now) or 0
+    """What an arm would make of the usual price, where that is far from it."""
+    usual = pricing.usual_price_coins(at=now)
+    if usual is None:
+        return
     for arm in draft.arms:
-        prices = []
-        for adjustment in draft.of(arm).values():
-            if adjustment.price_coins is not None:
-                prices.append(adjustment.price_coins)
-            if adjustment.scale_parts_per_million:
-                prices.append(int(usual * adjustment.scale_parts_per_million / PARTS_PER_MILLION))
+        asked = [
+            Terms(0, int(usual)).adjusted([adjustment]).ladder().price_after
+            for adjustment in draft.of(arm).values()
+        ]
         try:
-            checks.refuse_far(prices, now=now)
+            checks.refuse_far([price_coins for price_coins in asked if price_coins], now=now)
         except checks.ContentRefused as refusal:
             yield f"Arm {arm}: {refusal}"
 

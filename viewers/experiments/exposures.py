@@ -8,10 +8,25 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from viewers.experiments.arms import Assigned
 from viewers.models import Environment, Exposure, Viewer
+
+# A row that is there already has the same arm, unless a merge has brought another since this arm was
+# looked up: then the viewer is about to meet a second one. The viewer is locked before the row is made,
+# as `carry_over` does it; the foreign key would do so after it.
+_EXPOSE = """
+    WITH viewer AS (SELECT id FROM viewers_viewer WHERE id = %(viewer)s FOR KEY SHARE)
+    INSERT INTO viewers_exposure AS kept
+        (id, viewer_id, environment, experiment_id, arm_id, propensity_parts_per_million, exposed_at)
+    SELECT uuidv7(), viewer.id, %(environment)s, experiment_id, arm_id, chance, %(now)s
+    FROM viewer, unnest(%(experiments)s::uuid[], %(arms)s::uuid[], %(chances)s::integer[])
+        AS new (experiment_id, arm_id, chance)
+    ON CONFLICT (viewer_id, experiment_id, environment) DO UPDATE
+    SET conflicted_at = excluded.exposed_at
+    WHERE kept.arm_id <> excluded.arm_id AND kept.conflicted_at IS NULL
+"""
 
 
 def expose(
@@ -25,20 +40,18 @@ def expose(
     new = [one for one in assigned if not one.is_exposed]
     if not new or environment != Environment.PRODUCTION:
         return
-    Exposure.objects.bulk_create(
-        [
-            Exposure(
-                viewer_id=viewer_id,
-                environment=environment,
-                experiment_id=one.experiment.id,
-                arm_id=one.arm.id,
-                propensity_parts_per_million=one.arm.share_parts_per_million,
-                exposed_at=now,
-            )
-            for one in new
-        ],
-        ignore_conflicts=True,
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _EXPOSE,
+            {
+                "viewer": viewer_id,
+                "environment": environment,
+                "experiments": [one.experiment.id for one in new],
+                "arms": [one.arm.id for one in new],
+                "chances": [one.arm.share_parts_per_million for one in new],
+                "now": now,
+            },
+        )
 
 
 def carry_over(*, from_viewer_id: UUID, into_viewer_id: UUID, now: datetime) -> None:

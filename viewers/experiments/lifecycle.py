@@ -116,7 +116,8 @@ def _held(experiment_id: UUID, state: ExperimentState) -> Experiment:
     """The experiment, with its layer's lock: two starts in one layer see each other."""
     layer_id = Experiment.objects.values_list("layer_id", flat=True).get(id=experiment_id)
     Layer.objects.select_for_update().get(id=layer_id)
-    experiment = Experiment.objects.select_for_update().get(id=experiment_id)
+    # Not against those who are just being exposed to it, whose rows only name it.
+    experiment = Experiment.objects.select_for_update(no_key=True).get(id=experiment_id)
     if experiment.state != state or experiment.layer_id != layer_id:
         raise DecidedBefore.of(
             f"This experiment is {experiment.get_state_display().lower()} already."
