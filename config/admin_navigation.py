@@ -20,6 +20,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.PricePlan", "Price plans", "sell"),
         ("payments.CoinPack", "Coin packs", "toll"),
         ("payments.StoreTerms", "Store terms", "percent"),
+        ("viewers.Experiment", "Experiments", "science"),
+        ("viewers.Layer", "Layers", "layers"),
     ],
     "Money": [
         ("payments.Wallet", "Wallets", "account_balance_wallet"),

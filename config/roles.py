@@ -42,6 +42,12 @@ READ_PRICES: Permissions = {
     "payments.storeproduct": VIEW,
     "payments.storeterms": VIEW,
 }
+#: What is asked by chance, and how many have met it.
+READ_EXPERIMENTS: Permissions = {
+    "viewers.layer": VIEW,
+    "viewers.experiment": VIEW,
+    "viewers.arm": VIEW,
+}
 READ_CATALOG: Permissions = {
     "catalog.series": VIEW,
     "catalog.seriestext": VIEW,
@@ -101,6 +107,12 @@ EDIT_PRICES: Permissions = {
     "payments.storeproduct": EDIT,
     "payments.storeterms": (*EDIT, "delete"),
 }
+#: Only drafts are changed or deleted; to end what runs, or to agree to it, takes the same.
+EDIT_EXPERIMENTS: Permissions = {
+    "viewers.layer": EDIT,
+    "viewers.experiment": (*EDIT, "delete"),
+    "viewers.arm": (*EDIT, "delete"),
+}
 MANAGE_ACCESS: Permissions = {
     "viewers.viewer": ("view", "change"),
     "viewers.apikey": EDIT,
@@ -114,14 +126,23 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_VIEWERS,
         READ_CATALOG,
         READ_PRICES,
+        READ_EXPERIMENTS,
         READ_MONEY,
         READ_ADS,
         READ_QUARANTINE,
         GIVE,
     ),
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
-    "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
-    "analyst": (READ_ANALYTICS, READ_DAYS),
+    "pricing": (
+        READ_CATALOG,
+        READ_MONEY,
+        READ_PRICES,
+        EDIT_PRICES,
+        EDIT_EXPERIMENTS,
+        READ_ADS,
+        EDIT_ADS,
+    ),
+    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
     "finance": (READ_MONEY, READ_DAYS, READ_PRICES, DECIDE_MONEY),
     "owner": (
         READ_VIEWERS,
@@ -132,6 +153,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,
+        EDIT_EXPERIMENTS,
         EDIT_ADS,
         DECIDE_MONEY,
         MANAGE_ACCESS,

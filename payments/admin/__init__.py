@@ -1,10 +1,22 @@
 """What operators see and change of prices and money. Each module registers its own pages."""
 
-from payments.admin import access, days, grants, ledger, packs, plans, purchases, refunds, wallets
+from payments.admin import (
+    access,
+    days,
+    experiments,
+    grants,
+    ledger,
+    packs,
+    plans,
+    purchases,
+    refunds,
+    wallets,
+)
 
 __all__ = [
     "access",
     "days",
+    "experiments",
     "grants",
     "ledger",
     "packs",

@@ -21,6 +21,8 @@ SEEN = {
         "Price plans",
         "Coin packs",
         "Store terms",
+        "Experiments",
+        "Layers",
         "Wallets",
         "Purchases",
         "Purchase intents",
@@ -47,12 +49,16 @@ SEEN = {
         "Lake files",
         "Days",
         "Digests",
+        "Experiments",
+        "Layers",
     },
     "content": {"Series", "Episodes", "Media", "Price plans", "Coin packs", "Store terms"},
 }
 SEEN["pricing"] = SEEN["support"] - {"Viewers", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
+    "Experiments",
+    "Layers",
     "Episodes",
     "Media",
     "Series",

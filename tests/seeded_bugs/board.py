@@ -21,6 +21,8 @@ GRANT_RACES = ("tests/races/test_grant_races.py",)
 QUOTES = ("tests/payments/test_quotes.py",)
 LADDER = ("tests/payments/days/test_money_ladder.py",)
 BUYING = ("tests/payments/test_buy_coins.py",)
+ARMS = ("tests/payments/test_experiments_on_prices.py",)
+EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
 @dataclass(frozen=True)
@@ -457,6 +459,37 @@ GOING_BACK = [
     ),
 ]
 
+COMPARING = [
+    bug(
+        "an arm that was met is forgotten for the hash",
+        "viewers/experiments/arms.py",
+        'if row["met"] is not None:',
+        'if row["met"] is not None and not experiment.arms:',
+        ARMS,
+    ),
+    bug(
+        "only those in a treatment are exposed",
+        "viewers/experiments/exposures.py",
+        "new = [one for one in assigned if not one.is_exposed]",
+        "new = [one for one in assigned if not (one.is_exposed or one.arm.is_control)]",
+        ARMS,
+    ),
+    bug(
+        "a merge lets the later of two arms stand",
+        "viewers/experiments/exposures.py",
+        "if (given.exposed_at, given.id) < (own.exposed_at, own.id):",
+        "if (given.exposed_at, given.id) > (own.exposed_at, own.id):",
+        EXPOSURES,
+    ),
+    bug(
+        "arms differ where a promotion makes them the same",
+        "payments/pricing.py",
+        "for one in (*before, *of_arms, *after) if one is not None",
+        "for one in (*before, *after, *of_arms) if one is not None",
+        ARMS,
+    ),
+]
+
 THE_DATABASE = [
     bug(
         "a transfer need not sum to zero",
@@ -502,4 +535,4 @@ THE_DATABASE = [
     ),
 ]
 
-BUGS = [*UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]
+BUGS = [*UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *COMPARING, *THE_DATABASE]

@@ -268,6 +268,7 @@ class Migration(migrations.Migration):
                     models.CheckConstraint(
                         condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
                         name="layer_code",
+                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("holdout_parts_per_million__lte", 1000000)),
@@ -291,16 +292,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="arm",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("is_control", True)),
-                fields=("experiment",),
-                name="arm_one_control",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="arm",
             constraint=models.CheckConstraint(
-                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")), name="arm_code"
+                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                name="arm_code",
+                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
             ),
         ),
         migrations.AddConstraint(
@@ -347,6 +342,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
                 name="experiment_code",
+                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
             ),
         ),
         migrations.AddConstraint(
@@ -356,7 +352,6 @@ class Migration(migrations.Migration):
                     ("slice_from__lt", models.F("slice_to")), ("slice_to__lte", 1000000)
                 ),
                 name="experiment_slice",
-                violation_error_message="The slice ends after it begins, and at 100 % at the most.",
             ),
         ),
         migrations.AddConstraint(

@@ -14,6 +14,9 @@ WHOLE = 1_000_000
 EXPERIMENT_CODE_CHARACTERS = 40
 ARM_CODE_CHARACTERS = 20
 CODE = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+_CODE_COMPLAINT = (
+    "A code is made of small letters, digits and single hyphens, such as free-count-2026."
+)
 
 
 def new_salt() -> str:
@@ -61,7 +64,11 @@ class Layer(models.Model):
     class Meta:
         ordering = ["code"]
         constraints = [
-            models.CheckConstraint(name="layer_code", condition=Q(code__regex=CODE)),
+            models.CheckConstraint(
+                name="layer_code",
+                condition=Q(code__regex=CODE),
+                violation_error_message=_CODE_COMPLAINT,
+            ),
             models.CheckConstraint(
                 name="layer_holdout_is_a_share", condition=Q(holdout_parts_per_million__lte=WHOLE)
             ),
@@ -116,11 +123,14 @@ class Experiment(models.Model):
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.CheckConstraint(name="experiment_code", condition=Q(code__regex=CODE)),
+            models.CheckConstraint(
+                name="experiment_code",
+                condition=Q(code__regex=CODE),
+                violation_error_message=_CODE_COMPLAINT,
+            ),
             models.CheckConstraint(
                 name="experiment_slice",
                 condition=Q(slice_from__lt=F("slice_to"), slice_to__lte=WHOLE),
-                violation_error_message="The slice ends after it begins, and at 100 % at the most.",
             ),
             models.CheckConstraint(
                 name="experiment_varies_known", condition=Q(varies__in=Varies.values)
@@ -170,10 +180,11 @@ class Arm(models.Model):
         ordering = ["code"]
         constraints = [
             models.UniqueConstraint(name="arm_once", fields=["experiment", "code"]),
-            models.UniqueConstraint(
-                name="arm_one_control", fields=["experiment"], condition=Q(is_control=True)
+            models.CheckConstraint(
+                name="arm_code",
+                condition=Q(code__regex=CODE),
+                violation_error_message=_CODE_COMPLAINT,
             ),
-            models.CheckConstraint(name="arm_code", condition=Q(code__regex=CODE)),
             models.CheckConstraint(
                 name="arm_has_a_share",
                 condition=Q(share_parts_per_million__gt=0, share_parts_per_million__lte=WHOLE),
@@ -226,7 +237,13 @@ class Exposure(models.Model):
                 ),
             ),
         ]
-        indexes = [models.Index(fields=["experiment", "exposed_at"], name="exposure_of_experiment")]
+        indexes = [
+            models.Index(
+                fields=["experiment", "exposed_at"],
+                include=["arm", "carried_to", "conflicted_at"],
+                name="exposure_of_experiment",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.viewer_id} in {self.arm_id}"
