@@ -14,7 +14,7 @@ from ads.limits import Standing
 from ads.models import AdSession, Placement
 from catalog.models import Episode, Series
 from config.problems import NotFound, Problem
-from payments import pricing
+from payments import exposing, pricing
 from payments.unlocks import EpisodeUnavailable
 
 _OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
@@ -104,6 +104,9 @@ def open_one(
     episode = _episode(episode_id)
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
+    exposing.expose(
+        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
     )
     if price.ladder.price_of(episode.number) == 0:
         raise EpisodeNotLocked

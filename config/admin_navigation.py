@@ -24,6 +24,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.Offer", "Offers", "local_offer"),
         ("payments.PromoCode", "Promo codes", "confirmation_number"),
         ("payments.PromoBatch", "Promo batches", "stacks"),
+        ("viewers.Experiment", "Experiments", "science"),
+        ("viewers.Layer", "Layers", "layers"),
     ],
     "Money": [
         ("payments.Wallet", "Wallets", "account_balance_wallet"),

@@ -51,6 +51,12 @@ READ_PRICES: Permissions = {
 }
 #: A code that nobody has redeemed yet is as good as money to whoever reads it.
 READ_PROMOS: Permissions = {"payments.promocode": VIEW, "payments.promobatch": VIEW}
+#: What is asked by chance, and how many have met it.
+READ_EXPERIMENTS: Permissions = {
+    "viewers.layer": VIEW,
+    "viewers.experiment": VIEW,
+    "viewers.arm": VIEW,
+}
 READ_CATALOG: Permissions = {
     "catalog.series": VIEW,
     "catalog.seriestext": VIEW,
@@ -114,6 +120,12 @@ EDIT_PRICES: Permissions = {
     "payments.promocode": EDIT,
     "payments.promobatch": ("view", "add"),
 }
+#: Only drafts are changed or deleted; to end what runs, or to agree to it, takes the same.
+EDIT_EXPERIMENTS: Permissions = {
+    "viewers.layer": EDIT,
+    "viewers.experiment": (*EDIT, "delete"),
+    "viewers.arm": (*EDIT, "delete"),
+}
 MANAGE_ACCESS: Permissions = {
     "viewers.viewer": ("view", "change"),
     "viewers.apikey": EDIT,
@@ -127,14 +139,23 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_VIEWERS,
         READ_CATALOG,
         READ_PRICES,
+        READ_EXPERIMENTS,
         READ_MONEY,
         READ_ADS,
         READ_QUARANTINE,
         GIVE,
     ),
     "content": (READ_CATALOG, READ_PRICES, EDIT_CATALOG),
-    "pricing": (READ_CATALOG, READ_MONEY, READ_PRICES, EDIT_PRICES, READ_ADS, EDIT_ADS),
-    "analyst": (READ_ANALYTICS, READ_DAYS),
+    "pricing": (
+        READ_CATALOG,
+        READ_MONEY,
+        READ_PRICES,
+        EDIT_PRICES,
+        EDIT_EXPERIMENTS,
+        READ_ADS,
+        EDIT_ADS,
+    ),
+    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
     "finance": (READ_MONEY, READ_DAYS, READ_PRICES, READ_PROMOS, DECIDE_MONEY),
     "owner": (
         READ_VIEWERS,
@@ -145,6 +166,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,
+        EDIT_EXPERIMENTS,
         EDIT_ADS,
         DECIDE_MONEY,
         MANAGE_ACCESS,

@@ -442,6 +442,12 @@ PRICE_GUARD_TIMES = env.integer(
     minimum=2,
     help="No price is so many times what an episode usually costs, or so small a part of it.",
 )
+EXPERIMENT_HOLDOUT_PARTS_PER_MILLION = env.integer(
+    "EXPERIMENT_HOLDOUT_PARTS_PER_MILLION",
+    default=0,
+    help="So many of a million viewers are in no experiment. Another figure counts for experiments that "
+    "start after it.",
+)
 GRANT_SOLO_COINS = env.integer(
     "GRANT_SOLO_COINS",
     default=500,
@@ -516,6 +522,8 @@ PAYWALL_OPTIONS = [
 ]
 # Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
 ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}
+# What apps have against an experiment that is about to start.
+EXPERIMENT_CHECKS = ["payments.experiments.check"]
 # What `manage.py verify_ledger` holds the rows against, in this order.
 LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",

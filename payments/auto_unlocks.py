@@ -16,7 +16,16 @@ from django.db.models import Sum
 
 from catalog.models import Episode, Series
 from config.problems import NotFound, Problem
-from payments import paywall, pricing, quotes, spending, unlock_collector, unlocks, wallets
+from payments import (
+    exposing,
+    paywall,
+    pricing,
+    quotes,
+    spending,
+    unlock_collector,
+    unlocks,
+    wallets,
+)
 from payments.idempotency import IdempotencyKey
 from payments.models import AutoUnlockConsent, Unlock
 from payments.pricing import Price
@@ -285,6 +294,9 @@ def _call(
         raise AutoUnlockOff
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
+    exposing.expose(
+        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
     )
     agreed = Price(consent.price_version_id, tuple(consent.adjustments)).ladder
     return unlock_collector.Call(

@@ -41,8 +41,15 @@ class Reason(StrEnum):
     UNPUBLISHED = "unpublished"
 
 
+class ArmFact(AnswerShape):
+    """The arm of an experiment that took part in a price."""
+
+    experiment: str
+    arm: str
+
+
 class PriceFact(AnswerShape):
-    """A version of a price plan, and what it asks for one episode. 0 is free."""
+    """A version of a price plan, and what it asks for one episode in these arms. 0 is free."""
 
     price_version_id: UUID
     plan_id: UUID
@@ -52,6 +59,7 @@ class PriceFact(AnswerShape):
     base_price_coins: int
     number: int | None
     price_coins: int
+    arms: list[ArmFact]
 
 
 class GrantFact(AnswerShape):

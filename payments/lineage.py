@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from payments import pricing
 from payments.chart import LotKind, LotOrigin
 from payments.explanations import (
+    ArmFact,
     CoinsCause,
     ConsentFact,
     Correction,
@@ -83,7 +84,7 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     )
 
 
-def price(version: PriceVersion, *, number: int | None, price_coins: int) -> PriceFact:
+def price(version: PriceVersion, *, number: int | None, price_coins: int, arm: str) -> PriceFact:
     """What a version, which brings its plan, asks for an episode, as the caller has found it."""
     return PriceFact(
         price_version_id=version.id,
@@ -94,7 +95,14 @@ def price(version: PriceVersion, *, number: int | None, price_coins: int) -> Pri
         base_price_coins=version.base_price_coins,
         number=number,
         price_coins=price_coins,
+        arms=_arms(arm),
     )
+
+
+def _arms(label: str) -> list[ArmFact]:
+    """As pricing.Price.arm names them."""
+    pairs = (one.partition(":") for one in label.split(",") if one)
+    return [ArmFact(experiment=experiment, arm=arm) for experiment, _, arm in pairs]
 
 
 def grant(row: Grant, at: datetime) -> GrantFact:
@@ -366,7 +374,9 @@ def _consent(unlock: Unlock, at: datetime) -> ConsentFact | None:
     return ConsentFact(
         consent_id=consent.id,
         daily_cap_coins=consent.daily_cap_coins,
-        price=price(consent.price_version, number=number, price_coins=ladder.price_of(number)),
+        price=price(
+            consent.price_version, number=number, price_coins=ladder.price_of(number), arm=""
+        ),
         agreed_at=consent.agreed_at,
         ended_at=consent.ended_at if consent.ended_at and consent.ended_at <= at else None,
     )
@@ -384,7 +394,7 @@ def _cause(
         way=UnlockWay(unlock.way),
         bundle_id=unlock.bundle_id,
         consent=_consent(unlock, at),
-        price=price(charged, number=unlock.number, price_coins=unlock.price_coins),
+        price=price(charged, number=unlock.number, price_coins=unlock.price_coins, arm=unlock.arm),
         numbering=unlock.numbering,
         arm=unlock.arm,
         quote_expires_at=unlock.quote_expires_at,

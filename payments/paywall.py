@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 from catalog.models import Episode, Series
 from config.bodies import AnswerShape
 from config.problems import NotFound
-from payments import entitlements, equivalents, offers, pricing, quotes, wallets
+from payments import entitlements, equivalents, exposing, offers, pricing, quotes, wallets
 from payments.equivalents import CoinRate
 from payments.models import Entitlement, EntitlementSource
 from payments.money import Money
@@ -148,22 +148,32 @@ def show(
 ) -> Paywall:
     """The paywall of a published series on one of the viewer's devices, under a fresh quote.
 
-    Raises NotFound.
+    It shows every price: whoever sees it meets the experiments by which one of them differs, but for
+    episodes that are open to them anyway. Raises NotFound.
     """
     series = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED).first()
     if series is None:
         raise NotFound
     price = pricing.price_for(viewer_id=viewer_id, device_id=device_id, series_id=series_id, at=now)
+    episodes = list(
+        Episode.objects.filter(series=series, state=Episode.State.PUBLISHED).order_by("number")
+    )
+    owned = entitlements.live(
+        viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
+    )
+    exposing.expose(
+        price,
+        viewer_id=viewer_id,
+        environment=environment,
+        numbers=[episode.number for episode in episodes if episode.id not in owned],
+        now=now,
+    )
     return Paywall(
         viewer_id=viewer_id,
         environment=environment,
         series=series,
-        episodes=list(
-            Episode.objects.filter(series=series, state=Episode.State.PUBLISHED).order_by("number")
-        ),
-        owned=entitlements.live(
-            viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
-        ),
+        episodes=episodes,
+        owned=owned,
         ladder=price.ladder,
         quote=quotes.make(
             viewer_id=viewer_id,

@@ -10,7 +10,7 @@ from catalog import playback
 from catalog.models import Episode, EpisodeVersion, Series
 from catalog.playback import Playback
 from config.problems import NotFound, Problem
-from payments import entitlements, pricing, quotes
+from payments import entitlements, exposing, pricing, quotes
 from payments.models import Entitlement
 
 #: How many openable episodes beyond the asked one are opened too, so that a swipe never stalls.
@@ -62,6 +62,7 @@ def play(
     if asked.id not in door.owned and not _is_published(asked):
         raise NotFound
     episodes = [asked, *_following(asked)]
+    door.expose(episodes)
     door.open_covered([episode for episode in episodes if _is_published(episode)])
     openable = [episode for episode in episodes if door.may_open(episode)]
     # Where the asked one is locked nothing is answered, so nothing is marked either.
@@ -103,6 +104,16 @@ class _Door:
 
     def may_open(self, episode: Episode) -> bool:
         return episode.id in self.owned or self._ladder.price_of(episode.number) == 0
+
+    def expose(self, episodes: Sequence[Episode]) -> None:
+        """The answer differs with the price of each of these, the ones ahead too: in an arm in which
+        they are free the viewer may go on without asking, and would be missed there alone."""
+        exposing.expose(
+            self._price,
+            **self._whose,
+            numbers=[episode.number for episode in episodes if episode.id not in self.owned],
+            now=self._now,
+        )
 
     def open_covered(self, episodes: Sequence[Episode]) -> None:
         """Opens what is locked and covered."""

@@ -1,12 +1,12 @@
 """What an episode costs a viewer: the price version in force, and what adjusts it for them.
 
 A price is a version and the adjustments that apply, always in this order: the version's variant for
-the viewer's region and platform, the link the viewer came by, a promotion. Versions and adjustments
-never change, so that a quote that names them is a price.
+the viewer's region and platform, the link the viewer came by, their arms of the experiments that run (the
+oldest first), a promotion. Versions and adjustments never change, so that a quote that names them is a price.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -18,6 +18,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
+from payments import arm_terms
 from payments.models import (
     LinkArrival,
     PlanAssignment,
@@ -27,15 +28,30 @@ from payments.models import (
     Promotion,
 )
 from payments.terms import Adjustment, PriceLadder, Terms
-from viewers.models import Device, Viewer
+from viewers.experiments import arms
+from viewers.experiments.arms import Assigned
+from viewers.experiments.definitions import ArmDefinition, Definition
+from viewers.models import Device, Varies, Viewer
 
 NO_DEVICE = UUID(int=0)
+#: Experiments that change what an episode costs.
+ON_PRICES = (Varies.PRICE, Varies.FREE_COUNT)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """An experiment on a price: the viewer's arm, and what adjusts the version in each of its arms."""
+
+    assigned: Assigned
+    alternatives: tuple[tuple[UUID, ...], ...]
 
 
 @dataclass(frozen=True)
 class Price:
     """What a viewer is asked for the episodes of a series. `adjustment_ids` are in their order.
 
+    `arm` names the experiments that took part: `experiment:arm`, several with commas. `forks` are what
+    else they might have been asked; a quote does not carry that, and two prices do not differ by it.
     `way_adjustment_id` is that of a bundle or a rental, which is never dearer than buying an episode
     alone, whatever else adjusts the price.
     """
@@ -44,6 +60,7 @@ class Price:
     adjustment_ids: tuple[UUID, ...] = ()
     arm: str = ""
     way_adjustment_id: UUID | None = None
+    forks: tuple[Fork, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def ladder(self) -> PriceLadder:
@@ -102,8 +119,9 @@ def price_for(
 ) -> Price:
     """What a viewer is asked for a series at a moment, on one of their devices, in one query.
 
-    Without a device, or on another viewer's, no platform's price fits. Raises
-    PriceVersion.DoesNotExist while nothing prices the series.
+    Without a device, or on another viewer's, no platform's price fits. Whoever answers with a price that
+    has forks says so to `exposing.expose` before. Raises PriceVersion.DoesNotExist while nothing prices the
+    series.
     """
     found = (
         Series.objects.filter(id=series_id)
@@ -116,22 +134,33 @@ def price_for(
                 )
             ),
             link_adjustment_id=Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
+            joined_at=arms.joined_at(viewer_id),
+            experiments=arms.running(viewer_id, varies=ON_PRICES, at=at),
             promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
         )
-        .values("version_id", "region", "platform", "link_adjustment_id", "promotions")
+        .values(
+            "version_id",
+            "region",
+            "platform",
+            "link_adjustment_id",
+            "joined_at",
+            "experiments",
+            "promotions",
+        )
         .first()
     )
     if found is None or found["version_id"] is None:
         raise PriceVersion.DoesNotExist
     where = _Where(region=found["region"] or "", platform=found["platform"] or "")
-    adjusting = [
-        where.first_fitting(variants(found["version_id"])),
-        found["link_adjustment_id"],
-        where.first_fitting(promoted(one) for one in found["promotions"]),
-    ]
-    return Price(
-        version_id=found["version_id"],
-        adjustment_ids=tuple(one for one in adjusting if one is not None),
+    assigned = arms.assigned(
+        found["experiments"], viewer_id=viewer_id, created_at=found["joined_at"]
+    )
+    return _price(
+        found["version_id"],
+        before=(where.first_fitting(variants(found["version_id"])), found["link_adjustment_id"]),
+        assigned=[one for one in assigned if arm_terms.is_on(one.experiment.id, series_id)],
+        series_id=series_id,
+        after=(where.first_fitting(promoted(one) for one in found["promotions"]),),
     )
 
 
@@ -266,6 +295,41 @@ def adjustment_of(row: PriceAdjustment) -> Adjustment:
         free_count=row.free_count,
         price_coins=row.price_coins,
         scale_parts_per_million=row.scale_parts_per_million,
+    )
+
+
+def _price(
+    version_id: UUID,
+    *,
+    before: Sequence[UUID | None],
+    assigned: Sequence[Assigned],
+    series_id: UUID,
+    after: Sequence[UUID | None],
+) -> Price:
+    """The price in the viewer's arms, and what it would be in each other arm of one experiment."""
+
+    def asked(experiment: Definition, arm: ArmDefinition) -> UUID | None:
+        return arm_terms.adjustment(experiment.id, arm.id, series_id)
+
+    def adjusting(of_arms: Sequence[UUID | None]) -> tuple[UUID, ...]:
+        return tuple(one for one in (*before, *of_arms, *after) if one is not None)
+
+    own = [asked(one.experiment, one.arm) for one in assigned]
+    return Price(
+        version_id=version_id,
+        adjustment_ids=adjusting(own),
+        arm=",".join(one.label for one in assigned),
+        forks=tuple(
+            Fork(
+                one,
+                tuple(
+                    adjusting([*own[:place], asked(one.experiment, arm), *own[place + 1 :]])
+                    for arm in one.experiment.arms
+                ),
+            )
+            for place, one in enumerate(assigned)
+            if not one.is_exposed
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 
 from catalog.models import Episode, Series
 from config.problems import Problem
-from payments import holds, pricing, quotes, rentals, spending, unlock_collector
+from payments import exposing, holds, pricing, quotes, rentals, spending, unlock_collector
 from payments.idempotency import IdempotencyKey, KeyReused
 from payments.models import IdempotencyRecord
 
@@ -241,6 +241,9 @@ def with_new_quote(
         return EpisodeUnavailable()
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
+    exposing.expose(
+        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
     )
     rental = is_rental and rentals.quote_for(
         viewer_id=viewer_id,

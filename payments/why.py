@@ -84,7 +84,7 @@ def _price(viewer_id: UUID, episode: Episode, at: datetime) -> PriceFact | None:
         return None
     version = PriceVersion.objects.select_related("plan").get(id=price.version_id)
     price_coins = price.ladder.price_of(episode.number)
-    return lineage.price(version, number=episode.number, price_coins=price_coins)
+    return lineage.price(version, number=episode.number, price_coins=price_coins, arm=price.arm)
 
 
 def _reason(standing: Sequence[EntitlementFact], *, is_free: bool, is_covered: bool) -> Reason:

@@ -3,6 +3,7 @@
 from payments.admin import (
     access,
     days,
+    experiments,
     grants,
     ledger,
     offers,
@@ -18,6 +19,7 @@ from payments.admin import (
 __all__ = [
     "access",
     "days",
+    "experiments",
     "grants",
     "ledger",
     "offers",

@@ -266,7 +266,8 @@ def _grant(grant: GrantFact) -> Line:
 
 def _price(about: str, price: PriceFact) -> Line:
     rule = f"{price.free_count:,} free, then {price.base_price_coins:,} coins"
-    says = f"Episode {price.number}: {price.price_coins:,} coins. {price.plan}: {rule}"
+    arms = "".join(f"; experiment {one.experiment}, arm {one.arm}" for one in price.arms)
+    says = f"Episode {price.number}: {price.price_coins:,} coins. {price.plan}: {rule}{arms}"
     link = formats.link("priceversion", price.price_version_id)
     return Line(about, says, price.effective_from, link)
 

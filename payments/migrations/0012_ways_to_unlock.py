@@ -50,7 +50,7 @@ def narrow_grants(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("catalog", "0003_decisions_are_kept"),
-        ("payments", "0011_offers"),
+        ("payments", "0011_offers_and_promo_codes"),
         ("viewers", "0003_scopes_of_support_and_finance"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

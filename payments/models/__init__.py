@@ -9,6 +9,7 @@ from payments.models.auto_unlocks import AutoUnlockConsent
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock, UnlockWay
+from payments.models.experiments import ArmTerms
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
@@ -47,6 +48,7 @@ from payments.models.refunds import (
 
 __all__ = [
     "AcquisitionLink",
+    "ArmTerms",
     "AssignmentSource",
     "AutoUnlockConsent",
     "ChangeState",

@@ -1,6 +1,6 @@
 """What no change may be: refused with a sentence that says what to mend."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -88,16 +88,20 @@ def refuse_overlap(change: PriceChange, *, now: datetime) -> None:
 
 
 def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
-    """A price that is far from what everything else costs is a slip of the hand.
+    """A price that is far from what everything else costs is a slip of the hand. Raises ContentRefused."""
+    refuse_far(_asked(change), now=now)
 
-    Measured is what the change asks for an episode, against the median of what the plans in force ask:
-    more than PRICE_GUARD_TIMES as much, or less than that part of it. Raises ContentRefused.
+
+def refuse_far(prices_coins: Iterable[int], *, now: datetime) -> None:
+    """Measured is what is asked for an episode, against the median of what the plans in force ask.
+
+    More than PRICE_GUARD_TIMES as much, or less than that part of it, is refused. Raises ContentRefused.
     """
     usual = pricing.usual_price_coins(at=now)
     if usual is None:
         return
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES
-    for price_coins in _asked(change):
+    for price_coins in prices_coins:
         if not low < price_coins < high:
             raise ContentRefused.of(
                 f"{price_coins:,} coins an episode is far from what episodes cost, which is "
@@ -127,7 +131,7 @@ def _of_content(
     elif isinstance(content, Campaign):
         if content.ends_at <= (effective_from or now):
             yield "It would end before it begins."
-        yield from _of_adjustment(content.price)
+        yield from of_adjustment(content.price)
 
 
 def _of_version(terms: TermsContent, where: str) -> Iterator[str]:
@@ -158,7 +162,7 @@ def _of_terms(terms: TermsContent, where: str) -> Iterator[str]:
     for variant in terms.variants:
         if not (variant.regions or variant.platforms):
             yield f"{where}A price that differs says where: regions, platforms, or both."
-        yield from _of_adjustment(variant, where)
+        yield from of_adjustment(variant, where)
 
 
 def _of_ways(terms: TermsContent, where: str, *, can_compare: bool) -> Iterator[str]:
@@ -166,7 +170,7 @@ def _of_ways(terms: TermsContent, where: str, *, can_compare: bool) -> Iterator[
     for way, name in ((terms.bundle, "bought with the rest"), (terms.rental, "rented")):
         if way is None:
             continue
-        complaints = list(_of_adjustment(way, f"{where}An episode {name}: "))
+        complaints = list(of_adjustment(way, f"{where}An episode {name}: "))
         if way.free_count is not None:
             complaints.append(
                 f"{where}An episode {name}: say a price or a percentage; which episodes are free is the "
@@ -200,7 +204,8 @@ def _dearer(terms: TermsContent, way: AdjustedPrice) -> int | None:
     return None
 
 
-def _of_adjustment(price: AdjustedPrice, where: str = "") -> Iterator[str]:
+def of_adjustment(price: AdjustedPrice, where: str = "") -> Iterator[str]:
+    """What is wrong with it, in sentences that begin with `where`."""
     scale = price.scale_parts_per_million
     if (price.free_count, price.price_coins, scale) == (None, None, None):
         yield f"{where}It changes nothing: say how many episodes are free, a price, or a percentage."

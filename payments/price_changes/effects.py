@@ -20,6 +20,7 @@ from payments.models import PriceChange, PricePlan
 from payments.money import PARTS_PER_MILLION
 from payments.price_changes import applying, contents
 from payments.price_changes.contents import NewVersion
+from payments.pricing import Price
 from payments.terms import PriceLadder
 
 #: A viewer with an empty region and no device: what a change does for everybody.
@@ -56,11 +57,15 @@ class Shift:
 
 @dataclass(frozen=True)
 class Reach:
-    """How far a change goes, over every title that it prices otherwise than before."""
+    """How far a change goes, over every title that it prices otherwise than before.
+
+    Of those, `given_away_count` cost nothing afterwards.
+    """
 
     titles_count: int
     dearer_count: int
     cheaper_count: int
+    given_away_count: int
     largest_rise_parts_per_million: int
     largest_rise_series_id: UUID | None
 
@@ -103,19 +108,27 @@ def reach(change: PriceChange, *, now: datetime) -> Reach:
     """
     when = moment_of(change, now=now)
     series_ids = titles_of(change, at=when)
-    last = _last_numbers(series_ids)
-    before = _totals(pricing.prices_of(series_ids, at=when), last)
+    before = pricing.prices_of(series_ids, at=when)
     with transaction.atomic():
         applying.apply(change, now=now)
-        after = _totals(pricing.prices_of(series_ids, at=when), last)
+        after = pricing.prices_of(series_ids, at=when)
         transaction.set_rollback(True)
-    moved = {one: (before[one], after[one]) for one in last if before[one] != after[one]}
+    return compared(before, after)
+
+
+def compared(before: Mapping[UUID, Price], after: Mapping[UUID, Price]) -> Reach:
+    """How far it is from these prices to those, of the same titles."""
+    last = _last_numbers(before)
+    coins_before, coins_after = _totals(before, last), _totals(after, last)
+    pairs = {one: (coins_before[one], coins_after[one]) for one in last}
+    moved = {one: pair for one, pair in pairs.items() if pair[0] != pair[1]}
     rises = {one: _rise(*pair) for one, pair in moved.items() if pair[1] > pair[0]}
     steepest = max(rises, key=lambda one: rises[one], default=None)
     return Reach(
         titles_count=len(moved),
         dearer_count=len(rises),
         cheaper_count=len(moved) - len(rises),
+        given_away_count=sum(coins == 0 for _, coins in moved.values()),
         largest_rise_parts_per_million=rises[steepest] if steepest else 0,
         largest_rise_series_id=steepest,
     )
@@ -161,7 +174,7 @@ def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
     return dict(counted.values_list("series_id", "last"))
 
 
-def _totals(prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
+def _totals(prices: Mapping[UUID, Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
     """What every episode up to the last costs together, by series."""
     ladders = pricing.ladders(set(prices.values()))
     sums: dict[PriceLadder, Sequence[int]] = {}

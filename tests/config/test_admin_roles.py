@@ -22,6 +22,8 @@ SEEN = {
         "Coin packs",
         "Store terms",
         "Offers",
+        "Experiments",
+        "Layers",
         "Wallets",
         "Purchases",
         "Purchase intents",
@@ -50,6 +52,8 @@ SEEN = {
         "Lake files",
         "Days",
         "Digests",
+        "Experiments",
+        "Layers",
     },
     "content": {
         "Series",
@@ -65,6 +69,8 @@ PROMOS = {"Promo codes", "Promo batches"}
 SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
+    "Experiments",
+    "Layers",
     "Episodes",
     "Media",
     "Series",

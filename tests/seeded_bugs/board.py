@@ -33,6 +33,8 @@ RENTALS = ("tests/payments/test_rent_episode.py",)
 AUTO_UNLOCKS = ("tests/payments/test_auto_unlock.py",)
 SPENDING = ("tests/payments/test_confirm_spending.py",)
 WAY_RACES = ("tests/races/test_ways_to_unlock_races.py",)
+ARMS = ("tests/payments/test_experiments_on_prices.py",)
+EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
 @dataclass(frozen=True)
@@ -582,7 +584,7 @@ OFFERING = [
         ";",
         OFFERS,
         Edit(
-            "payments/migrations/0009_offers_and_promo_codes.py",
+            "payments/migrations/0011_offers_and_promo_codes.py",
             '("taken_count__lte", models.F("stock")),',
             '("taken_count__gte", 0),',
         ),
@@ -629,7 +631,7 @@ OFFERING = [
         "    IF false THEN",
         PROMOS,
         Edit(
-            "payments/migrations/0009_offers_and_promo_codes.py",
+            "payments/migrations/0011_offers_and_promo_codes.py",
             'fields=("promo_code", "viewer", "environment"),',
             'fields=("id", "promo_code", "viewer", "environment"),',
         ),
@@ -640,6 +642,37 @@ OFFERING = [
         "SET wrong_count = wrong_count + 1",
         "SET wrong_count = wrong_count",
         PROMOS,
+    ),
+]
+
+COMPARING = [
+    bug(
+        "an arm that was met is forgotten for the hash",
+        "viewers/experiments/arms.py",
+        'if row["met"] is not None:',
+        'if row["met"] is not None and not experiment.arms:',
+        ARMS,
+    ),
+    bug(
+        "only those in a treatment are exposed",
+        "viewers/experiments/exposures.py",
+        "new = [one for one in assigned if not one.is_exposed]",
+        "new = [one for one in assigned if not (one.is_exposed or one.arm.is_control)]",
+        ARMS,
+    ),
+    bug(
+        "a merge lets the later of two arms stand",
+        "viewers/experiments/exposures.py",
+        "if (given.exposed_at, given.id) < (own.exposed_at, own.id):",
+        "if (given.exposed_at, given.id) > (own.exposed_at, own.id):",
+        EXPOSURES,
+    ),
+    bug(
+        "arms differ where a promotion makes them the same",
+        "payments/pricing.py",
+        "for one in (*before, *of_arms, *after) if one is not None",
+        "for one in (*before, *after, *of_arms) if one is not None",
+        ARMS,
     ),
 ]
 
@@ -750,5 +783,6 @@ BUGS = [
     *BUYING_AND_GIVING,
     *GOING_BACK,
     *OFFERING,
+    *COMPARING,
     *THE_DATABASE,
 ]

@@ -1,0 +1,43 @@
+from viewers.models.experiments import (
+    Arm,
+    Experiment,
+    ExperimentState,
+    Exposure,
+    Horizon,
+    Layer,
+    Varies,
+)
+from viewers.models.viewers import (
+    API_KEY_NAME_CHARACTERS,
+    SHA256_BYTES,
+    ApiKey,
+    Device,
+    Environment,
+    Identity,
+    IdentityProvider,
+    Platform,
+    RefreshToken,
+    Scope,
+    Viewer,
+)
+
+__all__ = [
+    "API_KEY_NAME_CHARACTERS",
+    "SHA256_BYTES",
+    "ApiKey",
+    "Arm",
+    "Device",
+    "Environment",
+    "Experiment",
+    "ExperimentState",
+    "Exposure",
+    "Horizon",
+    "Identity",
+    "IdentityProvider",
+    "Layer",
+    "Platform",
+    "RefreshToken",
+    "Scope",
+    "Varies",
+    "Viewer",
+]
