@@ -73,6 +73,14 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
 
 #: Group → pages that are no list of a model: (URL name, permission, title, Material symbol).
 PAGES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
+    "Prices": [
+        (
+            "payments_priceplan_compliance",
+            "payments.view_priceplan",
+            "Owed to viewers",
+            "verified_user",
+        ),
+    ],
     "Money": [
         (
             "payments_entitlement_why",

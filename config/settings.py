@@ -470,6 +470,12 @@ GRANT_PASS_DAY_COINS = env.integer(
     minimum=1,
     help="What a day of a pass counts as, in coins, towards these limits.",
 )
+SMALLEST_PACK_EPISODES = env.integer(
+    "SMALLEST_PACK_EPISODES",
+    default=10,
+    minimum=1,
+    help="The compliance page complains of a smallest pack that opens more episodes than this.",
+)
 SEGMENT_NEW_DAYS = env.integer(
     "SEGMENT_NEW_DAYS",
     default=7,

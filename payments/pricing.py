@@ -236,11 +236,16 @@ def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
     terms = {
         one.id: _terms(one) for one in _versions().filter(id__in={p.version_id for p in prices})
     }
-    rows = PriceAdjustment.objects.in_bulk({one for p in prices for one in p.adjustment_ids})
+    rows = PriceAdjustment.objects.in_bulk({one for p in prices for one in p.adjusted_by})
+
+    def under(price: Price, adjustment_ids: Iterable[UUID]) -> PriceLadder:
+        adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
+        return terms[price.version_id].adjusted(adjustments).ladder()
+
     return {
-        price: terms[price.version_id]
-        .adjusted(adjustment_of(rows[one]) for one in price.adjustment_ids)
-        .ladder()
+        price: under(price, price.adjusted_by)
+        if price.way_adjustment_id is None
+        else under(price, price.adjusted_by).capped(under(price, price.adjustment_ids))
         for price in set(prices)
     }
 

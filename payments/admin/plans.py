@@ -20,7 +20,8 @@ from unfold.admin import ModelAdmin
 from catalog.models import Series
 from config import clock
 from payments import plans
-from payments.admin import series_choice
+from payments.admin import compliance, series_choice
+from payments.admin.compliance import CompliancePage
 from payments.admin.explained import Explained
 from payments.admin.series_choice import SeriesSelectMultiple, titles
 from payments.admin.versions import NewVersionPage, summary
@@ -66,6 +67,11 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
         guarded = self.admin_site.admin_view
         own = [
             path("series/", guarded(self.series_view), name=series_choice.URL_NAME),
+            path(
+                "compliance/",
+                guarded(CompliancePage.as_view(model_admin=self)),
+                name=compliance.URL_NAME,
+            ),
             path(
                 "<uuid:plan_id>/new-version/",
                 guarded(NewVersionPage.as_view(model_admin=self)),
