@@ -5,7 +5,7 @@ between by the function that charges: so a preview cannot say anything else than
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import accumulate
@@ -97,7 +97,8 @@ def shifts(
 
 
 def reach(change: PriceChange, *, now: datetime) -> Reach:
-    """What the change does to all of its published titles, as one without region or device is asked.
+    """What the change does to all of its published titles, as one without region or device is asked:
+    for their episodes one by one, for all at once, and for renting them.
 
     A handful of queries whatever their number.
     """
@@ -110,7 +111,7 @@ def reach(change: PriceChange, *, now: datetime) -> Reach:
         after = _totals(pricing.prices_of(series_ids, at=when), last)
         transaction.set_rollback(True)
     moved = {one: (before[one], after[one]) for one in last if before[one] != after[one]}
-    rises = {one: _rise(*pair) for one, pair in moved.items() if pair[1] > pair[0]}
+    rises = {one: rise for one, pair in moved.items() if (rise := _steepest(*pair)) > 0}
     steepest = max(rises, key=lambda one: rises[one], default=None)
     return Reach(
         titles_count=len(moved),
@@ -161,17 +162,42 @@ def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
     return dict(counted.values_list("series_id", "last"))
 
 
-def _totals(prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
-    """What every episode up to the last costs together, by series."""
+Totals = tuple[int | None, ...]
+"""What a title costs in each way; None where it is not sold so."""
+
+
+def _totals(
+    prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]
+) -> Mapping[UUID, Totals]:
+    """What every episode up to the last costs together, in each way, by series."""
+    ways = pricing.ways_of({prices[series_id].version_id for series_id in last})
     sums: dict[PriceLadder, Sequence[int]] = {}
-    totals = {}
-    for series_id, number in last.items():
-        ladder = prices[series_id].ladder
+
+    def total(price: pricing.Price, number: int) -> int:
+        ladder = price.ladder
         if ladder not in sums:
             sums[ladder] = [0, *accumulate(ladder.prices)]
         spelled = min(number, len(ladder.prices))
-        totals[series_id] = sums[ladder][spelled] + (number - spelled) * ladder.price_after
-    return totals
+        return sums[ladder][spelled] + (number - spelled) * ladder.price_after
+
+    def in_each_way(price: pricing.Price, number: int) -> Totals:
+        sold = ways[price.version_id]
+        others = (
+            total(replace(price, way_adjustment_id=way), number) if way else None
+            for way in (sold.bundle_adjustment_id, sold.rental_adjustment_id)
+        )
+        return (total(price, number), *others)
+
+    return {one: in_each_way(prices[one], number) for one, number in last.items()}
+
+
+def _steepest(before: Totals, after: Totals) -> int:
+    """How much dearer it becomes, in the way in which it becomes dearest. A way that is sold from now on
+    or no more is none that becomes dearer."""
+    pairs = zip(before, after, strict=True)
+    return max(
+        _rise(was, becomes) for was, becomes in pairs if was is not None and becomes is not None
+    )
 
 
 def _rise(before_coins: int, after_coins: int) -> int:

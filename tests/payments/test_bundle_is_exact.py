@@ -90,7 +90,7 @@ def test_together_or_one_by_one_the_same_coins_leave_the_same_lots(
         assert set(spent.values_list("spent_coins", flat=True)) == {outcome.price_coins}
 
     @settings(
-        max_examples=proof.rounds(full=1_000),
+        max_examples=proof.rounds(full=400),
         deadline=None,
         database=None,
         phases=[Phase.generate],
