@@ -259,6 +259,17 @@ def ways(version_id: UUID) -> Ways:
     return Ways(*found.get())
 
 
+def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
+    """The same of many versions, in one query."""
+    found = PriceVersion.objects.filter(id__in=version_ids).values_list(
+        "id", "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
+    )
+    return {
+        version_id: Ways(bundle_id, rental_id, seconds)
+        for version_id, bundle_id, rental_id, seconds in found
+    }
+
+
 @lru_cache(maxsize=4096)
 def variants(version_id: UUID) -> Sequence[Variant]:
     """A version's variants, the first that fits first."""
