@@ -111,9 +111,10 @@ def reach(change: PriceChange, *, now: datetime) -> Reach:
     before = pricing.prices_of(series_ids, at=when)
     with transaction.atomic():
         applying.apply(change, now=now)
-        after = pricing.prices_of(series_ids, at=when)
+        # Before it is taken back: what prices consist of is read here.
+        reached = compared(before, pricing.prices_of(series_ids, at=when))
         transaction.set_rollback(True)
-    return compared(before, after)
+    return reached
 
 
 def compared(before: Mapping[UUID, Price], after: Mapping[UUID, Price]) -> Reach:
