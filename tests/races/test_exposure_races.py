@@ -85,13 +85,13 @@ def test_a_merge_between_them_leaves_one_exposure_that_counts(
             return ""
 
         asking = [partial(ask, series, account, now, place=1)] * 9
-        promised = set(at_once([*asking, merge])) - {""}
+        promised: set[str] = set(at_once([*asking, merge])) - {""}
 
         row = Exposure.objects.get(viewer=account)
         assert (row.carried_to, row.exposed_at, row.arm) == (None, now, met.arm)
         others = promised - {f"{experiment.code}:{met.arm.code}"}
         assert len(others) <= 1
         assert (row.conflicted_at is not None) == bool(others)
-        assert Exposure.objects.get(viewer=guest).carried_to == account
+        assert Exposure.objects.get(viewer=guest).carried_to_id == account.id
 
     proof.record("P25", "an exposure carried over while 9 callers ask", violations=0)

@@ -90,9 +90,9 @@ def test_there_is_no_arm_before_the_start_after_the_end_or_in_the_sandbox(
 
 def test_nothing_is_kept_of_the_sandbox(experiment: Experiment, now: datetime) -> None:
     viewer = viewer_in(experiment, "a")
-    exposures.expose(
-        viewer_id=viewer.id, environment="sandbox", assigned=[arm_of(viewer, now)], now=now
-    )
+    assigned = arm_of(viewer, now)
+    assert assigned is not None
+    exposures.expose(viewer_id=viewer.id, environment="sandbox", assigned=[assigned], now=now)
     assert Exposure.objects.count() == 0
 
 
