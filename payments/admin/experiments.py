@@ -201,7 +201,8 @@ class ArmForm(forms.ModelForm[Arm]):
         self.initial["share_percent"] = percent(self.instance.share_parts_per_million)
         row = PriceAdjustment.objects.filter(arm_terms__arm=self.instance).first()
         if row is not None:
-            self.initial.update(free_count=row.free_count, price_coins=row.price_coins)
+            self.initial["free_count"] = row.free_count
+            self.initial["price_coins"] = row.price_coins
             if row.scale_parts_per_million is not None:
                 self.initial["scale_percent"] = percent(row.scale_parts_per_million)
 

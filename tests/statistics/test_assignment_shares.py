@@ -35,7 +35,7 @@ def z_of(count: int, total: int, share: int) -> float:
 
 def within(z: float, *, comparisons: int) -> bool:
     """Two-sided, at ALPHA for all the comparisons together."""
-    return bool(abs(z) < stats.norm.isf(ALPHA / 2 / comparisons))
+    return abs(z) < float(stats.norm.isf(ALPHA / 2 / comparisons))
 
 
 @pytest.mark.parametrize("shares", [THIRDS, UNEVEN], ids=["thirds", "uneven"])
