@@ -74,7 +74,9 @@ class World:
             for number in (FREE, LOCKED, LOCKED + 1)
         }
         self.product: StoreProduct = StoreProductFactory()
-        self.offer: Offer = OfferFactory(stock=1000, ends_at=now + timedelta(days=7))
+        self.offer: Offer = OfferFactory(
+            pack=self.product.pack, stock=1000, ends_at=now + timedelta(days=7)
+        )
         self.promo: PromoCode = PromoCodeFactory(coins_expire_after_seconds=7 * 24 * 3600)
         self.placement: Placement = PlacementFactory()
         self.viewer: Device = DeviceFactory()
@@ -160,8 +162,8 @@ def _of_series(world: World) -> Call:
 
 def _intent(world: World) -> list[Call]:
     plain = {"pack_id": str(world.product.pack_id), "provider": "fake"}
-    under_offer = plain | {"pack_id": str(world.offer.pack_id), "offer_id": str(world.offer.id)}
-    return [Call(status=201, body=plain), Call(status=201, body=under_offer)]
+    under_offer = plain | {"offer_id": str(world.offer.id)}
+    return [Call(status=201, body=under_offer), Call(status=201, body=plain)]
 
 
 def _redeem(world: World) -> list[Call]:
