@@ -83,7 +83,9 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.pass_product: StoreProduct = StorePassFactory()
-        self.offer: Offer = OfferFactory(stock=1000, ends_at=now + timedelta(days=7))
+        self.offer: Offer = OfferFactory(
+            pack=self.product.pack, stock=1000, ends_at=now + timedelta(days=7)
+        )
         self.promo: PromoCode = PromoCodeFactory(coins_expire_after_seconds=7 * 24 * 3600)
         self.placement: Placement = PlacementFactory()
         self.paywall_placement: PaywallPlacement = PaywallPlacementFactory()
@@ -234,12 +236,9 @@ def _of_series(world: World) -> Call:
 def _intent(world: World) -> list[Call]:
     pass_id = world.pass_product.pass_product_id
     plain = {"pack_id": str(world.product.pack_id), "pass_id": None, "provider": "fake"}
-    under_offer = plain | {"pack_id": str(world.offer.pack_id), "offer_id": str(world.offer.id)}
-    return [
-        Call(status=201, body=plain),
-        Call(status=201, body={"pack_id": None, "pass_id": str(pass_id), "provider": "fake"}),
-        Call(status=201, body=under_offer),
-    ]
+    of_pass = {"pack_id": None, "pass_id": str(pass_id), "provider": "fake"}
+    under_offer = plain | {"offer_id": str(world.offer.id)}
+    return [Call(status=201, body=body) for body in (under_offer, plain, of_pass)]
 
 
 def _redeem(world: World) -> list[Call]:

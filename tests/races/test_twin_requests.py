@@ -134,9 +134,10 @@ ONCE: dict[str, dict[str, int]] = {
     "post_open_ad_session": {"AdSession": 1},
     "post_fake_ad_view": {},
 }
-#: What every request adds: announcing, registering and asking anew are not the same thing twice.
+#: What every request adds: announcing, registering and asking anew are not the same thing twice. Of an offer
+#: they keep one place together.
 EACH: dict[str, dict[str, int]] = {
-    "post_create_intent": {"PurchaseIntent": TWINS},
+    "post_create_intent": {"PurchaseIntent": TWINS, "OfferClaim": 1},
     "post_register_guest": {"Viewer": TWINS, "RefreshToken": TWINS},
     "post_exchange_refresh_token": {"RefreshToken": TWINS},
 }
@@ -170,7 +171,7 @@ def test_twins_have_the_effect_that_is_promised(
 
 #: Operations that take an Idempotency-Key, and what one call adds.
 KEYED = {
-    "post_create_intent": {"PurchaseIntent": 1, "IdempotencyRecord": 1},
+    "post_create_intent": {"PurchaseIntent": 1, "OfferClaim": 1, "IdempotencyRecord": 1},
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1, "IdempotencyRecord": 1},
     "post_unlock_episode": {
         "Unlock": 1,
