@@ -25,6 +25,11 @@ class Offered:
     stock_left: int | None
 
     @property
+    def code(self) -> str:
+        """The offer's, else the pack's."""
+        return (self.offer or self.pack).code
+
+    @property
     def coins(self) -> int:
         """All that a purchase grants."""
         return self.pack.paid_coins + self.bonus_coins

@@ -1,14 +1,16 @@
 """What a place in the app shows a viewer: decided here, so that no app has to be released for it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from config.problems import NotFound
-from payments import segments
+from payments import offers, segments
 from payments.models import PaywallPlacement, PlacementRule, Segment
+from payments.models.placements import OFFERS
+from payments.offers import Offered
 from payments.segments import Audience
 
 
@@ -49,6 +51,30 @@ def decide(
     )
     fitting = (rule for rule in placement.rules.all() if fits(rule, audience, at=now))
     return Decided(placement=placement, segment=audience.segment, rule=next(fitting, None))
+
+
+def offers_at(
+    *,
+    code: str,
+    viewer_id: UUID,
+    environment: str,
+    now: datetime,
+    device_id: UUID | None = None,
+) -> Sequence[Offered]:
+    """What a viewer can buy, as a placement shows it: what its `offers` name, in their order.
+
+    Everything on sale where they name nothing that this viewer can have, and at a placement that operators
+    have not set up.
+    """
+    found = offers.on_sale(viewer_id=viewer_id, environment=environment, now=now)
+    if not PaywallPlacement.objects.filter(code=code, is_active=True).exists():
+        return found
+    decided = decide(
+        code=code, viewer_id=viewer_id, environment=environment, now=now, device_id=device_id
+    )
+    by_code = {offered.code: offered for offered in found}
+    named = decided.config.get(OFFERS, [])
+    return [by_code[one] for one in named if one in by_code] or found
 
 
 def fits(rule: PlacementRule, audience: Audience, *, at: datetime) -> bool:

@@ -13,6 +13,8 @@ from payments.models.promotions import AcquisitionLink
 from viewers.models import Platform
 
 MAXIMUM_CONFIG_BYTES = 16_384
+#: The one member of a configuration that the server reads too: codes of packs and offers, in order.
+OFFERS = "offers"
 
 
 class Segment(models.TextChoices):
@@ -25,9 +27,13 @@ class Segment(models.TextChoices):
 
 
 def validate_config(value: Any) -> None:
-    """Raises ValidationError unless it is a JSON object of at most MAXIMUM_CONFIG_BYTES."""
+    """Raises ValidationError unless it is a JSON object of at most MAXIMUM_CONFIG_BYTES, whose `offers`, if
+    it has any, are a list of codes."""
     if not isinstance(value, dict):
         raise ValidationError('Write a JSON object, as in {"layout": "sheet"}.')
+    codes = value.get(OFFERS, [])
+    if not (isinstance(codes, list) and all(isinstance(code, str) for code in codes)):
+        raise ValidationError('Name offers by their codes, as in {"offers": ["purse", "chest"]}.')
     size = len(json.dumps(value, ensure_ascii=False).encode())
     if size > MAXIMUM_CONFIG_BYTES:
         raise ValidationError(
@@ -38,7 +44,8 @@ def validate_config(value: Any) -> None:
 class PaywallPlacement(models.Model):
     """A place in the app, such as its paywall. Switched off, never deleted: apps ask for it by code.
 
-    `config` is the app's own: what it means is between the app and whoever edits it.
+    `config` is the app's own: what it means is between the app and whoever edits it. Only its `offers`, if
+    it has any, the server reads too: the packs and offers that are shown there, by code.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from config import pages
 from config.endpoints import operation
-from payments import offers, passes, rendering, wallets
+from payments import passes, placements, rendering, wallets
 from payments.shapes import (
     CoversAnswer,
     CoversQuery,
@@ -96,8 +96,13 @@ class Offers(ViewerEndpoint):
     @operation(summary="Coin packs and offers on sale", query=OffersQuery, answer=OffersAnswer)
     def get(self, request: Request, *, now: datetime, query: OffersQuery) -> OffersAnswer:
         """In the operator's order. The store's price is what the viewer will pay. An offer that this
-        viewer can have stands in the place of its pack; the answer is this viewer's alone."""
-        found = offers.on_sale(
-            viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, now=now
+        viewer can have stands in the place of its pack; the answer is this viewer's alone. With a
+        placement whose configuration names offers, those are answered, in its order."""
+        found = placements.offers_at(
+            code=query.placement,
+            viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
+            environment=self.viewer.environment,
+            now=now,
         )
         return OffersAnswer(offers=[rendering.offer(offered) for offered in found])

@@ -13,6 +13,7 @@ from payments.models import PlacementRule, Segment
 from payments.models.placements import MAXIMUM_CONFIG_BYTES, validate_config
 from tests.factories.payments import (
     AcquisitionLinkFactory,
+    CoinPackFactory,
     PaywallPlacementFactory,
     fund,
     give_bonus,
@@ -150,9 +151,34 @@ def test_takes_the_same_number_of_queries_however_many_rules_there_are(
         assert api.get("/v1/placements/paywall", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("value", [[], "sheet", None, 7, {"a": "x" * MAXIMUM_CONFIG_BYTES}])
+def test_offers_are_those_that_the_placement_names_for_this_viewer(
+    api: Client, device: Device, headers: Any, now: datetime
+) -> None:
+    for code, position in (("purse", 1), ("chest", 2), ("vault", 3)):
+        CoinPackFactory(code=code, position=position)
+    placement = PaywallPlacementFactory(code="paywall", config={"offers": ["vault", "purse"]})
+    rule(placement, 1, segments=["spender"])
+    PlacementRule.objects.update(config={"offers": ["gone", "chest"]})
+    PaywallPlacementFactory(code="empty", config={"offers": ["gone"]})
+
+    def codes(placement: str) -> list[str]:
+        answer = api.get("/v1/offers", {"placement": placement}, headers=headers)
+        return [offer["code"] for offer in answer.json()["offers"]]
+
+    assert codes("paywall") == ["vault", "purse"]
+    assert codes("empty") == codes("nowhere") == codes("") == ["purse", "chest", "vault"]
+    pack = fund(device.viewer_id, now=now).pack
+    pack.is_active = False
+    pack.save()
+    assert codes("paywall") == ["chest"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[], "sheet", None, 7, {"offers": [1]}, {"offers": "purse"}, {"a": "x" * MAXIMUM_CONFIG_BYTES}],
+)
 def test_a_configuration_is_a_json_object_of_moderate_length(value: Any) -> None:
-    with pytest.raises(Exception, match=r"JSON object|bytes long"):
+    with pytest.raises(Exception, match=r"JSON object|bytes long|by their codes"):
         validate_config(value)
 
 
