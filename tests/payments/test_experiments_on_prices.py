@@ -269,16 +269,21 @@ def test_an_arm_comes_after_the_link_and_before_the_promotion(
     assert asked == {"control": [0] * 4 + [45] * 8, "other": [0] * 4 + [36] * 8}
 
 
+@pytest.mark.parametrize(
+    ("promotion", "asked"),
+    [(Adjustment(scale_parts_per_million=0), 0), (Adjustment(price_coins=20), 20)],
+    ids=["free", "one price"],
+)
 def test_what_a_promotion_makes_the_same_in_every_arm_exposes_nobody(
-    api: Client, series: Series, now: datetime
+    api: Client, series: Series, now: datetime, promotion: Adjustment, asked: int
 ) -> None:
     experiment = experiments.running(asked={"other": Adjustment(price_coins=40)}, now=now)
     promotions.start(
-        name="Free weekend", series_ids=[series.id], starts_at=now, ends_at=now + DAY,
-        adjustment=Adjustment(scale_parts_per_million=0), now=now,
+        name="Weekend", series_ids=[series.id], starts_at=now, ends_at=now + DAY,
+        adjustment=promotion, now=now,
     )  # fmt: skip
     device = device_in(experiment, "other")
-    assert prices(api, series, device, now) == [0] * 12
+    assert prices(api, series, device, now) == [0] * 8 + [asked] * 4
     assert met(device) == []
     assert prices(api, series, device, now + DAY) == [0] * 8 + [40] * 4
     assert met(device) == [(experiment.code, "other")]
