@@ -1,6 +1,6 @@
 """What no change may be: refused with a sentence that says what to mend."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -93,17 +93,28 @@ def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
     Measured is what the change asks for an episode, against the median of what the plans in force ask:
     more than PRICE_GUARD_TIMES as much, or less than that part of it. Raises ContentRefused.
     """
+    refuse_far_off(_asked(change), now=now)
+
+
+def refuse_far_off(prices: Iterable[int], *, now: datetime) -> None:
+    """As `refuse_absurd`, for prices in coins that are asked by anything else."""
     usual = pricing.usual_price_coins(at=now)
     if usual is None:
         return
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES
-    for price_coins in _asked(change):
+    for price_coins in prices:
         if not low < price_coins < high:
             raise ContentRefused.of(
                 f"{price_coins:,} coins an episode is far from what episodes cost, which is "
                 f"{int(usual):,}: a price is more than {int(low):,} and less than {int(high):,}. "
                 "Look for a slip; should it be meant, go there in steps."
             )
+
+
+def refuse_adjustment(price: AdjustedPrice) -> None:
+    """What no adjustment of a price can be. Raises ContentRefused."""
+    if complaints := list(_of_adjustment(price)):
+        raise ContentRefused(complaints)
 
 
 def _of_content(

@@ -4,9 +4,10 @@ The rows of the change are written in a transaction that is rolled back, and pri
 between by the function that charges: so a preview cannot say anything else than what will be asked.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 from uuid import UUID
@@ -15,15 +16,18 @@ from django.db import transaction
 from django.db.models import Max
 
 from catalog.models import Episode, Series
+from config.ids import uuid7
 from payments import plans, pricing
 from payments.models import PriceChange, PricePlan
 from payments.money import PARTS_PER_MILLION
 from payments.price_changes import applying, contents
 from payments.price_changes.contents import NewVersion
 from payments.terms import PriceLadder
+from viewers.models import Device, Viewer
 
 #: A viewer with an empty region and no device: what a change does for everybody.
 NOBODY = UUID(int=0)
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,14 @@ class Sample:
 
     viewer_id: UUID
     device_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """Somebody new in a region, on a platform; empty is neither known."""
+
+    region: str = ""
+    platform: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,8 @@ class Reach:
     cheaper_count: int
     largest_rise_parts_per_million: int
     largest_rise_series_id: UUID | None
+    largest_fall_parts_per_million: int
+    largest_fall_series_id: UUID | None
 
 
 def moment_of(change: PriceChange, *, now: datetime) -> datetime:
@@ -74,26 +88,34 @@ def shifts(
     change: PriceChange,
     *,
     series_ids: Collection[UUID],
-    samples: Sequence[Sample],
+    samples: Sequence[Sample | Stranger],
     now: datetime,
     at: datetime | None = None,
-) -> Mapping[Sample, Sequence[Shift]]:
+) -> Mapping[Sample | Stranger, Sequence[Shift]]:
     """What these titles cost these samples at a moment (when the change takes effect, if none is
     given) without the change and with it. Nothing is kept."""
     when = at or moment_of(change, now=now)
-    numbers = _numbers(series_ids)
-    before = _ladders(series_ids, samples, when)
-    with transaction.atomic():
+    with _taken_back():
+        people = {one: _introduced(one, now) for one in samples}
+        before = _ladders(series_ids, people.values(), when)
         applying.apply(change, now=now)
-        after = _ladders(series_ids, samples, when)
-        transaction.set_rollback(True)
-    return {
-        sample: [
-            Shift(one, numbers.get(one, ()), before[sample, one], after[sample, one])
-            for one in series_ids
-        ]
-        for sample in samples
-    }
+        after = _ladders(series_ids, people.values(), when)
+    return _shifts(series_ids, people, before, after)
+
+
+def shifts_kept(
+    *,
+    series_ids: Collection[UUID],
+    samples: Sequence[Sample | Stranger],
+    at: datetime,
+) -> Mapping[Sample | Stranger, Sequence[Shift]]:
+    """What these titles cost these samples just before a moment and from then on, by the rows in
+    force: what a change that was made then has done, or one that is agreed to will do."""
+    with _taken_back():
+        people = {one: _introduced(one, at) for one in samples}
+        before = _ladders(series_ids, people.values(), at - _INSTANT)
+        after = _ladders(series_ids, people.values(), at)
+    return _shifts(series_ids, people, before, after)
 
 
 def reach(change: PriceChange, *, now: datetime) -> Reach:
@@ -105,19 +127,22 @@ def reach(change: PriceChange, *, now: datetime) -> Reach:
     series_ids = titles_of(change, at=when)
     last = _last_numbers(series_ids)
     before = _totals(pricing.prices_of(series_ids, at=when), last)
-    with transaction.atomic():
+    with _taken_back():
         applying.apply(change, now=now)
         after = _totals(pricing.prices_of(series_ids, at=when), last)
-        transaction.set_rollback(True)
     moved = {one: (before[one], after[one]) for one in last if before[one] != after[one]}
     rises = {one: _rise(*pair) for one, pair in moved.items() if pair[1] > pair[0]}
+    falls = {one: -_rise(*pair) for one, pair in moved.items() if pair[1] < pair[0]}
     steepest = max(rises, key=lambda one: rises[one], default=None)
+    deepest = max(falls, key=lambda one: falls[one], default=None)
     return Reach(
         titles_count=len(moved),
         dearer_count=len(rises),
-        cheaper_count=len(moved) - len(rises),
+        cheaper_count=len(falls),
         largest_rise_parts_per_million=rises[steepest] if steepest else 0,
         largest_rise_series_id=steepest,
+        largest_fall_parts_per_million=falls[deepest] if deepest else 0,
+        largest_fall_series_id=deepest,
     )
 
 
@@ -135,8 +160,45 @@ def titles_of(change: PriceChange, *, at: datetime) -> Sequence[UUID]:
     )
 
 
+@contextmanager
+def _taken_back() -> Iterator[None]:
+    """Nothing that is written inside stays."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def _introduced(sample: Sample | Stranger, now: datetime) -> Sample:
+    """A viewer for a stranger, for as long as the transaction lasts."""
+    if isinstance(sample, Sample):
+        return sample
+    viewer = Viewer.objects.create(region=sample.region, created_at=now)
+    if not sample.platform:
+        return Sample(viewer.id)
+    device = Device.objects.create(
+        viewer=viewer, install_id=uuid7(), platform=sample.platform, created_at=now
+    )
+    return Sample(viewer.id, device.id)
+
+
+def _shifts(
+    series_ids: Collection[UUID],
+    people: Mapping[Sample | Stranger, Sample],
+    before: Mapping[tuple[Sample, UUID], PriceLadder],
+    after: Mapping[tuple[Sample, UUID], PriceLadder],
+) -> Mapping[Sample | Stranger, Sequence[Shift]]:
+    numbers = _numbers(series_ids)
+    return {
+        sample: [
+            Shift(one, numbers.get(one, ()), before[person, one], after[person, one])
+            for one in series_ids
+        ]
+        for sample, person in people.items()
+    }
+
+
 def _ladders(
-    series_ids: Collection[UUID], samples: Sequence[Sample], at: datetime
+    series_ids: Collection[UUID], samples: Collection[Sample], at: datetime
 ) -> Mapping[tuple[Sample, UUID], PriceLadder]:
     return {
         (sample, one): pricing.price_for(

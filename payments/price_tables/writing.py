@@ -1,0 +1,60 @@
+"""The prices in force as a table, for a spreadsheet and back."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F
+
+from catalog.models import Series, SeriesText
+from payments import pricing
+from payments.models import PriceVersion
+from payments.price_tables import sheets
+from payments.price_tables.reading import COLUMNS
+from payments.price_tables.sheets import Format
+from payments.terms import Terms
+
+
+def write(series_ids: Collection[UUID], *, at: datetime, form: Format) -> bytes:
+    """What these titles ask at a moment of one of whom nothing is known, without promotions.
+
+    What a plan asks by region and platform, for bundles and for rentals has no column. A handful of
+    queries whatever the number of titles.
+    """
+    return sheets.write([COLUMNS, *_lines(series_ids, at)], form=form)
+
+
+def _lines(series_ids: Collection[UUID], at: datetime) -> Iterator[Sequence[str | int]]:
+    version_of = pricing.versions_in_force(series_ids, at=at)
+    terms = terms_of(set(version_of.values()))
+    texts = SeriesText.objects.filter(series__in=series_ids, locale=F("series__original_locale"))
+    title_of = dict(texts.values_list("series_id", "title"))
+    titles = Series.objects.filter(id__in=version_of).order_by("external_id")
+    for series_id, external_id in titles.values_list("id", "external_id"):
+        asked = terms[version_of[series_id]]
+        yield (
+            external_id,
+            title_of.get(series_id, ""),
+            asked.free_count,
+            asked.base_price_coins,
+            _pairs(asked.steps),
+            _pairs(asked.overrides),
+        )
+
+
+def terms_of(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
+    """The terms of many versions, as pricing.terms_of, in three queries."""
+    versions = PriceVersion.objects.filter(id__in=version_ids)
+    return {
+        version.id: Terms(
+            free_count=version.free_count,
+            base_price_coins=version.base_price_coins,
+            steps={step.number: step.price_coins for step in version.steps.all()},
+            overrides={price.number: price.price_coins for price in version.episode_prices.all()},
+        )
+        for version in versions.prefetch_related("steps", "episode_prices")
+    }
+
+
+def _pairs(prices: Mapping[int, int]) -> str:
+    return ";".join(f"{number}:{price_coins}" for number, price_coins in sorted(prices.items()))
