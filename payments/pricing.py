@@ -189,7 +189,13 @@ def promoted(promotion_id: UUID) -> Variant:
 
 def terms_of(version_id: UUID) -> Terms:
     """A version's terms, without any adjustment."""
-    version = PriceVersion.objects.prefetch_related("episode_prices", "steps").get(id=version_id)
+    return read_terms(
+        PriceVersion.objects.prefetch_related("episode_prices", "steps").get(id=version_id)
+    )
+
+
+def read_terms(version: PriceVersion) -> Terms:
+    """The terms of a version that was read with its `episode_prices` and `steps`."""
     return Terms(
         free_count=version.free_count,
         base_price_coins=version.base_price_coins,

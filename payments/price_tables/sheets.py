@@ -26,6 +26,7 @@ MAXIMUM_BYTES = 10 * 1024 * 1024
 MAXIMUM_UNPACKED_BYTES = 100 * 1024 * 1024
 MAXIMUM_PARTS = 200
 MAXIMUM_ROWS = 50_000
+MAXIMUM_COLUMNS = 30
 MAXIMUM_CELL_CHARACTERS = 20_000
 _SEPARATORS = ",;\t"
 
@@ -128,7 +129,7 @@ def _xlsx(content: bytes) -> Iterator[Row]:
         sheet = book.worksheets[0]
         # What the file says of its own size would be believed otherwise.
         sheet.reset_dimensions()
-        rows = sheet.iter_rows(max_row=MAXIMUM_ROWS + 2, max_col=len(_SEPARATORS) * 10)
+        rows = sheet.iter_rows(max_row=MAXIMUM_ROWS + 2, max_col=MAXIMUM_COLUMNS)
         for number, row in enumerate(rows, start=1):
             yield number, [_of_xlsx(cell) for cell in row]
     except (

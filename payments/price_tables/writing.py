@@ -46,12 +46,7 @@ def terms_of(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
     """The terms of many versions, as pricing.terms_of, in three queries."""
     versions = PriceVersion.objects.filter(id__in=version_ids)
     return {
-        version.id: Terms(
-            free_count=version.free_count,
-            base_price_coins=version.base_price_coins,
-            steps={step.number: step.price_coins for step in version.steps.all()},
-            overrides={price.number: price.price_coins for price in version.episode_prices.all()},
-        )
+        version.id: pricing.read_terms(version)
         for version in versions.prefetch_related("steps", "episode_prices")
     }
 
