@@ -17,7 +17,12 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("catalog.MediaAsset", "Media", "perm_media"),
     ],
     "Prices": [
+        ("payments.PriceChange", "Price changes", "price_change"),
         ("payments.PricePlan", "Price plans", "sell"),
+        ("payments.PlanRule", "Plan rules", "rule"),
+        ("payments.PriceException", "Price exceptions", "priority_high"),
+        ("payments.Promotion", "Promotions", "local_offer"),
+        ("payments.AcquisitionLink", "Acquisition links", "add_link"),
         ("payments.CoinPack", "Coin packs", "toll"),
         ("payments.StoreTerms", "Store terms", "percent"),
     ],

@@ -1,6 +1,17 @@
 """What operators see and change of prices and money. Each module registers its own pages."""
 
-from payments.admin import access, days, grants, ledger, packs, plans, purchases, refunds, wallets
+from payments.admin import (
+    access,
+    days,
+    grants,
+    ledger,
+    packs,
+    plans,
+    price_desk,
+    purchases,
+    refunds,
+    wallets,
+)
 
 __all__ = [
     "access",
@@ -9,6 +20,7 @@ __all__ = [
     "ledger",
     "packs",
     "plans",
+    "price_desk",
     "purchases",
     "refunds",
     "wallets",

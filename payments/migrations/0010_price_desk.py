@@ -4,15 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('payments', '0009_ways_to_unlock'),
+        ("payments", "0009_ways_to_unlock"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='pricechange',
-            name='selection',
-            field=models.JSONField(help_text='How its titles were chosen, a payments.price_changes.selection.Selection', null=True),
+            model_name="pricechange",
+            name="selection",
+            field=models.JSONField(
+                help_text="How its titles were chosen, a payments.price_changes.selection.Selection",
+                null=True,
+            ),
         ),
     ]

@@ -28,7 +28,8 @@ class PriceChange(models.Model):
     name = models.CharField(max_length=200)
     content = models.JSONField()
     selection = models.JSONField(
-        null=True, help_text="How its titles were chosen, a payments.price_changes.selection.Selection"
+        null=True,
+        help_text="How its titles were chosen, a payments.price_changes.selection.Selection",
     )
     effective_from = models.DateTimeField(null=True)
     state = models.CharField(max_length=12, choices=ChangeState.choices, default=ChangeState.DRAFT)

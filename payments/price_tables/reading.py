@@ -153,7 +153,9 @@ def _pairs(
     for part in filter(None, (one.strip() for one in cell.split(";"))):
         match = _PAIR.fullmatch(part)
         if match is None or not all(_NUMBER.fullmatch(one) for one in match.groups()):
-            raise _Wrong(f"{name} has “{part[:40]}”. Write an episode and a price, as in 10:60;30:80.")
+            raise _Wrong(
+                f"{name} has “{part[:40]}”. Write an episode and a price, as in 10:60;30:80."
+            )
         number, price_coins = int(match[1]), int(match[2])
         if not first <= number <= MAXIMUM_EPISODE_NUMBER:
             raise _Wrong(

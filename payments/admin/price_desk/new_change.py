@@ -106,7 +106,9 @@ class Filled:
 
     def is_valid(self) -> bool:
         parts = [part for part in (self.form, self.titles, self.variants) if part is not None]
-        return all([part.is_valid() for part in parts])
+        # Each is asked, so that each says what is wrong with it.
+        verdicts = [part.is_valid() for part in parts]
+        return all(verdicts)
 
     def content(self) -> Content:
         if self.variants is None:

@@ -210,9 +210,7 @@ def _refusals(change: PriceChange, content: Content, now: datetime) -> Sequence[
     return said
 
 
-def _warnings(
-    content: Content, reach: Reach, by_sample: Any, now: datetime
-) -> Iterator[str]:
+def _warnings(content: Content, reach: Reach, by_sample: Any, now: datetime) -> Iterator[str]:
     if reach.titles_count == 0:
         yield "For one of whom nothing is known, no title would cost anything else than now."
     if any(shift.numbers and shift.before_coins and not shift.after_coins for shift in by_sample):
