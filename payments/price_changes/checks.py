@@ -24,6 +24,7 @@ from payments.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     Content,
+    MoveSeries,
     NewVersion,
     PriceTable,
     TermsContent,
@@ -93,7 +94,7 @@ def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
     Measured is what the change asks for an episode, against the median of what the plans in force ask:
     more than PRICE_GUARD_TIMES as much, or less than that part of it. Raises ContentRefused.
     """
-    refuse_far_off(_asked(change), now=now)
+    refuse_far_off(_asked(change, now), now=now)
 
 
 def refuse_far_off(prices: Iterable[int], *, now: datetime) -> None:
@@ -248,9 +249,18 @@ def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> No
         )
 
 
-def _asked(change: PriceChange) -> Iterator[int]:
+def _asked(change: PriceChange, now: datetime) -> Iterator[int]:
     """Every price above 0 that the change brings."""
     content = contents.read(change.content)
+    if isinstance(content, MoveSeries):
+        begun = PriceVersion.objects.filter(
+            plan_id=content.plan_id,
+            cancelled_at=None,
+            effective_from__lte=effects.moment_of(change, now=now),
+        )
+        if version := begun.order_by("-effective_from").first():
+            asked = pricing.ladder(version.id)
+            yield from {price for price in (*asked.prices, asked.price_after) if price}
     for terms in _terms(content):
         adjusted = [(), *((one.adjustment,) for one in (*terms.variants, *_ways(terms)))]
         for adjustments in adjusted:

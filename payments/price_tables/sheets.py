@@ -8,6 +8,7 @@ refuses entities.
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -147,7 +148,7 @@ def _xlsx(content: bytes) -> Iterator[Row]:
         OSError,
         NotImplementedError,
         OverflowError,
-        zipfile.zlib.error,
+        zlib.error,
     ) as error:
         raise SheetUnreadable(
             "This is no workbook that can be read. Save it anew as XLSX, without a password, or as CSV."

@@ -40,7 +40,7 @@ from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import seen
 from payments.admin.explained import Explained
 from payments.admin.price_desk import preview, title_prices, words
-from payments.admin.price_desk.forms import is_uuid
+from payments.admin.price_desk.forms import as_uuid
 from payments.admin.price_desk.new_change import ChooseKindPage, NewChangePage
 from payments.admin.price_desk.title_choice import SelectionForm
 from payments.admin.price_desk.title_prices import TitlePricesPage
@@ -444,11 +444,11 @@ def _standing(change: PriceChange, now: datetime) -> SafeString:
 
 
 def _asked(request: HttpRequest) -> preview.Asked:
-    title, viewer = request.GET.get("title", ""), request.GET.get("viewer", "").strip()
-    known = is_uuid(title) and Series.objects.filter(id=title).exists()
+    title = as_uuid(request.GET.get("title"))
+    known = title is not None and Series.objects.filter(id=title).exists()
     return preview.Asked(
-        series_id=UUID(title) if known else None,
-        viewer_id=UUID(viewer) if is_uuid(viewer) else None,
+        series_id=title if known else None,
+        viewer_id=as_uuid(request.GET.get("viewer", "").strip()),
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -170,7 +171,7 @@ class TermsForm(ChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = self.data.get("plan") or self.initial.get("plan")
-        own = PricePlan.objects.filter(pk=chosen) if is_uuid(chosen) else PricePlan.objects.none()
+        own = PricePlan.objects.filter(pk=as_uuid(chosen))
         self.fields["plan"].queryset = shared_plans() | own  # type: ignore[attr-defined]
 
     def clean_steps(self) -> dict[int, int]:
@@ -311,7 +312,7 @@ class TableForm(ChangeForm):
     )
 
     def clean_file(self) -> PriceTable:
-        file: UploadedFile = self.cleaned_data["file"]
+        file: UploadedFile[Any] = self.cleaned_data["file"]
         # One byte past the bound is enough to be refused.
         content = file.read(sheets.MAXIMUM_BYTES + 1)
         try:
@@ -324,12 +325,12 @@ class TableForm(ChangeForm):
         return table
 
 
-def is_uuid(value: Any) -> bool:
+def as_uuid(value: Any) -> UUID | None:
+    """An id that somebody sent, or None for what is none."""
     try:
-        forms.UUIDField().clean(str(value))
-    except forms.ValidationError:
-        return False
-    return True
+        return UUID(str(value))
+    except ValueError:
+        return None
 
 
 def _prices(text: str) -> dict[int, int]:

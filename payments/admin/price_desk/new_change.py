@@ -30,7 +30,7 @@ from payments.admin.price_desk.forms import (
     TableForm,
     TermsForm,
     VariantFormSet,
-    is_uuid,
+    as_uuid,
 )
 from payments.admin.price_desk.title_choice import SelectionForm
 from payments.admin.series_choice import titles
@@ -158,7 +158,7 @@ class NewChangePage(TemplateView):
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         start = starting_point(request, self.kind, now=self.now)
         filled = Filled(
-            form=self.kind.form(initial=start.form),
+            form=self.kind.form(initial=dict(start.form)),
             titles=SelectionForm(initial=start.titles) if self.kind.has_titles else None,
             variants=self._variants(initial=start.variants),
         )
@@ -263,18 +263,18 @@ class Start:
 
 def starting_point(request: HttpRequest, kind: Kind, *, now: datetime) -> Start:
     """`?again=` an earlier change, `?plan=` a plan's prices in force, `?series=` one title."""
-    if is_uuid(again := request.GET.get("again")):
+    if again := as_uuid(request.GET.get("again")):
         earlier = PriceChange.objects.filter(id=again).first()
         if earlier is not None:
             return _again(earlier, kind)
     plan = None
-    if is_uuid(wanted := request.GET.get("plan")):
+    if wanted := as_uuid(request.GET.get("plan")):
         plan = PricePlan.objects.filter(id=wanted).first()
     if kind.has_variants:
         plan = plan or PricePlan.objects.get(is_default=True)
         return _as_it_is(plan, now)
     form = {"plan": plan.id} if plan else {}
-    if is_uuid(series_id := request.GET.get("series")):
+    if series_id := as_uuid(request.GET.get("series")):
         series = Series.objects.filter(id=series_id).first()
         if series is not None:
             return Start(form, {"words": series.external_id})

@@ -68,11 +68,8 @@ PLAN = {
 
 
 def complaints(answer: HttpResponse) -> str:
-    errors = [answer.context["form"].errors]
-    for name in ("titles_form", "variants"):
-        if (part := answer.context.get(name)) is not None:
-            errors.append(part.errors)
-    return str(errors)
+    parts = [answer.context.get(name) for name in ("form", "titles_form", "variants")]
+    return str([part.errors for part in parts if part is not None])
 
 
 def said(answer: HttpResponse) -> str:
@@ -139,9 +136,7 @@ def test_small_it_is_in_force_once_it_is_confirmed(
     desk: Desk, plan: PricePlan, titles: Sequence[Series], now: datetime
 ) -> None:
     change = desk.draft("plan", plan=plan.id)
-    unconfirmed = desk.post(
-        f"{LIST}{change.id}/propose/", shown=desk.page(change).context["shown"]
-    )
+    unconfirmed = desk.post(f"{LIST}{change.id}/propose/", shown=desk.page(change).context["shown"])
     assert "not confirmed" in said(unconfirmed)
     assert price_of(titles[0], NINE, now) == 60
 
@@ -249,9 +244,7 @@ def test_scheduled_it_begins_by_itself_and_can_be_withdrawn_before(
     assert price_of(titles[0], NINE, at) == 60
 
 
-def test_sent_twice_it_is_done_once(
-    desk: Desk, plan: PricePlan, titles: Sequence[Series]
-) -> None:
+def test_sent_twice_it_is_done_once(desk: Desk, plan: PricePlan, titles: Sequence[Series]) -> None:
     change = desk.draft("plan", plan=plan.id)
     form = {"shown": desk.page(change).context["shown"], "confirmed": "1"}
     desk.post(f"{LIST}{change.id}/propose/", **form)
