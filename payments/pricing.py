@@ -171,6 +171,20 @@ def ladder(version_id: UUID, adjustment_ids: tuple[UUID, ...] = ()) -> PriceLadd
     return terms_of(version_id).adjusted(adjustments).ladder()
 
 
+def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
+    """The ladder of each price, in a handful of queries whatever their number."""
+    terms = terms_of_many({price.version_id for price in prices})
+    wanted = {one for price in prices for one in price.adjustment_ids}
+    rows = PriceAdjustment.objects.in_bulk(wanted) if wanted else {}
+    adjustments = {one: adjustment_of(row) for one, row in rows.items()}
+    return {
+        price: terms[price.version_id]
+        .adjusted(adjustments[one] for one in price.adjustment_ids)
+        .ladder()
+        for price in prices
+    }
+
+
 @lru_cache(maxsize=4096)
 def variants(version_id: UUID) -> Sequence[Variant]:
     """A version's variants, the first that fits first."""
@@ -192,6 +206,15 @@ def terms_of(version_id: UUID) -> Terms:
     return read_terms(
         PriceVersion.objects.prefetch_related("episode_prices", "steps").get(id=version_id)
     )
+
+
+def terms_of_many(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
+    """The terms of each version, in three queries whatever their number."""
+    versions = PriceVersion.objects.filter(id__in=version_ids)
+    return {
+        version.id: read_terms(version)
+        for version in versions.prefetch_related("episode_prices", "steps")
+    }
 
 
 def read_terms(version: PriceVersion) -> Terms:

@@ -301,10 +301,11 @@ def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
 
 def _totals(prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
     """What every episode up to the last costs together, by series."""
+    ladders = pricing.ladders(set(prices.values()))
     sums: dict[PriceLadder, Sequence[int]] = {}
     totals = {}
     for series_id, number in last.items():
-        ladder = prices[series_id].ladder
+        ladder = ladders[prices[series_id]]
         if ladder not in sums:
             sums[ladder] = [0, *accumulate(ladder.prices)]
         spelled = min(number, len(ladder.prices))

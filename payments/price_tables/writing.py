@@ -8,11 +8,9 @@ from django.db.models import F
 
 from catalog.models import Series, SeriesText
 from payments import pricing
-from payments.models import PriceVersion
 from payments.price_tables import sheets
 from payments.price_tables.reading import COLUMNS
 from payments.price_tables.sheets import Format
-from payments.terms import Terms
 
 
 def write(series_ids: Collection[UUID], *, at: datetime, form: Format) -> bytes:
@@ -26,7 +24,7 @@ def write(series_ids: Collection[UUID], *, at: datetime, form: Format) -> bytes:
 
 def _lines(series_ids: Collection[UUID], at: datetime) -> Iterator[Sequence[str | int]]:
     version_of = pricing.versions_in_force(series_ids, at=at)
-    terms = terms_of(set(version_of.values()))
+    terms = pricing.terms_of_many(set(version_of.values()))
     texts = SeriesText.objects.filter(series__in=series_ids, locale=F("series__original_locale"))
     title_of = dict(texts.values_list("series_id", "title"))
     titles = Series.objects.filter(id__in=version_of).order_by("external_id")
@@ -40,15 +38,6 @@ def _lines(series_ids: Collection[UUID], at: datetime) -> Iterator[Sequence[str 
             _pairs(asked.steps),
             _pairs(asked.overrides),
         )
-
-
-def terms_of(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
-    """The terms of many versions, as pricing.terms_of, in three queries."""
-    versions = PriceVersion.objects.filter(id__in=version_ids)
-    return {
-        version.id: pricing.read_terms(version)
-        for version in versions.prefetch_related("steps", "episode_prices")
-    }
 
 
 def _pairs(prices: Mapping[int, int]) -> str:
