@@ -171,7 +171,7 @@ class TermsForm(ChangeForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = self.data.get("plan") or self.initial.get("plan")
-        own = PricePlan.objects.filter(pk=as_uuid(chosen))
+        own = PricePlan.objects.filter(pk__in=[one for one in [as_uuid(chosen)] if one])
         self.fields["plan"].queryset = shared_plans() | own  # type: ignore[attr-defined]
 
     def clean_steps(self) -> dict[int, int]:

@@ -43,15 +43,16 @@ def device(db: None) -> Device:
     return DeviceFactory()
 
 
-def make(desk: Desk, series: Series | None, **fields: Any) -> HttpResponse:
-    form = {"name": "Spring", "series": series.id if series else ""}
+def make(desk: Desk, leads_to: Series, **fields: Any) -> HttpResponse:
+    form = {"name": "Spring", "series": leads_to.id}
     return desk.post(f"{LINKS}add/", **form | fields)
 
 
 def asked(api: Client, device: Device, series: Series, now: datetime) -> int:
     """What the viewer's paywall asks for episode nine."""
     answer = api.get(f"/v1/series/{series.id}/paywall", headers=viewer_headers(device, now=now))
-    return next(one["price_coins"] for one in answer.json()["episodes"] if one["number"] == 9)
+    price_of = {one["number"]: int(one["price_coins"]) for one in answer.json()["episodes"]}
+    return price_of[9]
 
 
 def test_a_batch_of_links_has_codes_that_nobody_guesses(

@@ -331,7 +331,7 @@ def many(number: int) -> Sequence[Series]:
 
 
 def _many(number: int) -> Sequence[Series]:
-    made = Series.objects.bulk_create(
+    made: list[Series] = Series.objects.bulk_create(
         Series(
             external_id=f"many-{uuid4()}",
             state=Series.State.PUBLISHED,
