@@ -71,4 +71,14 @@ def _cell(value: Cell) -> str:
         return value.isoformat()
     if isinstance(value, UUID):
         return str(value)
-    return f"'{value}" if value[:1] in _FORMULA and value else value
+    return neutral(value)
+
+
+def neutral(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in _FORMULA and text else text
+
+
+def as_meant(text: str) -> str:
+    """What `neutral` was given."""
+    return text[1:] if text[:1] == "'" and text[1:2] in _FORMULA and len(text) > 1 else text

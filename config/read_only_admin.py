@@ -59,7 +59,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     for whole identifiers that an index answers.
     """
 
-    actions = None
+    actions: Sequence[str] | None = None
     ordering: Sequence[str] = ("-id",)
     list_per_page = 50
     show_full_result_count = False

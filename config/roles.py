@@ -43,8 +43,15 @@ READ_PRICES: Permissions = {
     "payments.priceversion": VIEW,
     "payments.episodeprice": VIEW,
     "payments.planassignment": VIEW,
+    "payments.pricechange": VIEW,
+    "payments.planrule": VIEW,
+    "payments.priceexception": VIEW,
+    "payments.promotion": VIEW,
+    "payments.acquisitionlink": VIEW,
     "payments.coinpack": VIEW,
     "payments.passproduct": VIEW,
+    "payments.paywallplacement": VIEW,
+    "payments.placementrule": VIEW,
     "payments.storeproduct": VIEW,
     "payments.storeterms": VIEW,
     "payments.offer": VIEW,
@@ -106,14 +113,23 @@ EDIT_CATALOG: Permissions = {
     "catalog.episode": EDIT,
     "catalog.episodetext": (*EDIT, "delete"),
 }
-#: Versions of a price are added, never changed: the application's database role could not either.
+#: Prices change by a change of prices: to add one is to ask, to change one is to decide as the second
+#: person, or to roll back. Versions are added, never changed: the application's database role could not
+#: either.
 EDIT_PRICES: Permissions = {
     "payments.priceplan": EDIT,
-    "payments.priceversion": ("view", "add"),
-    "payments.episodeprice": ("view", "add"),
-    "payments.planassignment": (*EDIT, "delete"),
+    "payments.priceversion": VIEW,
+    "payments.episodeprice": VIEW,
+    "payments.planassignment": VIEW,
+    "payments.pricechange": EDIT,
+    "payments.planrule": (*EDIT, "delete"),
+    "payments.priceexception": ("view", "change"),
+    "payments.promotion": ("view", "change"),
+    "payments.acquisitionlink": EDIT,
     "payments.coinpack": EDIT,
     "payments.passproduct": EDIT,
+    "payments.paywallplacement": EDIT,
+    "payments.placementrule": (*EDIT, "delete"),
     "payments.storeproduct": EDIT,
     "payments.storeterms": (*EDIT, "delete"),
     "payments.offer": EDIT,

@@ -166,7 +166,7 @@ def _of_size(draft: _Draft, now: datetime) -> Iterator[str]:
             for adjustment in draft.of(arm).values()
         ]
         try:
-            checks.refuse_far([price_coins for price_coins in asked if price_coins], now=now)
+            checks.refuse_far_off([price_coins for price_coins in asked if price_coins], now=now)
         except checks.ContentRefused as refusal:
             yield f"Arm {arm}: {refusal}"
 

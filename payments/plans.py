@@ -63,20 +63,6 @@ def assign_each(
     )
 
 
-def release(
-    *, plan: PricePlan, series_ids: Collection[UUID], now: datetime, operator_id: int | None = None
-) -> None:
-    """Prices those of these series that `plan` prices now by the default plan again."""
-    current = assigned(plan, at=now).filter(series_id__in=series_ids)
-    assign(
-        plan=PricePlan.objects.get(is_default=True),
-        series_ids=list(current.values_list("series_id", flat=True)),
-        effective_from=now,
-        now=now,
-        operator_id=operator_id,
-    )
-
-
 def assigned(plan: PricePlan, *, at: datetime) -> QuerySet[PlanAssignment]:
     """The assignments by which `plan` prices series at a moment, one a series."""
     return in_force(at=at).filter(plan=plan)

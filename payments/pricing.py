@@ -233,9 +233,7 @@ def ladder(
 
 def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
     """The ladders of many prices, in four queries whatever their number."""
-    terms = {
-        one.id: _terms(one) for one in _versions().filter(id__in={p.version_id for p in prices})
-    }
+    terms = terms_of_many({price.version_id for price in prices})
     rows = PriceAdjustment.objects.in_bulk({one for p in prices for one in p.adjusted_by})
 
     def under(price: Price, adjustment_ids: Iterable[UUID]) -> PriceLadder:
@@ -288,7 +286,12 @@ def promoted(promotion_id: UUID) -> Variant:
 
 def terms_of(version_id: UUID) -> Terms:
     """A version's terms, without any adjustment."""
-    return _terms(_versions().get(id=version_id))
+    return read_terms(_versions().get(id=version_id))
+
+
+def terms_of_many(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
+    """The terms of each version, in three queries whatever their number."""
+    return {one.id: read_terms(one) for one in _versions().filter(id__in=version_ids)}
 
 
 def _versions() -> QuerySet[PriceVersion]:
@@ -296,7 +299,8 @@ def _versions() -> QuerySet[PriceVersion]:
     return PriceVersion.objects.prefetch_related("episode_prices", "steps")
 
 
-def _terms(version: PriceVersion) -> Terms:
+def read_terms(version: PriceVersion) -> Terms:
+    """The terms of a version that was read with its `episode_prices` and `steps`."""
     return Terms(
         free_count=version.free_count,
         base_price_coins=version.base_price_coins,

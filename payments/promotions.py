@@ -52,6 +52,12 @@ def start(
     return promotion
 
 
+def stop(*, promotion_id: UUID, now: datetime) -> bool:
+    """Ends a promotion before its end, or before it began. False if it was over already."""
+    going = Promotion.objects.filter(id=promotion_id, stopped_at=None, ends_at__gt=now)
+    return bool(going.update(stopped_at=now))
+
+
 def overlapping(
     *, series_ids: Collection[UUID], starts_at: datetime, ends_at: datetime
 ) -> Sequence[Promotion]:

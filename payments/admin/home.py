@@ -16,8 +16,17 @@ from psycopg.errors import QueryCanceled
 from catalog.models import Series
 from config import clock
 from payments.admin import formats
-from payments.admin.versions import summary
-from payments.models import Lot, PassPurchase, PriceVersion, Purchase, Unlock
+from payments.admin.price_desk import changes, exceptions
+from payments.admin.versions import special_count, summary
+from payments.models import (
+    ChangeState,
+    Lot,
+    PassPurchase,
+    PriceChange,
+    PriceVersion,
+    Purchase,
+    Unlock,
+)
 from viewers.models import Environment, Viewer
 
 #: A figure that takes longer is left out: the page must open while the database is busy.
@@ -43,7 +52,10 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {
         "now": now,
         "figures": [_shown(figure, now) for figure in figures],
+        "waiting_changes": changes.waiting(request),
+        "open_exceptions": exceptions.open_count(request),
         "scheduled": _scheduled(request.user, now),
+        "scheduled_changes": _scheduled_changes(request.user, now),
     }
 
 
@@ -113,16 +125,24 @@ def _last_day(now: datetime) -> dict[str, Any]:
 
 
 def _scheduled(user: User | AnonymousUser, now: datetime) -> Sequence[dict[str, Any]]:
-    """The next price changes that are already decided."""
+    """The next versions that no change of prices has brought."""
     if not user.has_perm("payments.view_priceplan"):
         return []
     ahead = (
-        PriceVersion.objects.filter(effective_from__gt=now)
+        PriceVersion.objects.filter(effective_from__gt=now, cancelled_at=None, change=None)
         .select_related("plan")
-        .annotate(special_count=Count("episode_prices"))
+        .annotate(special_count=special_count())
         .order_by("effective_from")[:SCHEDULED]
     )
     return [{"version": version, "says": summary(version)} for version in ahead]
+
+
+def _scheduled_changes(user: User | AnonymousUser, now: datetime) -> Sequence[PriceChange]:
+    """The next changes of prices that are agreed to."""
+    if not user.has_perm("payments.view_pricechange"):
+        return []
+    ahead = PriceChange.objects.filter(state=ChangeState.SCHEDULED, effective_from__gt=now)
+    return list(ahead.defer("content").order_by("effective_from")[:SCHEDULED])
 
 
 FIGURES: Sequence[Figure] = (

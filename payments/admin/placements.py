@@ -1,6 +1,5 @@
 """Places in the app: what each shows, and whom it shows something else."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -8,13 +7,12 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from config import clock
+from payments.admin.price_desk.forms import Regions
 from payments.models import PaywallPlacement, PlacementRule, Segment
 from viewers.models import Platform
-
-REGION = re.compile(r"[A-Z]{2}")
 
 
 class PlacementRuleForm(forms.ModelForm[PlacementRule]):
@@ -23,11 +21,7 @@ class PlacementRuleForm(forms.ModelForm[PlacementRule]):
     segments = forms.MultipleChoiceField(
         choices=Segment.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
     )
-    regions = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Codes of two letters, as in “BR, MX”",
-    )
+    regions = Regions(help_text="Codes of two letters, as in “BR, MX”")
     platforms = forms.MultipleChoiceField(
         choices=Platform.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
     )
@@ -51,21 +45,12 @@ class PlacementRuleForm(forms.ModelForm[PlacementRule]):
         super().__init__(*args, **kwargs)
         self.initial["regions"] = ", ".join(self.instance.regions)
 
-    def clean_regions(self) -> list[str]:
-        regions = re.findall(r"[^\s,;]+", str(self.cleaned_data["regions"]).upper())
-        for region in regions:
-            if not REGION.fullmatch(region):
-                raise forms.ValidationError(
-                    f"“{region}” is no region. Write the two letters of ISO 3166, as in “BR, MX”."
-                )
-        return list(dict.fromkeys(regions))
-
 
 class PlacementRuleInline(StackedInline):  # type: ignore[misc]
     model = PlacementRule
     form = PlacementRuleForm
     extra = 0
-    autocomplete_fields = ("link",)
+    raw_id_fields = ("link",)
     fieldsets = (
         (None, {"fields": (("position", "name"), "is_active")}),
         ("For whom", {"fields": (("segments", "platforms"), ("regions", "link"))}),

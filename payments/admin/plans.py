@@ -3,41 +3,48 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 
-from catalog.models import Series
 from config import clock
 from payments import plans
 from payments.admin import compliance, series_choice
 from payments.admin.compliance import CompliancePage
 from payments.admin.explained import Explained
-from payments.admin.series_choice import SeriesSelectMultiple, titles
-from payments.admin.versions import NewVersionPage, summary
+from payments.admin.series_choice import titles
+from payments.admin.versions import special_count, summary
 from payments.models import PricePlan, PriceVersion
 
 SHOWN_VERSIONS = 100
 SHOWN_SERIES = 50
 
 
-class AssignForm(forms.Form):
-    series = forms.ModelMultipleChoiceField(
-        queryset=Series.objects.all(),
-        widget=SeriesSelectMultiple,
-        label="Price these series by this plan",
-        error_messages={"required": "Choose a series first."},
-    )
+class SharedFilter(admin.SimpleListFilter):
+    """Plans that can price many titles, unless somebody asks for those of a single one."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("shared", "For any titles"), ("own", "Of one title, from a table")]
+
+    def choices(self, changelist: Any) -> Any:
+        for value, label in self.lookup_choices:
+            yield {
+                "selected": (self.value() or "shared") == value,
+                "query_string": changelist.get_query_string({self.parameter_name: value}),
+                "display": label,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(own_series__isnull=self.value() != "own")
 
 
 @admin.register(PricePlan)
@@ -46,6 +53,7 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
 
     list_display = ("name", "default", "now_asks", "series_count", "changes")
     search_fields = ("name",)
+    list_filter = (SharedFilter,)
     ordering = ("-is_default", "name")
     show_full_result_count = False
     fields = ("name",)
@@ -72,38 +80,19 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
                 guarded(CompliancePage.as_view(model_admin=self)),
                 name=compliance.URL_NAME,
             ),
-            path(
-                "<uuid:plan_id>/new-version/",
-                guarded(NewVersionPage.as_view(model_admin=self)),
-                name="payments_priceplan_new_version",
-            ),
-            path(
-                "<uuid:plan_id>/assign/",
-                guarded(require_POST(self.assign_view)),
-                name="payments_priceplan_assign",
-            ),
-            path(
-                "<uuid:plan_id>/release/<uuid:series_id>/",
-                guarded(require_POST(self.release_view)),
-                name="payments_priceplan_release",
-            ),
         ]
         urls: list[URLPattern] = own + super().get_urls()
         return urls
 
     def beside(self, request: HttpRequest, plan: PricePlan) -> Mapping[str, Any]:
-        form = AssignForm()
-        may = request.user.has_perm
         return {
             "versions": list_versions(plan, at=clock.now(request)),
             "shown_versions": SHOWN_VERSIONS,
             "assigned": assigned_series(plan, at=clock.now(request)),
             "shown_series": SHOWN_SERIES,
-            "assign_form": form,
-            "assign_media": form.media,
-            "may_add_version": may("payments.add_priceversion"),
-            "may_assign": may("payments.add_planassignment"),
-            "may_release": may("payments.delete_planassignment"),
+            "default_plan": PricePlan.objects.get(is_default=True),
+            "plan_key": str(plan.id),
+            "may_change": request.user.has_perm("payments.add_pricechange"),
         }
 
     def series_view(self, request: HttpRequest) -> JsonResponse:
@@ -111,47 +100,6 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
         if not self.has_view_permission(request):
             raise PermissionDenied
         return series_choice.answer(request)
-
-    def assign_view(self, request: HttpRequest, plan_id: UUID) -> HttpResponse:
-        """Prices the chosen series by this plan, whatever priced them before."""
-        if not request.user.has_perm("payments.add_planassignment"):
-            raise PermissionDenied
-        plan = get_object_or_404(PricePlan, id=plan_id)
-        form = AssignForm(request.POST)
-        if not form.is_valid():
-            for complaint in form.errors["series"]:
-                messages.error(request, str(complaint))
-            return redirect("admin:payments_priceplan_change", plan_id)
-        chosen = form.cleaned_data["series"]
-        now = clock.now(request)
-        plans.assign(
-            plan=plan,
-            series_ids=[series.id for series in chosen],
-            effective_from=now,
-            now=now,
-            operator_id=request.user.pk,
-        )
-        names = ", ".join(titles(chosen).values())
-        self.log_change(request, plan, f"Prices {names}.")
-        messages.success(request, f"{plan} prices {names} from now on.")
-        return redirect("admin:payments_priceplan_change", plan_id)
-
-    def release_view(self, request: HttpRequest, plan_id: UUID, series_id: UUID) -> HttpResponse:
-        """Gives a series back to the default plan."""
-        if not request.user.has_perm("payments.delete_planassignment"):
-            raise PermissionDenied
-        plan = get_object_or_404(PricePlan, id=plan_id)
-        series = get_object_or_404(Series, id=series_id)
-        plans.release(
-            plan=plan,
-            series_ids=[series_id],
-            now=clock.now(request),
-            operator_id=request.user.pk,
-        )
-        name = titles([series])[series_id]
-        self.log_change(request, plan, f"No longer prices {name}.")
-        messages.success(request, f"The default plan prices {name} from now on.")
-        return redirect("admin:payments_priceplan_change", plan_id)
 
     @admin.display(description="")
     def default(self, plan: PricePlan) -> SafeString | str:
@@ -180,9 +128,9 @@ class PricePlanAdmin(Explained, ModelAdmin):  # type: ignore[misc]
 def list_versions(plan: PricePlan, *, at: datetime) -> list[dict[str, Any]]:
     """The plan's versions, newest first: `is_in_force`, `is_ahead`, or past."""
     versions = list(
-        PriceVersion.objects.filter(plan=plan)
-        .annotate(special_count=Count("episode_prices"))
-        .select_related("created_by")
+        PriceVersion.objects.filter(plan=plan, cancelled_at=None)
+        .annotate(special_count=special_count())
+        .select_related("created_by", "change")
         .order_by("-effective_from")[:SHOWN_VERSIONS]
     )
     begun = [version for version in versions if version.effective_from <= at]

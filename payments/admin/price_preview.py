@@ -1,44 +1,12 @@
-"""What a new version of a plan would charge, worked out by the function that charges."""
+"""Prices of episodes before and after, as operators see them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
-from functools import cached_property
 from itertools import groupby
-from uuid import UUID
 
-import msgspec
-
-from catalog.models import Episode, Series
-from config import seals
-from payments import pricing
 from payments.admin import formats
-from payments.models import CoinPack, PricePlan, PriceVersion
-from payments.terms import PriceLadder, Terms
-
-_PURPOSE = "price-preview"
-#: How much of a ladder is shown when there is no series to show it for.
-_BEYOND = 4
-
-
-class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that was filled in and not saved. `effective_from` None means at once."""
-
-    plan_id: UUID
-    effective_from: datetime | None
-    free_count: int
-    base_price_coins: int
-    overrides: dict[int, int]
-
-    def ladder(self) -> PriceLadder:
-        """The prices it would bring."""
-        return Terms(
-            free_count=self.free_count,
-            base_price_coins=self.base_price_coins,
-            overrides=self.overrides,
-        ).ladder()
+from payments.models import CoinPack
 
 
 @dataclass(frozen=True)
@@ -106,109 +74,21 @@ class Cost:
         return cheapest if cheapest == dearest else f"{cheapest} to {dearest}"
 
 
-@dataclass(frozen=True)
-class Preview:
-    """A draft in front of a series, or of the plan's first episodes where there is none."""
-
-    series: Series | None
-    today: PriceVersion
-    episodes: Sequence[EpisodeChange]
-    before: Cost
-    after: Cost
-    replaced_at: datetime | None
-
-    @cached_property
-    def runs(self) -> Sequence[Run]:
-        """The episodes gathered into stretches of the same change."""
-        alike = groupby(self.episodes, key=lambda e: (e.before_coins, e.after_coins))
-        return [Run(list(episodes)) for _, episodes in alike]
-
-    @property
-    def free_before(self) -> int:
-        return sum(episode.before_coins == 0 for episode in self.episodes)
-
-    @property
-    def free_after(self) -> int:
-        return sum(episode.after_coins == 0 for episode in self.episodes)
-
-    @property
-    def is_all_free(self) -> bool:
-        """True when nothing of the series would be sold any more."""
-        return bool(self.episodes) and self.free_after == len(self.episodes)
+def runs_of(episodes: Sequence[EpisodeChange]) -> Sequence[Run]:
+    """The episodes gathered into stretches of the same change."""
+    alike = groupby(episodes, key=lambda episode: (episode.before_coins, episode.after_coins))
+    return [Run(list(stretch)) for _, stretch in alike]
 
 
-class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """What an operator was shown: a draft, against the prices of a version in force."""
-
-    draft: Draft
-    today_id: UUID
-    operator_id: int
-
-    def token(self) -> str:
-        """Proof of it, for the form to carry."""
-        return seals.seal(_PURPOSE, self._fingerprint())
-
-    def is_in(self, token: str) -> bool:
-        """True when `token` proves exactly this: no field has moved since, and no price."""
-        try:
-            return seals.unseal(_PURPOSE, token) == self._fingerprint()
-        except seals.SealBroken:
-            return False
-
-    def _fingerprint(self) -> bytes:
-        return hashlib.sha256(msgspec.json.encode(self)).digest()
-
-
-def build(*, draft: Draft, plan: PricePlan, series: Series | None, now: datetime) -> Preview:
-    """The preview of `draft` for a series, against what that series costs at `now`."""
-    today = in_force(plan=plan, series=series, now=now)
-    before, after = pricing.ladder(today.id), draft.ladder()
-    episodes = [
-        EpisodeChange(number, before.price_of(number), after.price_of(number))
-        for number in _numbers(series, before, after)
-    ]
+def cost(coins: int) -> Cost:
+    """What so many coins cost."""
     rates = _rates()
-    later = PriceVersion.objects.filter(plan=plan, effective_from__gt=draft.effective_from or now)
-    return Preview(
-        series=series,
-        today=today,
-        episodes=episodes,
-        before=_cost(sum(episode.before_coins for episode in episodes), rates),
-        after=_cost(sum(episode.after_coins for episode in episodes), rates),
-        replaced_at=later.order_by("effective_from")
-        .values_list("effective_from", flat=True)
-        .first(),
-    )
-
-
-def in_force(*, plan: PricePlan, series: Series | None, now: datetime) -> PriceVersion:
-    """The version that a draft is compared with: the series' if there is one, else the plan's.
-
-    A plan without a version so far is compared with the default plan's.
-    """
-    if series is not None:
-        return pricing.version_in_force(series_id=series.id, at=now)
-    begun = PriceVersion.objects.filter(effective_from__lte=now).order_by("-effective_from")
-    own = begun.filter(plan=plan).select_related("plan").first()
-    return own or begun.filter(plan__is_default=True).select_related("plan")[:1].get()
-
-
-def _numbers(
-    series: Series | None, before: PriceLadder, after: PriceLadder
-) -> Sequence[int] | range:
-    if series is None:
-        return range(1, max(len(before.prices), len(after.prices)) + _BEYOND + 1)
-    published = Episode.objects.filter(series=series, state=Episode.State.PUBLISHED)
-    return list(published.order_by("number").values_list("number", flat=True))
+    if not rates:
+        return Cost(coins, None, None)
+    return Cost(coins, round(coins * rates[0]), round(coins * rates[-1]))
 
 
 def _rates() -> Sequence[Fraction]:
     """The price of a coin in each pack on sale, in micros, cheapest first."""
     packs = CoinPack.objects.filter(is_active=True)
     return sorted(Fraction(pack.price_micros, pack.paid_coins + pack.bonus_coins) for pack in packs)
-
-
-def _cost(coins: int, rates: Sequence[Fraction]) -> Cost:
-    if not rates:
-        return Cost(coins, None, None)
-    return Cost(coins, round(coins * rates[0]), round(coins * rates[-1]))

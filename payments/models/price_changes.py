@@ -27,6 +27,10 @@ class PriceChange(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=200)
     content = models.JSONField()
+    selection = models.JSONField(
+        null=True,
+        help_text="How its titles were chosen, a payments.price_changes.selection.Selection",
+    )
     effective_from = models.DateTimeField(null=True)
     state = models.CharField(max_length=12, choices=ChangeState.choices, default=ChangeState.DRAFT)
     titles_count = models.PositiveIntegerField(default=0)

@@ -196,15 +196,23 @@ def _price_as_before(change: PriceChange, now: datetime) -> None:
         before_id=Subquery(earlier.order_by("-effective_from").values("id")[:1]),
         latest_id=Subquery(begun.order_by("-effective_from").values("id")[:1]),
     )
-    for version in standing.filter(latest_id=F("id"), before_id__isnull=False):
-        before = PriceVersion.objects.get(id=version.before_id)
-        price_versions.add_many(
-            [_copy(before)],
-            # No two versions of a plan begin at one moment, not even at that of a rash change.
-            effective_from=max(now, version.effective_from + timedelta(microseconds=1)),
-            now=now,
-            created_by_id=change.ended_by_id,
-        )
+    undone = standing.filter(latest_id=F("id"), before_id__isnull=False)
+    before = PriceVersion.objects.filter(
+        id__in=list(undone.values_list("before_id", flat=True))
+    ).select_related("bundle_adjustment", "rental_adjustment")
+    begun_at = change.effective_from or now
+    price_versions.add_many(
+        [
+            _copy(version)
+            for version in before.prefetch_related(
+                "steps", "episode_prices", "variants__adjustment"
+            )
+        ],
+        # No two versions of a plan begin at one moment, not even at that of a rash change.
+        effective_from=max(now, begun_at + timedelta(microseconds=1)),
+        now=now,
+        created_by_id=change.ended_by_id,
+    )
 
 
 def _copy(version: PriceVersion) -> NewVersion:
@@ -212,7 +220,7 @@ def _copy(version: PriceVersion) -> NewVersion:
     bundle, rental = version.bundle_adjustment, version.rental_adjustment
     return NewVersion(
         version.plan_id,
-        pricing.terms_of(version.id),
+        pricing.read_terms(version),
         _variants_of(version),
         bundle=pricing.adjustment_of(bundle) if bundle else None,
         rental=(
@@ -226,5 +234,5 @@ def _copy(version: PriceVersion) -> NewVersion:
 def _variants_of(version: PriceVersion) -> list[NewVariant]:
     return [
         NewVariant(row.regions, row.platforms, pricing.adjustment_of(row.adjustment))
-        for row in version.variants.select_related("adjustment")
+        for row in version.variants.all()
     ]

@@ -12,9 +12,10 @@ from django.db import connection, transaction
 
 from payments.models import ChangedSeries, ChangeState, PriceChange
 from payments.money import PARTS_PER_MILLION
-from payments.price_changes import applying, checks, contents, effects
+from payments.price_changes import applying, checks, contents, effects, selection
 from payments.price_changes.contents import Content
 from payments.price_changes.effects import Reach
+from payments.price_changes.selection import Selection
 
 NOTE_CHARACTERS = 500
 
@@ -43,13 +44,18 @@ def draft(
     effective_from: datetime | None,
     operator_id: int,
     now: datetime,
+    chosen_by: Selection | None = None,
 ) -> PriceChange:
-    """Keeps a change to look at. Raises checks.ContentRefused for what no price can be."""
+    """Keeps a change to look at, of just these titles; `chosen_by` says how they were found.
+
+    Raises checks.ContentRefused for what no price can be.
+    """
     checks.refuse_content(content, series_ids=series_ids, effective_from=effective_from, now=now)
     with transaction.atomic():
         change = PriceChange.objects.create(
             name=name,
             content=contents.write(content),
+            selection=selection.write(chosen_by) if chosen_by else None,
             effective_from=effective_from,
             asked_by_id=operator_id,
             asked_at=now,

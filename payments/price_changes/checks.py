@@ -24,6 +24,7 @@ from payments.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     Content,
+    MoveSeries,
     NewVersion,
     PriceTable,
     TermsContent,
@@ -89,10 +90,10 @@ def refuse_overlap(change: PriceChange, *, now: datetime) -> None:
 
 def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
     """A price that is far from what everything else costs is a slip of the hand. Raises ContentRefused."""
-    refuse_far(_asked(change), now=now)
+    refuse_far_off(_asked(change, now), now=now)
 
 
-def refuse_far(prices_coins: Iterable[int], *, now: datetime) -> None:
+def refuse_far_off(prices: Iterable[int], *, now: datetime) -> None:
     """Measured is what is asked for an episode, against the median of what the plans in force ask.
 
     More than PRICE_GUARD_TIMES as much, or less than that part of it, is refused. Raises ContentRefused.
@@ -101,13 +102,19 @@ def refuse_far(prices_coins: Iterable[int], *, now: datetime) -> None:
     if usual is None:
         return
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES
-    for price_coins in prices_coins:
+    for price_coins in prices:
         if not low < price_coins < high:
             raise ContentRefused.of(
                 f"{price_coins:,} coins an episode is far from what episodes cost, which is "
                 f"{int(usual):,}: a price is more than {int(low):,} and less than {int(high):,}. "
                 "Look for a slip; should it be meant, go there in steps."
             )
+
+
+def refuse_adjustment(price: AdjustedPrice) -> None:
+    """What no adjustment of a price can be. Raises ContentRefused."""
+    if complaints := list(of_adjustment(price)):
+        raise ContentRefused(complaints)
 
 
 def _of_content(
@@ -242,9 +249,18 @@ def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> No
         )
 
 
-def _asked(change: PriceChange) -> Iterator[int]:
+def _asked(change: PriceChange, now: datetime) -> Iterator[int]:
     """Every price above 0 that the change brings."""
     content = contents.read(change.content)
+    if isinstance(content, MoveSeries):
+        begun = PriceVersion.objects.filter(
+            plan_id=content.plan_id,
+            cancelled_at=None,
+            effective_from__lte=effects.moment_of(change, now=now),
+        )
+        if version := begun.order_by("-effective_from").first():
+            asked = pricing.ladder(version.id)
+            yield from {price for price in (*asked.prices, asked.price_after) if price}
     for terms in _terms(content):
         adjusted = [(), *((one.adjustment,) for one in (*terms.variants, *_ways(terms)))]
         for adjustments in adjusted:

@@ -1,9 +1,10 @@
-"""An operator changes a price in a real browser: password, code, preview, save."""
+"""Operators change a price in a real browser: password, code, draft, preview, a second person, rollback."""
 
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 from django.contrib.auth.models import User
 from django.db import connections
@@ -11,11 +12,13 @@ from playwright.sync_api import Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Series
-from config import operators, roles
-from payments import price_versions, pricing
-from payments.models import PricePlan, PriceVersion
+from config import clock, operators, roles
+from payments import price_versions
+from payments.models import PriceChange, PricePlan
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import SECRET, code_of
+from tests.factories.viewers import DeviceFactory, viewer_headers
+from viewers.models import Device
 
 PASSWORD = "a tower of boiled plums"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,6 +80,13 @@ def dana(transactional_db: None) -> User:
     return made.user
 
 
+@pytest.fixture
+def erin(dana: User) -> User:
+    """A second person, who prices too."""
+    made = operators.create(username="erin", password=PASSWORD, secret=SECRET, roles=["pricing"])
+    return made.user
+
+
 def sign_in(page: Page, live_server: LiveServer, user: User) -> None:
     page.goto(f"{live_server.url}/admin/")
     page.get_by_label("Username").fill(user.username)
@@ -92,43 +102,97 @@ def sign_in(page: Page, live_server: LiveServer, user: User) -> None:
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
 
 
-def test_an_operator_previews_a_price_and_saves_it(
-    page: Page, live_server: LiveServer, priced: tuple[PricePlan, Series], dana: User
+def leave(page: Page, live_server: LiveServer) -> None:
+    """Signs out, for somebody else to sign in."""
+    page.context.clear_cookies()
+    page.goto(f"{live_server.url}/admin/")
+    expect(page.get_by_label("Username")).to_be_visible()
+
+
+def asked(live_server: LiveServer, series: Series, device: Device) -> dict[int, int]:
+    """Episode → price in coins, as the API's paywall asks a viewer now."""
+    answer = httpx.get(
+        f"{live_server.url}/v1/series/{series.id}/paywall",
+        headers=viewer_headers(device, now=clock.read()),
+    )
+    assert answer.status_code == 200, answer.text
+    return {one["number"]: one["price_coins"] for one in answer.json()["episodes"]}
+
+
+def test_a_price_is_drafted_looked_at_agreed_to_and_rolled_back(
+    page: Page,
+    live_server: LiveServer,
+    priced: tuple[PricePlan, Series],
+    dana: User,
+    erin: User,
 ) -> None:
-    plan, _ = priced
-    versions = PriceVersion.objects.count()
+    _, series = priced
+    device = DeviceFactory()
+    before = asked(live_server, series, device)
+    assert before == {number: 0 if number <= 6 else 60 for number in range(1, EPISODES + 1)}
+
     sign_in(page, live_server, dana)
-    page.get_by_role("link", name="Price plans").click()
-    page.get_by_role("link", name=plan.name, exact=True).click()
-    page.get_by_role("link", name="New version").click()
+    page.get_by_role("link", name="Price changes").click()
+    page.get_by_role("link", name="Add price change").first.click()
+    page.get_by_role("link", name="New prices for a plan").click()
+    page.get_by_label("Name of this change").fill("Spring prices")
+    page.get_by_label("Free episodes").first.fill("4")
+    page.get_by_label("Price of every further episode").fill("100")
+    page.get_by_label("Rising from").fill("15: 110")
+    page.get_by_label("Prices of single episodes").fill("10: 120\n19-20: 0")
+    page.get_by_role("button", name="Draft it and look").click()
 
-    page.get_by_label("Free episodes").fill("4")
-    page.get_by_label("Price of every further episode").fill("45")
-    page.get_by_label("Prices of single episodes").fill("10: 90\n19-20: 0")
-    page.locator("#id_series + .select2").click()
-    page.keyboard.type("helen haz")
-    page.get_by_role("option", name="The Hazards of <b>Helen</b>").click()
-    page.get_by_role("button", name="Preview").click()
-
-    expect(page.get_by_role("button", name="Save this version")).to_be_visible()
+    expect(page.get_by_text("Drafted. Nothing has changed yet")).to_be_visible()
+    expect(page.locator("#reach")).to_contain_text("Titles that change")
     shown = {
         int(cell.get_attribute("data-number") or 0): int(cell.get_attribute("data-after") or -1)
         for cell in page.locator(".ch-ladder li").all()
     }
-    assert page.locator("#price-runs tbody tr").all_inner_texts() == [
-        "1–4\tfree\tfree",
-        "5–6\tfree\t45",
-        "7–9\t60\t45",
-        "10\t60\t90",
-        "11–18\t60\t45",
-        "19–20\t60\tfree",
-    ]
-    assert PriceVersion.objects.count() == versions
-    page.get_by_role("button", name="Save this version").click()
+    assert asked(live_server, series, device) == before
+    page.get_by_text("Ask for it", exact=True).click()
+    page.get_by_role("button", name="Yes, ask for it").click()
+    expect(page.get_by_text("Nothing changes until a second person has agreed")).to_be_visible()
+    expect(page.get_by_text("somebody else has to agree")).to_be_visible()
+    expect(page.get_by_text("Agree", exact=True)).to_have_count(0)
+    assert asked(live_server, series, device) == before
 
-    expect(page.get_by_text("Saved. Version from")).to_be_visible()
-    expect(page.locator("tbody tr", has_text="in force")).to_contain_text("4 free, then 45 coins")
-    version = PriceVersion.objects.filter(plan=plan).latest("effective_from")
-    ladder = pricing.ladder(version.id)
-    assert shown == {number: ladder.price_of(number) for number in range(1, EPISODES + 1)}
-    assert version.created_by == dana
+    leave(page, live_server)
+    sign_in(page, live_server, erin)
+    expect(page.get_by_text("your word is needed")).to_be_visible()
+    page.get_by_role("link", name="Spring prices").first.click()
+    page.get_by_label("Note").fill("As we said on Monday")
+    page.get_by_text("Agree", exact=True).click()
+    page.get_by_role("button", name="Yes, I agree").click()
+    expect(page.get_by_text("In force for 1 title.")).to_be_visible()
+    assert asked(live_server, series, device) == shown
+    assert shown[5] == 100
+    assert shown[10] == 120
+    assert shown[20] == 0
+    change = PriceChange.objects.get()
+    assert (change.asked_by, change.decided_by) == (dana, erin)
+
+    page.get_by_text("Roll back", exact=True).click()
+    page.get_by_role("button", name="Yes, roll back").click()
+    expect(page.get_by_text("Rolled back: from now on")).to_be_visible()
+    assert asked(live_server, series, device) == before
+
+
+def test_titles_are_chosen_by_a_filter_with_their_number(
+    page: Page, live_server: LiveServer, priced: tuple[PricePlan, Series], dana: User
+) -> None:
+    _, series = priced
+    sign_in(page, live_server, dana)
+    page.goto(f"{live_server.url}/admin/payments/pricechange/new/promotion/")
+    page.get_by_label("Name of this change").fill("Easter")
+    page.get_by_label("% off").fill("25")
+    page.locator("#id_ends_at_0").fill("2099-01-01")
+    page.locator("#id_ends_at_1").fill("12:00")
+    page.get_by_label("Words").fill("helen")
+    page.get_by_role("button", name="Count titles").click()
+    expect(page.locator(".ch-found")).to_contain_text("1 title")
+    expect(page.locator(".ch-found")).to_contain_text("The Hazards of <b>Helen</b>")
+    page.get_by_role("button", name="Draft it for 1 title").click()
+    page.get_by_text("Put in force", exact=True).click()
+    page.get_by_role("button", name="Yes, put in force").click()
+    expect(page.get_by_text("In force for 1 title.")).to_be_visible()
+    assert asked(live_server, series, DeviceFactory())[7] == 45

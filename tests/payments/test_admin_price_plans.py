@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import plans, price_versions, pricing
-from payments.models import PlanAssignment, PricePlan
+from payments import price_versions, pricing
+from payments.models import PricePlan
 from tests.factories.catalog import SeriesFactory, SeriesTextFactory
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import assign
@@ -45,10 +45,6 @@ def premiere(now: datetime) -> PricePlan:
 
 def page(plan: PricePlan) -> str:
     return f"{LIST}{plan.id}/change/"
-
-
-def plan_of(series: Series, at: datetime) -> PricePlan:
-    return plans.in_force(at=at).get(series=series).plan
 
 
 def price_of_nine(series: Series, now: datetime) -> int:
@@ -105,70 +101,35 @@ def test_the_default_stays_the_default(client: Client, standard: PricePlan) -> N
     ]
 
 
-def test_assigns_series_and_gives_them_back(
-    client: Client, premiere: PricePlan, now: datetime
-) -> None:
-    one, two = SeriesFactory(title="Judex"), SeriesFactory(title="Les Vampires")
-    answer = client.post(
-        f"{LIST}{premiere.id}/assign/",
-        {"series": [one.id, two.id]},
-        follow=True,
-        headers=clock_headers(now),
-    )
-    assert "Premiere prices Judex" in answer.content.decode()
-    assert [price_of_nine(series, now) for series in (one, two)] == [80, 80]
-
-    client.post(f"{LIST}{premiere.id}/release/{one.id}/", headers=clock_headers(now))
-
-    assert [price_of_nine(series, now) for series in (one, two)] == [60, 80]
-    history = client.get(f"{LIST}{premiere.id}/history/").content.decode()
-    assert "Prices Judex" in history
-    assert "No longer prices Judex" in history
-
-
-def test_assigning_takes_a_series_from_the_plan_it_had(
-    client: Client, premiere: PricePlan, now: datetime
-) -> None:
-    other = PricePlan.objects.create(name="Other", created_at=now)
-    series = SeriesFactory()
-    assign(other, [series.id])
-    client.post(f"{LIST}{premiere.id}/assign/", {"series": [series.id]}, headers=clock_headers(now))
-    assert plan_of(series, now) == premiere
-    client.post(f"{LIST}{other.id}/release/{series.id}/", headers=clock_headers(now))
-    assert plan_of(series, now) == premiere
-
-
-def test_assigning_to_the_default_plan_is_giving_back(
+def test_its_page_leads_to_the_changes_that_it_takes(
     client: Client, premiere: PricePlan, standard: PricePlan, now: datetime
 ) -> None:
-    series = SeriesFactory()
+    series = SeriesFactory(title="Judex")
     assign(premiere, [series.id])
-    client.post(f"{LIST}{standard.id}/assign/", {"series": [series.id]}, headers=clock_headers(now))
-    assert plan_of(series, now) == standard
-    assert plan_of(series, now - timedelta(seconds=1)) == premiere
+    shown = client.get(page(premiere), headers=clock_headers(now)).content.decode()
+    desk = "/admin/payments/pricechange/new"
+    assert f"{desk}/plan/?plan={premiere.id}" in shown
+    assert f"{desk}/move/?plan={premiere.id}" in shown
+    back = f"{desk}/move/?plan={standard.id}&series={series.id}"
+    assert back.replace("&", "&amp;") in shown
+    form = client.get(back).context["form"]
+    assert form.initial["plan"] == standard.id
+    assert client.get(back).context["chosen_titles"] == [f"Judex ({series.external_id})"]
 
 
-@pytest.mark.parametrize("chosen", [[], ["not-an-id"], ["0199f0c2-7b1e-7c3a-9f10-2b6a4d8e0c11"]])
-def test_assigns_nothing_that_does_not_exist(
-    client: Client, premiere: PricePlan, chosen: list[str]
-) -> None:
-    answer = client.post(f"{LIST}{premiere.id}/assign/", {"series": chosen}, follow=True)
-    assert answer.status_code == 200
-    assert [message.level_tag for message in answer.context["messages"]] == ["error"]
-    assert not PlanAssignment.objects.exists()
+def test_who_does_not_price_sees_and_changes_nothing(premiere: PricePlan) -> None:
+    content = signed_in(operator("support", role="support")).get(page(premiere)).content
+    assert b"6 free, then 95 coins" in content
+    assert b"New prices" not in content
+    assert b"pricechange/new" not in content
 
 
-def test_only_posts_assign_and_only_by_those_who_price(premiere: PricePlan) -> None:
-    series = SeriesFactory()
-    support = signed_in(operator("support", role="support"))
-    urls = (f"{LIST}{premiere.id}/assign/", f"{LIST}{premiere.id}/release/{series.id}/")
-    for url in urls:
-        assert support.post(url, {"series": [series.id]}).status_code == 403
-        assert support.get(url).status_code == 405
-    content = support.get(page(premiere)).content
-    assert b"New version" not in content
-    assert b"/assign/" not in content
-    assert not PlanAssignment.objects.exists()
+def test_plans_of_one_title_are_listed_apart(client: Client, standard: PricePlan) -> None:
+    own = PricePlan.objects.create(
+        name="one title", own_series=SeriesFactory(), created_at=standard.created_at
+    )
+    assert own not in client.get(LIST).context["cl"].result_list
+    assert list(client.get(LIST, {"kind": "own"}).context["cl"].result_list) == [own]
 
 
 def test_finds_a_series_by_words_of_its_title_the_last_one_begun(client: Client) -> None:
@@ -217,7 +178,7 @@ def test_lists_and_pages_ask_few_questions(
 def test_titles_and_names_are_text_whatever_they_hold(client: Client, now: datetime) -> None:
     plan = PricePlan.objects.create(name="<img src=x onerror=alert(1)>", created_at=now)
     series = SeriesFactory(title="<script>alert(1)</script>")
-    client.post(f"{LIST}{plan.id}/assign/", {"series": [series.id]})
+    assign(plan, [series.id])
     for url in (LIST, page(plan), f"{LIST}{plan.id}/history/", "/admin/"):
         content = client.get(url, follow=True).content
         assert b"<script>alert(1)" not in content, url
