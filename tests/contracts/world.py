@@ -200,12 +200,24 @@ def _submit(world: World) -> list[Call]:
 
 
 def _unlock(world: World) -> Call:
-    body = {"quote": world.quote, "playback_session_id": str(uuid4()), "position_ms": 61_000}
-    return Call(path={"episode_id": str(world.episodes[LOCKED])}, body=body)
+    return Call(
+        path={"episode_id": str(world.episodes[LOCKED])}, body={"quote": world.quote, **_decided()}
+    )
+
+
+def _decided() -> dict[str, Any]:
+    """What led to a spend, and that it is meant."""
+    return {
+        "playback_session_id": str(uuid4()),
+        "position_ms": 61_000,
+        "confirmed_spend_coins": 500,
+    }
 
 
 def _unlock_rest(world: World) -> Call:
-    return Call(path={"series_id": str(world.series.id)}, body={"quote": world.bundle_quote})
+    return Call(
+        path={"series_id": str(world.series.id)}, body={"quote": world.bundle_quote, **_decided()}
+    )
 
 
 def _auto_unlock(world: World) -> Call:
