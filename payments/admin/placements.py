@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, StackedInline
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config import clock
 from payments.admin.price_desk.forms import Regions
@@ -19,11 +19,11 @@ class PlacementRuleForm(forms.ModelForm[PlacementRule]):
     """What is left empty fits everybody."""
 
     segments = forms.MultipleChoiceField(
-        choices=Segment.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
+        choices=Segment.choices, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
     regions = Regions(help_text="Codes of two letters, as in “BR, MX”")
     platforms = forms.MultipleChoiceField(
-        choices=Platform.choices, required=False, widget=UnfoldAdminCheckboxSelectMultiple
+        choices=Platform.choices, required=False, widget=UnfoldAdminCheckboxSelectMultipleWidget
     )
 
     class Meta:
