@@ -1,9 +1,12 @@
 """What is owed to viewers is looked up in the rows: each rule is kept, and its breach is told."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -44,13 +47,17 @@ def broken(now: datetime) -> list[int]:
     return [rule for rule, each in enumerate(compliance.report(now=now)) if not each.is_kept]
 
 
-def damage(statement: str, *values: Any) -> None:
-    """What no door would write, past the checks that would refuse it."""
-    with as_owner() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
-        cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(statement, values or None)
-        cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+@contextmanager
+def damaged(*statements: str) -> Iterator[None]:
+    """For a while there is what no door would write, past the checks that would refuse it."""
+    with transaction.atomic():
+        with as_owner() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            for statement in statements:
+                cursor.execute(statement)
+        yield
+        transaction.set_rollback(True)
 
 
 def spend_in_every_way(api: Client, series: Series, device: Device, now: datetime) -> None:
@@ -103,21 +110,22 @@ def test_a_charge_that_its_terms_do_not_say_is_found(
     api: Client, series: Series, device: Device, sold: None, now: datetime
 ) -> None:
     spend_in_every_way(api, series, device, now)
-    damage("UPDATE payments_unlock SET price_coins = 61, paid_coins = 61 WHERE number = 9")
-
-    assert broken(now) == [SAME]
-    assert "1 were charged otherwise" in finding(SAME, now).found
-    assert finding(SAME, now + 8 * DAY).is_kept
+    with damaged("UPDATE payments_unlock SET price_coins = 61, paid_coins = 61 WHERE number = 9"):
+        assert broken(now) == [SAME]
+        assert "1 were charged otherwise" in finding(SAME, now).found
+        assert finding(SAME, now + 8 * DAY).is_kept
 
 
 def test_paid_coins_with_an_end_are_found(device: Device, sold: None, now: datetime) -> None:
     default_plan()
     fund(device.viewer_id, now=now)
-    damage("ALTER TABLE payments_lot DROP CONSTRAINT payments_lot_paid_never_expires")
-    damage("UPDATE payments_lot SET expires_at = %s", now + DAY)
 
-    assert Lot.objects.get().kind == "paid"
-    assert broken(now) == [PAID]
+    with damaged(
+        "ALTER TABLE payments_lot DROP CONSTRAINT payments_lot_paid_never_expires",
+        "UPDATE payments_lot SET expires_at = now()",
+    ):
+        assert Lot.objects.get().kind == "paid"
+        assert broken(now) == [PAID]
 
 
 @pytest.mark.parametrize(
@@ -128,9 +136,9 @@ def test_an_unlock_without_a_tap_outside_of_what_was_agreed_is_found(
 ) -> None:
     spend_in_every_way(api, series, device, now)
     assert Unlock.objects.filter(way="auto").count() == 1
-    damage(f"UPDATE payments_autounlockconsent {change}")
 
-    assert broken(now) == [AGREED]
+    with damaged(f"UPDATE payments_autounlockconsent {change}"):
+        assert broken(now) == [AGREED]
 
 
 def test_asking_nobody_who_spends_much_is_found(
