@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.PricePlan", "Price plans", "sell"),
         ("payments.PlanRule", "Plan rules", "rule"),
         ("payments.PriceException", "Price exceptions", "priority_high"),
-        ("payments.Promotion", "Promotions", "local_offer"),
+        ("payments.Promotion", "Promotions", "campaign"),
         ("payments.AcquisitionLink", "Acquisition links", "add_link"),
         ("payments.CoinPack", "Coin packs", "toll"),
         ("payments.PassProduct", "Passes", "card_membership"),

@@ -2,17 +2,21 @@
 
 import io
 import os
+import secrets
 import sys
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browser import desk_pictures
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 WIDTH, HEIGHT = 1360, 900
 SETTLE_MS = 1_500
 COLOURS = 256
+COLLEAGUE = "erin"
 
 #: Picture → (address, how much of the page).
 PAGES = {
@@ -34,18 +38,31 @@ def main(url: str) -> None:
             executable_path=os.environ.get("CHROMIUM", "/usr/bin/chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        _sign_in(page, url)
+        _sign_in(page, url, _owner())
         for name, (address, extent) in PAGES.items():
             page.goto(url + address)
             page.wait_for_timeout(SETTLE_MS)
             _keep(name, page.screenshot(full_page=extent == "whole"))
+        colleague = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        _sign_in(colleague, url, _colleague())
+        desk_pictures.take(page, colleague, url, _picture)
         browser.close()
 
 
-def _sign_in(page: Page, url: str) -> None:
-    password, code = _owner()
+def _picture(page: Page, name: str, is_whole: bool) -> None:
+    if is_whole:
+        # What sticks to the window's edges would be in the middle of a picture longer than it.
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": WIDTH, "height": max(height, HEIGHT)})
+    page.wait_for_timeout(desk_pictures.SETTLE_MS)
+    _keep(name, page.screenshot())
+    page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+
+
+def _sign_in(page: Page, url: str, operator: tuple[str, str, str]) -> None:
+    username, password, code = operator
     page.goto(f"{url}/admin/")
-    page.get_by_label("Username").fill("owner")
+    page.get_by_label("Username").fill(username)
     page.get_by_label("Password").fill(password)
     page.get_by_role("button", name="Log in").click()
     page.get_by_label("Code").fill(code)
@@ -53,8 +70,8 @@ def _sign_in(page: Page, url: str) -> None:
     page.get_by_role("heading", name="Today").wait_for()
 
 
-def _owner() -> tuple[str, str]:
-    """The password and a code that is good now, as the demo keeps them."""
+def _owner() -> tuple[str, str, str]:
+    """The demo's owner: name, password, and a code that is good now."""
     os.environ.setdefault("APP_MODE", "demo")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     # Playwright runs an event loop in this thread, which Django takes for asynchronous code.
@@ -71,7 +88,24 @@ def _owner() -> tuple[str, str]:
 
     owner = credentials.owner(settings.DATA_DIR / "secrets")
     user = User.objects.get(username=owner.username)
-    return owner.password or "", devices.current_code(user, at=clock.read())
+    return user.username, owner.password or "", devices.current_code(user, at=clock.read())
+
+
+def _colleague() -> tuple[str, str, str]:
+    """A second person who prices, with new credentials each time. Django is set up by then."""
+    from django.contrib.auth.models import User
+
+    from config import clock, operators
+    from config.second_factor import devices
+
+    user = User.objects.filter(username=COLLEAGUE).first()
+    if user is None:
+        made = operators.create(username=COLLEAGUE, password=None, secret=None, roles=["pricing"])
+        user, password = made.user, made.password
+    else:
+        password = operators.start_over(user)
+        devices.provision(user, secret=secrets.token_bytes(20))
+    return user.username, password, devices.current_code(user, at=clock.read())
 
 
 def _keep(name: str, png: bytes) -> None:

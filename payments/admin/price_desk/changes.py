@@ -194,7 +194,8 @@ class PriceChangeAdmin(Explained, ReadOnlyAdmin):
         )
         look = LookForm(initial={"title": asked.series_id, "viewer": asked.viewer_id})
         return {
-            "change": change,
+            # Not `change`: the admin has its own use for that word.
+            "price_change": change,
             "now": now,
             "is_open": is_open,
             "standing": _standing(change, now),

@@ -9,6 +9,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.forms import BaseFormSet, BoundField, formset_factory
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -65,7 +66,7 @@ class Platforms(forms.MultipleChoiceField):
         super().__init__(
             required=False,
             choices=Platform.choices,
-            widget=forms.CheckboxSelectMultiple({"class": "ch-checks"}),
+            widget=UnfoldAdminCheckboxSelectMultipleWidget,
             **kwargs,
         )
 
@@ -118,16 +119,8 @@ class TermsForm(ChangeForm):
     parts = (
         ("", ("plan",)),
         ("Price", ("free_count", "base_price_coins", "steps", "overrides")),
-        (
-            "Other ways to unlock",
-            (
-                "bundle_percent",
-                "bundle_price_coins",
-                "rental_hours",
-                "rental_percent",
-                "rental_price_coins",
-            ),
-        ),
+        ("The rest of a title at once", ("bundle_percent", "bundle_price_coins")),
+        ("Rental", ("rental_hours", "rental_percent", "rental_price_coins")),
     )
 
     plan = forms.ModelChoiceField(

@@ -81,7 +81,7 @@ KINDS: Mapping[str, Kind] = {
     "promotion": Kind(
         "Promotion",
         "A discount, or more episodes free, for a time. It ends by itself.",
-        "local_offer",
+        "campaign",
         CampaignForm,
         has_titles=True,
     ),

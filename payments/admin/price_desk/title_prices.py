@@ -46,6 +46,7 @@ class TitlePricesPage(TemplateView):
             "title": f"Prices of {title}",
             "opts": self.model_admin.opts,
             "series": series,
+            "named": title,
             "now": now,
             "may_change": request.user.has_perm("payments.add_pricechange"),
             "episodes": _episodes(series.id, now),
