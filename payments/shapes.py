@@ -194,7 +194,7 @@ class ArrivalAnswer(AnswerShape):
     ends_at: Moment | None
 
 
-class PlacementAnswer(AnswerShape):
+class PlacementConfigAnswer(AnswerShape):
     """`config` is the app's own. `rule_id` names the rule that chose it, null where none fits."""
 
     code: str

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from config.endpoints import operation
 from config.problems import NotFound
 from payments import links, placements
-from payments.shapes import ArrivalAnswer, ArrivalRequest, PlacementAnswer
+from payments.shapes import ArrivalAnswer, ArrivalRequest, PlacementConfigAnswer
 from viewers.authentication import ViewerEndpoint
 
 
@@ -28,10 +28,10 @@ class MyArrival(ViewerEndpoint):
 class PlacementConfig(ViewerEndpoint):
     @operation(
         summary="What to show at a place in the app",
-        answer=PlacementAnswer,
+        answer=PlacementConfigAnswer,
         refusals=[NotFound],
     )
-    def get(self, request: Request, *, now: datetime, code: str) -> PlacementAnswer:
+    def get(self, request: Request, *, now: datetime, code: str) -> PlacementConfigAnswer:
         """Decided by how the viewer stands to paying, their region, platform and the links they came by.
         Ask each time the place is shown."""
         decided = placements.decide(
@@ -41,7 +41,7 @@ class PlacementConfig(ViewerEndpoint):
             environment=self.viewer.environment,
             now=now,
         )
-        return PlacementAnswer(
+        return PlacementConfigAnswer(
             code=decided.placement.code,
             segment=decided.segment,
             rule_id=decided.rule.id if decided.rule else None,
