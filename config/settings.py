@@ -381,6 +381,19 @@ REFRESH_GRACE_SECONDS = env.integer(
 QUOTE_SECONDS = env.integer(
     "QUOTE_SECONDS", default=900, minimum=60, help="How long a quoted price is honoured."
 )
+SPEND_CONFIRM_COINS = env.integer(
+    "SPEND_CONFIRM_COINS",
+    default=3_000,
+    help="Who would spend more than this in a day of the REPORTING_ZONE is asked to confirm it first. 0 "
+    "never asks.",
+)
+AUTO_UNLOCK_UNDO_SECONDS = env.integer(
+    "AUTO_UNLOCK_UNDO_SECONDS",
+    default=600,
+    minimum=10,
+    help="How long a viewer may take back an episode that was unlocked without a tap, if it was not "
+    "played.",
+)
 EXPIRY_NOTICE_HOURS = env.integer(
     "EXPIRY_NOTICE_HOURS",
     default=72,
@@ -446,7 +459,12 @@ GRANT_PASS_DAY_COINS = env.integer(
 )
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
-PAYWALL_OPTIONS = ["payments.paywall.coins_option", "ads.paywall.ad_option"]
+PAYWALL_OPTIONS = [
+    "payments.paywall.coins_option",
+    "payments.bundles.bundle_option",
+    "payments.rentals.rental_option",
+    "ads.paywall.ad_option",
+]
 # Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
 ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}
 # What `manage.py verify_ledger` holds the rows against, in this order.

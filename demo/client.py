@@ -182,16 +182,29 @@ class ViewerClient:
         return _decode(self._ask("GET", f"/v1/series/{series_id}/paywall"), answers.Paywall)
 
     def unlock(
-        self, episode_id: str, *, quote: str, key: str, watched: Watched | None = None
+        self,
+        episode_id: str,
+        *,
+        quote: str,
+        key: str,
+        watched: Watched | None = None,
+        confirmed_spend_coins: int | None = None,
     ) -> Unlock:
         """Spend coins on an episode, exactly as quoted. The same key again has no second effect.
 
-        `watched` is what led here, so that the moment that sold the episode can be told.
+        `watched` is what led here, so that the moment that sold the episode can be told. Who has spent much
+        today is refused with `spend_confirmation_needed`: ask them, and call again with the refusal's
+        `confirm_spend_coins`.
         """
+        confirmed = (
+            {}
+            if confirmed_spend_coins is None
+            else {"confirmed_spend_coins": confirmed_spend_coins}
+        )
         response = self._ask(
             "POST",
             f"/v1/episodes/{episode_id}/unlock",
-            json={"quote": quote, **(asdict(watched) if watched else {})},
+            json={"quote": quote, **(asdict(watched) if watched else {}), **confirmed},
             headers={"Idempotency-Key": key},
         )
         is_replay = response.headers.get("Idempotent-Replayed") == "true"

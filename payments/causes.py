@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from payments.chart import LotOrigin, TransferCode
-from payments.models import GrantReason, RefundOrigin, Unlock
+from payments.models import GrantReason, RefundOrigin, Unlock, UnlockWay
 from payments.shapes import (
     Cause,
     MovedByExpiry,
@@ -41,6 +41,8 @@ def _unlock(movement: Movement) -> MovedByUnlock:
     undone = getattr(unlock, "restores", None)
     return MovedByUnlock(
         unlock_id=unlock.id,
+        way=UnlockWay(unlock.way),
+        bundle_id=unlock.bundle_id,
         series_id=unlock.episode.series_id,
         episode_id=unlock.episode_id,
         number=_number(unlock),
@@ -50,13 +52,14 @@ def _unlock(movement: Movement) -> MovedByUnlock:
 
 def _unlock_reversal(movement: Movement) -> MovedByUnlockReversal:
     reversal = movement.transfer.unlock_reversal
-    by_refund = reversal.booking_id is not None
+    by_operator = reversal.asked_by_id is not None
+    because = UndoneBecause.OPERATOR if by_operator else UndoneBecause.VIEWER
     return MovedByUnlockReversal(
         unlock_id=reversal.unlock_id,
         series_id=reversal.unlock.episode.series_id,
         episode_id=reversal.unlock.episode_id,
         number=_number(reversal.unlock),
-        because=UndoneBecause.REFUND if by_refund else UndoneBecause.OPERATOR,
+        because=UndoneBecause.REFUND if reversal.booking_id is not None else because,
     )
 
 

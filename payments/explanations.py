@@ -17,7 +17,14 @@ from django.utils.module_loading import import_string
 
 from config.bodies import AnswerShape
 from payments.chart import LotKind
-from payments.models import Entitlement, EntitlementSource, GrantKind, GrantReason, RefundOrigin
+from payments.models import (
+    Entitlement,
+    EntitlementSource,
+    GrantKind,
+    GrantReason,
+    RefundOrigin,
+    UnlockWay,
+)
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -169,15 +176,32 @@ class EntitlementCause(AnswerShape, tag_field="kind"):
         return [CoinsCause, SubscriptionCause, GrantCause, *others]
 
 
+class ConsentFact(AnswerShape):
+    """What a viewer had agreed to beforehand for a series, and whether it had ended by then.
+
+    `price` is what they were shown for this episode then: more was not charged.
+    """
+
+    consent_id: UUID
+    daily_cap_coins: int
+    price: PriceFact
+    agreed_at: Moment
+    ended_at: Moment | None
+
+
 class CoinsCause(EntitlementCause, tag="coins"):
     """An unlock: the price under the version that was promised, and the coins that paid it.
 
-    `standing_micros` is the revenue left of `value_micros` after the corrections.
+    `way` is how it was asked for: all that was bought at once has one `bundle_id`, and what was unlocked
+    without a tap the consent that allowed it. `standing_micros` is the revenue left of `value_micros` after the corrections.
     """
 
     unlock_id: UUID
     transfer_id: UUID
     unlocked_at: Moment
+    way: UnlockWay
+    bundle_id: UUID | None
+    consent: ConsentFact | None
     price: PriceFact
     numbering: int | None
     arm: str

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 
+from payments import pricing
 from payments.chart import LotKind, LotOrigin
 from payments.explanations import (
     CoinsCause,
+    ConsentFact,
     Correction,
     GrantFact,
     GrantSource,
@@ -37,6 +39,7 @@ from payments.models import (
     Transfer,
     Unlock,
     UnlockCorrection,
+    UnlockWay,
 )
 
 #: What `grant` reads of a grant's row, from wherever the row is reached.
@@ -54,7 +57,8 @@ class Lineage:
 def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     """The coins that paid each unlock: three queries, however many unlocks and lots there are.
 
-    The unlocks bring their price version with its plan, and `restores`.
+    The unlocks bring their price version with its plan, `restores`, and their consent, if they have one,
+    with its price version and plan.
     """
     movements = _movements(unlocks)
     purchases = {bought.id for m in movements if (bought := _purchase(m.lot.transfer))}
@@ -66,7 +70,7 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     return Lineage(
         causes={
             unlock.id: _cause(
-                unlock, lots.get(unlock.transfer_id, []), corrections.get(unlock.id, [])
+                unlock, lots.get(unlock.transfer_id, []), corrections.get(unlock.id, []), at
             )
             for unlock in unlocks
         },
@@ -274,13 +278,32 @@ def _corrections(unlocks: Sequence[Unlock], at: datetime) -> Mapping[UUID, list[
     }
 
 
-def _cause(unlock: Unlock, lots: list[SpentLot], corrections: list[Correction]) -> CoinsCause:
+def _consent(unlock: Unlock, at: datetime) -> ConsentFact | None:
+    consent, number = unlock.consent, unlock.number
+    if consent is None or number is None:
+        return None
+    ladder = pricing.ladder(consent.price_version_id, tuple(consent.adjustments))
+    return ConsentFact(
+        consent_id=consent.id,
+        daily_cap_coins=consent.daily_cap_coins,
+        price=price(consent.price_version, number=number, price_coins=ladder.price_of(number)),
+        agreed_at=consent.agreed_at,
+        ended_at=consent.ended_at if consent.ended_at and consent.ended_at <= at else None,
+    )
+
+
+def _cause(
+    unlock: Unlock, lots: list[SpentLot], corrections: list[Correction], at: datetime
+) -> CoinsCause:
     restores = getattr(unlock, "restores", None)
     charged = unlock.price_version
     return CoinsCause(
         unlock_id=unlock.id,
         transfer_id=unlock.transfer_id,
         unlocked_at=unlock.created_at,
+        way=UnlockWay(unlock.way),
+        bundle_id=unlock.bundle_id,
+        consent=_consent(unlock, at),
         price=price(charged, number=unlock.number, price_coins=unlock.price_coins),
         numbering=unlock.numbering,
         arm=unlock.arm,

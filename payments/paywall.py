@@ -71,6 +71,11 @@ class Paywall:
             return EpisodeState.COVERED
         return EpisodeState.LOCKED
 
+    def ends_at(self, episode: Episode) -> datetime | None:
+        """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""
+        is_owned = self.state_of(episode) is EpisodeState.OWNED
+        return self.owned[episode.id].ends_at if is_owned else None
+
     @cached_property
     def is_covered(self) -> bool:
         """Whether a subscription or pass opens every episode. Asked only if something is locked else."""

@@ -6,7 +6,7 @@ never change, so that a quote that names them is a price.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -34,16 +34,40 @@ NO_DEVICE = UUID(int=0)
 
 @dataclass(frozen=True)
 class Price:
-    """What a viewer is asked for the episodes of a series. `adjustment_ids` are in their order."""
+    """What a viewer is asked for the episodes of a series. `adjustment_ids` are in their order.
+
+    `way_adjustment_id` is that of a bundle or a rental, which is never dearer than buying an episode
+    alone, whatever else adjusts the price.
+    """
 
     version_id: UUID
     adjustment_ids: tuple[UUID, ...] = ()
     arm: str = ""
+    way_adjustment_id: UUID | None = None
 
     @property
     def ladder(self) -> PriceLadder:
         """The price of every episode."""
-        return ladder(self.version_id, self.adjustment_ids)
+        return ladder(self.version_id, self.adjustment_ids, self.way_adjustment_id)
+
+    @property
+    def alone(self) -> "Price":
+        """What is asked for an episode by itself and for good."""
+        return replace(self, way_adjustment_id=None)
+
+    @property
+    def adjusted_by(self) -> tuple[UUID, ...]:
+        """Everything that adjusts it, in order, as an unlock keeps it."""
+        return self.adjustment_ids + ((self.way_adjustment_id,) if self.way_adjustment_id else ())
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways to unlock that a version offers beside buying an episode: None where it does not."""
+
+    bundle_adjustment_id: UUID | None
+    rental_adjustment_id: UUID | None
+    rental_seconds: int | None
 
 
 @dataclass(frozen=True)
@@ -164,8 +188,15 @@ def usual_price_coins(*, at: datetime) -> Fraction | None:
 
 
 @lru_cache(maxsize=4096)
-def ladder(version_id: UUID, adjustment_ids: tuple[UUID, ...] = ()) -> PriceLadder:
+def ladder(
+    version_id: UUID,
+    adjustment_ids: tuple[UUID, ...] = (),
+    way_adjustment_id: UUID | None = None,
+) -> PriceLadder:
     """The prices of a version under adjustments. None of them ever changes: the answer is for good."""
+    if way_adjustment_id is not None:
+        alone = ladder(version_id, adjustment_ids)
+        return ladder(version_id, (*adjustment_ids, way_adjustment_id)).capped(alone)
     rows = PriceAdjustment.objects.in_bulk(adjustment_ids) if adjustment_ids else {}
     adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
     return terms_of(version_id).adjusted(adjustments).ladder()
@@ -174,14 +205,40 @@ def ladder(version_id: UUID, adjustment_ids: tuple[UUID, ...] = ()) -> PriceLadd
 def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
     """The ladder of each price, in a handful of queries whatever their number."""
     terms = terms_of_many({price.version_id for price in prices})
-    wanted = {one for price in prices for one in price.adjustment_ids}
+    wanted = {one for price in prices for one in price.adjusted_by}
     rows = PriceAdjustment.objects.in_bulk(wanted) if wanted else {}
     adjustments = {one: adjustment_of(row) for one, row in rows.items()}
+
+    def asked(price: Price, adjustment_ids: Iterable[UUID]) -> PriceLadder:
+        adjusting = [adjustments[one] for one in adjustment_ids]
+        return terms[price.version_id].adjusted(adjusting).ladder()
+
+    def of_way(price: Price) -> PriceLadder:
+        alone = asked(price, price.adjustment_ids)
+        if price.way_adjustment_id is None:
+            return alone
+        return asked(price, price.adjusted_by).capped(alone)
+
+    return {price: of_way(price) for price in prices}
+
+
+@lru_cache(maxsize=4096)
+def ways(version_id: UUID) -> Ways:
+    """What a version offers beside buying an episode."""
+    found = PriceVersion.objects.filter(id=version_id).values_list(
+        "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
+    )
+    return Ways(*found.get())
+
+
+def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
+    """The same of many versions, in one query."""
+    found = PriceVersion.objects.filter(id__in=version_ids).values_list(
+        "id", "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
+    )
     return {
-        price: terms[price.version_id]
-        .adjusted(adjustments[one] for one in price.adjustment_ids)
-        .ladder()
-        for price in prices
+        version_id: Ways(bundle_id, rental_id, seconds)
+        for version_id, bundle_id, rental_id, seconds in found
     }
 
 

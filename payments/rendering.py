@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import msgspec
+
 from catalog import moments
 from config import pages
-from payments import causes, offers
+from payments import auto_unlocks, causes, offers
+from payments.auto_unlocks import Standing, Undone
 from payments.chart import TransferCode
 from payments.models import CoinPack, ExpiryNotice, Purchase
 from payments.money import Money
 from payments.paywall import Paywall, options
 from payments.playing import Opened
 from payments.shapes import (
+    AutoUnlockAnswer,
+    AutoUnlockedAnswer,
     BalanceAnswer,
+    BundledEpisode,
+    BundleUnlockAnswer,
     ExpiringCoins,
     ExpiryNoticeAnswer,
     ExpiryNoticesAnswer,
@@ -22,6 +29,7 @@ from payments.shapes import (
     PaywallEpisode,
     PlaybackAnswer,
     PurchaseAnswer,
+    UndoAnswer,
     UnlockAnswer,
     WalletAnswer,
 )
@@ -65,6 +73,53 @@ def unlock(outcome: Outcome, episode_id: UUID) -> UnlockAnswer:
         balance=balance(
             Balance(paid_coins=outcome.balance_paid_coins, bonus_coins=outcome.balance_bonus_coins)
         ),
+        ends_at=outcome.ends_at,
+    )
+
+
+def auto_unlock(outcome: Outcome, episode_id: UUID) -> AutoUnlockedAnswer:
+    return AutoUnlockedAnswer(
+        **msgspec.structs.asdict(unlock(outcome, episode_id)),
+        unlock_id=outcome.unlock_id,
+        undo_until=auto_unlocks.undo_until(outcome),
+    )
+
+
+def bundle_unlock(outcome: Outcome, series_id: UUID) -> BundleUnlockAnswer:
+    return BundleUnlockAnswer(
+        outcome=outcome.outcome,
+        series_id=series_id,
+        bundle_id=outcome.bundle_id,
+        price_coins=outcome.price_coins,
+        paid_coins=outcome.paid_coins,
+        bonus_coins=outcome.bonus_coins,
+        episodes=[
+            BundledEpisode(**msgspec.structs.asdict(episode)) for episode in outcome.episodes
+        ],
+        balance=balance(
+            Balance(paid_coins=outcome.balance_paid_coins, bonus_coins=outcome.balance_bonus_coins)
+        ),
+    )
+
+
+def auto_unlock_standing(value: Standing) -> AutoUnlockAnswer:
+    return AutoUnlockAnswer(
+        series_id=value.series_id,
+        enabled=value.agreed_at is not None,
+        daily_cap_coins=value.daily_cap_coins,
+        spent_today_coins=value.spent_today_coins,
+        agreed_at=value.agreed_at,
+    )
+
+
+def undone(value: Undone) -> UndoAnswer:
+    return UndoAnswer(
+        unlock_id=value.unlock_id,
+        episode_id=value.episode_id,
+        returned_coins=value.paid_coins + value.bonus_coins,
+        paid_coins=value.paid_coins,
+        bonus_coins=value.bonus_coins,
+        balance=balance(value.balance),
     )
 
 
@@ -81,6 +136,7 @@ def paywall(value: Paywall) -> PaywallAnswer:
                 number=episode.number,
                 state=value.state_of(episode),
                 price_coins=value.ladder.price_of(episode.number),
+                ends_at=value.ends_at(episode),
             )
             for episode in value.episodes
         ],

@@ -9,22 +9,55 @@ import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.chart import LotOrigin, TransferCode
-from payments.models import GrantReason, RefundOrigin
+from payments.models import GrantReason, RefundOrigin, UnlockWay
 from payments.money import Money
 from payments.paywall import EpisodeState, PaywallOption
 from payments.unlocks import Result
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Quoted = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+BundleQuoted = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
 Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=24 * 3600 * 1000)]
+ConfirmedCoins = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+CapCoins = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class UnlockRequest(RequestShape):
-    """`playback_session_id` and `position_ms` say what the viewer watched when they decided."""
+    """`playback_session_id` and `position_ms` say what the viewer watched when they decided.
+
+    `confirmed_spend_coins` is what they have agreed to have spent today when this is done: the
+    `confirm_spend_coins` of the refusal that asked for it.
+    """
 
     quote: Quoted
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
+    confirmed_spend_coins: ConfirmedCoins | None = None
+
+
+class BundleUnlockRequest(RequestShape):
+    """`quote` is that of the paywall's bundle; the others are as of one episode's unlock."""
+
+    quote: BundleQuoted
+    playback_session_id: UUID | None = None
+    position_ms: Milliseconds | None = None
+    confirmed_spend_coins: ConfirmedCoins | None = None
+
+
+class AutoUnlockRequest(RequestShape):
+    """What the viewer watched when the episode came to be opened: null where the app cannot tell."""
+
+    playback_session_id: UUID | None
+    position_ms: Milliseconds | None = None
+
+
+class AutoUnlockPut(RequestShape):
+    """To agree, `quote` is the paywall's, with the prices that the viewer was shown, and
+    `daily_cap_coins` what may be spent on this series in a day without asking. To end it, neither."""
+
+    enabled: bool
+    daily_cap_coins: CapCoins | None = None
+    quote: Quoted | None = None
 
 
 class BalanceAnswer(AnswerShape):
@@ -35,12 +68,71 @@ class BalanceAnswer(AnswerShape):
 
 class UnlockAnswer(AnswerShape):
     """`outcome` is unlocked, already_unlocked, covered or free; only the first charges. What is covered
-    is open until the viewer's subscription or pass ends."""
+    is open until the viewer's subscription or pass ends, what was rented until `ends_at`."""
 
     outcome: Result
     episode_id: UUID
     entitlement_id: UUID | None
     price_coins: int
+    paid_coins: int
+    bonus_coins: int
+    balance: BalanceAnswer
+    ends_at: Moment | None = None
+
+
+class AutoUnlockedAnswer(UnlockAnswer):
+    """What was charged without a tap can be given back until `undo_until`, as long as it is not played."""
+
+    unlock_id: UUID | None = None
+    undo_until: Moment | None = None
+
+
+class BundledEpisode(AnswerShape):
+    """One episode of a bundle, which has an unlock of its own."""
+
+    episode_id: UUID
+    number: int
+    unlock_id: UUID
+    entitlement_id: UUID
+    price_coins: int
+
+
+class BundleUnlockAnswer(AnswerShape):
+    """`outcome` is unlocked, already_unlocked or covered; only the first charges, and lists what it has
+    opened. Coins are of all of it together."""
+
+    outcome: Result
+    series_id: UUID
+    bundle_id: UUID | None
+    price_coins: int
+    paid_coins: int
+    bonus_coins: int
+    episodes: list[BundledEpisode]
+    balance: BalanceAnswer
+
+
+class AutoUnlockAnswer(AnswerShape):
+    """Whether episodes of a series are unlocked without a tap, for up to how much a day."""
+
+    series_id: UUID
+    enabled: bool
+    daily_cap_coins: int
+    spent_today_coins: int
+    agreed_at: Moment | None
+
+
+class AutoUnlocksAnswer(AnswerShape):
+    """The series for which the viewer has agreed to it, latest first."""
+
+    series: list[AutoUnlockAnswer]
+
+
+class UndoAnswer(AnswerShape):
+    """The episode is closed again, and these coins are back where they came from."""
+
+    unlock_id: UUID
+    episode_id: UUID
+    returned_coins: int
     paid_coins: int
     bonus_coins: int
     balance: BalanceAnswer
@@ -70,12 +162,14 @@ class OffersAnswer(AnswerShape):
 
 
 class PaywallEpisode(AnswerShape):
-    """`owned` was unlocked for good; `covered` opens without coins while a subscription or pass lasts."""
+    """`owned` was unlocked, for good or, rented, until `ends_at`; `covered` opens without coins while a
+    subscription or pass lasts."""
 
     episode_id: UUID
     number: int
     state: EpisodeState
     price_coins: int
+    ends_at: Moment | None = None
 
 
 class PaywallAnswer(AnswerShape):
@@ -149,6 +243,7 @@ class UndoneBecause(StrEnum):
 
     REFUND = "refund"
     OPERATOR = "operator"
+    VIEWER = "viewer"
 
 
 class MovedByPurchase(MovedBy, tag="purchase"):
@@ -159,9 +254,12 @@ class MovedByPurchase(MovedBy, tag="purchase"):
 
 
 class MovedByUnlock(MovedBy, tag="unlock"):
-    """`restores_unlock_id` names an unlock that a refund had undone, where that did not stand."""
+    """`way` is how it was asked for; all that was bought at once has one `bundle_id`.
+    `restores_unlock_id` names an unlock that a refund had undone, where that did not stand."""
 
     unlock_id: UUID
+    way: UnlockWay
+    bundle_id: UUID | None
     series_id: UUID
     episode_id: UUID
     number: int
@@ -169,7 +267,8 @@ class MovedByUnlock(MovedBy, tag="unlock"):
 
 
 class MovedByUnlockReversal(MovedBy, tag="unlock_reversal"):
-    """The episode is closed again and its coins are back: for a refund, or by an operator."""
+    """The episode is closed again and its coins are back: for a refund, by an operator, or by the viewer who had
+    not asked for it each time."""
 
     unlock_id: UUID
     series_id: UUID

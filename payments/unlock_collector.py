@@ -18,7 +18,7 @@ What keeps that as safe as one statement each:
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -44,15 +44,18 @@ _UNLOCK = """
              THEN %s::uuid[] END,
         %s::text[], %s::uuid[], %s::uuid[], %s::integer[], %s::uuid[], %s::text[], %s::text[],
         %s::integer[],
-        %s::text[], %s::timestamptz[], %s::uuid[], %s::integer[], %s::text[], %s::bytea[],
+        %s::text[], %s::timestamptz[], %s::uuid[], %s::integer[],
+        %s::integer[], %s::uuid[], %s::integer[], %s::date[], %s::bigint[], %s::text[], %s::bytea[],
         %s::timestamptz[]
     ) WITH ORDINALITY AS call(
         viewer, environment, episode, series, numbering, price_version, adjustments, prices,
-        price_after, arm, quote_expires_at, playback_session, position_ms, key, fingerprint, now, place
+        price_after, arm, quote_expires_at, playback_session, position_ms, rental_seconds, consent,
+        most_coins, day, allowed_coins, key, fingerprint, now, place
     ), LATERAL payments_unlock(
         call.viewer, call.environment, call.episode, call.series, call.numbering,
         call.price_version, call.adjustments::uuid[], call.prices::integer[], call.price_after, call.arm,
-        call.quote_expires_at, call.playback_session, call.position_ms, call.key,
+        call.quote_expires_at, call.playback_session, call.position_ms, call.rental_seconds,
+        call.consent, call.most_coins, call.day, call.allowed_coins, call.key,
         call.fingerprint, call.now
     ) AS done
     ORDER BY call.place
@@ -60,7 +63,11 @@ _UNLOCK = """
 
 
 class Call(NamedTuple):
-    """The arguments of payments_unlock, in its order."""
+    """The arguments of payments_unlock, in its order.
+
+    `rental_seconds` is None for what is opened for good. `consent_id` and the `most_coins` that were
+    agreed to are of an unlock without a tap. `allowed_coins` may be spent on `day`, None being no limit.
+    """
 
     viewer_id: UUID
     environment: str
@@ -72,9 +79,14 @@ class Call(NamedTuple):
     prices: str
     price_after: int
     arm: str
-    quote_expires_at: datetime
+    quote_expires_at: datetime | None
     playback_session_id: UUID | None
     position_ms: int | None
+    rental_seconds: int | None
+    consent_id: UUID | None
+    most_coins: int | None
+    day: date
+    allowed_coins: int | None
     key: str | None
     fingerprint: bytes | None
     now: datetime

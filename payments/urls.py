@@ -6,13 +6,25 @@ from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.purchases import CreateIntent, SubmitTransaction
 from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyStatement, MyWallet, Offers
+from payments.views.ways import (
+    AutoUnlockEpisode,
+    MyAutoUnlock,
+    MyAutoUnlocks,
+    UndoUnlock,
+    UnlockSeries,
+)
 
 urlpatterns = [
     path("series/<uuid:series_id>/paywall", SeriesPaywall.as_view()),
+    path("series/<uuid:series_id>/unlock", UnlockSeries.as_view()),
     path("episodes/<uuid:episode_id>/unlock", UnlockEpisode.as_view()),
+    path("episodes/<uuid:episode_id>/auto-unlock", AutoUnlockEpisode.as_view()),
+    path("unlocks/<uuid:unlock_id>/undo", UndoUnlock.as_view()),
     path("episodes/<uuid:episode_id>/play", PlayEpisode.as_view()),
     path("me/wallet", MyWallet.as_view()),
     path("me/wallet/entries", MyStatement.as_view()),
+    path("me/auto-unlock", MyAutoUnlocks.as_view()),
+    path("me/auto-unlock/<uuid:series_id>", MyAutoUnlock.as_view()),
     path("offers", Offers.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),

@@ -134,6 +134,7 @@ def _with_causes(rows: QuerySet[Entitlement]) -> QuerySet[Entitlement]:
     return rows.select_related(
         "unlock__price_version__plan",
         "unlock__restores",
+        "unlock__consent__price_version__plan",
         "unlock__reversal__asked_by",
         "unlock__reversal__booking",
         *(f"grant__{who}" for who in OPERATORS),

@@ -4,7 +4,7 @@ import math
 from datetime import timedelta
 from random import Random
 
-from demo.answers import Offer, Option, Paywall, PaywallEpisode
+from demo.answers import Offer, Option, Paywall, PaywallEpisode, Unlocked
 from demo.client import FakeAdNetwork, FakeStoreSdk, Watched, new_key
 from demo.simulation.dice import happens
 from demo.simulation.phones import Phone
@@ -81,14 +81,25 @@ class Wall:
         assert self._shown is not None  # noqa: S101  one stands before it
         if self._phone.account.coins < episode.price_coins:
             return False
-        unlocked = self._phone.app.unlock(
-            episode.episode_id, quote=self._shown.quote, key=new_key(), watched=watched
-        ).answer
+        unlocked = self._unlock(episode.episode_id, quote=self._shown.quote, watched=watched)
         self._phone.account.coins = unlocked.balance.coins
         if unlocked.outcome == "unlocked":
             self._phone.counts.coin_unlocks += 1
             self._phone.counts.coins_spent += unlocked.price_coins
         return True
+
+    def _unlock(self, episode_id: str, *, quote: str, watched: Watched | None) -> Unlocked:
+        """The unlock; whoever is asked whether so much is meant for one day means it."""
+        key = new_key()
+        try:
+            return self._phone.app.unlock(episode_id, quote=quote, key=key, watched=watched).answer
+        except Refused as refusal:
+            if refusal.code != "spend_confirmation_needed":
+                raise
+            confirmed = int(refusal.members["confirm_spend_coins"])
+        return self._phone.app.unlock(
+            episode_id, quote=quote, key=key, watched=watched, confirmed_spend_coins=confirmed
+        ).answer
 
     def _top_up(self, roll: Random) -> bool:
         self._look()

@@ -30,7 +30,11 @@ class UnlockAdmin(OfViewer, Explained, ReadOnlyAdmin):
         "value",
         "environment",
     )
-    list_filter = (("environment", ChoicesDropdownFilter), ("created_at", DayRangeFilter))
+    list_filter = (
+        ("environment", ChoicesDropdownFilter),
+        ("way", ChoicesDropdownFilter),
+        ("created_at", DayRangeFilter),
+    )
     # By the transfer's viewer: that is the column an index begins with.
     exact_search_fields = ("id", "transfer_id", "entitlement_id", "transfer__viewer_id")
     search_help_text = "A whole viewer id, transfer id, entitlement id or unlock id"
@@ -38,6 +42,7 @@ class UnlockAdmin(OfViewer, Explained, ReadOnlyAdmin):
         "id",
         "whole_viewer_link",
         "what",
+        ("way", "bundle_id"),
         "price",
         "value",
         "environment",

@@ -15,6 +15,7 @@ from payments.admin import formats
 from payments.explanations import (
     Closing,
     CoinsCause,
+    ConsentFact,
     Ending,
     EntitlementCause,
     EntitlementFact,
@@ -32,8 +33,14 @@ from payments.explanations import (
     SpentLot,
     SubscriptionCause,
 )
-from payments.models import EntitlementSource
+from payments.models import EntitlementSource, UnlockWay
 
+WAYS = {
+    UnlockWay.SINGLE: "unlocked with",
+    UnlockWay.BUNDLE: "unlocked with the rest of the series, for",
+    UnlockWay.AUTO: "unlocked without a tap, as agreed, for",
+    UnlockWay.RENTAL: "rented for",
+}
 ENDINGS = {
     Ending.LAPSED: "lapsed",
     Ending.REFUNDED: "was closed by a refund",
@@ -89,7 +96,7 @@ def _why_not(ended: Sequence[EntitlementFact]) -> str:
 
 def _opened(fact: EntitlementFact) -> str:
     if isinstance(fact.cause, CoinsCause):
-        return f"unlocked with {fact.cause.price.price_coins:,} coins"
+        return f"{WAYS[fact.cause.way]} {fact.cause.price.price_coins:,} coins"
     return {
         EntitlementSource.COINS: "unlocked with coins",
         EntitlementSource.AD: "opened by a rewarded ad",
@@ -149,15 +156,28 @@ def _(cause: CoinsCause) -> Iterator[Line]:
             "Instead of", "An unlock that a refund had undone before it was reversed", link=link
         )
     yield _price("Price charged", cause.price)
+    if cause.consent:
+        yield from _consent(cause.consent)
     promised = (
         f"Numbering {cause.numbering}, {'arm ' + cause.arm if cause.arm else 'no experiment'}"
     )
-    yield Line("Quote", f"{promised}; honoured until {_moment(cause.quote_expires_at)}")
+    if cause.quote_expires_at:
+        promised += f"; honoured until {_moment(cause.quote_expires_at)}"
+    yield Line("Quote", promised)
+    if cause.bundle_id:
+        yield Line("Bundle", f"All that was bought with it has bundle id {cause.bundle_id}")
     for lot in cause.lots:
         yield from _lot(lot)
     for row in cause.corrections:
         says = f"{formats.money(row.value_micros)} of revenue, {row.because.replace('_', ' ')}"
         yield Line("Correction", says, row.at, formats.link("transfer", row.transfer_id))
+
+
+def _consent(consent: ConsentFact) -> Iterator[Line]:
+    ended = f"; ended {_moment(consent.ended_at)}" if consent.ended_at else ""
+    says = f"Up to {consent.daily_cap_coins:,} coins a day for this series{ended}"
+    yield Line("Agreed to", says, consent.agreed_at)
+    yield _price("Price agreed to", consent.price)
 
 
 @_cause.register

@@ -5,9 +5,10 @@ from payments.models.assignments import (
     PlanRule,
     PriceException,
 )
+from payments.models.auto_unlocks import AutoUnlockConsent
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
-from payments.models.entitlements import Entitlement, EntitlementSource, Unlock
+from payments.models.entitlements import Entitlement, EntitlementSource, Unlock, UnlockWay
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
@@ -36,6 +37,7 @@ from payments.models.refunds import (
 __all__ = [
     "AcquisitionLink",
     "AssignmentSource",
+    "AutoUnlockConsent",
     "ChangeState",
     "ChangedSeries",
     "CoinPack",
@@ -80,5 +82,6 @@ __all__ = [
     "Unlock",
     "UnlockCorrection",
     "UnlockReversal",
+    "UnlockWay",
     "Wallet",
 ]

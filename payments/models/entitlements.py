@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from catalog.models import Episode, Series
 from config.ids import uuid7
+from payments.models.auto_unlocks import AutoUnlockConsent
 from payments.models.covers import Cover
 from payments.models.ledger import Transfer
 from payments.models.prices import PriceVersion
@@ -71,6 +72,15 @@ class Entitlement(models.Model):
         return f"{self.viewer_id} may watch {self.episode_id}"
 
 
+class UnlockWay(models.TextChoices):
+    """How coins were spent on an episode."""
+
+    SINGLE = "single", "By itself"
+    BUNDLE = "bundle", "With the rest of its series"
+    AUTO = "auto", "Without a tap, as the viewer had agreed to"
+    RENTAL = "rental", "For a time"
+
+
 class Unlock(models.Model):
     """A spend that opened an episode: the price, the promise it was charged under, the value."""
 
@@ -98,6 +108,21 @@ class Unlock(models.Model):
     )
     playback_session_id = models.UUIDField(null=True)
     position_ms = models.PositiveIntegerField(null=True)
+    way = models.CharField(
+        max_length=10,
+        choices=UnlockWay.choices,
+        default=UnlockWay.SINGLE,
+        db_default=UnlockWay.SINGLE,
+    )
+    bundle_id = models.UUIDField(
+        null=True, help_text="The same for all that was unlocked at once as the rest of a series"
+    )
+    consent = models.ForeignKey(
+        AutoUnlockConsent, models.PROTECT, null=True, related_name="unlocks", db_index=False
+    )
+    day = models.DateField(
+        null=True, help_text="The day, in the reporting zone, on which it counts as spent"
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -105,9 +130,24 @@ class Unlock(models.Model):
             models.CheckConstraint(
                 condition=Q(price_coins=F("paid_coins") + F("bonus_coins")),
                 name="payments_unlock_split",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    way__in=[UnlockWay.SINGLE, UnlockWay.RENTAL], bundle_id=None, consent=None
+                )
+                | Q(way=UnlockWay.BUNDLE, bundle_id__isnull=False, consent=None)
+                | Q(way=UnlockWay.AUTO, bundle_id=None, consent__isnull=False),
+                name="payments_unlock_way",
+            ),
         ]
-        indexes = [BrinIndex(fields=["created_at"], name="unlock_by_time")]
+        indexes = [
+            BrinIndex(fields=["created_at"], name="unlock_by_time"),
+            models.Index(
+                fields=["viewer", "environment", "day"],
+                name="unlock_without_a_tap",
+                condition=Q(consent__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.episode_id} for {self.price_coins}"

@@ -21,6 +21,10 @@ class Wallet(models.Model):
     bonus_sequence = models.BigIntegerField(default=0)
     debt_coins = models.BigIntegerField(default=0)
     debt_sequence = models.BigIntegerField(default=0)
+    spent_on = models.DateField(null=True, help_text="The last day on which coins were spent")
+    spent_coins = models.BigIntegerField(
+        db_default=0, help_text="Spent on that day, but for what was undone since"
+    )
     covered_until = models.DateTimeField(
         null=True, help_text="The end of the last cover: after it no cover is looked for"
     )
@@ -38,6 +42,9 @@ class Wallet(models.Model):
             models.CheckConstraint(
                 condition=Q(paid_coins__gte=0, bonus_coins__gte=0, debt_coins__lte=0),
                 name="payments_wallet_never_overdrawn",
+            ),
+            models.CheckConstraint(
+                condition=Q(spent_coins__gte=0), name="payments_wallet_spent_something"
             ),
             models.CheckConstraint(
                 condition=Q(environment__in=Environment.values),

@@ -6,7 +6,7 @@ between by the function that charges: so a preview cannot say anything else than
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
@@ -28,6 +28,8 @@ from viewers.models import Device, Viewer
 #: A viewer with an empty region and no device: what a change does for everybody.
 NOBODY = UUID(int=0)
 _INSTANT = timedelta(microseconds=1)
+Totals = tuple[int | None, ...]
+"""What a title costs in each way; None where it is not sold so."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ def shifts_kept(
 
 
 def reach(change: PriceChange, *, now: datetime) -> Reach:
-    """What the change does to all of its published titles, as one without region or device is asked.
+    """What the change does to all of its published titles, as one without region or device is asked:
+    for their episodes one by one, for all at once, and for renting them.
 
     A handful of queries whatever their number.
     """
@@ -235,16 +238,16 @@ def _shifts(
     }
 
 
-def _reach(totals: Mapping[UUID, tuple[int, int]]) -> Reach:
+def _reach(totals: Mapping[UUID, tuple[Totals, Totals]]) -> Reach:
     moved = {one: pair for one, pair in totals.items() if pair[0] != pair[1]}
-    rises = {one: _rise(*pair) for one, pair in moved.items() if pair[1] > pair[0]}
-    falls = {one: -_rise(*pair) for one, pair in moved.items() if pair[1] < pair[0]}
+    rises = {one: rise for one, pair in moved.items() if (rise := _steepest(*pair)) > 0}
+    falls = {one: fall for one, pair in moved.items() if (fall := _fall(*pair)) > 0}
     steepest = max(rises, key=lambda one: rises[one], default=None)
     deepest = max(falls, key=lambda one: falls[one], default=None)
     return Reach(
         titles_count=len(moved),
         dearer_count=len(rises),
-        cheaper_count=len(falls),
+        cheaper_count=len(moved) - len(rises),
         largest_rise_parts_per_million=rises[steepest] if steepest else 0,
         largest_rise_series_id=steepest,
         largest_fall_parts_per_million=falls[deepest] if deepest else 0,
@@ -299,18 +302,53 @@ def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
     return dict(counted.values_list("series_id", "last"))
 
 
-def _totals(prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]) -> Mapping[UUID, int]:
-    """What every episode up to the last costs together, by series."""
-    ladders = pricing.ladders(set(prices.values()))
+def _totals(
+    prices: Mapping[UUID, pricing.Price], last: Mapping[UUID, int]
+) -> Mapping[UUID, Totals]:
+    """What every episode up to the last costs together, in each way, by series."""
+    ways = pricing.ways_of({prices[series_id].version_id for series_id in last})
+    in_each_way = {one: _in_each_way(prices[one], ways[prices[one].version_id]) for one in last}
+    asked = {price for sold in in_each_way.values() for price in sold if price is not None}
+    ladders = pricing.ladders(asked)
     sums: dict[PriceLadder, Sequence[int]] = {}
-    totals = {}
-    for series_id, number in last.items():
-        ladder = ladders[prices[series_id]]
+
+    def total(price: pricing.Price, number: int) -> int:
+        ladder = ladders[price]
         if ladder not in sums:
             sums[ladder] = [0, *accumulate(ladder.prices)]
         spelled = min(number, len(ladder.prices))
-        totals[series_id] = sums[ladder][spelled] + (number - spelled) * ladder.price_after
-    return totals
+        return sums[ladder][spelled] + (number - spelled) * ladder.price_after
+
+    return {
+        one: tuple(None if price is None else total(price, last[one]) for price in sold)
+        for one, sold in in_each_way.items()
+    }
+
+
+def _in_each_way(price: pricing.Price, ways: pricing.Ways) -> Sequence[pricing.Price | None]:
+    """The price alone, with the rest, and rented."""
+    others = (
+        replace(price, way_adjustment_id=way) if way else None
+        for way in (ways.bundle_adjustment_id, ways.rental_adjustment_id)
+    )
+    return (price, *others)
+
+
+def _steepest(before: Totals, after: Totals) -> int:
+    """How much dearer it becomes, in the way in which it becomes dearest. A way that is sold from now on
+    or no more is none that becomes dearer."""
+    pairs = zip(before, after, strict=True)
+    return max(
+        _rise(was, becomes) for was, becomes in pairs if was is not None and becomes is not None
+    )
+
+
+def _fall(before: Totals, after: Totals) -> int:
+    """How much cheaper it becomes, in the way in which it becomes cheapest."""
+    pairs = zip(before, after, strict=True)
+    return max(
+        -_rise(was, becomes) for was, becomes in pairs if was is not None and becomes is not None
+    )
 
 
 def _rise(before_coins: int, after_coins: int) -> int:

@@ -309,14 +309,62 @@ WHERE (transfer.reverses_id IS NOT NULL OR transfer.code IN ('unlock_reversal', 
   AND undone.code IS DISTINCT FROM CASE transfer.code
       WHEN 'unlock_reversal' THEN 'unlock' WHEN 'refund_reversal' THEN 'refund' END;
 
--- check: an episode that coins opened is closed only where its unlock was undone
+-- check: an episode that coins opened is closed only where its unlock was undone, or its time was over
 SELECT entitlement.id::text, entitlement.viewer_id::text
 FROM payments_entitlement entitlement
 WHERE entitlement.source = 'coins' AND entitlement.closed_at IS NOT NULL
+  AND coalesce(entitlement.ends_at > entitlement.closed_at, true)
   AND NOT EXISTS (
       SELECT FROM payments_unlock unlock
       JOIN payments_unlockreversal reversal ON reversal.unlock_id = unlock.id
       WHERE unlock.entitlement_id = entitlement.id);
+
+-- check: what was rented ends, and nothing else that coins opened
+SELECT unlock.id::text, unlock.way
+FROM payments_unlock unlock
+JOIN payments_entitlement entitlement ON entitlement.id = unlock.entitlement_id
+WHERE (unlock.way = 'rental') <> (entitlement.ends_at IS NOT NULL)
+   OR entitlement.source <> 'coins';
+
+-- check: a bundle is one viewer's, of one series, for each of its episodes once
+SELECT unlock.bundle_id::text, min(unlock.id::text)
+FROM payments_unlock unlock
+JOIN payments_entitlement entitlement ON entitlement.id = unlock.entitlement_id
+LEFT JOIN payments_unlockreversal reversal ON reversal.restored_as_id = unlock.id
+WHERE unlock.bundle_id IS NOT NULL
+GROUP BY unlock.bundle_id
+HAVING count(DISTINCT (unlock.viewer_id, unlock.environment, unlock.price_version_id,
+                       unlock.adjustments, entitlement.series_id)) > 1
+    OR count(DISTINCT unlock.created_at) FILTER (WHERE reversal.id IS NULL) > 1
+    OR count(DISTINCT unlock.episode_id) FILTER (WHERE reversal.id IS NULL)
+        <> count(*) FILTER (WHERE reversal.id IS NULL);
+
+-- check: what was unlocked without a tap was agreed to
+SELECT unlock.id::text, consent.id::text
+FROM payments_unlock unlock
+JOIN payments_autounlockconsent consent ON consent.id = unlock.consent_id
+JOIN payments_entitlement entitlement ON entitlement.id = unlock.entitlement_id
+WHERE consent.viewer_id <> unlock.viewer_id OR consent.environment <> unlock.environment
+   OR consent.series_id <> entitlement.series_id OR unlock.price_coins > consent.daily_cap_coins;
+
+-- check: a wallet knows what was spent on its day
+SELECT wallet.id::text, wallet.spent_coins::text
+FROM payments_wallet wallet
+LEFT JOIN (
+    SELECT unlock.viewer_id, unlock.environment, unlock.day, sum(unlock.price_coins) AS coins
+    FROM payments_unlock unlock
+    WHERE NOT EXISTS (
+        SELECT FROM payments_unlockreversal reversal WHERE reversal.unlock_id = unlock.id)
+    GROUP BY unlock.viewer_id, unlock.environment, unlock.day
+) spent ON spent.viewer_id = wallet.viewer_id AND spent.environment = wallet.environment
+       AND spent.day = wallet.spent_on
+WHERE wallet.spent_coins <> coalesce(spent.coins, 0)
+UNION ALL
+SELECT unlock.id::text, unlock.day::text
+FROM payments_unlock unlock
+JOIN payments_wallet wallet
+    ON wallet.viewer_id = unlock.viewer_id AND wallet.environment = unlock.environment
+WHERE coalesce(unlock.day > coalesce(wallet.spent_on, '-infinity'), false);
 
 -- check: coins lapse only from lots past their expiry
 SELECT movement.id::text, lot.id::text

@@ -1,5 +1,6 @@
 """Paywall, unlock and play."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -7,9 +8,10 @@ import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.bodies import AnswerShape
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound
-from payments import idempotency, paywall, playing, quotes, rendering, unlocks
+from payments import idempotency, paywall, playing, quotes, rendering, spending, unlocks
 from payments.shapes import PaywallAnswer, PlayAnswer, UnlockAnswer, UnlockRequest
 from viewers.authentication import ViewerEndpoint
 
@@ -29,43 +31,20 @@ class SeriesPaywall(ViewerEndpoint):
         return rendering.paywall(shown)
 
 
-class UnlockEpisode(ViewerEndpoint):
-    @operation(
-        summary="Unlock an episode with coins",
-        body=UnlockRequest,
-        answer=UnlockAnswer,
-        parameters=[IDEMPOTENCY_KEY],
-        refusals=[
-            unlocks.InsufficientCoins,
-            unlocks.WalletOnHold,
-            unlocks.EpisodeUnavailable,
-            quotes.QuoteInvalid,
-            quotes.QuoteExpired,
-            idempotency.KeyInvalid,
-            idempotency.KeyReused,
-        ],
-    )
-    def post(
-        self, request: Request, *, now: datetime, body: UnlockRequest, episode_id: UUID
+class SpendingEndpoint(ViewerEndpoint):
+    """What every endpoint that spends coins does with the decision."""
+
+    def decided(
+        self,
+        decision: unlocks.Decision,
+        key: idempotency.IdempotencyKey | None,
+        render: Callable[[unlocks.Outcome], AnswerShape],
     ) -> Response:
-        """Charges exactly what the quote promises. An episode that is open already is never charged
-        again. 402 carries the offers that would help, 409 a new quote."""
-        key = idempotency.read_key(self.http_request(), body)
-        decision = unlocks.unlock(
-            viewer_id=self.viewer.viewer_id,
-            device_id=self.viewer.device_id,
-            environment=self.viewer.environment,
-            episode_id=episode_id,
-            quote=body.quote,
-            now=now,
-            key=key,
-            playback_session_id=body.playback_session_id,
-            position_ms=body.position_ms,
-        )
+        """The answer, or the refusal for too few coins."""
         headers = {idempotency.REPLAYED_HEADER: "true"} if decision.is_replay else {}
         if decision.outcome.outcome is unlocks.Result.INSUFFICIENT_COINS:
             raise self._refusal(decision, key, headers)
-        return Response(rendering.unlock(decision.outcome, episode_id), headers=headers)
+        return Response(render(decision.outcome), headers=headers)
 
     def _refusal(
         self,
@@ -87,6 +66,45 @@ class UnlockEpisode(ViewerEndpoint):
         )
         refusal.headers = headers
         return refusal
+
+
+class UnlockEpisode(SpendingEndpoint):
+    @operation(
+        summary="Unlock an episode with coins",
+        body=UnlockRequest,
+        answer=UnlockAnswer,
+        parameters=[IDEMPOTENCY_KEY],
+        refusals=[
+            unlocks.InsufficientCoins,
+            spending.SpendConfirmationNeeded,
+            unlocks.WalletOnHold,
+            unlocks.EpisodeUnavailable,
+            quotes.QuoteInvalid,
+            quotes.QuoteExpired,
+            idempotency.KeyInvalid,
+            idempotency.KeyReused,
+        ],
+    )
+    def post(
+        self, request: Request, *, now: datetime, body: UnlockRequest, episode_id: UUID
+    ) -> Response:
+        """Charges exactly what the quote promises, for good or, with a rental's quote, for a time. An
+        episode that is open already is never charged again. 402 carries the offers that would help, 409
+        a new quote, or what the viewer has to confirm first."""
+        key = idempotency.read_key(self.http_request(), body)
+        decision = unlocks.unlock(
+            viewer_id=self.viewer.viewer_id,
+            device_id=self.viewer.device_id,
+            environment=self.viewer.environment,
+            episode_id=episode_id,
+            quote=body.quote,
+            now=now,
+            key=key,
+            playback_session_id=body.playback_session_id,
+            position_ms=body.position_ms,
+            confirmed_spend_coins=body.confirmed_spend_coins,
+        )
+        return self.decided(decision, key, lambda outcome: rendering.unlock(outcome, episode_id))
 
 
 class PlayEpisode(ViewerEndpoint):

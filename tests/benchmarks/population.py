@@ -128,5 +128,6 @@ class Population:
         return f"""payments_unlock(
             {uuid_sql(VIEWER, viewer)}, 'production', {uuid_sql(EPISODE, episode)},
             '{self.series.id}', {self.series.numbering}, '{self.version.id}', '{{}}', ARRAY[{prices}], 60,
-            '', '{self.now.isoformat()}', NULL, NULL, NULL, NULL,
+            '', '{self.now.isoformat()}', NULL, NULL, NULL, NULL, NULL,
+            '{self.now.date()}', NULL, NULL, NULL,
             '{self.now.isoformat()}')"""

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
 from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
-from payments import paywall
+from payments import auto_unlocks, bundles, paywall, price_versions
 from payments.models import StoreProduct
+from payments.paywall import Paywall
+from payments.terms import Adjustment, Rental
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (
@@ -31,8 +33,10 @@ from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_heade
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device, Scope
 
-FREE, LOCKED = 1, 9  # the default plan: eight episodes are free, then each costs 60 coins
+# The default plan: eight episodes are free, then each costs 60 coins.
+FREE, LOCKED, UNLOCKED, PRICE = 1, 9, 11, 60
 WALLET_COINS = 5000
+DAILY_CAP = 600
 
 
 @dataclass(frozen=True)
@@ -59,18 +63,19 @@ class World:
 
     def __init__(self, now: datetime) -> None:
         self.now = now
-        default_plan()
+        _sell_every_way(now)
         self.video, self.poster = stored_video(), stored_poster()
         self.series: Series = SeriesFactory(title="The Hazards of Helen")
         self.episodes = {
             number: EpisodeFactory(series=self.series, number=number, version__media=self.video).id
-            for number in (FREE, LOCKED, LOCKED + 1)
+            for number in (FREE, LOCKED, LOCKED + 1, UNLOCKED)
         }
         self.product: StoreProduct = StoreProductFactory()
         self.placement: Placement = PlacementFactory()
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
-        fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS)
+        fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS + PRICE)
+        self.auto_unlocked = self._unlock_without_a_tap()
         self.ad_session = ad_session(
             self.placement,
             viewer_id=self.viewer.viewer_id,
@@ -84,15 +89,40 @@ class World:
         ApiKey.objects.update(last_used_at=now)
 
     @property
-    def quote(self) -> str:
-        """What the viewer's paywall promises."""
-        shown = paywall.show(
+    def paywall(self) -> Paywall:
+        """What the viewer is shown."""
+        return paywall.show(
             viewer_id=self.viewer.viewer_id,
             environment="production",
             series_id=self.series.id,
             now=self.now,
         )
-        return shown.quote.token()
+
+    @property
+    def quote(self) -> str:
+        """What the viewer's paywall promises."""
+        return self.paywall.quote.token()
+
+    @property
+    def bundle_quote(self) -> str:
+        """What it promises for all that is locked."""
+        quote = bundles.quote_for(self.paywall)
+        assert quote is not None
+        return quote.token()
+
+    def _unlock_without_a_tap(self) -> UUID:
+        """The viewer agrees to that for the series, and an episode of it is unlocked so."""
+        whose: dict[str, Any] = {
+            "viewer_id": self.viewer.viewer_id,
+            "environment": "production",
+            "now": self.now,
+        }
+        auto_unlocks.agree(
+            **whose, series_id=self.series.id, quote=self.quote, daily_cap_coins=DAILY_CAP
+        )
+        unlocked = auto_unlocks.unlock(**whose, episode_id=self.episodes[UNLOCKED])
+        assert unlocked.outcome.unlock_id is not None
+        return unlocked.outcome.unlock_id
 
     def sale(self) -> str:
         """A transaction of the fake store that nobody has handed in yet."""
@@ -105,6 +135,21 @@ class World:
         if credential == "apiKey":
             return self._machine
         return clock_headers(self.now)
+
+
+def _sell_every_way(now: datetime) -> None:
+    """Has the default plan offer bundles and rentals too; once, however many worlds there are."""
+    plan, since = default_plan(), now - timedelta(hours=1)
+    if not plan.versions.filter(effective_from=since).exists():
+        price_versions.add(
+            plan=plan,
+            effective_from=since,
+            free_count=LOCKED - 1,
+            base_price_coins=PRICE,
+            bundle=Adjustment(scale_parts_per_million=700_000),
+            rental=Rental(Adjustment(price_coins=20), seconds=48 * 3600),
+            now=since,
+        )
 
 
 def _push(world: World) -> list[Call]:
@@ -130,8 +175,34 @@ def _submit(world: World) -> list[Call]:
 
 
 def _unlock(world: World) -> Call:
-    body = {"quote": world.quote, "playback_session_id": str(uuid4()), "position_ms": 61_000}
+    return Call(
+        path={"episode_id": str(world.episodes[LOCKED])}, body={"quote": world.quote, **_decided()}
+    )
+
+
+def _decided() -> dict[str, Any]:
+    """What led to a spend, and that it is meant."""
+    return {
+        "playback_session_id": str(uuid4()),
+        "position_ms": 61_000,
+        "confirmed_spend_coins": 500,
+    }
+
+
+def _unlock_rest(world: World) -> Call:
+    return Call(
+        path={"series_id": str(world.series.id)}, body={"quote": world.bundle_quote, **_decided()}
+    )
+
+
+def _auto_unlock(world: World) -> Call:
+    body = {"playback_session_id": str(uuid4()), "position_ms": 61_000}
     return Call(path={"episode_id": str(world.episodes[LOCKED])}, body=body)
+
+
+def _agree(world: World) -> Call:
+    body = {"enabled": True, "quote": world.quote, "daily_cap_coins": DAILY_CAP + 1}
+    return Call(path={"series_id": str(world.series.id)}, body=body)
 
 
 def _guest(world: World) -> Call:
@@ -249,6 +320,11 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_register_guest": _guest,
     "post_exchange_refresh_token": lambda world: Call(body={"refresh_token": world.refresh_token}),
     "post_unlock_episode": _unlock,
+    "post_unlock_series": _unlock_rest,
+    "post_auto_unlock_episode": _auto_unlock,
+    "post_undo_unlock": lambda world: Call(path={"unlock_id": str(world.auto_unlocked)}),
+    "get_my_auto_unlocks": lambda world: Call(),
+    "put_my_auto_unlock": _agree,
     "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
     "post_create_intent": _intent,
     "post_submit_transaction": _submit,

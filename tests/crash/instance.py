@@ -209,6 +209,8 @@ def _environment(data_dir: Path, *, port: int) -> dict[str, str]:
         # Tokens and quotes are made once and outlive the longest proof.
         "ACCESS_TOKEN_SECONDS": "86400",
         "QUOTE_SECONDS": "86400",
+        # Nobody sits at these clients who could be asked whether so much is meant.
+        "SPEND_CONFIRM_COINS": "0",
         "SWEEP_SECONDS": "1",
         "LOG_LEVEL": "INFO",
         "PYTHONUNBUFFERED": "1",

@@ -21,6 +21,7 @@ from tests.payments.ledger_twins import Twins, set_stage
 READ_ONLY = (
     *("wallet", "transfer", "entry", "lot", "lotmovement", "purchase", "unlock", "entitlement"),
     *("cover", "grant", "refund", "refundbooking", "unlockreversal", "unlockcorrection"),
+    "autounlockconsent",
 )
 """The application reads these. It writes them through functions alone."""
 
@@ -29,6 +30,10 @@ ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest")
 
 DOORS = {
     "payments_unlock",
+    "payments_unlock_bundle",
+    "payments_agree_to_auto_unlock",
+    "payments_end_auto_unlock",
+    "payments_undo_auto_unlock",
     "payments_pin_answer",
     "payments_credit_purchase",
     "payments_mark_played",
@@ -356,8 +361,43 @@ DAMAGE = [
         "UPDATE payments_entitlement SET closed_at = NULL WHERE source = 'coins'",
     ),
     (
-        "an episode that coins opened is closed only where its unlock was undone",
+        "an episode that coins opened is closed only where its unlock was undone, or its time was over",
         "UPDATE payments_entitlement SET closed_at = starts_at WHERE source = 'coins'",
+    ),
+    (
+        "what was rented ends, and nothing else that coins opened",
+        (
+            "UPDATE payments_entitlement SET ends_at = starts_at + interval '1 day'"
+            " WHERE source = 'coins'"
+        ),
+    ),
+    (
+        "what was rented ends, and nothing else that coins opened",
+        "UPDATE payments_unlock SET way = 'rental'",
+    ),
+    (
+        "a bundle is one viewer's, of one series, for each of its episodes once",
+        "UPDATE payments_unlock SET way = 'bundle', bundle_id = viewer_id",
+    ),
+    (
+        "what was unlocked without a tap was agreed to",
+        (
+            "INSERT INTO payments_autounlockconsent (id, viewer_id, environment, series_id,"
+            " daily_cap_coins, price_version_id, adjustments, agreed_at)"
+            " SELECT unlock.id, unlock.viewer_id, 'production', series_id, 1, price_version_id, '{}',"
+            " unlock.created_at FROM payments_unlock unlock JOIN catalog_episode episode"
+            " ON episode.id = unlock.episode_id ORDER BY unlock.id LIMIT 1;"
+            " UPDATE payments_unlock SET way = 'auto',"
+            " consent_id = (SELECT id FROM payments_autounlockconsent)"
+        ),
+    ),
+    (
+        "a wallet knows what was spent on its day",
+        "UPDATE payments_wallet SET spent_coins = spent_coins + 1",
+    ),
+    (
+        "a wallet knows what was spent on its day",
+        "UPDATE payments_wallet SET spent_on = spent_on - 1, spent_coins = 0",
     ),
     (
         "an unlock's corrections never exceed what it earned",

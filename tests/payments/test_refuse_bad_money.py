@@ -99,6 +99,30 @@ class Moneyed:
         body = ", ".join(f'"{name}": {value}' for name, value in members.items())
         return self.post(f"/v1/episodes/{self.locked}/unlock", f"{{{body}}}")
 
+    def unlock_rest(self, **changes: str) -> HttpResponse:
+        members = {"quote": json.dumps(self.quote)} | changes
+        body = ", ".join(f'"{name}": {value}' for name, value in members.items())
+        return self.post(f"/v1/series/{self.series.id}/unlock", f"{{{body}}}")
+
+    def auto_unlock(self, **changes: str) -> HttpResponse:
+        members = {"playback_session_id": "null"} | changes
+        body = ", ".join(f'"{name}": {value}' for name, value in members.items())
+        return self.post(f"/v1/episodes/{self.locked}/auto-unlock", f"{{{body}}}")
+
+    def agree(self, **changes: str) -> HttpResponse:
+        members = {
+            "enabled": "true",
+            "quote": json.dumps(self.quote),
+            "daily_cap_coins": "100",
+        } | changes
+        body = ", ".join(f'"{name}": {value}' for name, value in members.items())
+        return self.api.put(
+            f"/v1/me/auto-unlock/{self.series.id}",
+            f"{{{body}}}",
+            "application/json",
+            headers=self.headers,
+        )
+
     def announce(self, **changes: str) -> HttpResponse:
         members = {"pack_id": f'"{self.product.pack_id}"', "provider": '"fake"'} | changes
         body = ", ".join(f'"{name}": {value}' for name, value in members.items())
@@ -131,6 +155,45 @@ class TestBodies:
         with untouched():
             refused(moneyed.unlock(position_ms=str(24 * 3600 * 1000 + 1)), 400, "malformed_body")
 
+    @pytest.mark.parametrize("operation", ["unlock", "unlock_rest"])
+    def test_what_is_confirmed_is_a_whole_number_of_coins(
+        self, moneyed: Moneyed, operation: str
+    ) -> None:
+        for value in [*NUMBERS.values(), str(10**12 + 1)]:
+            with untouched():
+                response = getattr(moneyed, operation)(confirmed_spend_coins=value)
+                refused(response, 400, "malformed_body")
+
+    def test_a_cap_is_a_whole_number_of_coins_within_bounds(self, moneyed: Moneyed) -> None:
+        for value in [*NUMBERS.values(), "0", "1000001"]:
+            with untouched():
+                refused(moneyed.agree(daily_cap_coins=value), 400, "malformed_body")
+
+    @pytest.mark.parametrize("member", ["enabled", "quote"])
+    def test_an_agreements_other_members_are_what_they_are(
+        self, moneyed: Moneyed, member: str
+    ) -> None:
+        for name, value in TEXTS.items():
+            if (member, name) in {("enabled", "true"), ("quote", "null")}:
+                continue
+            with untouched():
+                refused(moneyed.agree(**{member: value}), 400, "malformed_body")
+
+    @pytest.mark.parametrize("member", ["quote", "playback_session_id"])
+    def test_a_bundles_texts_are_texts(self, moneyed: Moneyed, member: str) -> None:
+        for name in TEXTS:
+            if (member, name) == ("playback_session_id", "null"):
+                continue
+            with untouched():
+                refused(moneyed.unlock_rest(**{member: TEXTS[name]}), 400, "malformed_body")
+
+    def test_a_position_without_a_tap_is_a_whole_number_of_milliseconds(
+        self, moneyed: Moneyed
+    ) -> None:
+        for name in NUMBERS:
+            with untouched():
+                refused(moneyed.auto_unlock(position_ms=NUMBERS[name]), 400, "malformed_body")
+
     @pytest.mark.parametrize("member", ["quote", "playback_session_id"])
     def test_an_unlocks_texts_are_texts(self, moneyed: Moneyed, member: str) -> None:
         for name in TEXTS:
@@ -156,6 +219,9 @@ class TestBodies:
     def test_no_body_names_a_price(self, moneyed: Moneyed, member: str) -> None:
         with untouched():
             refused(moneyed.unlock(**{member: "0"}), 400, "malformed_body")
+            refused(moneyed.unlock_rest(**{member: "0"}), 400, "malformed_body")
+            refused(moneyed.auto_unlock(**{member: "0"}), 400, "malformed_body")
+            refused(moneyed.agree(**{member: "0"}), 400, "malformed_body")
             refused(moneyed.announce(**{member: "100000"}), 400, "malformed_body")
 
     def test_no_member_is_taken_twice(self, moneyed: Moneyed) -> None:
@@ -298,7 +364,16 @@ class TestAddresses:
                 assert response.json()["code"] in {"cursor_invalid", "bad_parameter"}
                 refused(response, 400, response.json()["code"])
 
-    @pytest.mark.parametrize("path", ["/v1/episodes/{}/unlock", "/v1/series/{}/paywall"])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/v1/episodes/{}/unlock",
+            "/v1/episodes/{}/auto-unlock",
+            "/v1/series/{}/unlock",
+            "/v1/unlocks/{}/undo",
+            "/v1/series/{}/paywall",
+        ],
+    )
     def test_an_id_in_a_path_is_one(self, moneyed: Moneyed, path: str) -> None:
         for value in WORDS:
             with untouched():
@@ -316,7 +391,9 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "key", ["", " " * 101, "k" * 101, "a\x00b", "a\x7f", "a\nb", "é", "\ud800", "🪙"]
     )
-    @pytest.mark.parametrize("operation", ["unlock", "announce", "submit"])
+    @pytest.mark.parametrize(
+        "operation", ["unlock", "unlock_rest", "auto_unlock", "announce", "submit"]
+    )
     def test_a_key_is_a_hundred_printable_characters(
         self, moneyed: Moneyed, operation: str, key: str
     ) -> None:

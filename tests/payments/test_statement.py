@@ -130,6 +130,8 @@ def test_an_unlock_names_the_episode_by_its_number_of_then(
     assert line["cause"] == {
         "kind": "unlock",
         "unlock_id": str(Unlock.objects.get().id),
+        "way": "single",
+        "bundle_id": None,
         "series_id": str(series.id),
         "episode_id": str(episode(series, 90)),
         "number": 9,

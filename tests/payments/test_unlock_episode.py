@@ -36,6 +36,7 @@ def test_charges_the_quoted_price_and_opens_the_episode(
         "paid_coins": BASE_PRICE,
         "bonus_coins": 0,
         "balance": {"coins": 440, "paid_coins": 440, "bonus_coins": 0},
+        "ends_at": None,
     }
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from catalog.models import Episode, Series
-from payments import entitlements, paywall, refunds, unlocks
+from payments import bundles, entitlements, paywall, refunds, unlocks
 from payments.chart import CHART, REVENUE_ORIGINS
 from payments.models import (
     Entitlement,
@@ -29,8 +29,10 @@ from payments.models import (
     Wallet,
 )
 from payments.refunds import RefundFact
+from payments.terms import Adjustment
 from tests.factories.operators import operator
 from tests.factories.payments import fund, give_bonus
+from tests.payments import ways
 from viewers.models import Device
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "money.md"
@@ -40,6 +42,8 @@ _STEPS = {
     "buy": r"buy (?P<paid>\d+)(?: \+ (?P<bonus>\d+))? for (?P<price>[\d.]+)(?: as (?P<name>\w+))?",
     "earn": r"earn (?P<coins>\d+)(?:, lapsing in (?P<days>\d+) days)?",
     "unlock": r"unlock (?P<number>\d+)",
+    "sell": r"sell bundles at (?P<percent>\d+) %",
+    "rest": r"unlock the rest",
     "play": r"play (?P<number>\d+)",
     "refund": r"refund (?P<name>\w+)(?: by (?P<amount>[\d.]+))?",
     "reverse": r"reverse (?P<name>\w+)",
@@ -123,6 +127,26 @@ class Teller:
             now=self.now,
         )
         self.refused = decision.outcome.outcome == "insufficient_coins"
+
+    def _sell(self, percent: str) -> None:
+        ways.sell(self.now, bundle=Adjustment(scale_parts_per_million=int(percent) * 10_000))
+
+    def _rest(self) -> None:
+        shown = paywall.show(
+            viewer_id=self.viewer_id,
+            environment="production",
+            series_id=self.series.id,
+            now=self.now,
+        )
+        quote = bundles.quote_for(shown)
+        assert quote is not None
+        bundles.unlock(
+            viewer_id=self.viewer_id,
+            environment="production",
+            series_id=self.series.id,
+            quote=quote.token(),
+            now=self.now,
+        )
 
     def _play(self, number: str) -> None:
         entitlements.mark_played([self._live()[self._episode(number).id]], now=self.now)

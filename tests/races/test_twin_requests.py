@@ -29,6 +29,7 @@ from catalog.models import (
 )
 from payments import verification
 from payments.models import (
+    AutoUnlockConsent,
     Entitlement,
     IdempotencyRecord,
     Purchase,
@@ -64,7 +65,7 @@ def make_world(settings: Settings, tmp_path: Path, now: datetime) -> Callable[[]
 def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
-        *(WatchPosition, Favorite, EventBatch),
+        *(WatchPosition, Favorite, EventBatch, AutoUnlockConsent),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -113,6 +114,10 @@ def _settled(ask: Callable[[], HttpResponse]) -> HttpResponse:
 ONCE: dict[str, dict[str, int]] = {
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
     "post_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
+    "post_unlock_series": {"Unlock": 2, "Entitlement": 2, "Transfer": 2},
+    "post_auto_unlock_episode": {"Unlock": 1, "Entitlement": 1, "Transfer": 1},
+    "post_undo_unlock": {"Transfer": 1},
+    "put_my_auto_unlock": {"AutoUnlockConsent": 1},
     "post_play_episode": {},
     "put_my_history": {"WatchPosition": 1},
     "put_my_favorites": {"Favorite": 1},
@@ -162,6 +167,18 @@ KEYED = {
     "post_create_intent": {"PurchaseIntent": 1, "IdempotencyRecord": 1},
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1, "IdempotencyRecord": 1},
     "post_unlock_episode": {
+        "Unlock": 1,
+        "Entitlement": 1,
+        "Transfer": 1,
+        "IdempotencyRecord": 1,
+    },
+    "post_unlock_series": {
+        "Unlock": 2,
+        "Entitlement": 2,
+        "Transfer": 2,
+        "IdempotencyRecord": 1,
+    },
+    "post_auto_unlock_episode": {
         "Unlock": 1,
         "Entitlement": 1,
         "Transfer": 1,

@@ -21,6 +21,11 @@ GRANT_RACES = ("tests/races/test_grant_races.py",)
 QUOTES = ("tests/payments/test_quotes.py",)
 LADDER = ("tests/payments/days/test_money_ladder.py",)
 BUYING = ("tests/payments/test_buy_coins.py",)
+BUNDLES = ("tests/payments/test_unlock_rest_of_series.py",)
+RENTALS = ("tests/payments/test_rent_episode.py",)
+AUTO_UNLOCKS = ("tests/payments/test_auto_unlock.py",)
+SPENDING = ("tests/payments/test_confirm_spending.py",)
+WAY_RACES = ("tests/races/test_ways_to_unlock_races.py",)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,11 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
     return Bug(name, (Edit(path, old, new), *more), tests)
 
 
-UNLOCK = f"{SQL}/unlock_0003.sql"
+UNLOCK = f"{SQL}/unlock_0004.sql"
+BUNDLE = f"{SQL}/bundle_0001.sql"
+AUTO = f"{SQL}/auto_unlock_0001.sql"
 UNDO = f"{SQL}/unlock_reversal_0001.sql"
+REVERSAL = f"{SQL}/unlock_reversal_0002.sql"
 REFUND = f"{SQL}/refund_0001.sql"
 CREDIT = f"{SQL}/credit_purchase_0002.sql"
 LOTS = f"{SQL}/lots_0001.sql"
@@ -87,15 +95,15 @@ UNLOCKING = [
     bug(
         "an answer is not kept under its key",
         UNLOCK,
-        "PERFORM payments_settle_key(p_viewer, 'unlock', p_key, outcome);",
+        "PERFORM payments_settle_key(p_viewer, 'unlock', p_key, p_outcome);",
         "NULL;",
         KEYS,
     ),
     bug(
         "a refusal is not kept under its key",
         UNLOCK,
-        "outcome ->> 'outcome' IN ('quote_outdated', ",
-        "outcome ->> 'outcome' IN ('insufficient_coins', 'quote_outdated', ",
+        "        'quote_outdated', 'wallet_on_hold', ",
+        "        'insufficient_coins', 'quote_outdated', 'wallet_on_hold', ",
         KEYS,
     ),
     bug(
@@ -173,22 +181,22 @@ UNLOCKING = [
     bug(
         "a quote of another viewer is honoured",
         "payments/quotes.py",
-        "if (quote.viewer_id, quote.environment) != (viewer_id, environment):",
-        "if quote.environment != environment:",
+        "if (promise.viewer_id, promise.environment) != (viewer_id, environment):",
+        "if promise.environment != environment:",
         QUOTES,
     ),
     bug(
         "a quote of the sandbox is honoured in production",
         "payments/quotes.py",
-        "if (quote.viewer_id, quote.environment) != (viewer_id, environment):",
-        "if quote.viewer_id != viewer_id:",
+        "if (promise.viewer_id, promise.environment) != (viewer_id, environment):",
+        "if promise.viewer_id != viewer_id:",
         QUOTES,
     ),
     bug(
         "a quote is honoured at the moment it expires",
         "payments/quotes.py",
-        "if now.timestamp() >= quote.expires_at:",
-        "if now.timestamp() > quote.expires_at:",
+        "if now.timestamp() >= promise.expires_at:",
+        "if now.timestamp() > promise.expires_at:",
         QUOTES,
     ),
     bug(
@@ -197,6 +205,93 @@ UNLOCKING = [
         "SET answer = coalesce(answer, p_answer)",
         "SET answer = p_answer",
         GUARDS,
+    ),
+]
+
+IN_OTHER_WAYS = [
+    bug(
+        "a bundle does not look whether one of its episodes was bought meanwhile",
+        BUNDLE,
+        "IF v_owned > 0 THEN",
+        "IF false THEN",
+        BUNDLES,
+    ),
+    bug(
+        "a bundle reads what is owned before it locks the wallet",
+        BUNDLE,
+        "WHERE viewer_id = p_viewer AND environment = p_environment FOR UPDATE;",
+        "WHERE viewer_id = p_viewer AND environment = p_environment;",
+        WAY_RACES,
+    ),
+    bug(
+        "a bundle may cost more than its episodes one by one",
+        "payments/pricing.py",
+        "return ladder(version_id, (*adjustment_ids, way_adjustment_id)).capped(alone)",
+        "return ladder(version_id, (*adjustment_ids, way_adjustment_id))",
+        BUNDLES,
+    ),
+    bug(
+        "a rental never ends",
+        UNLOCK,
+        "v_ends_at timestamptz := p_now + make_interval(secs => p_rental_seconds);",
+        "v_ends_at timestamptz;",
+        RENTALS,
+    ),
+    bug(
+        "a restored rental lasts as long as a new one",
+        REVERSAL,
+        "v_ends_at := p_now + (v_closed.ends_at - v_closed.closed_at);",
+        "v_ends_at := p_now + (v_closed.ends_at - v_closed.starts_at);",
+        RENTALS,
+    ),
+    bug(
+        "what is unlocked without a tap has no cap",
+        AUTO,
+        "IF v_spent + p_price > v_consent.daily_cap_coins THEN",
+        "IF p_price > v_consent.daily_cap_coins THEN",
+        AUTO_UNLOCKS,
+    ),
+    bug(
+        "agreeing anew begins the day anew",
+        AUTO,
+        "AND unlock.consent_id IS NOT NULL AND consent.series_id = p_series\n",
+        "AND consent.ended_at IS NULL AND consent.series_id = p_series\n",
+        AUTO_UNLOCKS,
+    ),
+    bug(
+        "what is unlocked without a tap costs whatever it costs",
+        AUTO,
+        "IF p_price > p_most THEN",
+        "IF false THEN",
+        AUTO_UNLOCKS,
+    ),
+    bug(
+        "an unlock is taken back after it was played",
+        AUTO,
+        "ELSIF NOT v_is_unplayed THEN",
+        "ELSIF false THEN",
+        AUTO_UNLOCKS,
+    ),
+    bug(
+        "an unlock that is taken back does not wait for its playback",
+        AUTO,
+        "WHERE id = v_unlock.entitlement_id AND first_played_at IS NULL FOR UPDATE;",
+        "WHERE id = v_unlock.entitlement_id AND first_played_at IS NULL;",
+        WAY_RACES,
+    ),
+    bug(
+        "what was spent today is not counted",
+        UNLOCK,
+        "IF v_spent + v_price > p_allowed_coins THEN",
+        "IF v_price > p_allowed_coins THEN",
+        SPENDING,
+    ),
+    bug(
+        "what was undone today counts as spent",
+        REVERSAL,
+        "UPDATE payments_wallet SET spent_coins = spent_coins - v_unlock.price_coins\n",
+        "UPDATE payments_wallet SET spent_coins = spent_coins\n",
+        SPENDING,
     ),
 ]
 
@@ -377,7 +472,7 @@ GOING_BACK = [
     ),
     bug(
         "an undone unlock keeps its episode open",
-        UNDO,
+        REVERSAL,
         "    UPDATE payments_entitlement SET closed_at = p_now\n"
         "    WHERE id = v_unlock.entitlement_id AND closed_at IS NULL;\n",
         "",
@@ -385,7 +480,7 @@ GOING_BACK = [
     ),
     bug(
         "an unlock is restored out of a lot that has lapsed",
-        UNDO,
+        REVERSAL,
         "OR lot.expires_at <= p_now)",
         "OR false)",
         MODEL,
@@ -502,4 +597,4 @@ THE_DATABASE = [
     ),
 ]
 
-BUGS = [*UNLOCKING, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]
+BUGS = [*UNLOCKING, *IN_OTHER_WAYS, *BUYING_AND_GIVING, *GOING_BACK, *THE_DATABASE]

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from pytest_django.fixtures import Settings
 
 from catalog.models import Series
 from payments import price_versions
-from payments.models import PricePlan, PriceVersion
+from payments.models import ChangeState, PricePlan, PriceVersion
 from payments.price_changes import approval
 from payments.price_changes.checks import ContentRefused
 from payments.price_changes.contents import (
@@ -139,6 +140,40 @@ def test_a_slip_of_the_hand_in_a_way_is_one_in_a_price(
     with pytest.raises(ContentRefused, match="far from what episodes cost"):
         approval.propose(change_id=change.id, operator_id=dana.id, now=now)
     assert latest(plan).bundle_adjustment is None
+
+
+def test_a_bundle_alone_counts_towards_what_one_person_may_change(
+    plan: PricePlan,
+    titles: Sequence[Series],
+    draft: Draft,
+    dana: User,
+    now: datetime,
+    settings: Settings,
+) -> None:
+    settings.PRICE_SOLO_TITLES = 2
+    same = TermsContent(free_count=8, base_price_coins=60, bundle=BUNDLE)
+
+    change = approval.propose(
+        change_id=draft(NewVersion(plan_id=plan.id, terms=same)).id, operator_id=dana.id, now=now
+    )
+
+    assert (change.state, change.titles_count) == (ChangeState.WAITING, 3)
+    assert change.largest_rise_parts_per_million == 0
+
+
+def test_a_bundle_that_becomes_dearer_is_a_rise(
+    plan: PricePlan, titles: Sequence[Series], draft: Draft, dana: User, now: datetime
+) -> None:
+    same = TermsContent(free_count=8, base_price_coins=60, bundle=AdjustedPrice(price_coins=24))
+    first = draft(NewVersion(plan_id=plan.id, terms=same))
+    approval.propose(change_id=first.id, operator_id=dana.id, now=now)
+    dearer = TermsContent(free_count=8, base_price_coins=60, bundle=AdjustedPrice(price_coins=42))
+
+    later = now + timedelta(seconds=1)
+    change = draft(NewVersion(plan_id=plan.id, terms=dearer))
+    change = approval.propose(change_id=change.id, operator_id=dana.id, now=later)
+
+    assert (change.state, change.largest_rise_parts_per_million) == (ChangeState.WAITING, 750_000)
 
 
 @pytest.mark.parametrize("seconds", [0, 3599, 30 * 86_400 + 1])
