@@ -253,13 +253,13 @@ def _reach(totals: Mapping[UUID, tuple[Totals, Totals]]) -> Reach:
     moved = {one: pair for one, pair in totals.items() if pair[0] != pair[1]}
     steps = {one: _steps(*pair) for one, pair in moved.items()}
     rises = {one: max(by) for one, by in steps.items() if max(by) > 0}
-    falls = {one: -min(by) for one, by in steps.items() if one not in rises}
+    falls = {one: -min(by) for one, by in steps.items() if min(by) < 0}
     steepest = max(rises, key=lambda one: rises[one], default=None)
     deepest = max(falls, key=lambda one: falls[one], default=None)
     return Reach(
         titles_count=len(moved),
         dearer_count=len(rises),
-        cheaper_count=len(falls),
+        cheaper_count=len(moved) - len(rises),
         given_away_count=sum(after[0] == 0 for _, after in moved.values()),
         largest_rise_parts_per_million=rises[steepest] if steepest else 0,
         largest_rise_series_id=steepest,

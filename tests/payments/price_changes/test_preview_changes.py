@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Series
+from payments import price_versions, pricing
 from payments.models import PricePlan, PriceVersion, Promotion
 from payments.price_changes import approval, effects
 from payments.price_changes.contents import (
@@ -23,6 +24,8 @@ from payments.price_changes.contents import (
     VariantContent,
 )
 from payments.price_changes.effects import Sample
+from payments.pricing import Price
+from payments.terms import Adjustment, Rental
 from tests.factories.viewers import DeviceFactory
 from tests.payments.price_changes.conftest import Draft, price_of
 from tests.proof import Proof
@@ -175,7 +178,36 @@ def test_reach_asks_as_much_for_many_titles_as_for_few(
 
     few, many = draft(rows(titles[:1]), titles[:1]), draft(rows(titles), titles)
     effects.reach(few, now=now)
-    with django_assert_num_queries(24, exact=False) as asked:
+    with django_assert_num_queries(28, exact=False) as asked:
         effects.reach(few, now=now)
     with django_assert_num_queries(len(asked), exact=False):
         effects.reach(many, now=now)
+
+
+def test_ladders_of_many_prices_are_those_of_each(
+    plan: PricePlan, now: datetime, django_assert_max_num_queries: Any
+) -> None:
+    versions = [
+        price_versions.add(
+            plan=plan,
+            effective_from=now + place * DAY,
+            free_count=place,
+            base_price_coins=50 + place,
+            steps={11: 90},
+            overrides={5: 0, 7: 33},
+            bundle=Adjustment(scale_parts_per_million=750_000),
+            rental=Rental(Adjustment(price_coins=20), seconds=7200),
+            now=now,
+        )
+        for place in range(8)
+    ]
+    adjusting = [version.bundle_adjustment_id for version in versions[:2]]
+    prices = [
+        Price(version.id, adjustments, way_adjustment_id=way)
+        for version in versions
+        for adjustments in ((), tuple(adjusting))
+        for way in (None, version.bundle_adjustment_id, version.rental_adjustment_id)
+    ]
+    with django_assert_max_num_queries(4):
+        ladders = pricing.ladders(prices)
+    assert ladders == {price: price.ladder for price in prices}
