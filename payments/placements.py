@@ -67,7 +67,7 @@ def offers_at(
     have not set up.
     """
     found = offers.on_sale(viewer_id=viewer_id, environment=environment, now=now)
-    if not PaywallPlacement.objects.filter(code=code, is_active=True).exists():
+    if not code or not PaywallPlacement.objects.filter(code=code, is_active=True).exists():
         return found
     decided = decide(
         code=code, viewer_id=viewer_id, environment=environment, now=now, device_id=device_id

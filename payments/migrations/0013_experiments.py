@@ -71,10 +71,13 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "arm terms",
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("arm", "series"),
-                        name="payments_armterms_once",
-                        nulls_distinct=False,
-                    )
+                        fields=("arm", "series"), name="payments_armterms_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("series", None)),
+                        fields=("arm",),
+                        name="payments_armterms_once_for_all",
+                    ),
                 ],
             },
         ),

@@ -1,6 +1,7 @@
 """What the arms of an experiment ask for."""
 
 from django.db import models
+from django.db.models import Q
 
 from catalog.models import Series
 from config.ids import uuid7
@@ -24,8 +25,9 @@ class ArmTerms(models.Model):
     class Meta:
         verbose_name_plural = "arm terms"
         constraints = [
+            models.UniqueConstraint(fields=["arm", "series"], name="payments_armterms_once"),
             models.UniqueConstraint(
-                fields=["arm", "series"], name="payments_armterms_once", nulls_distinct=False
+                fields=["arm"], condition=Q(series=None), name="payments_armterms_once_for_all"
             ),
         ]
 

@@ -197,7 +197,7 @@ def test_lists_many_placements_in_as_many_queries_as_one(
 
     with django_assert_max_num_queries(3):
         assert len(listed(api, headers)) == 7
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert len(ad_options(api, series, headers)) == 1
 
 

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.models import Beat, EpisodeText
 from tests.factories.catalog import episode_push, series_push, stored_video
 
-CEILING = 25
+CEILING = 30
 LOCALES = ("en", "zh-Hans", "pt-BR")
 
 

@@ -247,8 +247,8 @@ def _of_series(world: World) -> Call:
 
 def _intent(world: World) -> list[Call]:
     pass_id = world.pass_product.pass_product_id
-    plain = {"pack_id": str(world.product.pack_id), "pass_id": None, "provider": "fake"}
-    of_pass = {"pack_id": None, "pass_id": str(pass_id), "provider": "fake"}
+    plain = {"provider": "fake", "pack_id": str(world.product.pack_id), "pass_id": None}
+    of_pass = {"provider": "fake", "pack_id": None, "pass_id": str(pass_id)}
     under_offer = plain | {"offer_id": str(world.offer.id)}
     return [Call(status=201, body=body) for body in (under_offer, plain, of_pass)]
 
