@@ -99,7 +99,7 @@ def load(*, now: datetime) -> None:
         plans.assign(
             plan=plan,
             series_ids=list(unassigned.values_list("id", flat=True)),
-            effective_from=now,
+            effective_from=SINCE,
             now=now,
         )
 

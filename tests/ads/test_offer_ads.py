@@ -206,11 +206,19 @@ def test_the_document_lists_every_option_that_settings_name() -> None:
 
     assert union["discriminator"]["mapping"] == {
         "coins": "#/components/schemas/CoinsOption",
+        "bundle": "#/components/schemas/BundleOption",
+        "rental": "#/components/schemas/RentalOption",
         "subscription": "#/components/schemas/SubscriptionOption",
         "ad": "#/components/schemas/AdOption",
     }
     judge = document.validator({"$ref": "#/components/schemas/PaywallOption"})
-    coins = {"kind": "coins", "price_coins": 1, "balance_coins": 1, "shortfall_coins": 0}
+    coins = {
+        "kind": "coins",
+        "price_coins": 1,
+        "equivalent": None,
+        "balance_coins": 1,
+        "shortfall_coins": 0,
+    }
     assert judge.is_valid(coins)
     assert not judge.is_valid(coins | {"kind": "ad"})
     assert not judge.is_valid({"kind": "magic"})
