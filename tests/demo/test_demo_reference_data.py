@@ -79,7 +79,9 @@ def test_leaves_the_other_series_to_the_standard_plan(short_series, now) -> None
 def test_keeps_what_an_operator_changed(short_series, now) -> None:
     reference_data.load(now=now)
     CoinPack.objects.filter(code="coins-500").update(title="Starter", price_micros=2_990_000)
-    PlanAssignment.objects.update(plan=PricePlan.objects.get(is_default=True))
+    assigned = list(PlanAssignment.objects.values_list("series_id", flat=True))
+    default = PricePlan.objects.get(is_default=True)
+    plans.assign(plan=default, series_ids=assigned, effective_from=now, now=now)
     changed = rows()
     reference_data.load(now=now)
 
