@@ -6,7 +6,7 @@ import pytest
 from django.db import models
 
 from demo import reference_data
-from payments import pricing, purchases
+from payments import plans, pricing, purchases
 from payments.models import (
     CoinPack,
     EpisodePrice,
