@@ -67,7 +67,7 @@ def test_acknowledged_effects_survive_the_death_of_any_process(
     assert at_the_end == []
     assert sound.lost_answers > 0 or not proof.is_full, "no kill fell between commit and answer"
     assert instance.sweeper.is_alive(), instance.tails()
-    assert _is_published(instance, schedule.schedule_series(instance, name="after-all", seconds=1))
+    assert _is_published(instance, schedule.schedule_series(instance, name="after-all", seconds=3))
 
 
 def _named(name: str) -> Victim:
