@@ -155,40 +155,45 @@ def pgbench(script: str, *, seconds: float) -> float:
 
 
 def measure_unlocks(population: "Population", *, port: int) -> None:
-    """Over HTTP as fast as clients can, the same function in pgbench, and HTTP at a steady rate.
-
-    The first two take turns and each figure is its median: what the first writes must not be the
-    burden of the second only. The first turn warms both up and does not count.
-    """
+    """Over HTTP as fast as clients can, the same function in pgbench, and HTTP at a steady rate."""
     from tests.benchmarks import load
 
     prepared = [list(_unlocks(population, client)) for client in range(CLIENTS)]
     share = len(prepared[0]) // (TURNS + 2)
-    http, tps = [], []
-    for turn in range(TURNS + 1):
-        progress(f"unlocks over HTTP and in pgbench, turn {turn} of {TURNS}")
-        settle_disk()
-        asked = slice(turn * share, (turn + 1) * share)
-        seen = load.run(
-            port=port,
-            requests=lambda client, asked=asked: iter(prepared[client][asked]),
-            clients=CLIENTS,
-            seconds=SECONDS / 2,
-        )
-        http.append(seen.only(200).per_second)
-        settle_disk()
-        tps.append(pgbench(population.pgbench_script(), seconds=SECONDS / 2))
-    http_rps, pgbench_tps = median(http[1:]), median(tps[1:])
-    rate = http_rps * SHARE_OF_MAXIMUM
+    turns = [
+        _turn([client[n * share : (n + 1) * share] for client in prepared], population, port=port)
+        for n in range(TURNS + 1)
+    ]
+    http, tps = zip(*turns[1:], strict=True)  # the first turn warmed both up
+    rate = median(http) * SHARE_OF_MAXIMUM
     progress(f"unlocks that arrive at {rate:.0f} a second")
     coming = [each for turn in zip(*(p[-share:] for p in prepared), strict=True) for each in turn]
     latencies = load.at_rate(port=port, requests=coming[: round(rate * SECONDS)], per_second=rate)
-    say("unlock_http_rps", http_rps, "requests/s")
-    say("unlock_pgbench_tps", pgbench_tps, "transactions/s")
-    ratios = [mine / bare for mine, bare in zip(http[1:], tps[1:], strict=True)]
+    say("unlock_http_rps", median(http), "requests/s")
+    say("unlock_pgbench_tps", median(tps), "transactions/s")
+    ratios = (mine / bare for mine, bare in zip(http, tps, strict=True))
     say("unlock_http_vs_pgbench", median(ratios), "ratio")
     say("unlock_p50_ms", latencies.percentile_ms(0.5), "ms")
     say("unlock_p99_ms", latencies.percentile_ms(0.99), "ms")
+
+
+def _turn(
+    requests: list[list[bytes]], population: "Population", *, port: int
+) -> tuple[float, float]:
+    """Unlocks a second over HTTP and then in pgbench: what the one writes is not the other's burden."""
+    from tests.benchmarks import load
+
+    progress("unlocks over HTTP, and in pgbench")
+    settle_disk()
+    seen = load.run(
+        port=port,
+        requests=lambda client: iter(requests[client]),
+        clients=CLIENTS,
+        seconds=SECONDS / 2,
+    )
+    http_rps = seen.only(200).per_second
+    settle_disk()
+    return http_rps, pgbench(population.pgbench_script(), seconds=SECONDS / 2)
 
 
 def settle_disk() -> None:

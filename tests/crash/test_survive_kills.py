@@ -67,7 +67,7 @@ def test_acknowledged_effects_survive_the_death_of_any_process(
     assert at_the_end == []
     assert sound.lost_answers > 0 or not proof.is_full, "no kill fell between commit and answer"
     assert instance.sweeper.is_alive(), instance.tails()
-    assert _is_published(instance, schedule.schedule_series(instance, name="after-all", seconds=5))
+    assert _is_published(instance, schedule.schedule_series(instance, name="after-all", seconds=3))
 
 
 def _named(name: str) -> Victim:
@@ -147,10 +147,10 @@ def test_a_scheduled_series_is_published_after_the_broker_lost_everything(
     proof.count = FULL_LOSSES if proof.is_full else 1
     late = 0
     for number in range(proof.count):
-        heard = schedule.schedule_series(instance, name=f"heard-{number}", seconds=5)
+        heard = schedule.schedule_series(instance, name=f"heard-{number}", seconds=2)
         schedule.kill_broker_with_a_task_in_hand(instance)
         late += not _is_published(instance, heard)
-        lost = schedule.schedule_series(instance, name=f"lost-{number}", seconds=5)
+        lost = schedule.schedule_series(instance, name=f"lost-{number}", seconds=2)
         schedule.lose_every_ring(instance, lost)
         late += not _is_published(instance, lost)
     proof.record(

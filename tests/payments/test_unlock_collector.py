@@ -338,3 +338,12 @@ def test_the_patience_of_a_batch_ends_with_it(now: datetime) -> None:
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("2s",)
     assert [text for text, *_ in rows] == ['{"outcome": "episode_unavailable"}'] * 2
+
+
+def test_plans_that_a_connection_keeps_never_read_a_whole_table(db: None) -> None:
+    """Made while a table was empty, they would go on reading all of it when it is large."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = 'payments_unlock'")
+        ((settings,),) = cursor.fetchall()
+
+    assert "enable_seqscan=off" in settings
