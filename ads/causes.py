@@ -6,8 +6,8 @@ from typing import ClassVar
 from uuid import UUID
 
 from ads.models import Callback, Reward, Verdict
-from payments.explanations import EntitlementCause, Moment
 from payments.models import Entitlement
+from payments.support.explanations import EntitlementCause, Moment
 
 
 class AdCause(EntitlementCause, tag="ad"):

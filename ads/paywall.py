@@ -9,7 +9,7 @@ import msgspec
 from ads import sessions
 from ads.limits import Standing
 from ads.models import AdSession
-from payments.paywall import Paywall, PaywallOption
+from payments.access.paywall import Paywall, PaywallOption
 
 
 class AdOption(PaywallOption, tag="ad"):

@@ -14,8 +14,8 @@ from ads.limits import Standing
 from ads.models import AdSession, Placement
 from catalog.models import Episode, Series
 from config.problems import NotFound, Problem
-from payments import exposing, pricing
-from payments.unlocks import EpisodeUnavailable
+from payments.prices import exposing, pricing
+from payments.unlocking.unlocks import EpisodeUnavailable
 
 _OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
 

@@ -518,18 +518,18 @@ PROMO_MAXIMUM_COINS = env.integer(
     help="The most coins that an operator may let one redemption of a promo code give.",
 )
 # What other apps do for titles that have just become public.
-SERIES_PUBLISHED = ["payments.plan_rules.price_published"]
+SERIES_PUBLISHED = ["payments.desk.plan_rules.price_published"]
 PAYWALL_OPTIONS = [
-    "payments.paywall.coins_option",
-    "payments.bundles.bundle_option",
-    "payments.rentals.rental_option",
-    "payments.pass_option.subscription_option",
+    "payments.access.paywall.coins_option",
+    "payments.unlocking.bundles.bundle_option",
+    "payments.unlocking.rentals.rental_option",
+    "payments.access.pass_option.subscription_option",
     "ads.paywall.ad_option",
 ]
 # Who knows what opened an episode, by the entitlement's source; payments knows the others itself.
 ENTITLEMENT_CAUSES = {"ad": "ads.causes.ad_causes"}
 # What apps have against an experiment that is about to start.
-EXPERIMENT_CHECKS = ["payments.experiments.check"]
+EXPERIMENT_CHECKS = ["payments.desk.experiments.check"]
 # What `manage.py verify_ledger` holds the rows against, in this order.
 LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from ads.models import Network, Placement
 from catalog.models import Series
-from payments import plans, price_versions
+from payments.desk import plans, price_versions
 from payments.models import (
     CoinPack,
     PassProduct,

@@ -27,7 +27,7 @@ from demo.processes import PROJECT, Processes
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, Plan
 from demo.transport import Refused, Transport, Unreachable
-from payments import pricing
+from payments.prices import pricing
 
 HERO = "les-vampires-1915"
 """The serial that the viewer of the journey searches for, in Chinese."""

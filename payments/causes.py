@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from payments.chart import LotOrigin, TransferCode
+from payments.ledger.wallets import Movement
 from payments.models import GrantReason, RefundOrigin, Unlock, UnlockWay
 from payments.shapes import (
     Cause,
@@ -19,7 +20,6 @@ from payments.shapes import (
     MovedByUnlockReversal,
     UndoneBecause,
 )
-from payments.wallets import Movement
 
 
 def of(movement: Movement) -> Cause:

@@ -13,10 +13,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import F, Max, Min, Q, Sum
 
-from payments import pricing
 from payments.chart import LotKind, TransferCode
 from payments.models import CoinPack, Lot, LotMovement, Offer, OfferKind, Unlock, UnlockWay
-from payments.pricing import Price
+from payments.prices import pricing
+from payments.prices.pricing import Price
 from viewers.models import Environment
 
 #: How far back what was charged is looked at.

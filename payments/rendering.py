@@ -8,9 +8,11 @@ import msgspec
 
 from catalog import moments
 from config import pages
-from payments import auto_unlocks, causes, offers, passes, purchases
-from payments.auto_unlocks import Standing, Undone
+from payments import causes
+from payments.access.paywall import Paywall, options
+from payments.access.playing import Opened
 from payments.chart import TransferCode
+from payments.ledger.wallets import Balance, Movement, Overview
 from payments.models import (
     Cover,
     CoverSource,
@@ -21,10 +23,6 @@ from payments.models import (
     StoreProduct,
 )
 from payments.money import Money
-from payments.offers import Offered
-from payments.paywall import Paywall, options
-from payments.playing import Opened
-from payments.promo_codes import Redeemed
 from payments.shapes import (
     AutoUnlockAnswer,
     AutoUnlockedAnswer,
@@ -51,8 +49,12 @@ from payments.shapes import (
     UnlockAnswer,
     WalletAnswer,
 )
-from payments.unlocks import Outcome
-from payments.wallets import Balance, Movement, Overview
+from payments.store import offers, passes, purchases
+from payments.store.offers import Offered
+from payments.store.promo_codes import Redeemed
+from payments.unlocking import auto_unlocks
+from payments.unlocking.auto_unlocks import Standing, Undone
+from payments.unlocking.unlocks import Outcome
 
 
 def balance(value: Balance) -> BalanceAnswer:

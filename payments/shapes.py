@@ -8,12 +8,12 @@ from uuid import UUID
 import msgspec
 
 from config.bodies import AnswerShape, RequestShape
+from payments.access.paywall import EpisodeState, PaywallOption
 from payments.chart import LotOrigin, TransferCode
 from payments.models import CoverSource, GrantReason, RefundOrigin, Segment, UnlockWay
 from payments.money import Money
-from payments.passes import CoverState, PassOffer
-from payments.paywall import EpisodeState, PaywallOption
-from payments.unlocks import Result
+from payments.store.passes import CoverState, PassOffer
+from payments.unlocking.unlocks import Result
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Quoted = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]

@@ -6,8 +6,10 @@ from typing import Any, Protocol
 from celery import shared_task
 
 from config import advisory_lock, clock
-from payments import expiry, idempotency, offer_claims, promo_codes
-from payments.days import closing, digests
+from payments import idempotency
+from payments.ledger import expiry
+from payments.ledger.days import closing, digests
+from payments.store import offer_claims, promo_codes
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)

@@ -10,7 +10,7 @@ from ads import rendering, sessions
 from ads.shapes import OpenSessionAnswer, OpenSessionRequest, PlacementsAnswer, SessionAnswer
 from config.endpoints import operation
 from config.problems import NotFound
-from payments.unlocks import EpisodeUnavailable
+from payments.unlocking.unlocks import EpisodeUnavailable
 from viewers.authentication import ViewerEndpoint
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from analytics.reports.sources import Source
 from catalog.models import Episode
-from payments import pricing
+from payments.prices import pricing
 
 _SCHEMA = pa.schema([("series_id", pa.string()), ("cap_micros", pa.int64())])
 

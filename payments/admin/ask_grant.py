@@ -28,10 +28,11 @@ from unfold.widgets import (
 from catalog.models import Episode, Series
 from config import clock
 from config.ids import uuid7
-from payments import grants, wallets
 from payments.admin import formats, seen
 from payments.admin.series_choice import SeriesSelect, titles
-from payments.grants import Asked, CoinGift, EpisodeGift, Gift, GrantRefused, PassGift, Terms
+from payments.desk import grants
+from payments.desk.grants import Asked, CoinGift, EpisodeGift, Gift, GrantRefused, PassGift, Terms
+from payments.ledger import wallets
 from payments.models import Grant, GrantKind, GrantReason, Wallet
 
 MAXIMUM_NUMBER = 10_000

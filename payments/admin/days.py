@@ -17,8 +17,8 @@ from config import clock, csv_files
 from config.read_only_admin import ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.explained import Explained
-from payments.days import closing, journal
-from payments.days.journal import Line
+from payments.ledger.days import closing, journal
+from payments.ledger.days.journal import Line
 from payments.models import LedgerDigest, MoneyDay
 from viewers.models import Environment
 

@@ -26,13 +26,14 @@ from unfold.widgets import (
 
 from catalog.models import Series
 from config import clock
-from payments import arm_terms, experiments, pricing
 from payments.admin.explained import Explained
 from payments.admin.packs import PARTS_PER_PERCENT, percent
 from payments.admin.series_choice import SeriesSelectMultiple
+from payments.desk import experiments
 from payments.models import ArmTerms, PriceAdjustment
 from payments.models.prices import MAXIMUM_EPISODE_NUMBER, MAXIMUM_PRICE_COINS
-from payments.terms import Adjustment
+from payments.prices import arm_terms, pricing
+from payments.prices.terms import Adjustment
 from viewers.experiments import lifecycle
 from viewers.experiments.lifecycle import ExperimentRefused
 from viewers.models import Arm, Experiment, ExperimentState, Layer

@@ -22,13 +22,13 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
-from payments import grants
 from payments.admin import formats
 from payments.admin.ask_grant import AskPage, describe
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.admin.series_choice import title, with_titles
-from payments.grants import CoinGift, Decided, Gift, GrantRefused, PassGift
+from payments.desk import grants
+from payments.desk.grants import CoinGift, Decided, Gift, GrantRefused, PassGift
 from payments.models import Grant, GrantState, Lot
 
 _TAGS = {GrantState.WAITING: "ch-tag ch-tag-ahead", GrantState.GIVEN: "ch-tag ch-tag-on"}

@@ -15,7 +15,6 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminRadioSelect
 
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
-from payments import passes, refunds
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
@@ -29,6 +28,7 @@ from payments.models import (
     PassRefundBooking,
     Provider,
 )
+from payments.store import passes, refunds
 from viewers.models import Environment
 
 SHOWN_BOOKINGS = 50

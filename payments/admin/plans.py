@@ -14,12 +14,12 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from config import clock
-from payments import plans
 from payments.admin import compliance, series_choice
 from payments.admin.compliance import CompliancePage
 from payments.admin.explained import Explained
 from payments.admin.series_choice import titles
 from payments.admin.versions import special_count, summary
+from payments.desk import plans
 from payments.models import PricePlan, PriceVersion
 
 SHOWN_VERSIONS = 100

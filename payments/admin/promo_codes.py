@@ -25,12 +25,12 @@ from unfold.widgets import (
 
 from config import clock, csv_files
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
-from payments import promo_codes
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.models import PromoBatch, PromoCode, PromoRedemption
 from payments.models.promo_codes import MAXIMUM_CODE
-from payments.promo_codes import CodeTerms
+from payments.store import promo_codes
+from payments.store.promo_codes import CodeTerms
 
 SECONDS_PER_DAY = 24 * 3600
 MAXIMUM_DAYS = 3660

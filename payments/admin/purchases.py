@@ -11,13 +11,13 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
-from payments import consumption
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.admin.packs import percent
 from payments.admin.refund_page import RefundPage
 from payments.models import Provider, Purchase, PurchaseIntent, RefundBooking
+from payments.store import consumption
 from viewers.models import Environment
 
 SHOWN_BOOKINGS = 50

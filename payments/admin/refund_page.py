@@ -20,12 +20,12 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from config import clock
 from config.ids import uuid7
-from payments import refunds
 from payments.admin import formats, seen
 from payments.admin.series_choice import title, with_titles
 from payments.models import Lot, PassPurchase, Purchase, Unlock
 from payments.money import PARTS_PER_MILLION
-from payments.refunds import (
+from payments.store import refunds
+from payments.store.refunds import (
     Effect,
     Effects,
     PassEffects,

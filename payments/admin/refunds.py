@@ -18,11 +18,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, ReadOnlyInline
-from payments import refunds
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.models import PassPurchase, PassRefundBooking, Purchase, Refund, RefundBooking
+from payments.store import refunds
 
 
 class RefundBookingInline(ReadOnlyInline):

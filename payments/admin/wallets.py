@@ -18,13 +18,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments import holds, wallets
 from payments.admin import formats, why
 from payments.admin.explained import Explained
 from payments.admin.series_choice import titles
 from payments.chart import Account
+from payments.ledger import holds, wallets
+from payments.ledger.wallets import Movement
 from payments.models import Entitlement, Entry, Transfer, Unlock, Wallet
-from payments.wallets import Movement
 from viewers.models import Viewer
 
 STATEMENT_LINES = 25

@@ -22,9 +22,9 @@ from unfold.widgets import (
 
 from catalog.models import Episode, Series
 from config import clock
-from payments import why
 from payments.admin import formats, why_lines
 from payments.admin.series_choice import titles
+from payments.support import why
 from payments.views import moments
 from viewers.models import Environment, Viewer
 

@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.admin import formats
-from payments.explanations import (
+from payments.models import EntitlementSource, UnlockWay
+from payments.support.explanations import (
     Closing,
     CoinsCause,
     ConsentFact,
@@ -35,7 +36,6 @@ from payments.explanations import (
     SpentLot,
     SubscriptionCause,
 )
-from payments.models import EntitlementSource, UnlockWay
 
 WAYS = {
     UnlockWay.SINGLE: "unlocked with",

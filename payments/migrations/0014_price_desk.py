@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="pricechange",
             name="selection",
             field=models.JSONField(
-                help_text="How its titles were chosen, a payments.price_changes.selection.Selection",
+                help_text="How its titles were chosen, a payments.desk.price_changes.selection.Selection",
                 null=True,
             ),
         ),

@@ -20,7 +20,7 @@ class ChangeState(models.TextChoices):
 class PriceChange(models.Model):
     """One change of prices, on any number of titles, by the rows that it adds.
 
-    `content` is a payments.price_changes.contents.Content; nobody edits it once it was proposed. Empty
+    `content` is a payments.desk.price_changes.contents.Content; nobody edits it once it was proposed. Empty
     `effective_from` is the moment at which it is agreed to.
     """
 
@@ -29,7 +29,7 @@ class PriceChange(models.Model):
     content = models.JSONField()
     selection = models.JSONField(
         null=True,
-        help_text="How its titles were chosen, a payments.price_changes.selection.Selection",
+        help_text="How its titles were chosen, a payments.desk.price_changes.selection.Selection",
     )
     effective_from = models.DateTimeField(null=True)
     state = models.CharField(max_length=12, choices=ChangeState.choices, default=ChangeState.DRAFT)

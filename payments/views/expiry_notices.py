@@ -7,7 +7,8 @@ from rest_framework.request import Request
 from catalog import moments
 from config import pages
 from config.endpoints import operation
-from payments import expiry, rendering
+from payments import rendering
+from payments.ledger import expiry
 from payments.shapes import ExpiryNoticesAnswer, ExpiryNoticesQuery
 from viewers.authentication import MachineEndpoint
 from viewers.models import Scope

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from config.endpoints import Endpoint, operation
 from payments.models import Offer, Provider, StoreProduct
 from payments.providers import registry
-from payments.purchases import ProductUnknown
 from payments.shapes import FakeSaleAnswer, FakeSaleRequest
+from payments.store.purchases import ProductUnknown
 from viewers.models import Environment, Viewer
 
 

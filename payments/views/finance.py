@@ -11,8 +11,8 @@ from config.bodies import RequestShape
 from config.csv_files import Format
 from config.endpoints import operation
 from config.problems import Problem
-from payments import exports
-from payments.exports import EntriesExport, Export, LotsExport
+from payments.ledger import exports
+from payments.ledger.exports import EntriesExport, Export, LotsExport
 from payments.views import moments
 from viewers.authentication import MachineEndpoint
 from viewers.models import Scope

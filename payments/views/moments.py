@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta, UnsetType
 
 from config.problems import BadParameter
-from payments.explanations import Moment
+from payments.support.explanations import Moment
 
 #: Text until it is read: a query's numbers would else be taken for seconds since 1970.
 AsText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]

@@ -11,8 +11,11 @@ from rest_framework.response import Response
 from config.bodies import AnswerShape
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound
-from payments import idempotency, paywall, playing, quotes, rendering, spending, unlocks
+from payments import idempotency, rendering
+from payments.access import paywall, playing
+from payments.prices import quotes
 from payments.shapes import PaywallAnswer, PlayAnswer, UnlockAnswer, UnlockRequest
+from payments.unlocking import spending, unlocks
 from viewers.authentication import ViewerEndpoint
 
 

@@ -6,7 +6,8 @@ from rest_framework.request import Request
 
 from config.endpoints import operation
 from config.problems import NotFound
-from payments import links, placements
+from payments.access import placements
+from payments.desk import links
 from payments.shapes import ArrivalAnswer, ArrivalRequest, PlacementConfigAnswer
 from viewers.authentication import ViewerEndpoint
 

@@ -7,8 +7,10 @@ from rest_framework.response import Response
 
 from config import client_address
 from config.endpoints import operation
-from payments import promo_codes, rendering, wallets
+from payments import rendering
+from payments.ledger import wallets
 from payments.shapes import RedeemRequest, RedemptionAnswer
+from payments.store import promo_codes
 from viewers.authentication import ViewerEndpoint
 
 

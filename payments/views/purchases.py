@@ -9,18 +9,11 @@ from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import Problem
-from payments import (
-    checkout,
-    idempotency,
-    offer_claims,
-    pass_purchases,
-    passes,
-    purchases,
-    rendering,
-)
+from payments import idempotency, rendering
 from payments.idempotency import Once
 from payments.providers.base import StoreTransaction
 from payments.shapes import IntentAnswer, IntentRequest, PurchaseAnswer, SubmitRequest
+from payments.store import checkout, offer_claims, pass_purchases, passes, purchases
 from viewers.authentication import ViewerEndpoint
 
 

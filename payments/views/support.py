@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from config.bodies import RequestShape
 from config.endpoints import operation
 from config.problems import NotFound
-from payments import holdings, why
-from payments.explanations import Explanation
-from payments.holdings import Holdings
+from payments.support import holdings, why
+from payments.support.explanations import Explanation
+from payments.support.holdings import Holdings
 from payments.views import moments
 from viewers.authentication import MachineEndpoint
 from viewers.models import Environment, Scope, Viewer

@@ -7,7 +7,9 @@ from rest_framework.request import Request
 
 from config import pages
 from config.endpoints import operation
-from payments import passes, placements, rendering, wallets
+from payments import rendering
+from payments.access import placements
+from payments.ledger import wallets
 from payments.shapes import (
     CoversAnswer,
     CoversQuery,
@@ -18,6 +20,7 @@ from payments.shapes import (
     StatementQuery,
     WalletAnswer,
 )
+from payments.store import passes
 from viewers.authentication import ViewerEndpoint
 
 

@@ -8,7 +8,8 @@ from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound
-from payments import auto_unlocks, bundles, idempotency, quotes, rendering, spending, unlocks
+from payments import idempotency, rendering
+from payments.prices import quotes
 from payments.shapes import (
     AutoUnlockAnswer,
     AutoUnlockedAnswer,
@@ -19,6 +20,7 @@ from payments.shapes import (
     BundleUnlockRequest,
     UndoAnswer,
 )
+from payments.unlocking import auto_unlocks, bundles, spending, unlocks
 from payments.views.paywall import SpendingEndpoint
 from viewers.authentication import ViewerEndpoint
 

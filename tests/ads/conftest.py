@@ -11,7 +11,7 @@ from ads import adapters
 from ads.models import Placement, VerifierKeys
 from ads.networks import registry
 from catalog.models import Series
-from payments import verification
+from payments.ledger import verification
 from tests.factories.ads import PAST, PlacementFactory
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan

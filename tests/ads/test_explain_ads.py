@@ -9,9 +9,9 @@ from django.test import Client
 from ads.causes import AdCause, ad_causes
 from ads.models import AdSession, Callback, Placement, Reward
 from catalog.models import Series
-from payments import why
-from payments.explanations import EntitlementCause, Explanation, Reason
 from payments.models import Entitlement
+from payments.support import why
+from payments.support.explanations import EntitlementCause, Explanation, Reason
 from tests.ads.conftest import LOCKED
 from tests.contracts import document
 from tests.factories.ads import ad_session, report, watch, watched

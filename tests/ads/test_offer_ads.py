@@ -225,7 +225,7 @@ def test_the_document_lists_every_option_that_settings_name() -> None:
 
 
 def test_the_document_lists_no_option_that_settings_do_not_name(settings: Settings) -> None:
-    settings.PAYWALL_OPTIONS = ["payments.paywall.coins_option"]
+    settings.PAYWALL_OPTIONS = ["payments.access.paywall.coins_option"]
 
     text = write_openapi.document().decode()
 

@@ -7,7 +7,7 @@ from django.db import Error, IntegrityError, connection, transaction
 
 from ads.models import AdSession, Placement, Reward
 from catalog.models import Series
-from payments.verification import rules, violations
+from payments.ledger.verification import rules, violations
 from tests.factories.ads import ad_session, watch
 from tests.factories.payments import as_owner
 from tests.payments.calls import episode

@@ -11,7 +11,7 @@ from django.test import Client
 from ads.models import AdSession, Callback, Placement, Reward
 from ads.networks import registry
 from catalog.models import Series
-from payments import entitlements
+from payments.access import entitlements
 from payments.models import Entitlement, Transfer
 from tests.factories.ads import PlacementFactory, ad_session, report, watch, watched
 from tests.factories.payments import fund, give_cover

@@ -19,7 +19,8 @@ from analytics.intake import inbox
 from analytics.models import LakeFile
 from analytics.reports import sources
 from catalog.models import Series
-from payments import paywall, unlocks
+from payments.access import paywall
+from payments.unlocking import unlocks
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.events import Playback, app_open, body, event
 from tests.factories.operators import operator, signed_in

@@ -16,8 +16,9 @@ from analytics.ranking.ranking import Horizon, Ranking
 from analytics.ranking.snapshots import RankingUnavailable
 from analytics.tasks import refresh_rankings
 from catalog.models import FeedTable, Series
-from payments import paywall, unlocks
+from payments.access import paywall
 from payments.models import Unlock
+from payments.unlocking import unlocks
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import fund
 from tests.factories.viewers import ViewerFactory

@@ -10,8 +10,9 @@ from django.test import Client
 
 from analytics.ranking import snapshots
 from catalog.models import Series
-from payments import paywall, unlocks
+from payments.access import paywall
 from payments.models import Unlock
+from payments.unlocking import unlocks
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
 from tests.factories.payments import fund
 from tests.factories.viewers import ViewerFactory, pipeline_headers

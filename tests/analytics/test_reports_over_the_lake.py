@@ -17,8 +17,9 @@ from analytics.reports import beats, cuts, facts, funnels, retention, revenue, s
 from analytics.reports.local_days import Period
 from analytics.reports.retention import Mode
 from catalog.models import Episode
-from payments import paywall, unlocks
+from payments.access import paywall
 from payments.models import Purchase, Unlock
+from payments.unlocking import unlocks
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
 from tests.factories.events import Playback, app_open, body, event
 from tests.factories.payments import default_plan, fund

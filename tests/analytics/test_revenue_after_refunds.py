@@ -13,10 +13,13 @@ from analytics.ranking.ranking import Horizon
 from analytics.reports import beats, cuts, facts, funnels, revenue, sources
 from analytics.reports.sources import Source
 from catalog.models import Episode, Series
-from payments import entitlements, paywall, refunds, unlocks, verification
-from payments.days import closing, ladder
+from payments.access import entitlements, paywall
+from payments.ledger import verification
+from payments.ledger.days import closing, ladder
 from payments.models import Purchase, Refund, RefundOrigin, Unlock, UnlockReversal
-from payments.refunds import RefundFact
+from payments.store import refunds
+from payments.store.refunds import RefundFact
+from payments.unlocking import unlocks
 from tests.analytics.lakes import Row, event, lake, played
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory

@@ -14,8 +14,9 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 
 from catalog.models import Episode
-from payments import quotes, unlocks
 from payments.models import Entitlement, Entry, Lot, LotMovement, Transfer, Unlock, Wallet
+from payments.prices import quotes
+from payments.unlocking import unlocks
 from tests.benchmarks.population import EPISODE, UNTOUCHED, VIEWER, Population, uuid_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent

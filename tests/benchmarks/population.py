@@ -5,9 +5,9 @@ from uuid import UUID
 
 from django.db import connection
 
-from payments import quotes
 from payments.models import PriceVersion
-from payments.pricing import Price, version_in_force
+from payments.prices import quotes
+from payments.prices.pricing import Price, version_in_force
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import CoinPackFactory, default_plan
 from viewers import tokens

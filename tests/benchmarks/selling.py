@@ -10,10 +10,12 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Episode, Series
 from config.ids import uuid7
-from payments import paywall, quotes, rendering
+from payments import rendering
+from payments.access import paywall
+from payments.desk.price_changes import approval
+from payments.desk.price_changes.contents import PriceTable, TermsContent
 from payments.models import PriceChange
-from payments.price_changes import approval
-from payments.price_changes.contents import PriceTable, TermsContent
+from payments.prices import quotes
 from tests.benchmarks import load
 from tests.benchmarks.population import VIEWER, Population, uuid_of
 from viewers import tokens

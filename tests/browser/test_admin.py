@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Series
 from config import clock, operators, roles
-from payments import price_versions
+from payments.desk import price_versions
 from payments.models import PriceChange, PricePlan
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import SECRET, code_of

@@ -13,10 +13,12 @@ import msgspec
 from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
-from payments import auto_unlocks, bundles, paywall, price_versions
+from payments.access import paywall
+from payments.access.paywall import Paywall
+from payments.desk import price_versions
 from payments.models import AcquisitionLink, Offer, PaywallPlacement, PromoCode, StoreProduct
-from payments.paywall import Paywall
-from payments.terms import Adjustment, Rental
+from payments.prices.terms import Adjustment, Rental
+from payments.unlocking import auto_unlocks, bundles
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
 from tests.factories.catalog import (

@@ -109,8 +109,9 @@ def _newcomer(*, now: datetime) -> SeededViewer:
 
 
 def _viewers(count: int, series_id: UUID, *, now: datetime) -> list[SeededViewer]:
-    from payments import paywall, purchases
+    from payments.access import paywall
     from payments.providers.base import StoreTransaction
+    from payments.store import purchases
     from tests.factories.payments import CoinPackFactory, StoreProductFactory
     from tests.factories.viewers import DeviceFactory
     from viewers import tokens

@@ -5,9 +5,11 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
-from payments import paywall, purchases, unlocks
+from payments.access import paywall
 from payments.idempotency import IdempotencyKey
 from payments.models import Provider
+from payments.store import purchases
+from payments.unlocking import unlocks
 from tests.crash.failpoints import POINTS, WRITES
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import StoreProductFactory, default_plan, signed_sale

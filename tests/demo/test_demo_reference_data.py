@@ -6,7 +6,7 @@ import pytest
 from django.db import models
 
 from demo import reference_data
-from payments import plans, pricing, purchases
+from payments.desk import plans
 from payments.models import (
     CoinPack,
     EpisodePrice,
@@ -17,6 +17,8 @@ from payments.models import (
     StoreProduct,
     StoreTerms,
 )
+from payments.prices import pricing
+from payments.store import purchases
 from tests.factories.catalog import SeriesFactory
 
 TABLES: tuple[type[models.Model], ...] = (

@@ -27,7 +27,7 @@ from config import clock
 from demo import catalog, simulation
 from demo.simulation import ClockNotHonoured, Connect, NothingToWatch, Plan, Sent, Summary
 from demo.transport import Refused
-from payments import verification
+from payments.ledger import verification
 from payments.models import Purchase, Unlock, Wallet
 from tests.demo.stage import in_process, stock
 from viewers.models import Viewer

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import User
 
-from payments import experiments
-from payments.terms import Adjustment
+from payments.desk import experiments
+from payments.prices.terms import Adjustment
 from viewers.experiments import lifecycle
 from viewers.models import Arm, Experiment, ExperimentState, Layer, Varies
 

@@ -12,7 +12,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 from factory.django import DjangoModelFactory
 
-from payments import entitlements, pass_purchases, plans, price_versions, purchases
+from payments.access import entitlements
+from payments.desk import plans, price_versions
 from payments.models import (
     AcquisitionLink,
     CoinPack,
@@ -31,6 +32,7 @@ from payments.models import (
 )
 from payments.providers import registry
 from payments.providers.base import StoreTransaction
+from payments.store import pass_purchases, purchases
 from tests.factories.catalog import SeriesFactory
 
 PAST = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)

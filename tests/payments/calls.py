@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments import refunds
 from payments.models import Entry, Purchase, Refund, RefundOrigin, Transfer, Unlock
-from payments.refunds import RefundFact
+from payments.store import refunds
+from payments.store.refunds import RefundFact
 
 
 def unlock(api: Client, episode_id: UUID, headers: dict[str, str], **body: Any) -> HttpResponse:

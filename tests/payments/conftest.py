@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from catalog.models import Series
-from payments import paywall, verification
+from payments.access import paywall
+from payments.ledger import verification
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers

@@ -10,11 +10,15 @@ import msgspec
 from django.contrib.auth.models import User
 
 from catalog.models import Episode, Series
-from payments import entitlements, grants, paywall, refunds, unlocks, why
-from payments.explanations import Explanation
-from payments.grants import Gift
+from payments.access import entitlements, paywall
+from payments.desk import grants
+from payments.desk.grants import Gift
 from payments.models import Entitlement, GrantReason, Purchase, Refund, RefundOrigin, Unlock
-from payments.refunds import RefundFact
+from payments.store import refunds
+from payments.store.refunds import RefundFact
+from payments.support import why
+from payments.support.explanations import Explanation
+from payments.unlocking import unlocks
 from tests.factories.payments import fund, give_bonus
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from payments import wallets
+from payments.ledger import wallets
 from tests.payments import ledger_model
 from tests.payments.ledger_pieces import REVENUE
 

@@ -10,18 +10,22 @@ from django.db import connection
 
 from catalog.models import Series
 from config.problems import Problem
-from payments import playing, purchases, quotes, refunds, unlocks, verification
+from payments.access import playing
+from payments.desk.price_versions import add as add_version
 from payments.idempotency import IdempotencyKey
+from payments.ledger import verification
 from payments.models import (
     RefundOrigin,
     StoreTerms,
     Unlock,
     Wallet,
 )
-from payments.price_versions import add as add_version
-from payments.pricing import Price
+from payments.prices import quotes
+from payments.prices.pricing import Price
 from payments.providers.base import StoreTransaction
-from payments.refunds import RefundFact
+from payments.store import purchases, refunds
+from payments.store.refunds import RefundFact
+from payments.unlocking import unlocks
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import operator
 from tests.factories.payments import (

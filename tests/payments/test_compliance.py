@@ -11,8 +11,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from catalog.models import Series
-from payments import compliance, price_versions
+from payments import compliance
 from payments.compliance import Finding
+from payments.desk import price_versions
 from payments.models import Lot, Unlock
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import (

@@ -11,7 +11,7 @@ from time_machine import TimeMachineFixture
 
 from catalog.models import Series
 from config.celery import app
-from payments import idempotency, purchases, tasks
+from payments import idempotency, tasks
 from payments.models import (
     CoinPack,
     IdempotencyRecord,
@@ -22,6 +22,7 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import ProviderError, StoreTransaction
+from payments.store import purchases
 from tests.factories.payments import StoreProductFactory, fund, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode, movements, refund, submit, unlock

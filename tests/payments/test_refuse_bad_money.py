@@ -14,7 +14,7 @@ from django.test import Client
 
 from catalog.models import Episode, Series
 from config import seals
-from payments import paywall
+from payments.access import paywall
 from payments.models import Purchase, StoreProduct, StoreTerms
 from payments.providers import registry
 from payments.providers.fake.verifier import ALGORITHM, TYPE

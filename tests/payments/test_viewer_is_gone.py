@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from catalog.models import Series
-from payments import quotes
 from payments.models import Cover
-from payments.pricing import Price, version_in_force
+from payments.prices import quotes
+from payments.prices.pricing import Price, version_in_force
 from tests.factories.payments import (
     StorePassFactory,
     StoreProductFactory,

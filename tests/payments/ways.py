@@ -8,9 +8,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
-from payments import price_versions
+from payments.desk import price_versions
 from payments.models import PriceVersion
-from payments.terms import Adjustment, Rental
+from payments.prices.terms import Adjustment, Rental
 from tests.factories.payments import default_plan
 
 BUNDLE = Adjustment(scale_parts_per_million=700_000)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from payments import unlock_collector
+from payments.unlocking import unlock_collector
 
 
 class _EachAlone(unlock_collector.Collector):

@@ -11,8 +11,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from catalog.models import Series
-from payments import paywall, unlocks
+from payments.access import paywall
 from payments.idempotency import IdempotencyKey
+from payments.unlocking import unlocks
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from catalog.models import Series
-from payments import paywall, playing
-from payments.playing import EpisodeLocked
+from payments.access import paywall, playing
+from payments.access.playing import EpisodeLocked
 from tests.factories import experiments
 from tests.factories.viewers import ViewerFactory
 from tests.proof import Proof

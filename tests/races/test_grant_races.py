@@ -9,8 +9,17 @@ import pytest
 from django.db.models import Sum
 from pytest_django import Settings
 
-from payments import grants, refunds, verification
-from payments.grants import Asked, CoinGift, DecidedBefore, EpisodeGift, EpisodeOpen, Gift, NotGiven
+from payments.desk import grants
+from payments.desk.grants import (
+    Asked,
+    CoinGift,
+    DecidedBefore,
+    EpisodeGift,
+    EpisodeOpen,
+    Gift,
+    NotGiven,
+)
+from payments.ledger import verification
 from payments.models import (
     Entitlement,
     Grant,
@@ -22,7 +31,8 @@ from payments.models import (
     Transfer,
     Wallet,
 )
-from payments.refunds import RefundRefused
+from payments.store import refunds
+from payments.store.refunds import RefundRefused
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import operator
 from tests.factories.payments import default_plan, fund

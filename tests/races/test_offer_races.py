@@ -14,7 +14,7 @@ from psycopg.errors import LockNotAvailable
 from pytest_django import Settings
 
 from config.problems import Problem
-from payments import offer_claims, promo_codes, purchases, verification
+from payments.ledger import verification
 from payments.models import (
     ClaimState,
     Offer,
@@ -28,6 +28,7 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import StoreTransaction
+from payments.store import offer_claims, promo_codes, purchases
 from tests.factories.payments import OfferFactory, PromoCodeFactory
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import transaction
 
-from payments import checkout, refunds, verification
+from payments.ledger import verification
 from payments.models import Cover, PassPurchase, PassRefundBooking, Purchase, RefundOrigin, Wallet
 from payments.providers.base import StoreTransaction
-from payments.purchases import TransactionOfAnotherViewer
-from payments.refunds import RefundFact
+from payments.store import checkout, refunds
+from payments.store.purchases import TransactionOfAnotherViewer
+from payments.store.refunds import RefundFact
 from tests.factories.payments import StorePassFactory, StoreProductFactory
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof

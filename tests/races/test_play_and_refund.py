@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from payments import entitlements, playing, refunds, verification
+from payments.access import entitlements, playing
+from payments.ledger import verification
 from payments.models import Entitlement, Purchase, RefundOrigin, Unlock, Wallet
-from payments.refunds import RefundFact
+from payments.store import refunds
+from payments.store.refunds import RefundFact
 from tests.factories.payments import fund
 from tests.proof import Proof
 from tests.races.crowd import FIRST_LOCKED, Scene, at_once, connections, locked_series

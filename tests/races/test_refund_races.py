@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 
 from catalog.models import Series
-from payments import purchases, refunds, verification
+from payments.ledger import verification
 from payments.models import (
     Entitlement,
     RefundBooking,
@@ -22,7 +22,8 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import StoreTransaction
-from payments.refunds import RefundFact
+from payments.store import purchases, refunds
+from payments.store.refunds import RefundFact
 from tests.factories.payments import CoinPackFactory, StoreProductFactory, fund, give_bonus, play
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof

@@ -15,8 +15,10 @@ from django.db import connection, transaction
 from ads.callbacks import Settled
 from ads.models import AdSession, Callback, Placement, Reward
 from ads.sessions import AdCapReached, AdSessionElsewhere, EpisodeNotLocked
-from payments import paywall, unlocks, verification
+from payments.access import paywall
+from payments.ledger import verification
 from payments.models import Entitlement, Unlock, Wallet
+from payments.unlocking import unlocks
 from tests.factories.ads import PlacementFactory, ad_session, open_session, report, watched
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import default_plan, fund

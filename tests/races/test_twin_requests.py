@@ -27,7 +27,7 @@ from catalog.models import (
     Series,
     WatchPosition,
 )
-from payments import verification
+from payments.ledger import verification
 from payments.models import (
     AutoUnlockConsent,
     Entitlement,

@@ -11,11 +11,13 @@ from django.db.models import Sum
 from django.http import HttpResponse
 from django.test import Client
 
-from payments import purchases, unlocks, verification
 from payments.idempotency import IdempotencyKey
+from payments.ledger import verification
 from payments.models import Entry, Purchase, Transfer, Unlock, Wallet
 from payments.providers.base import StoreTransaction
-from payments.purchases import TransactionOfAnotherViewer
+from payments.store import purchases
+from payments.store.purchases import TransactionOfAnotherViewer
+from payments.unlocking import unlocks
 from tests.factories.payments import StoreProductFactory, fund, give_bonus, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import unlock

@@ -15,10 +15,12 @@ from django.db.models import Sum
 
 from catalog.models import Series
 from config.problems import Problem
-from payments import auto_unlocks, bundles, entitlements, paywall, unlocks, verification
+from payments.access import entitlements, paywall
 from payments.idempotency import IdempotencyKey
+from payments.ledger import verification
 from payments.models import Entitlement, Unlock, Wallet
-from payments.terms import Adjustment
+from payments.prices.terms import Adjustment
+from payments.unlocking import auto_unlocks, bundles, unlocks
 from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory
 from tests.payments import ways

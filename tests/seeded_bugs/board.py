@@ -8,32 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SQL = "payments/sql"
-UNLOCKS = ("tests/payments/test_unlock_episode.py",)
-MODEL = ("tests/payments/test_ledger_model.py",)
-REFUNDS = ("tests/payments/test_refunds.py",)
-GUARDS = ("tests/payments/test_ledger_is_guarded.py",)
+UNLOCKS = ("tests/payments/unlocking/test_unlock_episode.py",)
+MODEL = ("tests/payments/ledger/test_ledger_model.py",)
+REFUNDS = ("tests/payments/store/test_refunds.py",)
+GUARDS = ("tests/payments/ledger/test_ledger_is_guarded.py",)
 KEYS = ("tests/payments/test_idempotency.py",)
 UNLOCK_RACES = ("tests/races/test_unlock_races.py",)
 REFUND_RACES = ("tests/races/test_refund_races.py",)
 PLAY_RACES = ("tests/races/test_play_and_refund.py",)
-GRANTS = ("tests/payments/test_grants.py",)
+GRANTS = ("tests/payments/desk/test_grants.py",)
 GRANT_RACES = ("tests/races/test_grant_races.py",)
-QUOTES = ("tests/payments/test_quotes.py",)
-LADDER = ("tests/payments/days/test_money_ladder.py",)
-BUYING = ("tests/payments/test_buy_coins.py",)
-PASSES = ("tests/payments/test_buy_a_pass.py",)
-PASS_REFUNDS = ("tests/payments/test_refund_a_pass.py",)
+QUOTES = ("tests/payments/prices/test_quotes.py",)
+LADDER = ("tests/payments/ledger/days/test_money_ladder.py",)
+BUYING = ("tests/payments/store/test_buy_coins.py",)
+PASSES = ("tests/payments/store/test_buy_a_pass.py",)
+PASS_REFUNDS = ("tests/payments/store/test_refund_a_pass.py",)
 PASS_RACES = ("tests/races/test_pass_races.py",)
-PASS_DAYS = ("tests/payments/days/test_passes_are_earned.py",)
-OFFERS = ("tests/payments/test_offers.py",)
+PASS_DAYS = ("tests/payments/ledger/days/test_passes_are_earned.py",)
+OFFERS = ("tests/payments/store/test_offers.py",)
 OFFER_RACES = ("tests/races/test_offer_races.py",)
-PROMOS = ("tests/payments/test_promo_codes.py",)
-BUNDLES = ("tests/payments/test_unlock_rest_of_series.py",)
-RENTALS = ("tests/payments/test_rent_episode.py",)
-AUTO_UNLOCKS = ("tests/payments/test_auto_unlock.py",)
-SPENDING = ("tests/payments/test_confirm_spending.py",)
+PROMOS = ("tests/payments/store/test_promo_codes.py",)
+BUNDLES = ("tests/payments/unlocking/test_unlock_rest_of_series.py",)
+RENTALS = ("tests/payments/unlocking/test_rent_episode.py",)
+AUTO_UNLOCKS = ("tests/payments/unlocking/test_auto_unlock.py",)
+SPENDING = ("tests/payments/unlocking/test_confirm_spending.py",)
 WAY_RACES = ("tests/races/test_ways_to_unlock_races.py",)
-ARMS = ("tests/payments/test_experiments_on_prices.py",)
+ARMS = ("tests/payments/prices/test_experiments_on_prices.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -193,21 +193,21 @@ UNLOCKING = [
     ),
     bug(
         "a quote of another viewer is honoured",
-        "payments/quotes.py",
+        "payments/prices/quotes.py",
         "if (promise.viewer_id, promise.environment) != (viewer_id, environment):",
         "if promise.environment != environment:",
         QUOTES,
     ),
     bug(
         "a quote of the sandbox is honoured in production",
-        "payments/quotes.py",
+        "payments/prices/quotes.py",
         "if (promise.viewer_id, promise.environment) != (viewer_id, environment):",
         "if promise.viewer_id != viewer_id:",
         QUOTES,
     ),
     bug(
         "a quote is honoured at the moment it expires",
-        "payments/quotes.py",
+        "payments/prices/quotes.py",
         "if now.timestamp() >= promise.expires_at:",
         "if now.timestamp() > promise.expires_at:",
         QUOTES,
@@ -238,7 +238,7 @@ IN_OTHER_WAYS = [
     ),
     bug(
         "a bundle may cost more than its episodes one by one",
-        "payments/pricing.py",
+        "payments/prices/pricing.py",
         "return ladder(version_id, (*adjustment_ids, way_adjustment_id)).capped(alone)",
         "return ladder(version_id, (*adjustment_ids, way_adjustment_id))",
         BUNDLES,
@@ -543,7 +543,7 @@ GOING_BACK = [
     ),
     bug(
         "what follows a locked episode is marked as played",
-        "payments/playing.py",
+        "payments/access/playing.py",
         "    if asked in openable:\n        door.mark_played(openable)\n",
         "    door.mark_played(openable)\n",
         PLAY_RACES,
@@ -669,7 +669,7 @@ COMPARING = [
     ),
     bug(
         "arms differ where a promotion makes them the same",
-        "payments/pricing.py",
+        "payments/prices/pricing.py",
         "for one in (*before, *of_arms, *after) if one is not None",
         "for one in (*before, *after, *of_arms) if one is not None",
         ARMS,
@@ -717,7 +717,7 @@ THE_DATABASE = [
         "payments/money.py",
         "return amount_micros * parts_per_million // PARTS_PER_MILLION",
         "return int(amount_micros * (parts_per_million / PARTS_PER_MILLION))",
-        ("tests/payments/test_money_is_exact.py",),
+        ("tests/payments/ledger/test_money_is_exact.py",),
     ),
 ]
 

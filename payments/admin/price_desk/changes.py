@@ -45,12 +45,12 @@ from payments.admin.price_desk.new_change import ChooseKindPage, NewChangePage
 from payments.admin.price_desk.title_choice import SelectionForm
 from payments.admin.price_desk.title_prices import TitlePricesPage
 from payments.admin.series_choice import SeriesSelect
+from payments.desk.price_changes import approval, contents, selection
+from payments.desk.price_changes.approval import ChangeRefused
+from payments.desk.price_changes.checks import ContentRefused
+from payments.desk.price_tables import writing
+from payments.desk.price_tables.sheets import CONTENT_TYPES, Format
 from payments.models import ChangeState, PriceChange, PricePlan
-from payments.price_changes import approval, contents, selection
-from payments.price_changes.approval import ChangeRefused
-from payments.price_changes.checks import ContentRefused
-from payments.price_tables import writing
-from payments.price_tables.sheets import CONTENT_TYPES, Format
 
 #: What the page of a new change is called for each kind of content.
 _KIND_OF = {

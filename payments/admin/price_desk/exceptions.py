@@ -21,17 +21,18 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments import plan_rules, plans, pricing
 from payments.admin.explained import Explained
 from payments.admin.price_desk import title_prices, words
 from payments.admin.price_desk.new_change import kept_terms
 from payments.admin.price_desk.title_choice import shared_plans
 from payments.admin.series_choice import title, with_titles
+from payments.desk import plan_rules, plans
+from payments.desk.price_changes import approval
+from payments.desk.price_changes.approval import ChangeRefused
+from payments.desk.price_changes.checks import ContentRefused
+from payments.desk.price_changes.contents import MoveSeries
 from payments.models import ChangeState, PriceException, PricePlan, PriceVersion
-from payments.price_changes import approval
-from payments.price_changes.approval import ChangeRefused
-from payments.price_changes.checks import ContentRefused
-from payments.price_changes.contents import MoveSeries
+from payments.prices import pricing
 
 
 class ChoosePlanForm(forms.Form):

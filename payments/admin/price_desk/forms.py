@@ -20,9 +20,7 @@ from unfold.widgets import (
 
 from payments.admin import overrides
 from payments.admin.price_desk.title_choice import shared_plans
-from payments.models import PricePlan
-from payments.models.prices import MAXIMUM_PRICE_COINS
-from payments.price_changes.contents import (
+from payments.desk.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     MoveSeries,
@@ -32,7 +30,9 @@ from payments.price_changes.contents import (
     TermsContent,
     VariantContent,
 )
-from payments.price_tables import reading, sheets
+from payments.desk.price_tables import reading, sheets
+from payments.models import PricePlan
+from payments.models.prices import MAXIMUM_PRICE_COINS
 from viewers.models import Platform
 
 PARTS_PER_PERCENT = 10_000

@@ -31,16 +31,16 @@ from unfold.widgets import (
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
-from payments import links
 from payments.admin import overrides
 from payments.admin.explained import Explained
 from payments.admin.price_desk import words
 from payments.admin.price_desk.forms import PARTS_PER_PERCENT, coins, integer
 from payments.admin.price_desk.promotions import said
 from payments.admin.series_choice import SeriesSelect, title, with_titles
+from payments.desk import links
+from payments.desk.price_changes.checks import ContentRefused
+from payments.desk.price_changes.contents import AdjustedPrice
 from payments.models import AcquisitionLink, LinkArrival
-from payments.price_changes.checks import ContentRefused
-from payments.price_changes.contents import AdjustedPrice
 
 _CODE = re.compile(r"[0-9A-Za-z_-]{1,64}", re.ASCII)
 

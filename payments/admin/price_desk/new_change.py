@@ -18,7 +18,6 @@ from unfold.admin import ModelAdmin
 
 from catalog.models import Series
 from config import clock
-from payments import pricing
 from payments.admin import overrides
 from payments.admin.price_desk import title_choice, words
 from payments.admin.price_desk.forms import (
@@ -34,10 +33,9 @@ from payments.admin.price_desk.forms import (
 )
 from payments.admin.price_desk.title_choice import SelectionForm
 from payments.admin.series_choice import titles
-from payments.models import PriceChange, PricePlan, PriceVersion
-from payments.price_changes import approval, contents, selection
-from payments.price_changes.checks import ContentRefused
-from payments.price_changes.contents import (
+from payments.desk.price_changes import approval, contents, selection
+from payments.desk.price_changes.checks import ContentRefused
+from payments.desk.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     Content,
@@ -46,7 +44,9 @@ from payments.price_changes.contents import (
     TermsContent,
     VariantContent,
 )
-from payments.price_changes.selection import Selection
+from payments.desk.price_changes.selection import Selection
+from payments.models import PriceChange, PricePlan, PriceVersion
+from payments.prices import pricing
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from unfold.widgets import UnfoldBooleanWidget
 
 from catalog.models import Series
 from config import clock
-from payments import plan_rules
 from payments.admin.price_desk.title_choice import shared_plans
+from payments.desk import plan_rules
 from payments.models import PlanRule
 
 _STEP = 10

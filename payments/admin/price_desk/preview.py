@@ -10,17 +10,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from catalog.models import Series
-from payments import pricing
 from payments.admin import price_preview
 from payments.admin.price_desk import words
 from payments.admin.price_preview import Cost, EpisodeChange, Run
 from payments.admin.series_choice import titles
+from payments.desk.price_changes import approval, checks, contents, effects
+from payments.desk.price_changes.checks import ContentRefused
+from payments.desk.price_changes.contents import Campaign, Content, NewVersion, PriceTable
+from payments.desk.price_changes.effects import Reach, Sample, Shift, Stranger
 from payments.models import ChangeState, PriceChange, PriceVersion
 from payments.money import PARTS_PER_MILLION
-from payments.price_changes import approval, checks, contents, effects
-from payments.price_changes.checks import ContentRefused
-from payments.price_changes.contents import Campaign, Content, NewVersion, PriceTable
-from payments.price_changes.effects import Reach, Sample, Shift, Stranger
+from payments.prices import pricing
 from viewers.models import Device, Platform, Viewer
 
 SHOWN_TITLES = 10

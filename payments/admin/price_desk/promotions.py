@@ -20,15 +20,15 @@ from django.views.decorators.http import require_POST
 
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
-from payments import promotions
 from payments.admin import formats
 from payments.admin.explained import Explained
 from payments.admin.price_desk import words
 from payments.admin.series_choice import titles
+from payments.desk import promotions
+from payments.desk.price_changes import approval
+from payments.desk.price_changes.approval import ChangeRefused
+from payments.desk.price_changes.contents import AdjustedPrice
 from payments.models import PriceAdjustment, PromotedSeries, Promotion
-from payments.price_changes import approval
-from payments.price_changes.approval import ChangeRefused
-from payments.price_changes.contents import AdjustedPrice
 
 SHOWN_TITLES = 20
 

@@ -13,9 +13,9 @@ from unfold.widgets import (
 )
 
 from catalog.models import ProvenanceKind, Series
+from payments.desk.price_changes import selection
+from payments.desk.price_changes.selection import Selection
 from payments.models import PricePlan
-from payments.price_changes import selection
-from payments.price_changes.selection import Selection
 
 MAXIMUM_EPISODES = 10_000
 SHOWN = 8

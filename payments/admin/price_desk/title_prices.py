@@ -12,14 +12,15 @@ from unfold.admin import ModelAdmin
 
 from catalog.models import Episode, Series
 from config import clock
-from payments import price_history, pricing
 from payments.admin.price_desk import words
 from payments.admin.price_desk.new_change import kept_terms
 from payments.admin.price_preview import EpisodeChange
 from payments.admin.series_choice import titles
+from payments.desk import price_history
+from payments.desk.price_changes.contents import AdjustedPrice
+from payments.desk.price_history import Standing
 from payments.models import AcquisitionLink, AssignmentSource, PriceException, Promotion
-from payments.price_changes.contents import AdjustedPrice
-from payments.price_history import Standing
+from payments.prices import pricing
 
 URL_NAME = "payments_title_prices"
 SHOWN = 50

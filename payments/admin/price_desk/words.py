@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from payments.models import PricePlan
-from payments.money import PARTS_PER_MILLION
-from payments.price_changes.contents import (
+from payments.desk.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     Content,
@@ -14,6 +12,8 @@ from payments.price_changes.contents import (
     NewVersion,
     TermsContent,
 )
+from payments.models import PricePlan
+from payments.money import PARTS_PER_MILLION
 from viewers.models import Platform
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from config import advisory_lock, clock
-from payments.days import closing, digests
+from payments.ledger.days import closing, digests
 from payments.models import MoneyDay
 from viewers.models import Environment
 

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import clock
 from config.csv_files import Format
-from payments import exports
+from payments.ledger import exports
 
 
 class Command(BaseCommand):

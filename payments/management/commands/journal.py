@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from config import csv_files
-from payments.days import journal
-from payments.days.journal import Line
+from payments.ledger.days import journal
+from payments.ledger.days.journal import Line
 
 
 class Command(BaseCommand):

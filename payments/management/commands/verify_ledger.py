@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from payments import verification
-from payments.days import digests
-from payments.verification import Finding
+from payments.ledger import verification
+from payments.ledger.days import digests
+from payments.ledger.verification import Finding
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, ProgrammingError, transaction
 
 from payments.models import ArmTerms
-from payments.terms import Adjustment
+from payments.prices.terms import Adjustment
 from tests.factories import experiments
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.operators import operator

@@ -1,0 +1,219 @@
+"""The access decision: what this viewer may watch of a series, and what would open the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from types import NoneType
+from typing import Protocol, cast, get_args, get_type_hints
+from uuid import UUID
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from catalog.models import Episode, Series
+from config.bodies import AnswerShape
+from config.problems import NotFound
+from payments.access import entitlements, equivalents
+from payments.access.equivalents import CoinRate
+from payments.ledger import wallets
+from payments.models import Entitlement, EntitlementSource
+from payments.money import Money
+from payments.prices import exposing, pricing, quotes
+from payments.prices.quotes import Quote
+from payments.prices.terms import PriceLadder
+from payments.store import offers
+from payments.store.offers import Offered
+
+
+class EpisodeState(StrEnum):
+    """How an episode stands for a viewer."""
+
+    FREE = "free"
+    OWNED = "owned"
+    COVERED = "covered"
+    LOCKED = "locked"
+
+
+class PaywallOption(AnswerShape, tag_field="kind"):
+    """A way past the paywall. Each kind adds its own members."""
+
+    @classmethod
+    def kinds(cls) -> Sequence[type["PaywallOption"]]:
+        """What the sources named in settings may answer: the API's document lists each."""
+        return [_kind(source) for source in _sources(tuple(settings.PAYWALL_OPTIONS))]
+
+
+class CoinsOption(PaywallOption, tag="coins"):
+    """Pay with coins. `shortfall_coins` is what is missing for the next locked episode, `equivalent` what
+    its coins cost at most in money."""
+
+    price_coins: int
+    equivalent: Money | None
+    balance_coins: int
+    shortfall_coins: int
+
+
+@dataclass(frozen=True)
+class Paywall:
+    """A viewer in front of a series: every episode's state and price under one quote."""
+
+    viewer_id: UUID
+    environment: str
+    series: Series
+    episodes: Sequence[Episode]
+    owned: Mapping[UUID, Entitlement]
+    ladder: PriceLadder
+    quote: Quote
+    now: datetime
+
+    def state_of(self, episode: Episode) -> EpisodeState:
+        """What the viewer owns is owned even if it has become free since, or is covered too."""
+        held = self.owned.get(episode.id)
+        if held is not None and held.source != EntitlementSource.SUBSCRIPTION:
+            return EpisodeState.OWNED
+        if self.ladder.price_of(episode.number) == 0:
+            return EpisodeState.FREE
+        if held is not None or self.is_covered:
+            return EpisodeState.COVERED
+        return EpisodeState.LOCKED
+
+    def ends_at(self, episode: Episode) -> datetime | None:
+        """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""
+        is_owned = self.state_of(episode) is EpisodeState.OWNED
+        return self.owned[episode.id].ends_at if is_owned else None
+
+    @cached_property
+    def is_covered(self) -> bool:
+        """Whether a subscription or pass opens every episode. Asked only if something is locked else."""
+        return entitlements.is_covered(
+            viewer_id=self.viewer_id, environment=self.environment, at=self.now
+        )
+
+    @cached_property
+    def next_locked(self) -> Episode | None:
+        """The first episode that the viewer cannot open yet."""
+        locked = (e for e in self.episodes if self.state_of(e) is EpisodeState.LOCKED)
+        return next(locked, None)
+
+    @cached_property
+    def balance(self) -> wallets.Balance:
+        """The viewer's spendable coins."""
+        return wallets.balance(viewer_id=self.viewer_id, environment=self.environment, at=self.now)
+
+    @cached_property
+    def shortfall_coins(self) -> int:
+        """What is missing for the next locked episode, 0 if nothing is."""
+        if self.next_locked is None:
+            return 0
+        return max(self.ladder.price_of(self.next_locked.number) - self.balance.coins, 0)
+
+    @cached_property
+    def coin_rate(self) -> CoinRate | None:
+        """What coins cost in money."""
+        return equivalents.rate(self.on_sale)
+
+    @cached_property
+    def on_sale(self) -> Sequence[Offered]:
+        """The packs that the viewer can buy now, with their offers on them."""
+        return offers.on_sale(viewer_id=self.viewer_id, environment=self.environment, now=self.now)
+
+    def money_for(self, coins: int) -> Money | None:
+        """What coins cost in money, None where there are none or nothing is on sale."""
+        return self.coin_rate.money_for(coins) if coins and self.coin_rate else None
+
+    def equivalent_of(self, episode: Episode) -> Money | None:
+        """The price of an episode in money, None where nothing is to pay or nothing is on sale."""
+        return self.money_for(self.ladder.price_of(episode.number))
+
+    def helpful_packs(self) -> Sequence[Offered]:
+        """The packs to show: none while the coins suffice."""
+        return offers.that_help(self.shortfall_coins, self.on_sale) if self.shortfall_coins else []
+
+
+class OptionSource(Protocol):
+    """A callable named in settings.PAYWALL_OPTIONS: its option for this paywall, or None.
+
+    Its return annotation names the kind of option that it makes.
+    """
+
+    def __call__(self, paywall: Paywall) -> PaywallOption | None: ...
+
+
+def show(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    series_id: UUID,
+    now: datetime,
+    device_id: UUID | None = None,
+) -> Paywall:
+    """The paywall of a published series on one of the viewer's devices, under a fresh quote.
+
+    It shows every price: whoever sees it meets the experiments by which one of them differs, but for
+    episodes that are open to them anyway. Raises NotFound.
+    """
+    series = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED).first()
+    if series is None:
+        raise NotFound
+    price = pricing.price_for(viewer_id=viewer_id, device_id=device_id, series_id=series_id, at=now)
+    episodes = list(
+        Episode.objects.filter(series=series, state=Episode.State.PUBLISHED).order_by("number")
+    )
+    owned = entitlements.live(
+        viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
+    )
+    exposing.expose(
+        price,
+        viewer_id=viewer_id,
+        environment=environment,
+        numbers=[episode.number for episode in episodes if episode.id not in owned],
+        now=now,
+    )
+    return Paywall(
+        viewer_id=viewer_id,
+        environment=environment,
+        series=series,
+        episodes=episodes,
+        owned=owned,
+        ladder=price.ladder,
+        quote=quotes.make(
+            viewer_id=viewer_id,
+            environment=environment,
+            series_id=series_id,
+            numbering=series.numbering,
+            price=price,
+            now=now,
+        ),
+        now=now,
+    )
+
+
+def options(paywall: Paywall) -> Sequence[PaywallOption]:
+    """What every source named in settings offers past this paywall, in that order."""
+    found = (source(paywall) for source in _sources(tuple(settings.PAYWALL_OPTIONS)))
+    return [option for option in found if option is not None]
+
+
+def coins_option(paywall: Paywall) -> CoinsOption | None:
+    """Coins, while anything is locked."""
+    if paywall.next_locked is None:
+        return None
+    return CoinsOption(
+        price_coins=paywall.ladder.price_of(paywall.next_locked.number),
+        equivalent=paywall.equivalent_of(paywall.next_locked),
+        balance_coins=paywall.balance.coins,
+        shortfall_coins=paywall.shortfall_coins,
+    )
+
+
+@lru_cache(maxsize=4)
+def _sources(paths: tuple[str, ...]) -> Sequence[OptionSource]:
+    return [import_string(path) for path in paths]
+
+
+def _kind(source: OptionSource) -> type[PaywallOption]:
+    annotated = get_args(get_type_hints(source)["return"])
+    (kind,) = (member for member in annotated if member is not NoneType)
+    return cast(type[PaywallOption], kind)

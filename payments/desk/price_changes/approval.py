@@ -1,0 +1,183 @@
+"""From a draft to a price in force: who may ask, who has to agree, and what is refused on the way.
+
+A change of few titles by little takes effect when its author asks for it. Above PRICE_SOLO_TITLES
+titles, or where a title becomes dearer by more than PRICE_SOLO_RISE_PERCENT, a second person has to agree.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from payments.desk.price_changes import applying, checks, contents, effects, selection
+from payments.desk.price_changes.contents import Content
+from payments.desk.price_changes.effects import Reach
+from payments.desk.price_changes.selection import Selection
+from payments.models import ChangedSeries, ChangeState, PriceChange
+from payments.money import PARTS_PER_MILLION
+
+NOTE_CHARACTERS = 500
+
+
+class ChangeRefused(Exception):
+    """Nothing was kept, decided or changed; the message tells an operator why and what to do."""
+
+
+class SamePerson(ChangeRefused):
+    """Nobody is their own second person."""
+
+
+class DecidedBefore(ChangeRefused):
+    """It is not in the state any more in which this could be done."""
+
+
+class Outdated(ChangeRefused):
+    """What it would do is not what was seen."""
+
+
+def draft(
+    *,
+    name: str,
+    content: Content,
+    series_ids: list[UUID],
+    effective_from: datetime | None,
+    operator_id: int,
+    now: datetime,
+    chosen_by: Selection | None = None,
+) -> PriceChange:
+    """Keeps a change to look at, of just these titles; `chosen_by` says how they were found.
+
+    Raises checks.ContentRefused for what no price can be.
+    """
+    checks.refuse_content(content, series_ids=series_ids, effective_from=effective_from, now=now)
+    with transaction.atomic():
+        change = PriceChange.objects.create(
+            name=name,
+            content=contents.write(content),
+            selection=selection.write(chosen_by) if chosen_by else None,
+            effective_from=effective_from,
+            asked_by_id=operator_id,
+            asked_at=now,
+        )
+        ChangedSeries.objects.bulk_create(
+            [ChangedSeries(change=change, series_id=one) for one in series_ids],
+            batch_size=5_000,
+        )
+    return change
+
+
+def propose(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
+    """Asks for a drafted change: it takes effect, or waits for a second person.
+
+    Raises checks.ContentRefused, DecidedBefore.
+    """
+    with transaction.atomic():
+        change = _held(change_id, ChangeState.DRAFT)
+        reach = _checked(change, now)
+        change.titles_count = reach.titles_count
+        change.largest_rise_parts_per_million = reach.largest_rise_parts_per_million
+        change.needs_second = needs_second(reach)
+        change.asked_by_id, change.asked_at = operator_id, now
+        if change.needs_second:
+            change.state = ChangeState.WAITING
+        else:
+            _agree(change, operator_id, now)
+        change.save()
+    return change
+
+
+def decide(
+    *, change_id: UUID, operator_id: int, is_agreed: bool, note: str, now: datetime
+) -> PriceChange:
+    """A second person agrees or refuses; whoever asked may refuse, which withdraws it.
+
+    Raises SamePerson, DecidedBefore, Outdated when it would by now do more than what was asked, and
+    checks.ContentRefused.
+    """
+    with transaction.atomic():
+        change = _held(change_id, ChangeState.WAITING)
+        change.decision_note = note.strip()[:NOTE_CHARACTERS]
+        if not is_agreed:
+            change.state = ChangeState.REFUSED
+            change.decided_by_id, change.decided_at = operator_id, now
+        elif change.asked_by_id == operator_id:
+            raise SamePerson(
+                "You asked for this change yourself: somebody else has to agree to it."
+            )
+        else:
+            _refuse_outdated(change, _checked(change, now))
+            _agree(change, operator_id, now)
+        change.save()
+    return change
+
+
+def end(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
+    """Withdraws a change that is not in force yet, or rolls back one that is. Raises DecidedBefore."""
+    with transaction.atomic():
+        change = _held(change_id, ChangeState.DRAFT, ChangeState.WAITING, ChangeState.SCHEDULED)
+        is_agreed = change.state == ChangeState.SCHEDULED
+        begins_at = change.effective_from or change.decided_at
+        change.ended_by_id, change.ended_at = operator_id, now
+        if is_agreed:
+            applying.undo(change, now=now)
+        has_begun = is_agreed and begins_at is not None and begins_at <= now
+        change.state = ChangeState.ROLLED_BACK if has_begun else ChangeState.WITHDRAWN
+        change.save()
+    return change
+
+
+def needs_second(reach: Reach) -> bool:
+    """Whether one person may not decide this alone."""
+    limit = settings.PRICE_SOLO_RISE_PERCENT * PARTS_PER_MILLION // 100
+    return (
+        reach.titles_count > settings.PRICE_SOLO_TITLES
+        or reach.largest_rise_parts_per_million > limit
+    )
+
+
+def _checked(change: PriceChange, now: datetime) -> Reach:
+    """What it does, once nothing stands against it."""
+    _lock_schedule()
+    checks.refuse_content(
+        contents.read(change.content),
+        series_ids=applying.series_of(change),
+        effective_from=change.effective_from,
+        now=now,
+    )
+    checks.refuse_overlap(change, now=now)
+    reach = effects.reach(change, now=now)
+    checks.refuse_absurd(change, now=now)
+    return reach
+
+
+def _agree(change: PriceChange, operator_id: int, now: datetime) -> None:
+    change.state = ChangeState.SCHEDULED
+    change.decided_by_id, change.decided_at = operator_id, now
+    change.effective_from = applying.apply(change, now=now)
+
+
+def _refuse_outdated(change: PriceChange, reach: Reach) -> None:
+    asked = (change.titles_count, change.largest_rise_parts_per_million)
+    if (reach.titles_count, reach.largest_rise_parts_per_million) != asked:
+        raise Outdated(
+            f"Since this was asked, what it would do has changed: {reach.titles_count:,} titles, where "
+            f"{change.titles_count:,} were asked for. Refuse it and ask anew."
+        )
+
+
+def _held(change_id: UUID, *states: ChangeState) -> PriceChange:
+    change = PriceChange.objects.select_for_update().get(id=change_id)
+    if change.state not in states:
+        raise DecidedBefore(f"This change is {change.get_state_display().lower()} already.")
+    return change
+
+
+def _lock_schedule() -> None:
+    """One change is checked and made at a time: what overlaps is then seen.
+
+    Between two statements about many thousand titles more time passes than a request is allowed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '5min'")
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('payments.desk.price_changes'))")

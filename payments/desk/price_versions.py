@@ -1,0 +1,158 @@
+"""Writing price versions: rows that are added and never changed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from payments.models import EpisodePrice, PriceAdjustment, PricePlan, PriceStep, PriceVariant
+from payments.models import PriceVersion as Version
+from payments.prices.terms import Adjustment, Rental, Terms
+
+_AT_ONCE = 5_000
+
+
+@dataclass(frozen=True)
+class NewVariant:
+    """Where a version's price will differ, and how. Nothing said is everywhere."""
+
+    regions: Sequence[str]
+    platforms: Sequence[str]
+    adjustment: Adjustment
+
+
+@dataclass(frozen=True)
+class NewVersion:
+    """What a plan will ask. Of the variants, the first that fits a viewer counts.
+
+    `bundle` is how every price differs when the rest of a series is bought at once; without it, and
+    without `rental`, neither is on offer.
+    """
+
+    plan_id: UUID
+    terms: Terms
+    variants: Sequence[NewVariant] = field(default_factory=list)
+    bundle: Adjustment | None = None
+    rental: Rental | None = None
+
+
+def add(
+    *,
+    plan: PricePlan,
+    effective_from: datetime,
+    free_count: int,
+    base_price_coins: int,
+    now: datetime,
+    overrides: Mapping[int, int] | None = None,
+    steps: Mapping[int, int] | None = None,
+    bundle: Adjustment | None = None,
+    rental: Rental | None = None,
+    created_by_id: int | None = None,
+) -> Version:
+    """Gives a plan a new price from `effective_from` on, and leaves every older version as it was.
+
+    Raises django.db.IntegrityError if the plan has a version for that very moment, or a number is
+    out of bounds.
+    """
+    terms = Terms(
+        free_count=free_count,
+        base_price_coins=base_price_coins,
+        steps=steps or {},
+        overrides=overrides or {},
+    )
+    (version,) = add_many(
+        [NewVersion(plan.id, terms, bundle=bundle, rental=rental)],
+        effective_from=effective_from,
+        now=now,
+        created_by_id=created_by_id,
+    )
+    return version
+
+
+def add_many(
+    drafts: Sequence[NewVersion],
+    *,
+    effective_from: datetime,
+    now: datetime,
+    created_by_id: int | None = None,
+    change_id: UUID | None = None,
+) -> Sequence[Version]:
+    """Gives plans new prices from one moment on, all or none, in a handful of statements.
+
+    Raises django.db.IntegrityError as `add` does.
+    """
+    versions = [
+        Version(
+            plan_id=draft.plan_id,
+            effective_from=effective_from,
+            free_count=draft.terms.free_count,
+            base_price_coins=draft.terms.base_price_coins,
+            bundle_adjustment=adjustment_row(draft.bundle, now=now) if draft.bundle else None,
+            rental_adjustment=(
+                adjustment_row(draft.rental.adjustment, now=now) if draft.rental else None
+            ),
+            rental_seconds=draft.rental.seconds if draft.rental else None,
+            created_at=now,
+            created_by_id=created_by_id,
+            change_id=change_id,
+        )
+        for draft in drafts
+    ]
+    pairs = list(zip(versions, drafts, strict=True))
+    adjusted = [
+        (version, place, variant, adjustment_row(variant.adjustment, now=now))
+        for version, draft in pairs
+        for place, variant in enumerate(draft.variants)
+    ]
+    of_ways = [
+        row
+        for version in versions
+        for row in (version.bundle_adjustment, version.rental_adjustment)
+        if row is not None
+    ]
+    with transaction.atomic():
+        PriceAdjustment.objects.bulk_create(of_ways, batch_size=_AT_ONCE)
+        Version.objects.bulk_create(versions, batch_size=_AT_ONCE)
+        EpisodePrice.objects.bulk_create(
+            [
+                EpisodePrice(version=version, number=number, price_coins=price_coins)
+                for version, draft in pairs
+                for number, price_coins in sorted(draft.terms.overrides.items())
+            ],
+            batch_size=_AT_ONCE,
+        )
+        PriceStep.objects.bulk_create(
+            [
+                PriceStep(version=version, number=number, price_coins=price_coins)
+                for version, draft in pairs
+                for number, price_coins in sorted(draft.terms.steps.items())
+            ],
+            batch_size=_AT_ONCE,
+        )
+        PriceAdjustment.objects.bulk_create([row for *_, row in adjusted], batch_size=_AT_ONCE)
+        PriceVariant.objects.bulk_create(
+            [
+                PriceVariant(
+                    version=version,
+                    position=place,
+                    regions=list(variant.regions),
+                    platforms=list(variant.platforms),
+                    adjustment=row,
+                )
+                for version, place, variant, row in adjusted
+            ],
+            batch_size=_AT_ONCE,
+        )
+    return versions
+
+
+def adjustment_row(adjustment: Adjustment, *, now: datetime) -> PriceAdjustment:
+    """A row for an adjustment, unsaved."""
+    return PriceAdjustment(
+        free_count=adjustment.free_count,
+        price_coins=adjustment.price_coins,
+        scale_parts_per_million=adjustment.scale_parts_per_million,
+        created_at=now,
+    )

@@ -1,0 +1,396 @@
+"""What an episode costs a viewer: the price version in force, and what adjusts it for them.
+
+A price is a version and the adjustments that apply, always in this order: the version's variant for
+the viewer's region and platform, the link the viewer came by, their arms of the experiments that run (the
+oldest first), a promotion. Versions and adjustments never change, so that a quote that names them is a price.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from fractions import Fraction
+from functools import lru_cache
+from statistics import median
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from catalog.models import Series
+from payments.models import (
+    LinkArrival,
+    PlanAssignment,
+    PriceAdjustment,
+    PricePlan,
+    PriceVersion,
+    Promotion,
+)
+from payments.prices import arm_terms
+from payments.prices.terms import Adjustment, PriceLadder, Terms
+from viewers.experiments import arms
+from viewers.experiments.arms import Assigned
+from viewers.experiments.definitions import ArmDefinition, Definition
+from viewers.models import Device, Varies, Viewer
+
+NO_DEVICE = UUID(int=0)
+#: Experiments that change what an episode costs.
+ON_PRICES = (Varies.PRICE, Varies.FREE_COUNT)
+
+
+@dataclass(frozen=True)
+class Fork:
+    """An experiment on a price: the viewer's arm, and what adjusts the version in each of its arms."""
+
+    assigned: Assigned
+    alternatives: tuple[tuple[UUID, ...], ...]
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a viewer is asked for the episodes of a series. `adjustment_ids` are in their order.
+
+    `arm` names the experiments that took part: `experiment:arm`, several with commas. `forks` are what
+    else they might have been asked; a quote does not carry that, and two prices do not differ by it.
+    `way_adjustment_id` is that of a bundle or a rental, which is never dearer than buying an episode
+    alone, whatever else adjusts the price.
+    """
+
+    version_id: UUID
+    adjustment_ids: tuple[UUID, ...] = ()
+    arm: str = ""
+    way_adjustment_id: UUID | None = None
+    forks: tuple[Fork, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def ladder(self) -> PriceLadder:
+        """The price of every episode."""
+        return ladder(self.version_id, self.adjustment_ids, self.way_adjustment_id)
+
+    @property
+    def alone(self) -> "Price":
+        """What is asked for an episode by itself and for good."""
+        return replace(self, way_adjustment_id=None)
+
+    @property
+    def adjusted_by(self) -> tuple[UUID, ...]:
+        """Everything that adjusts it, in order, as an unlock keeps it."""
+        return self.adjustment_ids + ((self.way_adjustment_id,) if self.way_adjustment_id else ())
+
+
+@dataclass(frozen=True)
+class Ways:
+    """The ways to unlock that a version offers beside buying an episode: None where it does not."""
+
+    bundle_adjustment_id: UUID | None
+    rental_adjustment_id: UUID | None
+    rental_seconds: int | None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Where a price differs, and by which adjustment."""
+
+    regions: frozenset[str]
+    platforms: frozenset[str]
+    adjustment_id: UUID
+
+    def fits(self, *, region: str, platform: str) -> bool:
+        """Nothing said is everything."""
+        return (not self.regions or region in self.regions) and (
+            not self.platforms or platform in self.platforms
+        )
+
+
+@dataclass(frozen=True)
+class _Where:
+    """Where a viewer is, as far as it is known."""
+
+    region: str
+    platform: str
+
+    def first_fitting(self, variants: Iterable[Variant]) -> UUID | None:
+        fitting = (v for v in variants if v.fits(region=self.region, platform=self.platform))
+        return next((variant.adjustment_id for variant in fitting), None)
+
+
+def price_for(
+    *, viewer_id: UUID, series_id: UUID, at: datetime, device_id: UUID | None = None
+) -> Price:
+    """What a viewer is asked for a series at a moment, on one of their devices, in one query.
+
+    Without a device, or on another viewer's, no platform's price fits. Whoever answers with a price that
+    has forks says so to `exposing.expose` before. Raises PriceVersion.DoesNotExist while nothing prices the
+    series.
+    """
+    found = (
+        Series.objects.filter(id=series_id)
+        .annotate(
+            version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
+            region=Subquery(Viewer.objects.filter(id=viewer_id).values("region")),
+            platform=Subquery(
+                Device.objects.filter(id=device_id or NO_DEVICE, viewer_id=viewer_id).values(
+                    "platform"
+                )
+            ),
+            link_adjustment_id=Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
+            joined_at=arms.joined_at(viewer_id),
+            experiments=arms.running(viewer_id, varies=ON_PRICES, at=at),
+            promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+        )
+        .values(
+            "version_id",
+            "region",
+            "platform",
+            "link_adjustment_id",
+            "joined_at",
+            "experiments",
+            "promotions",
+        )
+        .first()
+    )
+    if found is None or found["version_id"] is None:
+        raise PriceVersion.DoesNotExist
+    where = _Where(region=found["region"] or "", platform=found["platform"] or "")
+    assigned = arms.assigned(
+        found["experiments"], viewer_id=viewer_id, created_at=found["joined_at"]
+    )
+    return _price(
+        found["version_id"],
+        before=(where.first_fitting(variants(found["version_id"])), found["link_adjustment_id"]),
+        assigned=[one for one in assigned if arm_terms.is_on(one.experiment.id, series_id)],
+        series_id=series_id,
+        after=(where.first_fitting(promoted(one) for one in found["promotions"]),),
+    )
+
+
+def prices_of(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, Price]:
+    """What a viewer of whom nothing is known is asked for these series at a moment, in one query.
+
+    A series that nothing prices yet, or that does not exist, is left out.
+    """
+    found = Series.objects.filter(id__in=series_ids).annotate(
+        version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
+        promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+    )
+    nowhere = _Where(region="", platform="")
+    prices = {}
+    for series_id, version_id, on in found.exclude(version_id=None).values_list(
+        "id", "version_id", "promotions"
+    ):
+        promoting = nowhere.first_fitting(promoted(one) for one in on)
+        prices[series_id] = Price(version_id, (promoting,) if promoting else ())
+    return prices
+
+
+def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
+    """The version that prices a series at a moment: its plan's latest, else the default plan's.
+
+    Raises PriceVersion.DoesNotExist only when the default plan had no version yet.
+    """
+    return _of_series(series_id, at).get()
+
+
+def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, UUID]:
+    """The ids of the versions that price these series at a moment, in one query.
+
+    A series that nothing prices yet, or that does not exist, is left out.
+    """
+    found = (
+        Series.objects.filter(id__in=series_ids)
+        .annotate(version_id=Subquery(_of_series(OuterRef("id"), at).values("id")))
+        .exclude(version_id=None)
+    )
+    return dict(found.values_list("id", "version_id"))
+
+
+def usual_price_coins(*, at: datetime) -> Fraction | None:
+    """The median over published titles of what an episode after the free ones costs."""
+    titles = Series.objects.filter(state=Series.State.PUBLISHED).values_list("id", flat=True)
+    version_of = versions_in_force(list(titles), at=at)
+    base_of = dict(
+        PriceVersion.objects.filter(id__in=set(version_of.values())).values_list(
+            "id", "base_price_coins"
+        )
+    )
+    return Fraction(median(base_of[one] for one in version_of.values())) if version_of else None
+
+
+@lru_cache(maxsize=4096)
+def ladder(
+    version_id: UUID,
+    adjustment_ids: tuple[UUID, ...] = (),
+    way_adjustment_id: UUID | None = None,
+) -> PriceLadder:
+    """The prices of a version under adjustments. None of them ever changes: the answer is for good."""
+    if way_adjustment_id is not None:
+        alone = ladder(version_id, adjustment_ids)
+        return ladder(version_id, (*adjustment_ids, way_adjustment_id)).capped(alone)
+    rows = PriceAdjustment.objects.in_bulk(adjustment_ids) if adjustment_ids else {}
+    adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
+    return terms_of(version_id).adjusted(adjustments).ladder()
+
+
+def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
+    """The ladders of many prices, in four queries whatever their number."""
+    terms = terms_of_many({price.version_id for price in prices})
+    rows = PriceAdjustment.objects.in_bulk({one for p in prices for one in p.adjusted_by})
+
+    def under(price: Price, adjustment_ids: Iterable[UUID]) -> PriceLadder:
+        adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
+        return terms[price.version_id].adjusted(adjustments).ladder()
+
+    return {
+        price: under(price, price.adjusted_by)
+        if price.way_adjustment_id is None
+        else under(price, price.adjusted_by).capped(under(price, price.adjustment_ids))
+        for price in set(prices)
+    }
+
+
+@lru_cache(maxsize=4096)
+def ways(version_id: UUID) -> Ways:
+    """What a version offers beside buying an episode."""
+    found = PriceVersion.objects.filter(id=version_id).values_list(
+        "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
+    )
+    return Ways(*found.get())
+
+
+def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
+    """The same of many versions, in one query."""
+    found = PriceVersion.objects.filter(id__in=version_ids).values_list(
+        "id", "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
+    )
+    return {
+        version_id: Ways(bundle_id, rental_id, seconds)
+        for version_id, bundle_id, rental_id, seconds in found
+    }
+
+
+@lru_cache(maxsize=4096)
+def variants(version_id: UUID) -> Sequence[Variant]:
+    """A version's variants, the first that fits first."""
+    rows = PriceVersion.objects.prefetch_related("variants").get(id=version_id).variants.all()
+    return [
+        Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id) for row in rows
+    ]
+
+
+@lru_cache(maxsize=4096)
+def promoted(promotion_id: UUID) -> Variant:
+    """Where a promotion's price differs; when it holds is the caller's to know."""
+    row = Promotion.objects.get(id=promotion_id)
+    return Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id)
+
+
+def terms_of(version_id: UUID) -> Terms:
+    """A version's terms, without any adjustment."""
+    return read_terms(_versions().get(id=version_id))
+
+
+def terms_of_many(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
+    """The terms of each version, in three queries whatever their number."""
+    return {one.id: read_terms(one) for one in _versions().filter(id__in=version_ids)}
+
+
+def _versions() -> QuerySet[PriceVersion]:
+    """Versions with all that their terms consist of."""
+    return PriceVersion.objects.prefetch_related("episode_prices", "steps")
+
+
+def read_terms(version: PriceVersion) -> Terms:
+    """The terms of a version that was read with its `episode_prices` and `steps`."""
+    return Terms(
+        free_count=version.free_count,
+        base_price_coins=version.base_price_coins,
+        steps={step.number: step.price_coins for step in version.steps.all()},
+        overrides={price.number: price.price_coins for price in version.episode_prices.all()},
+    )
+
+
+def adjustment_of(row: PriceAdjustment) -> Adjustment:
+    """A kept adjustment, as arithmetic takes it."""
+    return Adjustment(
+        free_count=row.free_count,
+        price_coins=row.price_coins,
+        scale_parts_per_million=row.scale_parts_per_million,
+    )
+
+
+def _price(
+    version_id: UUID,
+    *,
+    before: Sequence[UUID | None],
+    assigned: Sequence[Assigned],
+    series_id: UUID,
+    after: Sequence[UUID | None],
+) -> Price:
+    """The price in the viewer's arms, and what it would be in each other arm of one experiment."""
+
+    def asked(experiment: Definition, arm: ArmDefinition) -> UUID | None:
+        return arm_terms.adjustment(experiment.id, arm.id, series_id)
+
+    def adjusting(of_arms: Sequence[UUID | None]) -> tuple[UUID, ...]:
+        return tuple(one for one in (*before, *of_arms, *after) if one is not None)
+
+    own = [asked(one.experiment, one.arm) for one in assigned]
+    return Price(
+        version_id=version_id,
+        adjustment_ids=adjusting(own),
+        arm=",".join(one.label for one in assigned),
+        forks=tuple(
+            Fork(
+                one,
+                tuple(
+                    adjusting([*own[:place], asked(one.experiment, arm), *own[place + 1 :]])
+                    for arm in one.experiment.arms
+                ),
+            )
+            for place, one in enumerate(assigned)
+            if not one.is_exposed
+        ),
+    )
+
+
+def _of_series(series_id: UUID | OuterRef, at: datetime) -> QuerySet[PriceVersion]:
+    """The version in force of a series' plan, else of the default plan."""
+    within = OuterRef(series_id) if isinstance(series_id, OuterRef) else series_id
+    assigned = (
+        PlanAssignment.objects.filter(series_id=within, effective_from__lte=at, cancelled_at=None)
+        .order_by("-effective_from", "-id")
+        .values("plan_id")[:1]
+    )
+    default = PricePlan.objects.filter(is_default=True).values("id")
+    return PriceVersion.objects.filter(
+        Q(plan_id=Subquery(assigned)) | Q(plan_id=Subquery(default)),
+        effective_from__lte=at,
+        cancelled_at=None,
+    ).order_by("plan__is_default", "-effective_from")[:1]
+
+
+def _link_adjustment(viewer_id: UUID, series_id: OuterRef, at: datetime) -> QuerySet[Any, Any]:
+    """The adjustment of the link by which the viewer came to a series last, while it holds."""
+    return (
+        LinkArrival.objects.filter(viewer_id=viewer_id, series_id=series_id, arrived_at__lte=at)
+        .filter(
+            Q(link__ends_at=None) | Q(link__ends_at__gt=at),
+            Q(link__stopped_at=None) | Q(link__stopped_at__gt=at),
+        )
+        .order_by("-arrived_at", "-id")
+        .values("link__adjustment_id")[:1]
+    )
+
+
+def _promotions(series_id: OuterRef, at: datetime) -> QuerySet[Any, Any]:
+    """The promotions that are on for a series, the one that began last first."""
+    return (
+        Promotion.objects.filter(
+            Q(stopped_at=None) | Q(stopped_at__gt=at),
+            promoted__series_id=series_id,
+            starts_at__lte=at,
+            ends_at__gt=at,
+        )
+        .order_by("-starts_at", "-id")
+        .values("id")
+    )

@@ -1,0 +1,330 @@
+"""Verified store transactions become coins, once."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db import transaction as database
+
+from config.problems import Problem
+from payments.models import (
+    CoinPack,
+    OfferClaim,
+    Purchase,
+    PurchaseIntent,
+    StoreProduct,
+    StoreTerms,
+)
+from payments.money import PARTS_PER_MILLION, share
+from payments.providers import registry
+from payments.providers.base import ProviderAdapter, ProviderError, StoreTransaction
+from payments.store import offer_claims
+from viewers.models import Environment
+
+MAXIMUM_TRANSACTION_ID = 180
+MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION
+#: No store sold coins in an app before.
+EARLIEST_PURCHASE = datetime(2008, 7, 10, tzinfo=UTC)
+#: How far a store's clock may be ahead of ours.
+CLOCK_SKEW = timedelta(days=1)
+
+_CREDIT = "SELECT payments_credit_purchase(" + ", ".join(["%s"] * 17) + ") ->> 'outcome'"
+
+
+class ProviderUnknown(Problem):
+    code = "provider_unknown"
+    title = "This service sells through no such store"
+
+
+class ProductUnknown(Problem):
+    code = "product_unknown"
+    title = "No coin pack or pass has this name in this store"
+
+
+class IntentUnknown(Problem):
+    code = "intent_unknown"
+    title = "The transaction names a purchase intent that is not this viewer's for this product"
+
+
+class TransactionInvalid(Problem):
+    code = "transaction_invalid"
+    title = "The store's signature or the transaction's content does not hold"
+
+
+class StoreUnavailable(Problem):
+    code = "store_unavailable"
+    title = "The store cannot be asked right now; hand the same transaction in again later"
+    headers = {"Retry-After": "30"}
+
+
+class TransactionOfAnotherViewer(Problem):
+    code = "transaction_of_another_viewer"
+    title = "This transaction belongs to another viewer; nothing was credited here"
+
+
+class BoughtAnother(Exception):
+    """The transaction is booked, as a product of another kind than the one that it names now."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a gross price divides into tax, store fee and what is left, in micros."""
+
+    tax_micros: int
+    fee_micros: int
+    net_micros: int
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A verified transaction, whose it is, and the pack it bought."""
+
+    viewer_id: UUID
+    provider: str
+    transaction: StoreTransaction
+    pack: CoinPack
+
+
+def create_intent(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    pack_id: UUID,
+    provider: str,
+    now: datetime,
+    offer_id: UUID | None = None,
+) -> tuple[PurchaseIntent, StoreProduct]:
+    """Records that the viewer is about to buy, before any money moves.
+
+    Under an offer a place of it is kept for the viewer, in their environment; the same again keeps the
+    same place. Raises ProviderUnknown, ProductUnknown when the pack is not sold in that store or not
+    without an offer, and what offer_claims.REFUSALS lists; none of them leaves anything behind.
+    """
+    adapter(provider)
+    with database.atomic():
+        claim = None
+        if offer_id is not None:
+            claim = offer_claims.claim(
+                offer_id=offer_id, viewer_id=viewer_id, environment=environment, now=now
+            )
+            if claim.offer.pack_id != pack_id:
+                raise offer_claims.OfferUnknown
+        product, pack = _on_sale(provider, pack_id, is_under_offer=claim is not None)
+        intent = PurchaseIntent.objects.create(
+            viewer_id=viewer_id,
+            pack=pack,
+            provider=provider,
+            paid_coins=pack.paid_coins,
+            bonus_coins=pack.bonus_coins,
+            offer_claim=claim,
+            created_at=now,
+        )
+    return intent, product
+
+
+def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tuple[Purchase, bool]:
+    """Verifies a transaction that the viewer's app brings and credits it; safe to repeat.
+
+    Returns the purchase and whether this call credited it (False: it was credited before). The
+    account token inside the transaction says whose it is, never the session that brought it.
+    Raises what `verify` and `credit` raise; none of it moves anything.
+    """
+    transaction = verify(viewer_id=viewer_id, provider=provider, signed=signed, now=now)
+    return credit(viewer_id=viewer_id, provider=provider, transaction=transaction, now=now)
+
+
+def verify(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> StoreTransaction:
+    """The transaction inside a store's message, if it is genuine, bookable and the viewer's.
+
+    May ask the store, so it is called outside of any transaction. Raises ProviderUnknown,
+    TransactionInvalid, StoreUnavailable, TransactionOfAnotherViewer.
+    """
+    try:
+        transaction = adapter(provider).verify_transaction(signed)
+    except ProviderError as error:
+        if error.permanent:
+            raise TransactionInvalid(error.reason) from error
+        raise StoreUnavailable from error
+    _refuse_nonsense(transaction, now)
+    if transaction.account_token != viewer_id:
+        raise TransactionOfAnotherViewer
+    return transaction
+
+
+def credit(
+    *, viewer_id: UUID, provider: str, transaction: StoreTransaction, now: datetime
+) -> tuple[Purchase, bool]:
+    """Credits a verified transaction to a viewer's wallet in the transaction's environment.
+
+    One that was credited before is answered as it was booked, whatever the packs are called today.
+    Else it grants what its intent promised, once for each intent, or the pack's coins of today. An offer
+    that the intent was made under gives its bonus if it was paid in time or a place of it is left, in the
+    environment of the transaction; else the money is credited with the pack's ordinary coins. Raises
+    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, and BoughtAnother where the transaction had
+    bought a pass.
+    """
+    if booked := _booked(provider, transaction):
+        return _owned(booked, viewer_id), False
+    pack = _pack(provider, transaction)
+    intent = _intent(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
+    booking = Booking(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
+    outcome = _book(booking, promise=intent, now=now) if intent else "intent_used"
+    if outcome == "intent_used":
+        outcome = _book(booking, promise=None, now=now)
+    if outcome == "another_product":
+        raise BoughtAnother
+    purchase = _booked(provider, transaction)
+    if purchase is None:
+        raise RuntimeError(f"{transaction.transaction_id} was {outcome} and is not there")
+    return _owned(purchase, viewer_id), outcome == "credited"
+
+
+def divide(*, provider: str, gross_micros: int, at: datetime) -> Terms:
+    """Net price by the store's terms of that day: gross − tax − fee, where the fee is on what is
+    left after tax. Without terms on record nothing is deducted.
+    """
+    terms = StoreTerms.objects.filter(provider=provider, effective_from__lte=at).first()
+    if terms is None:
+        return Terms(tax_micros=0, fee_micros=0, net_micros=gross_micros)
+    before_tax = (
+        gross_micros * PARTS_PER_MILLION // (PARTS_PER_MILLION + terms.tax_parts_per_million)
+    )
+    fee = share(before_tax, parts_per_million=terms.fee_parts_per_million)
+    return Terms(tax_micros=gross_micros - before_tax, fee_micros=fee, net_micros=before_tax - fee)
+
+
+def promised(purchase: Purchase) -> OfferClaim | None:
+    """What the purchase's intent had promised under an offer, None where it was made without one."""
+    return purchase.intent.offer_claim if purchase.intent else None
+
+
+def was_granted(purchase: Purchase) -> bool:
+    """Whether it was sold under an offer, with the offer's bonus."""
+    return hasattr(purchase, "offer_claim")
+
+
+def adapter(provider: str) -> ProviderAdapter:
+    """The adapter of a configured store. Raises ProviderUnknown."""
+    found = _adapters().get(provider)
+    if found is None:
+        raise ProviderUnknown
+    return found
+
+
+@lru_cache(maxsize=1)
+def _adapters() -> dict[str, ProviderAdapter]:
+    return dict(registry.adapters(settings))
+
+
+def _refuse_nonsense(transaction: StoreTransaction, now: datetime) -> None:
+    """A genuine signature over values we could not book is refused before anything is read."""
+    bookable = (
+        transaction.environment in Environment.values
+        and 0 < len(transaction.transaction_id) <= MAXIMUM_TRANSACTION_ID
+        and _can_be_stored(transaction.transaction_id)
+        and _can_be_stored(transaction.store_product_id)
+        and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
+        # Tax and fee are those of that day: a sale at no time would be booked without any.
+        and EARLIEST_PURCHASE <= transaction.purchased_at <= now + CLOCK_SKEW
+    )
+    if not bookable:
+        raise TransactionInvalid("A value is outside what can be booked.")
+    if transaction.currency != settings.REPORTING_CURRENCY:
+        raise TransactionInvalid(f"Only {settings.REPORTING_CURRENCY} can be booked.")
+
+
+def _can_be_stored(text: str) -> bool:
+    """Neither NUL nor a lone surrogate is text to PostgreSQL."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _on_sale(
+    provider: str, pack_id: UUID, *, is_under_offer: bool
+) -> tuple[StoreProduct, CoinPack]:
+    """The store's latest name for a pack, and the pack. One that is not shown by itself is sold under offers alone."""
+    products = StoreProduct.objects.filter(pack_id=pack_id, provider=provider)
+    if not is_under_offer:
+        products = products.filter(pack__is_active=True)
+    product = products.select_related("pack").order_by("-id").first()
+    if product is None or product.pack is None:
+        raise ProductUnknown
+    return product, product.pack
+
+
+def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
+    """The pack sold under the store's name. One that is no longer shown is still honoured."""
+    product = (
+        StoreProduct.objects.filter(
+            provider=provider, store_product_id=transaction.store_product_id
+        )
+        .select_related("pack")
+        .first()
+    )
+    if product is None or product.pack is None:
+        raise ProductUnknown
+    return product.pack
+
+
+def _intent(
+    *, viewer_id: UUID, provider: str, transaction: StoreTransaction, pack: CoinPack
+) -> PurchaseIntent | None:
+    if transaction.intent_id is None:
+        return None
+    intent = PurchaseIntent.objects.filter(
+        id=transaction.intent_id, viewer_id=viewer_id, provider=provider, pack=pack
+    ).first()
+    if intent is None:
+        raise IntentUnknown
+    return intent
+
+
+def _booked(provider: str, transaction: StoreTransaction) -> Purchase | None:
+    return (
+        Purchase.objects.filter(
+            provider=provider,
+            environment=transaction.environment,
+            transaction_id=transaction.transaction_id,
+        )
+        .select_related("pack", "offer_claim", "intent__offer_claim__offer")
+        .first()
+    )
+
+
+def _owned(purchase: Purchase, viewer_id: UUID) -> Purchase:
+    if purchase.viewer_id != viewer_id:
+        raise TransactionOfAnotherViewer
+    return purchase
+
+
+def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) -> str:
+    """Calls the writer; returns its outcome. `promise` is the intent whose coins are granted."""
+    sold = booking.transaction
+    terms = divide(provider=booking.provider, gross_micros=sold.price_micros, at=sold.purchased_at)
+    granted = promise or booking.pack
+    arguments: list[str | int | Decimal | UUID | datetime | None] = [
+        booking.provider,
+        sold.environment,
+        sold.transaction_id,
+        booking.viewer_id,
+        promise.id if promise else None,
+        booking.pack.id,
+        granted.paid_coins,
+        granted.bonus_coins,
+        sold.currency,
+        sold.price_micros,
+        terms.tax_micros,
+        terms.fee_micros,
+        terms.net_micros,
+        Decimal(1),
+        "reporting currency",
+        sold.purchased_at,
+        now,
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_CREDIT, arguments)
+        (outcome,) = cursor.fetchone()
+    return str(outcome)
