@@ -7,6 +7,7 @@ too. Experiments run in production only; a sandbox viewer is in none.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,14 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import JSONObject
 
+from config.ids import uuid7
 from viewers.experiments.definitions import ArmDefinition, Definition, definition
 from viewers.models import Environment, Experiment, ExperimentState, Exposure, Viewer
+
+NOBODY = UUID(int=0)
+#: How many ids are drawn to find one in an arm, and how many in it to find one who is apart.
+DRAWS = 20_000
+CANDIDATES = 50
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,31 @@ def arm_for(*, viewer_id: UUID, experiment: str, at: datetime) -> Assigned | Non
     """
     found = _asked(viewer_id, _running(viewer_id, at).filter(code=experiment))
     return found[0] if found else None
+
+
+def running_at(at: datetime, *, varies: Collection[str]) -> Sequence[Definition]:
+    """The experiments on something that run at a moment, the oldest first."""
+    rows = _running(NOBODY, at).filter(varies__in=varies).order_by("id")
+    return [definition(one) for one in rows.values_list("id", flat=True)]
+
+
+def newcomer_in(
+    experiment: Definition, arm: ArmDefinition, *, others: Sequence[Definition] = (), at: datetime
+) -> UUID | None:
+    """The id of somebody who would fall to this arm if they came at a moment.
+
+    Of the others they are in the control or not at all, if such a one is soon found. None where hardly
+    anybody falls to the arm.
+    """
+    drawn = (uuid7() for _ in range(DRAWS))
+    within = (one for one in drawn if experiment.arm_of(one, created_at=at) == arm)
+    found = list(islice(within, CANDIDATES))
+
+    def is_apart(viewer_id: UUID) -> bool:
+        met = (other.arm_of(viewer_id, created_at=at) for other in others)
+        return all(one is None or one.is_control for one in met)
+
+    return next(filter(is_apart, found), found[0] if found else None)
 
 
 def _asked(viewer_id: UUID, experiments: QuerySet[Experiment]) -> Sequence[Assigned]:

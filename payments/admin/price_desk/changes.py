@@ -444,10 +444,10 @@ def _standing(change: PriceChange, now: datetime) -> SafeString:
     return format_html('<span class="{}">{}</span>', tag, says)
 
 
-def _asked(request: HttpRequest) -> preview.Asked:
+def _asked(request: HttpRequest) -> preview.LookAt:
     title = as_uuid(request.GET.get("title"))
     known = title is not None and Series.objects.filter(id=title).exists()
-    return preview.Asked(
+    return preview.LookAt(
         series_id=title if known else None,
         viewer_id=as_uuid(request.GET.get("viewer", "").strip()),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -17,21 +18,28 @@ from payments.admin.series_choice import titles
 from payments.desk.price_changes import approval, checks, contents, effects
 from payments.desk.price_changes.checks import ContentRefused
 from payments.desk.price_changes.contents import Campaign, Content, NewVersion, PriceTable
-from payments.desk.price_changes.effects import Reach, Sample, Shift, Stranger
+from payments.desk.price_changes.effects import Asked, Reach, Shift
+from payments.desk.price_changes.samples import InArm, Sample, Stranger
 from payments.models import ChangeState, PriceChange, PriceVersion
 from payments.money import PARTS_PER_MILLION
-from payments.prices import pricing
+from payments.prices import arm_terms, pricing
+from payments.prices.terms import PriceLadder
+from viewers.experiments import arms
+from viewers.experiments.definitions import definition
 from viewers.models import Device, Platform, Viewer
 
 SHOWN_TITLES = 10
 #: Places that are shown beside everybody: a page is read by somebody.
 SHOWN_PLACES = 8
 #: Where nothing of the change names a place, whoever comes by one of these still pays something.
+#: Arms of the experiments that run on the titles.
+SHOWN_ARMS = 8
+NOT_SOLD = "not sold"
 USUAL_PLACES = (Stranger("US", Platform.IOS), Stranger("US", Platform.WEB))
 
 
 @dataclass(frozen=True)
-class Asked:
+class LookAt:
     """What an operator wants to look at more closely."""
 
     series_id: UUID | None = None
@@ -50,8 +58,8 @@ class Line:
     def free(self) -> tuple[int, int]:
         shift = self.shift
         return (
-            sum(shift.before.price_of(number) == 0 for number in shift.numbers),
-            sum(shift.after.price_of(number) == 0 for number in shift.numbers),
+            sum(shift.before.alone.price_of(number) == 0 for number in shift.numbers),
+            sum(shift.after.alone.price_of(number) == 0 for number in shift.numbers),
         )
 
     @property
@@ -61,6 +69,18 @@ class Line:
     @property
     def whole(self) -> tuple[str, str]:
         return f"{self.shift.before_coins:,}", f"{self.shift.after_coins:,}"
+
+    @property
+    def at_once(self) -> tuple[str, str]:
+        """The whole title in a bundle."""
+        shift = self.shift
+        return _bundle(shift.before, shift.numbers), _bundle(shift.after, shift.numbers)
+
+    @property
+    def rented(self) -> tuple[str, str]:
+        """The first episode that costs something, for a time."""
+        shift = self.shift
+        return _rental(shift.before, shift.numbers), _rental(shift.after, shift.numbers)
 
     @property
     def rise(self) -> str:
@@ -95,8 +115,18 @@ class Preview:
     steepest: str
     deepest: str
 
+    @property
+    def sells_bundles(self) -> bool:
+        """To anybody shown, before or after."""
+        return any(line.at_once != (NOT_SOLD, NOT_SOLD) for line in self.by_sample)
 
-def of_open(change: PriceChange, *, asked: Asked, now: datetime) -> Preview:
+    @property
+    def sells_rentals(self) -> bool:
+        """To anybody shown, before or after."""
+        return any(line.rented != (NOT_SOLD, NOT_SOLD) for line in self.by_sample)
+
+
+def of_open(change: PriceChange, *, asked: LookAt, now: datetime) -> Preview:
     """What a draft, or a change that waits, would do if it were agreed to now."""
     content = contents.read(change.content)
     refusals = _refusals(change, content, now)
@@ -121,7 +151,7 @@ def of_open(change: PriceChange, *, asked: Asked, now: datetime) -> Preview:
     )
 
 
-def of_agreed(change: PriceChange, *, asked: Asked) -> Preview | None:
+def of_agreed(change: PriceChange, *, asked: LookAt) -> Preview | None:
     """What a change that was agreed to has done, or will do, by the rows that price.
 
     None for one that was taken back before its moment: it never priced anything.
@@ -151,7 +181,7 @@ def of_agreed(change: PriceChange, *, asked: Asked) -> Preview | None:
 
 
 def samples_of(
-    change: PriceChange, content: Content, asked: Asked, *, at: datetime
+    change: PriceChange, content: Content, asked: LookAt, *, at: datetime
 ) -> Sequence[Sample | Stranger]:
     """Everybody, the places that prices before or after name, and the viewer who was asked for."""
     places = dict.fromkeys([*_places(content), *_places_before(change, content, at)])
@@ -160,7 +190,20 @@ def samples_of(
     if asked.viewer_id and Viewer.objects.filter(id=asked.viewer_id).exists():
         device = Device.objects.filter(viewer_id=asked.viewer_id).order_by("-created_at").first()
         viewer = [Sample(asked.viewer_id, device.id if device else None)]
-    return [Stranger(), *viewer, *named]
+    return [Stranger(), *viewer, *named, *islice(_arms(change, asked, at), SHOWN_ARMS)]
+
+
+def _arms(change: PriceChange, asked: LookAt, at: datetime) -> Iterator[Stranger]:
+    """Somebody in each arm of the experiments that ask something for these titles at that moment."""
+    running = arms.running_at(at, varies=pricing.ON_PRICES)
+    if not running:
+        return
+    about = {asked.series_id} if asked.series_id else set(effects.titles_of(change, at=at))
+    for experiment in running:
+        terms = arm_terms.asked(experiment.id).values()
+        if any(None in by_series or not about.isdisjoint(by_series) for by_series in terms):
+            for arm in experiment.arms:
+                yield Stranger(arm=InArm(experiment.id, arm.id))
 
 
 def _places(content: Content) -> Iterator[Stranger]:
@@ -294,9 +337,12 @@ def _nothing(refusals: Sequence[str]) -> Preview:
 
 
 def name_of(sample: Sample | Stranger) -> str:
-    """`Everybody else`, `US on iOS`, `Viewer …0a1b2c`."""
+    """`Everybody else`, `US on iOS`, `Arm five of free-count-2026`, `Viewer …0a1b2c`."""
     if isinstance(sample, Sample):
         return f"Viewer …{str(sample.viewer_id)[-12:]}"
+    if sample.arm:
+        experiment = definition(sample.arm.experiment_id)
+        return f"Arm {experiment.arm(sample.arm.arm_id).code} of {experiment.code}"
     if not sample.region and not sample.platform:
         return "Everybody else"
     on = Platform(sample.platform).label if sample.platform else ""
@@ -309,14 +355,32 @@ def _named(named: Mapping[UUID, str], series_id: UUID | None) -> str:
 
 def _episodes(shift: Shift) -> Sequence[EpisodeChange]:
     return [
-        EpisodeChange(number, shift.before.price_of(number), shift.after.price_of(number))
+        EpisodeChange(
+            number, shift.before.alone.price_of(number), shift.after.alone.price_of(number)
+        )
         for number in shift.numbers
     ]
 
 
 def _first_paid(shift: Shift, side: str) -> str:
-    ladder = getattr(shift, side)
-    for number in shift.numbers:
-        if price_coins := ladder.price_of(number):
-            return f"{price_coins:,} for episode {number:,}"
-    return "none"
+    ladder = getattr(shift, side).alone
+    number = _first(ladder, shift.numbers)
+    return f"{ladder.price_of(number):,} for episode {number:,}" if number else "none"
+
+
+def _bundle(asked: Asked, numbers: Sequence[int]) -> str:
+    if asked.bundle is None:
+        return NOT_SOLD
+    return f"{sum(map(asked.bundle.price_of, numbers)):,}"
+
+
+def _rental(asked: Asked, numbers: Sequence[int]) -> str:
+    number = _first(asked.alone, numbers)
+    if asked.rental is None or number is None:
+        return NOT_SOLD
+    return f"{asked.rental.price_of(number):,}"
+
+
+def _first(ladder: PriceLadder, numbers: Sequence[int]) -> int | None:
+    """The first episode that costs something."""
+    return next((number for number in numbers if ladder.price_of(number)), None)

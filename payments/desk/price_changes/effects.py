@@ -16,36 +16,26 @@ from django.db import transaction
 from django.db.models import Max
 
 from catalog.models import Episode, Series
-from config.ids import uuid7
 from payments.desk import plans
 from payments.desk.price_changes import applying, contents
 from payments.desk.price_changes.contents import NewVersion
+from payments.desk.price_changes.samples import Sample, Stranger, introduced
 from payments.models import PriceChange, PricePlan
 from payments.money import PARTS_PER_MILLION
 from payments.prices import pricing
 from payments.prices.pricing import Price, Ways
 from payments.prices.terms import PriceLadder
-from viewers.models import Device, Viewer
 
-#: A viewer with an empty region and no device: what a change does for everybody.
-NOBODY = UUID(int=0)
 _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Somebody who is shown before and after: a viewer, on one of their devices."""
+class Asked:
+    """What somebody is asked for a title in each way to unlock it; None where it is not sold so."""
 
-    viewer_id: UUID
-    device_id: UUID | None = None
-
-
-@dataclass(frozen=True)
-class Stranger:
-    """Somebody new in a region, on a platform; empty is neither known."""
-
-    region: str = ""
-    platform: str = ""
+    alone: PriceLadder
+    bundle: PriceLadder | None
+    rental: PriceLadder | None
 
 
 @dataclass(frozen=True)
@@ -54,18 +44,18 @@ class Shift:
 
     series_id: UUID
     numbers: Sequence[int]
-    before: PriceLadder
-    after: PriceLadder
+    before: Asked
+    after: Asked
 
     @cached_property
     def before_coins(self) -> int:
         """The whole title before."""
-        return sum(self.before.price_of(number) for number in self.numbers)
+        return sum(self.before.alone.price_of(number) for number in self.numbers)
 
     @cached_property
     def after_coins(self) -> int:
         """The whole title after."""
-        return sum(self.after.price_of(number) for number in self.numbers)
+        return sum(self.after.alone.price_of(number) for number in self.numbers)
 
 
 @dataclass(frozen=True)
@@ -106,13 +96,16 @@ def shifts(
     at: datetime | None = None,
 ) -> Mapping[Sample | Stranger, Sequence[Shift]]:
     """What these titles cost these samples at a moment (when the change takes effect, if none is
-    given) without the change and with it. Nothing is kept."""
+    given) without the change and with it. Nothing is kept.
+
+    A stranger of an arm that hardly anybody falls to is left out.
+    """
     when = at or moment_of(change, now=now)
     with _taken_back():
-        people = {one: _introduced(one, now) for one in samples}
-        before = _ladders(series_ids, people.values(), when)
+        people = _introduced(samples, when)
+        before = _asked_of(series_ids, people.values(), when)
         applying.apply(change, now=now)
-        after = _ladders(series_ids, people.values(), when)
+        after = _asked_of(series_ids, people.values(), when)
     return _shifts(series_ids, people, before, after)
 
 
@@ -125,9 +118,9 @@ def shifts_kept(
     """What these titles cost these samples just before a moment and from then on, by the rows in
     force: what a change that was made then has done, or one that is agreed to will do."""
     with _taken_back():
-        people = {one: _introduced(one, at) for one in samples}
-        before = _ladders(series_ids, people.values(), at - _INSTANT)
-        after = _ladders(series_ids, people.values(), at)
+        people = _introduced(samples, at)
+        before = _asked_of(series_ids, people.values(), at - _INSTANT)
+        after = _asked_of(series_ids, people.values(), at)
     return _shifts(series_ids, people, before, after)
 
 
@@ -165,7 +158,7 @@ def look(
     series_ids = titles_of(change, at=when)
     last = _last_numbers(series_ids)
     with _taken_back():
-        people = {one: _introduced(one, now) for one in samples}
+        people = _introduced(samples, when)
         before_totals = _totals(pricing.prices_of(series_ids, at=when), last)
         with _taken_back():
             applying.apply(change, now=now)
@@ -173,9 +166,9 @@ def look(
             found = _reach({one: (before_totals[one], after_totals[one]) for one in last})
             some = _some(found, series_ids, titles)
             chosen = series_id or next(iter(some), None)
-            asked = _asked(chosen, some, list(people.values()))
-            after = _ladders_of(asked, when)
-        before = _ladders_of(asked, when)
+            pairs = _pairs(chosen, some, list(people.values()))
+            after = _asked_about(pairs, when)
+        before = _asked_about(pairs, when)
     return Look(
         reach=found,
         series_id=chosen,
@@ -217,24 +210,19 @@ def _taken_back() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def _introduced(sample: Sample | Stranger, now: datetime) -> Sample:
-    """A viewer for a stranger, for as long as the transaction lasts."""
-    if isinstance(sample, Sample):
-        return sample
-    viewer = Viewer.objects.create(region=sample.region, created_at=now)
-    if not sample.platform:
-        return Sample(viewer.id)
-    device = Device.objects.create(
-        viewer=viewer, install_id=uuid7(), platform=sample.platform, created_at=now
-    )
-    return Sample(viewer.id, device.id)
+def _introduced(
+    strangers: Sequence[Sample | Stranger], at: datetime
+) -> Mapping[Sample | Stranger, Sample]:
+    """A viewer for each, for as long as the transaction lasts."""
+    people = {one: introduced(one, at) for one in strangers}
+    return {one: person for one, person in people.items() if person}
 
 
 def _shifts(
     series_ids: Collection[UUID],
     people: Mapping[Sample | Stranger, Sample],
-    before: Mapping[tuple[Sample, UUID], PriceLadder],
-    after: Mapping[tuple[Sample, UUID], PriceLadder],
+    before: Mapping[tuple[Sample, UUID], Asked],
+    after: Mapping[tuple[Sample, UUID], Asked],
 ) -> Mapping[Sample | Stranger, Sequence[Shift]]:
     numbers = _numbers(series_ids)
     return {
@@ -275,7 +263,7 @@ def _some(reach: Reach, series_ids: Sequence[UUID], number: int) -> Sequence[UUI
     return list(dict.fromkeys(one for one in (*most, *newest) if one is not None))[:number]
 
 
-def _asked(
+def _pairs(
     chosen: UUID | None, some: Sequence[UUID], people: Sequence[Sample]
 ) -> Sequence[tuple[Sample, UUID]]:
     """Everybody about the chosen title, and the first of them about the others too."""
@@ -285,21 +273,28 @@ def _asked(
     return list(dict.fromkeys([*of_all, *((people[0], one) for one in some)]))
 
 
-def _ladders(
-    series_ids: Collection[UUID], samples: Collection[Sample], at: datetime
-) -> Mapping[tuple[Sample, UUID], PriceLadder]:
-    return _ladders_of([(sample, one) for sample in samples for one in series_ids], at)
+def _asked_of(
+    series_ids: Collection[UUID], people: Collection[Sample], at: datetime
+) -> Mapping[tuple[Sample, UUID], Asked]:
+    return _asked_about([(person, one) for person in people for one in series_ids], at)
 
 
-def _ladders_of(
-    asked: Sequence[tuple[Sample, UUID]], at: datetime
-) -> Mapping[tuple[Sample, UUID], PriceLadder]:
-    return {
-        (sample, one): pricing.price_for(
-            viewer_id=sample.viewer_id, device_id=sample.device_id, series_id=one, at=at
-        ).ladder
-        for sample, one in asked
-    }
+def _asked_about(
+    pairs: Sequence[tuple[Sample, UUID]], at: datetime
+) -> Mapping[tuple[Sample, UUID], Asked]:
+    return {(person, series_id): _asked(person, series_id, at) for person, series_id in pairs}
+
+
+def _asked(person: Sample, series_id: UUID, at: datetime) -> Asked:
+    price = pricing.price_for(
+        viewer_id=person.viewer_id, device_id=person.device_id, series_id=series_id, at=at
+    )
+    _, bundle, rental = _in_each_way(price, pricing.ways(price.version_id))
+    return Asked(
+        alone=price.ladder,
+        bundle=bundle.ladder if bundle else None,
+        rental=rental.ladder if rental else None,
+    )
 
 
 def _numbers(series_ids: Collection[UUID]) -> Mapping[UUID, Sequence[int]]:

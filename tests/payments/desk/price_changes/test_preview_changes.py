@@ -1,6 +1,6 @@
 """What a change would do is what it does: for every title, viewer and moment."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Series
+from payments.access import paywall
+from payments.access.paywall import Paywall
 from payments.desk import price_versions
 from payments.desk.price_changes import approval, effects
 from payments.desk.price_changes.contents import (
@@ -19,23 +21,35 @@ from payments.desk.price_changes.contents import (
     Content,
     NewVersion,
     PriceTable,
+    RentalContent,
     TermsContent,
     VariantContent,
 )
-from payments.desk.price_changes.effects import Sample
-from payments.models import PricePlan, PriceVersion, Promotion
+from payments.desk.price_changes.effects import Shift
+from payments.desk.price_changes.samples import InArm, Sample, Stranger
+from payments.models import PricePlan, PriceVersion, Promotion, Wallet
 from payments.prices import pricing
 from payments.prices.pricing import Price
+from payments.prices.quotes import Quote
 from payments.prices.terms import Adjustment, Rental
+from payments.unlocking import bundles, rentals, unlocks
+from tests.factories import experiments
+from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory
 from tests.payments.desk.price_changes.conftest import Draft, price_of
+from tests.payments.prices.test_experiments_on_prices import device_in
 from tests.proof import Proof
-from viewers.models import Device, Platform
+from viewers.experiments import arms
+from viewers.models import Device, Platform, Varies
 
 DAY = timedelta(days=1)
 WHERE = [("US", Platform.IOS), ("US", Platform.WEB), ("BR", Platform.IOS), ("", Platform.ANDROID)]
 
-_prices = st.integers(9, 590)  # within ten times of the usual 60, also at four fifths
+FUNDS = 1_000_000
+
+_prices = st.integers(
+    14, 590
+)  # within ten times of the usual 60, also at seven tenths of four fifths
 _adjusted: dict[str, Any] = {
     "free_count": st.none() | st.integers(0, 12),
     "price_coins": st.none() | _prices,
@@ -65,7 +79,90 @@ def _terms(draw: st.DrawFn) -> TermsContent:
         steps=steps,
         overrides=draw(st.dictionaries(st.integers(1, 12), st.just(0) | _prices, max_size=3)),
         variants=tuple(draw(st.lists(_variants, max_size=3))),
+        bundle=draw(st.none() | st.just(AdjustedPrice(scale_parts_per_million=750_000))),
+        rental=draw(
+            st.none() | st.just(RentalContent(scale_parts_per_million=700_000, seconds=7200))
+        ),
     )
+
+
+#: Buys something of a title, and returns the coins that it takes by the preview.
+Buy = Callable[[Device, Series, Shift, datetime], int]
+
+
+def buys_one(device: Device, series: Series, shift: Shift, at: datetime) -> int:
+    """The first episode that costs something, by itself."""
+    number = first_paid(shift)
+    if number is None:
+        return 0
+    unlock(device, series, number, shown_to(device, series, at).quote, at)
+    return shift.after.alone.price_of(number)
+
+
+def rents_one(device: Device, series: Series, shift: Shift, at: datetime) -> int:
+    """The first that costs something, for a time."""
+    number = first_paid(shift)
+    quote = rentals.quote_for(
+        viewer_id=device.viewer_id,
+        environment="production",
+        series=series,
+        price=shown_to(device, series, at).quote.price,
+        now=at,
+    )
+    assert (quote is None) == (shift.after.rental is None)
+    if quote is None or shift.after.rental is None or number is None:
+        return 0
+    unlock(device, series, number, quote, at)
+    return shift.after.rental.price_of(number)
+
+
+def buys_the_rest(device: Device, series: Series, shift: Shift, at: datetime) -> int:
+    """All that costs something, at once."""
+    quote = bundles.quote_for(shown_to(device, series, at))
+    assert (quote is None) == (shift.after.bundle is None or first_paid(shift) is None)
+    if quote is None or shift.after.bundle is None:
+        return 0
+    bundles.unlock(
+        viewer_id=device.viewer_id,
+        environment="production",
+        series_id=series.id,
+        quote=quote.token(),
+        now=at,
+        device_id=device.id,
+        confirmed_spend_coins=FUNDS,
+    )
+    return sum(map(shift.after.bundle.price_of, shift.numbers))
+
+
+def first_paid(shift: Shift) -> int | None:
+    return next((one for one in shift.numbers if shift.after.alone.price_of(one)), None)
+
+
+def shown_to(device: Device, series: Series, at: datetime) -> Paywall:
+    return paywall.show(
+        viewer_id=device.viewer_id,
+        environment="production",
+        series_id=series.id,
+        device_id=device.id,
+        now=at,
+    )
+
+
+def unlock(device: Device, series: Series, number: int, quote: Quote, at: datetime) -> None:
+    unlocks.unlock(
+        viewer_id=device.viewer_id,
+        environment="production",
+        episode_id=series.episodes.get(number=number).id,
+        quote=quote.token(),
+        now=at,
+        device_id=device.id,
+        confirmed_spend_coins=FUNDS,
+    )
+
+
+def coins(device: Device) -> int:
+    wallet = Wallet.objects.get(viewer_id=device.viewer_id)
+    return wallet.paid_coins + wallet.bonus_coins
 
 
 @pytest.fixture
@@ -73,7 +170,7 @@ def devices(db: None) -> Sequence[Device]:
     return [DeviceFactory(viewer__region=region, platform=on) for region, on in WHERE]
 
 
-def test_a_preview_is_what_is_asked_afterwards(
+def test_a_preview_is_what_is_charged_afterwards(
     titles: Sequence[Series],
     plan: PricePlan,
     devices: Sequence[Device],
@@ -83,23 +180,42 @@ def test_a_preview_is_what_is_asked_afterwards(
     now: datetime,
     proof: Proof,
 ) -> None:
-    samples = [Sample(device.viewer_id, device.id) for device in devices]
     ids = [one.id for one in titles]
+    experiment = experiments.free_counts(now=now - DAY)
+    # Whoever is shown as a stranger, and a viewer of whom the same is true.
+    like: dict[Sample | Stranger, Device] = {
+        Stranger("BR", Platform.IOS, InArm(experiment.id, arm.id)): device_in(
+            experiment, arm.code, viewer__region="BR", platform=Platform.IOS
+        )
+        for arm in experiment.arms.all()
+    } | {Sample(device.viewer_id, device.id): device for device in devices}
+    for device in like.values():
+        fund(device.viewer_id, now=now, paid=FUNDS)
 
-    def judge(content: Content, moment: datetime | None, wait: timedelta) -> None:
+    def judge(
+        content: Content, moment: datetime | None, wait: timedelta, buyer: int, buys: Buy
+    ) -> None:
         about = () if isinstance(content, NewVersion) else titles
         change = draft(content, about, effective_from=moment)
         at = effects.moment_of(change, now=now) + wait
-        seen = effects.shifts(change, series_ids=ids, samples=samples, now=now, at=at)
+        seen = effects.shifts(change, series_ids=ids, samples=list(like), now=now, at=at)
         change = approval.propose(change_id=change.id, operator_id=dana.id, now=now)
         if change.needs_second:
             approval.decide(
                 change_id=change.id, operator_id=erin.id, is_agreed=True, note="", now=now
             )
-        for device, sample in zip(devices, samples, strict=True):
+        for sample, device in like.items():
             for series, shift in zip(titles, seen[sample], strict=True):
-                asked = [price_of(series, number, at, device) for number in range(1, 13)]
-                assert [shift.after.price_of(number) for number in shift.numbers] == asked
+                asked = pricing.price_for(
+                    viewer_id=device.viewer_id, device_id=device.id, series_id=series.id, at=at
+                )
+                assert list(shift.numbers) == list(range(1, 13))
+                for number in shift.numbers:
+                    assert shift.after.alone.price_of(number) == asked.ladder.price_of(number)
+        sample, device = list(like.items())[buyer]
+        for series, shift in zip(titles, seen[sample], strict=True):
+            held = coins(device)
+            assert buys(device, series, shift, at) == held - coins(device)
 
     contents = st.one_of(
         st.builds(NewVersion, plan_id=st.just(plan.id), terms=_terms()),
@@ -126,14 +242,78 @@ def test_a_preview_is_what_is_asked_afterwards(
         content=contents,
         moment=st.sampled_from([None, now + DAY]),
         wait=st.sampled_from([timedelta(0), timedelta(hours=30), 5 * DAY]),
+        buyer=st.integers(0, len(like) - 1),
+        buys=st.sampled_from([buys_one, buys_the_rest, rents_one]),
     )
-    def explore(content: Content, moment: datetime | None, wait: timedelta) -> None:
+    def explore(
+        content: Content, moment: datetime | None, wait: timedelta, buyer: int, buys: Buy
+    ) -> None:
         with transaction.atomic():
-            judge(content, moment, wait)
+            judge(content, moment, wait, buyer, buys)
             transaction.set_rollback(True)
 
     explore()
-    proof.record("P24", "A preview of random price changes against what is asked", violations=0)
+    proof.record("P24", "A preview of random price changes against what is charged", violations=0)
+
+
+def test_a_stranger_without_an_arm_meets_no_experiment(
+    titles: Sequence[Series], plan: PricePlan, draft: Draft, now: datetime
+) -> None:
+    experiments.running(
+        {"control": 1, "dear": 999_999}, {"dear": Adjustment(price_coins=90)}, now=now - DAY
+    )
+    change = draft(
+        NewVersion(plan_id=plan.id, terms=TermsContent(free_count=8, base_price_coins=70))
+    )
+
+    seen = effects.shifts(change, series_ids=[titles[0].id], samples=[Stranger()], now=now)
+
+    (shift,) = seen[Stranger()]
+    assert (shift.before.alone.price_of(9), shift.after.alone.price_of(9)) == (60, 70)
+
+
+def test_a_stranger_of_one_arm_is_in_no_other_experiments_arm(
+    titles: Sequence[Series], plan: PricePlan, draft: Draft, now: datetime
+) -> None:
+    experiments.running(
+        asked={"other": Adjustment(free_count=2)}, varies=Varies.FREE_COUNT, now=now - DAY
+    )
+    experiment = experiments.running(asked={"other": Adjustment(price_coins=90)}, now=now - DAY)
+    change = draft(
+        NewVersion(plan_id=plan.id, terms=TermsContent(free_count=9, base_price_coins=70))
+    )
+    strangers = [
+        Stranger(arm=InArm(experiment.id, arm.id)) for arm in experiment.arms.order_by("code")
+    ]
+
+    seen = effects.shifts(change, series_ids=[titles[0].id], samples=strangers, now=now)
+
+    asked = [(shift.before.alone, shift.after.alone) for (shift,) in map(seen.get, strangers)]
+    assert [(was.price_of(9), will.price_of(9), will.price_of(10)) for was, will in asked] == [
+        (60, 0, 70),
+        (90, 0, 90),
+    ]
+
+
+def test_an_arm_that_nobody_falls_to_is_left_out(
+    titles: Sequence[Series],
+    plan: PricePlan,
+    draft: Draft,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(arms, "DRAWS", 10)  # one in a million would be found one time in fifty
+    experiment = experiments.running(
+        {"control": 999_999, "rare": 1}, {"rare": Adjustment(price_coins=90)}, now=now - DAY
+    )
+    rare = Stranger(arm=InArm(experiment.id, experiment.arms.get(code="rare").id))
+    change = draft(
+        NewVersion(plan_id=plan.id, terms=TermsContent(free_count=9, base_price_coins=70))
+    )
+
+    seen = effects.shifts(change, series_ids=[titles[0].id], samples=[Stranger(), rare], now=now)
+
+    assert list(seen) == [Stranger()]
 
 
 def test_looking_keeps_nothing(
