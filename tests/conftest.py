@@ -100,7 +100,7 @@ def proof(request: pytest.FixtureRequest) -> Proof:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def now() -> datetime:
     """A moment that tests count from."""
     return datetime(2026, 3, 14, 12, 0, tzinfo=UTC)

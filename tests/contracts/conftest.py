@@ -1,22 +1,42 @@
 """A world to call into, with media in a folder of its own."""
 
+from collections.abc import Iterator
+from copy import deepcopy
 from datetime import datetime
-from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import caches
-from pytest_django.fixtures import Settings
+from django.db import transaction
+from django.test import override_settings
 
 from tests.contracts.world import World
 
 
-@pytest.fixture
-def world(db: None, settings: Settings, tmp_path: Path, now: datetime) -> World:
-    settings.STORAGES = settings.STORAGES | {
-        "default": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "media", "base_url": "/media/"},
-        }
+@pytest.fixture(scope="module")
+def made_world(
+    django_db_setup: None,
+    django_db_blocker: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    now: datetime,
+) -> Iterator[World]:
+    """The world's rows, made once for a file: what a test adds to them goes with its own savepoint."""
+    media = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path_factory.mktemp("media"), "base_url": "/media/"},
     }
+    with (
+        override_settings(STORAGES=settings.STORAGES | {"default": media}),
+        django_db_blocker.unblock(),
+        transaction.atomic(),
+    ):
+        yield World(now)
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def world(made_world: World, db: None) -> World:
+    """The world as it was made."""
     caches["local"].clear()
-    return World(now)
+    return deepcopy(made_world)

@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
-from tests.contracts.conftest import world
+from tests.contracts.conftest import made_world, world
 
-__all__ = ["world"]
+__all__ = ["made_world", "world"]
 
 
 @pytest.fixture

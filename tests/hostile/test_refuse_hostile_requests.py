@@ -193,11 +193,13 @@ def test_reads_the_same_whatever_else_the_headers_say(
 ) -> None:
     url, _ = _first_call(operation, world)
     credential = world.headers(operation.credential)
-    every = 5 if _runs_a_report(operation) else 1
+    # Operations share the headers' code: each takes its part of the values, all take all of them.
+    every = 8 if _runs_a_report(operation) else 4
+    first = READS.index(operation) % every
     wrong = []
 
     for name, values in HEADERS.items():
-        for value in [*values, *NOISE[:4]][::every]:
+        for value in [*values, *NOISE[:4]][first::every]:
             response = send(stranger, operation, url, headers=credential | {name: value})
             is_read = response.status_code in {*operation.success_statuses, 304, 206, 416}
             if not is_read:
