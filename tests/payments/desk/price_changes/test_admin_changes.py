@@ -13,6 +13,8 @@ from catalog.models import Series
 from payments.desk import price_versions
 from payments.models import ChangeState, PlanAssignment, PriceChange, PricePlan, PriceVersion
 from payments.prices import pricing
+from payments.prices.terms import Adjustment
+from tests.factories import experiments
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import PAST
 from tests.factories.viewers import DeviceFactory, clock_headers
@@ -131,6 +133,34 @@ def test_a_draft_changes_nothing_and_shows_who_would_pay_what(
     assert (preview.reach.titles_count, preview.rise) == (3, "+8.3 %")
     assert [line.whole for line in preview.by_title] == [("240", "260")] * 3
     assert PriceVersion.objects.count() == 1
+
+
+def test_shows_every_arm_and_every_way_that_a_title_is_sold(
+    desk: Desk, plan: PricePlan, titles: Sequence[Series], now: datetime
+) -> None:
+    asked = {"dear": Adjustment(price_coins=90)}
+    experiments.running(
+        {"control": 500_000, "dear": 500_000}, asked, code="nine-coins", now=now - timedelta(days=1)
+    )
+    elsewhere = {"far": Adjustment(price_coins=70)}
+    experiments.running(
+        {"control": 500_000, "far": 500_000}, elsewhere, series_ids=[titles[1].id], now=now
+    )
+    change = desk.draft("plan", plan=plan.id, bundle_percent=50, rental_hours=24, rental_percent=25)
+
+    page = desk.page(change, title=titles[0].id)
+
+    preview = page.context["preview"]
+    lines = {line.name: (line.whole, line.at_once, line.rented) for line in preview.by_sample}
+    # Four of twelve are paid for: 60 each and 80 from now on, but in an arm that asks 90 before and after.
+    assert {name: lines[name] for name in lines if "Arm" in name or "Everybody" in name} == {
+        "Everybody else": (("240", "320"), ("not sold", "160"), ("not sold", "20")),
+        "Arm control of nine-coins": (("240", "320"), ("not sold", "160"), ("not sold", "20")),
+        "Arm dear of nine-coins": (("360", "360"), ("not sold", "180"), ("not sold", "23")),
+    }
+    assert "All at once" in page.content.decode()
+    unsold = desk.page(desk.draft("plan", plan=plan.id)).content.decode()
+    assert "All at once" not in unsold
 
 
 def test_small_it_is_in_force_once_it_is_confirmed(
