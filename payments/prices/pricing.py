@@ -5,6 +5,7 @@ the viewer's region and platform, the link the viewer came by, their arms of the
 oldest first), a promotion. Versions and adjustments never change, so that a quote that names them is a price.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
+from config.compiled_queries import CompiledQuery
 from payments.models import (
     LinkArrival,
     PlanAssignment,
@@ -123,44 +125,22 @@ def price_for(
     has forks says so to `exposing.expose` before. Raises PriceVersion.DoesNotExist while nothing prices the
     series.
     """
-    found = (
-        Series.objects.filter(id=series_id)
-        .annotate(
-            version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
-            region=Subquery(Viewer.objects.filter(id=viewer_id).values("region")),
-            platform=Subquery(
-                Device.objects.filter(id=device_id or NO_DEVICE, viewer_id=viewer_id).values(
-                    "platform"
-                )
-            ),
-            link_adjustment_id=Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
-            joined_at=arms.joined_at(viewer_id),
-            experiments=arms.running(viewer_id, varies=ON_PRICES, at=at),
-            promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
-        )
-        .values(
-            "version_id",
-            "region",
-            "platform",
-            "link_adjustment_id",
-            "joined_at",
-            "experiments",
-            "promotions",
-        )
-        .first()
+    found = _FOUND.first(
+        viewer_id=viewer_id, series_id=series_id, device_id=device_id or NO_DEVICE, at=at
     )
-    if found is None or found["version_id"] is None:
+    if found is None or found[0] is None:
         raise PriceVersion.DoesNotExist
-    where = _Where(region=found["region"] or "", platform=found["platform"] or "")
+    version_id, region, platform, link_adjustment_id, joined_at, experiments, promotions = found
+    where = _Where(region=region or "", platform=platform or "")
     assigned = arms.assigned(
-        found["experiments"], viewer_id=viewer_id, created_at=found["joined_at"]
+        map(json.loads, experiments), viewer_id=viewer_id, created_at=joined_at
     )
     return _price(
-        found["version_id"],
-        before=(where.first_fitting(variants(found["version_id"])), found["link_adjustment_id"]),
+        version_id,
+        before=(where.first_fitting(variants(version_id)), link_adjustment_id),
         assigned=[one for one in assigned if arm_terms.is_on(one.experiment.id, series_id)],
         series_id=series_id,
-        after=(where.first_fitting(promoted(one) for one in found["promotions"]),),
+        after=(where.first_fitting(promoted(one) for one in promotions),),
     )
 
 
@@ -318,6 +298,22 @@ def adjustment_of(row: PriceAdjustment) -> Adjustment:
     )
 
 
+def _found(
+    *, viewer_id: UUID, series_id: UUID, device_id: UUID, at: datetime
+) -> QuerySet[Any, Any]:
+    """Everything that a price depends on and that changes."""
+    found: QuerySet[Any, Any] = Series.objects.filter(id=series_id).values_list(
+        Subquery(_of_series(OuterRef("id"), at).values("id")),
+        Subquery(Viewer.objects.filter(id=viewer_id).values("region")),
+        Subquery(Device.objects.filter(id=device_id, viewer_id=viewer_id).values("platform")),
+        Subquery(_link_adjustment(viewer_id, OuterRef("id"), at)),
+        arms.joined_at(viewer_id),
+        arms.running(viewer_id, varies=ON_PRICES, at=at),
+        ArraySubquery(_promotions(OuterRef("id"), at)),
+    )
+    return found
+
+
 def _price(
     version_id: UUID,
     *,
@@ -394,3 +390,6 @@ def _promotions(series_id: OuterRef, at: datetime) -> QuerySet[Any, Any]:
         .order_by("-starts_at", "-id")
         .values("id")
     )
+
+
+_FOUND = CompiledQuery(_found, viewer_id=UUID, series_id=UUID, device_id=UUID, at=datetime)
