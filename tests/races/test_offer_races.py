@@ -8,9 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import OperationalError
 from django.db.models import Sum
-from psycopg.errors import LockNotAvailable
 from pytest_django import Settings
 
 from config.problems import Problem
@@ -51,15 +49,11 @@ def viewers() -> list[UUID]:
 
 
 def told(call: Callable[[], object]) -> str:
-    """What became of a call: a refusal by its code. Whoever is told that it is busy comes again."""
-    while True:
-        try:
-            return str(call())
-        except Problem as refusal:
-            return refusal.code
-        except OperationalError as error:
-            if not isinstance(error.__cause__, LockNotAvailable):
-                raise
+    """What became of a call: a refusal by its code."""
+    try:
+        return str(call())
+    except Problem as refusal:
+        return refusal.code
 
 
 def counted(answers: list[str]) -> dict[str, int]:
