@@ -3,8 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from catalog.models import Series
@@ -78,6 +80,27 @@ def reach_of_arms(experiment: Experiment, *, now: datetime) -> Mapping[str, Reac
     }
 
 
+def as_asked(experiment: Experiment) -> Sequence[object]:
+    """Everything that somebody agrees to with an experiment, to tell whether it is what they were shown.
+
+    It has the moment at which it was asked for: before it can differ in anything else it is asked for again.
+    """
+    draft = _Draft.read(experiment)
+    layer = experiment.layer
+    return (
+        experiment.id,
+        experiment.asked_at,
+        (experiment.code, experiment.question, experiment.varies),
+        (layer.id, layer.holdout_parts_per_million, experiment.slice_from, experiment.slice_to),
+        settings.EXPERIMENT_HOLDOUT_PARTS_PER_MILLION,
+        (experiment.new_viewers_only, experiment.horizon_hours, experiment.planned_viewers),
+        [
+            (arm.code, arm.share_parts_per_million, arm.is_control, _in_order(draft.of(arm)))
+            for arm in draft.arms
+        ],
+    )
+
+
 @dataclass(frozen=True)
 class _Draft:
     """An experiment's arms and what they ask: arm → series, None for every other → adjustment."""
@@ -104,6 +127,10 @@ class _Draft:
             series_id: self.adjustments[adjustment_id]
             for series_id, adjustment_id in self.asked.get(arm.id, {}).items()
         }
+
+
+def _in_order(asked: Mapping[UUID | None, Adjustment]) -> Sequence[tuple[str, Adjustment]]:
+    return sorted(((str(series_id), one) for series_id, one in asked.items()), key=itemgetter(0))
 
 
 def _of_terms(draft: _Draft) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Operators draft experiments, start them with a second person where it takes one, and end them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Series
+from payments.desk import experiments as price_experiments
 from payments.models import ArmTerms
 from payments.prices.terms import Adjustment
 from tests.factories import experiments
@@ -40,7 +42,11 @@ class Desk:
         return answer
 
     def step(self, experiment: Experiment, step: str) -> list[str]:
-        answer = self.post(f"{LIST}{experiment.id}/{step}/")
+        """As it is pressed on the page that shows the experiment now."""
+        return self.pressed(self.page(experiment), experiment, step)
+
+    def pressed(self, page: Any, experiment: Experiment, step: str) -> list[str]:
+        answer = self.post(f"{LIST}{experiment.id}/{step}/", shown=page.context["shown"])
         assert answer.status_code == 302
         return [str(one) for one in self.get(answer.url).context["messages"]]
 
@@ -164,6 +170,57 @@ def test_one_that_makes_titles_much_dearer_takes_somebody_else(
         "running",
         erin.user,
     )
+
+
+def change_price(experiment: Experiment, now: datetime) -> None:
+    price_experiments.ask_in(
+        experiment.arms.get(code="other"), Adjustment(price_coins=500), now=now
+    )
+
+
+def change_titles(experiment: Experiment, now: datetime) -> None:
+    titles = Series.objects.values_list("id", flat=True)
+    price_experiments.ask_in(experiment.arms.get(code="other"), DEAR, series_ids=titles, now=now)
+
+
+def change_shares(experiment: Experiment, now: datetime) -> None:
+    for code, share in (("control", 100_000), ("other", 900_000)):
+        experiment.arms.filter(code=code).update(share_parts_per_million=share)
+
+
+def change_slice(experiment: Experiment, now: datetime) -> None:
+    Experiment.objects.update(slice_from=0, slice_to=999_999)
+
+
+@pytest.mark.parametrize("change", [change_price, change_titles, change_shares, change_slice])
+def test_nobody_agrees_to_what_they_were_not_shown(
+    dana: Desk,
+    erin: Desk,
+    series: Series,
+    now: datetime,
+    change: Callable[[Experiment, datetime], None],
+) -> None:
+    """Asked for again at the very same moment, too."""
+    experiment = experiments.draft(asked={"other": DEAR}, now=now)
+    dana.step(experiment, "ask")
+    page = erin.page(experiment)
+    dana.step(experiment, "return")
+    change(experiment, now)
+    dana.step(experiment, "ask")
+
+    assert "asked for anew since you looked" in erin.pressed(page, experiment, "agree")[0]
+    assert Experiment.objects.get().state == "waiting"
+    assert erin.step(experiment, "agree") == ["Agreed to, and started."]
+
+
+def test_what_was_shown_to_one_is_no_proof_for_another(
+    dana: Desk, erin: Desk, series: Series, now: datetime
+) -> None:
+    experiment = experiments.draft(asked={"other": DEAR}, now=now)
+    dana.step(experiment, "ask")
+
+    assert "since you looked" in erin.pressed(dana.page(experiment), experiment, "agree")[0]
+    assert b'name="shown"' in erin.page(experiment).content
 
 
 def test_what_waits_is_withdrawn_or_refused(
