@@ -7,7 +7,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from catalog.models import Series
 from payments.desk.price_changes import approval, checks, effects
@@ -53,13 +53,15 @@ def ask_in(
 def check(experiment: Experiment, *, now: datetime) -> Verdict:
     """What stands against starting an experiment, as far as prices go; see settings.EXPERIMENT_CHECKS.
 
-    It takes a second person where a change of prices as far-reaching as one of its arms would.
+    Inside the transaction of the start: until its end no other experiment on prices starts. It takes a
+    second person where a change of prices as far-reaching as one of its arms would.
     """
     draft = _Draft.read(experiment)
     if experiment.varies not in ON_PRICES:
         kind = experiment.get_varies_display().lower()
         stray = [f"An experiment on the {kind} has no prices: take them out of its arms."]
         return Verdict(stray if draft.asked else [])
+    _lock_starts()
     complaints = [*_of_terms(draft), *_of_layers(experiment)]
     if complaints:
         return Verdict(complaints)
@@ -169,6 +171,12 @@ def _of_adjustment(varies: str, arm: Arm, adjustment: Adjustment) -> Iterator[st
             f"Arm {arm}: an experiment on the price leaves the free episodes as they are. Nobody could "
             "tell which of the two it was."
         )
+
+
+def _lock_starts() -> None:
+    """One experiment on prices starts at a time: a layer's own lock does not see the other layers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('payments.desk.experiments'))")
 
 
 def _of_layers(experiment: Experiment) -> Iterator[str]:
