@@ -9,9 +9,10 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.models import Count, Model, Q
+from django.db.models import Count, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -110,10 +111,16 @@ class LayerAdmin(ModelAdmin):  # type: ignore[misc]
     def holdout_percent(self, layer: Layer) -> str:
         return self.holdout(layer)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Layer]:
+        """With the codes of what runs in each, in the order of their slices."""
+        running = Experiment.objects.filter(layer=OuterRef("pk"), state=ExperimentState.RUNNING)
+        codes = ArraySubquery(running.order_by("slice_from").values("code"))
+        queryset: QuerySet[Layer] = super().get_queryset(request)
+        return queryset.annotate(running_codes=codes)
+
     @admin.display(description="Running")
-    def running(self, layer: Layer) -> str:
-        found = layer.experiments.filter(state=ExperimentState.RUNNING).order_by("slice_from")
-        return ", ".join(one.code for one in found) or "–"
+    def running(self, layer: Any) -> str:
+        return ", ".join(layer.running_codes) or "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Layer | None = None) -> Sequence[str]:
         """Django asks the admin for what the form of a page that only shows cannot."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Series
 from payments.desk import experiments as price_experiments
@@ -302,6 +304,26 @@ def test_a_layer_is_made_in_percent(dana: Desk, now: datetime) -> None:
         25_000,
         now,
     )
+
+
+def test_the_list_of_layers_asks_once_what_runs_in_them(dana: Desk, now: datetime) -> None:
+    def listed() -> tuple[int, list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            page = dana.get("/admin/viewers/layer/")
+        shown = page.context["cl"]
+        return len(queries), [shown.model_admin.running(one) for one in shown.result_list]
+
+    layers = [experiments.layer(f"layer-{number}", now=now) for number in range(4)]
+    few, nothing = listed()
+    for code, start in (("second", 500_000), ("first", 0)):
+        experiments.running(
+            layer=layers[0], code=code, slice_from=start, slice_to=start + 500_000, now=now
+        )
+    experiments.running(layer=layers[2], code="third", now=now)
+
+    assert nothing == ["–"] * 4
+    assert listed() == (few, ["first, second", "–", "third", "–"])
+    assert few < 15
 
 
 @pytest.mark.parametrize("role", ["support", "analyst"])
