@@ -14,7 +14,8 @@ from ads.limits import Standing
 from ads.models import AdSession, Placement
 from catalog.models import Episode, Series
 from config.problems import NotFound, Problem
-from payments.prices import exposing, pricing
+from payments.access import meeting
+from payments.prices import pricing
 from payments.unlocking.unlocks import EpisodeUnavailable
 
 _OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
@@ -105,9 +106,7 @@ def open_one(
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
     )
-    exposing.expose(
-        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
-    )
+    meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
     if price.ladder.price_of(episode.number) == 0:
         raise EpisodeNotLocked
     with connection.cursor() as cursor:

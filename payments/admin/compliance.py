@@ -12,10 +12,12 @@ from config import clock
 from payments import compliance
 
 URL_NAME = "payments_priceplan_compliance"
+#: Broken, not looked at, kept.
+_ORDER = (False, None, True)
 
 
 class CompliancePage(TemplateView):
-    """Every rule with what was found, the broken ones first."""
+    """Every rule with what was found, the broken ones first, then those that could not be looked at."""
 
     model_admin: ClassVar[ModelAdmin] = None  # given to as_view()
     template_name = "admin/payments/compliance.html"
@@ -27,12 +29,13 @@ class CompliancePage(TemplateView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         now = clock.now(request)
-        findings = sorted(compliance.report(now=now), key=lambda finding: finding.is_kept)
+        findings = sorted(compliance.report(now=now), key=lambda one: _ORDER.index(one.is_kept))
         own = {
             "title": "Owed to viewers",
             "opts": self.model_admin.opts,
             "findings": findings,
-            "broken_count": sum(not finding.is_kept for finding in findings),
+            "broken_count": sum(finding.is_kept is False for finding in findings),
+            "unseen_count": sum(finding.is_kept is None for finding in findings),
             "at": now,
         }
         context = self.get_context_data(**self.model_admin.admin_site.each_context(request), **own)

@@ -9,9 +9,10 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
-from django.db.models import Count, Model, Q
+from django.db.models import Count, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -26,6 +27,7 @@ from unfold.widgets import (
 
 from catalog.models import Series
 from config import clock
+from payments.admin import seen
 from payments.admin.explained import Explained
 from payments.admin.packs import PARTS_PER_PERCENT, percent
 from payments.admin.series_choice import SeriesSelectMultiple
@@ -109,10 +111,16 @@ class LayerAdmin(ModelAdmin):  # type: ignore[misc]
     def holdout_percent(self, layer: Layer) -> str:
         return self.holdout(layer)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Layer]:
+        """With the codes of what runs in each, in the order of their slices."""
+        running = Experiment.objects.filter(layer=OuterRef("pk"), state=ExperimentState.RUNNING)
+        codes = ArraySubquery(running.order_by("slice_from").values("code"))
+        queryset: QuerySet[Layer] = super().get_queryset(request)
+        return queryset.annotate(running_codes=codes)
+
     @admin.display(description="Running")
-    def running(self, layer: Layer) -> str:
-        found = layer.experiments.filter(state=ExperimentState.RUNNING).order_by("slice_from")
-        return ", ".join(one.code for one in found) or "–"
+    def running(self, layer: Any) -> str:
+        return ", ".join(layer.running_codes) or "–"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Layer | None = None) -> Sequence[str]:
         """Django asks the admin for what the form of a page that only shows cannot."""
@@ -350,6 +358,7 @@ class ExperimentAdmin(Explained, ModelAdmin):  # type: ignore[misc]
             "lines": arm_lines(row),
             "conflicted_count": _counting(row).exclude(conflicted_at=None).count(),
             "state": row.state,
+            "shown": seen.token(_as_shown(request, row)),
             "may_ask": may and _is_draft(row),
             "may_agree": may and row.state == ExperimentState.WAITING and not is_own,
             "may_return": may and row.state == ExperimentState.WAITING,
@@ -366,6 +375,8 @@ class ExperimentAdmin(Explained, ModelAdmin):  # type: ignore[misc]
             try:
                 with transaction.atomic():
                     taken = take(experiment_id, request.user.id, clock.now(request))
+                    if step == _SECOND_STEP:
+                        _refuse_unseen(request, taken)
                     done = _WAITS if taken.state == ExperimentState.WAITING else said
                     self.log_change(request, taken, done)
             except ExperimentRefused as refusal:
@@ -408,13 +419,14 @@ _SHOWN = (
     ("Who", {"fields": ("asked", "agreed", "ended")}),
 )
 _WAITS = "Asked for: somebody else has to agree, since it changes much of what viewers pay."
+_SECOND_STEP = "agree"
 _Step = Callable[[UUID, int, Any], Experiment]
 _STEPS: Mapping[str, tuple[_Step, str]] = {
     "ask": (
         lambda one, who, now: lifecycle.ask(experiment_id=one, operator_id=who, now=now),
         "Started.",
     ),
-    "agree": (
+    _SECOND_STEP: (
         lambda one, who, now: lifecycle.agree(experiment_id=one, operator_id=who, now=now),
         "Agreed to, and started.",
     ),
@@ -427,6 +439,18 @@ _STEPS: Mapping[str, tuple[_Step, str]] = {
         "Ended: everybody is asked what everybody is asked.",
     ),
 }
+
+
+def _as_shown(request: HttpRequest, experiment: Experiment) -> tuple[object, ...]:
+    return (request.user.pk, *experiments.as_asked(experiment))
+
+
+def _refuse_unseen(request: HttpRequest, agreed: Experiment) -> None:
+    """Inside the step's transaction: what starts is what this operator was shown."""
+    if not seen.was_shown(_as_shown(request, agreed), request.POST.get("shown", "")):
+        raise ExperimentRefused.of(
+            "Nothing was started: it was asked for anew since you looked. This is how it stands now."
+        )
 
 
 def arm_lines(experiment: Experiment) -> Sequence[ArmLine]:

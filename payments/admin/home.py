@@ -6,15 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import connection, transaction
 from django.db.models import Count, Sum
-from django.db.utils import OperationalError
 from django.http import HttpRequest
 from django.urls import reverse
-from psycopg.errors import QueryCanceled
 
 from catalog.models import Series
-from config import clock
+from config import clock, patience
+from config.patience import TookTooLong
 from payments.admin import formats
 from payments.admin.price_desk import changes, exceptions
 from payments.admin.versions import special_count, summary
@@ -67,16 +65,10 @@ def _shown(figure: Figure, now: datetime) -> dict[str, str]:
 
 def _in_time(count: Callable[[datetime], tuple[str, str]], now: datetime) -> tuple[str, str]:
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT set_config('statement_timeout', %s, true)", [str(PATIENCE_MS)]
-                )
+        with patience.of(PATIENCE_MS):
             return count(now)
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            return "–", TOO_SLOW
-        raise
+    except TookTooLong:
+        return "–", TOO_SLOW
 
 
 def _series(now: datetime) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 
 from catalog.models import Series
 from payments.desk.price_changes import approval, checks, effects
@@ -51,13 +53,15 @@ def ask_in(
 def check(experiment: Experiment, *, now: datetime) -> Verdict:
     """What stands against starting an experiment, as far as prices go; see settings.EXPERIMENT_CHECKS.
 
-    It takes a second person where a change of prices as far-reaching as one of its arms would.
+    Inside the transaction of the start: until its end no other experiment on prices starts. It takes a
+    second person where a change of prices as far-reaching as one of its arms would.
     """
     draft = _Draft.read(experiment)
     if experiment.varies not in ON_PRICES:
         kind = experiment.get_varies_display().lower()
         stray = [f"An experiment on the {kind} has no prices: take them out of its arms."]
         return Verdict(stray if draft.asked else [])
+    _lock_starts()
     complaints = [*_of_terms(draft), *_of_layers(experiment)]
     if complaints:
         return Verdict(complaints)
@@ -76,6 +80,27 @@ def reach_of_arms(experiment: Experiment, *, now: datetime) -> Mapping[str, Reac
         for arm in draft.arms
         if not arm.is_control
     }
+
+
+def as_asked(experiment: Experiment) -> Sequence[object]:
+    """Everything that somebody agrees to with an experiment, to tell whether it is what they were shown.
+
+    It has the moment at which it was asked for: before it can differ in anything else it is asked for again.
+    """
+    draft = _Draft.read(experiment)
+    layer = experiment.layer
+    return (
+        experiment.id,
+        experiment.asked_at,
+        (experiment.code, experiment.question, experiment.varies),
+        (layer.id, layer.holdout_parts_per_million, experiment.slice_from, experiment.slice_to),
+        settings.EXPERIMENT_HOLDOUT_PARTS_PER_MILLION,
+        (experiment.new_viewers_only, experiment.horizon_hours, experiment.planned_viewers),
+        [
+            (arm.code, arm.share_parts_per_million, arm.is_control, _in_order(draft.of(arm)))
+            for arm in draft.arms
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -104,6 +129,10 @@ class _Draft:
             series_id: self.adjustments[adjustment_id]
             for series_id, adjustment_id in self.asked.get(arm.id, {}).items()
         }
+
+
+def _in_order(asked: Mapping[UUID | None, Adjustment]) -> Sequence[tuple[str, Adjustment]]:
+    return sorted(((str(series_id), one) for series_id, one in asked.items()), key=itemgetter(0))
 
 
 def _of_terms(draft: _Draft) -> Iterator[str]:
@@ -142,6 +171,12 @@ def _of_adjustment(varies: str, arm: Arm, adjustment: Adjustment) -> Iterator[st
             f"Arm {arm}: an experiment on the price leaves the free episodes as they are. Nobody could "
             "tell which of the two it was."
         )
+
+
+def _lock_starts() -> None:
+    """One experiment on prices starts at a time: a layer's own lock does not see the other layers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('payments.desk.experiments'))")
 
 
 def _of_layers(experiment: Experiment) -> Iterator[str]:

@@ -24,7 +24,7 @@ def price_published(series_ids: Collection[UUID], *, now: datetime) -> None:
     """Gives titles that have just been published the plan of the first rule that fits them.
 
     One that has had a plan keeps it. What no rule fits, or what comes out far from what titles usually
-    cost, is priced all the same and joins the queue. Part of the publication's own transaction: no title
+    cost lately, is priced all the same and joins the queue. Part of the publication's own transaction: no title
     is seen at another price first.
     """
     had = PlanAssignment.objects.filter(series_id__in=series_ids).values("series_id")
@@ -96,7 +96,7 @@ def _queue(series_ids: Collection[UUID], unruled: Sequence[UUID], now: datetime)
 
 
 def _far_off(series_ids: Collection[UUID], now: datetime) -> Sequence[UUID]:
-    usual = pricing.usual_price_coins(at=now)
+    usual = pricing.recent_usual_price_coins(at=now)
     if usual is None:
         return []
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES

@@ -19,6 +19,9 @@ DATE_ASSIGNMENTS = """
     ALTER TABLE payments_planassignment ALTER COLUMN id DROP DEFAULT;
 """
 
+#: The functions that write unlocks know nothing of adjustments until 0012.
+UNADJUSTED = "ALTER TABLE payments_unlock ALTER COLUMN adjustments SET DEFAULT '{}'"
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -403,6 +406,7 @@ class Migration(migrations.Migration):
                 size=None,
             ),
         ),
+        migrations.RunSQL(UNADJUSTED),
         migrations.AddField(
             model_name="acquisitionlink",
             name="created_by",

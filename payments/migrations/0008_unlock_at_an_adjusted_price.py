@@ -1,12 +1,12 @@
-"""An unlock keeps what adjusted its price; what priced anything is never changed."""
+"""What priced anything is never changed.
 
-from pathlib import Path
+Unlocks at an adjusted price come with 0012, which adds what else their functions write: until then
+those of before go on.
+"""
 
 from django.conf import settings
 from django.db import migrations
 from psycopg import sql
-
-FILES = ("unlock_0004.sql", "unlock_reversal_0002.sql")
 
 ADD_ONLY = (
     "pricestep",
@@ -25,12 +25,6 @@ ENDED_BY = {
     "promotion": "stopped_at",
     "acquisitionlink": "stopped_at",
 }
-
-
-def install(apps, schema_editor):
-    folder = Path(__file__).resolve().parent.parent / "sql"
-    for name in FILES:
-        schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
 
 
 def narrow_grants(apps, schema_editor):
@@ -52,15 +46,11 @@ def narrow_grants(apps, schema_editor):
                     role=role,
                 )
             )
-        cursor.execute(
-            sql.SQL("GRANT EXECUTE ON FUNCTION payments_unlock TO {role}").format(role=role)
-        )
 
 
 class Migration(migrations.Migration):
     dependencies = [("payments", "0007_prices_that_differ")]
 
     operations = [
-        migrations.RunPython(install, migrations.RunPython.noop),
         migrations.RunPython(narrow_grants, migrations.RunPython.noop),
     ]

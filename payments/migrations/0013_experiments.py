@@ -25,9 +25,8 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name="unlock",
             name="arm",
-            field=models.CharField(
-                help_text="Experiments that took part in the price, `experiment:arm`",
-                max_length=255,
+            field=models.TextField(
+                help_text="Experiments that took part in the price, `experiment:arm`"
             ),
         ),
         migrations.CreateModel(

@@ -94,9 +94,7 @@ class Unlock(models.Model):
     adjustments = ArrayField(
         models.UUIDField(), default=list, help_text="What adjusted the version's price, in order"
     )
-    arm = models.CharField(
-        max_length=255, help_text="Experiments that took part in the price, `experiment:arm`"
-    )
+    arm = models.TextField(help_text="Experiments that took part in the price, `experiment:arm`")
     number = models.PositiveIntegerField(null=True, help_text="The episode's number at that time")
     numbering = models.PositiveIntegerField(null=True, help_text="Which numbering was quoted")
     quote_expires_at = models.DateTimeField(null=True)

@@ -16,7 +16,6 @@
 -- lives, and a plan made while a table was small would read all of it when it is large.
 --
 -- Spend order: bonus lots that expire, soonest first; other bonus lots; paid lots; oldest first.
-DROP FUNCTION payments_unlock;
 DROP FUNCTION payments_spend_on_episode;
 
 CREATE FUNCTION payments_spend_on_episode(
@@ -228,4 +227,23 @@ BEGIN
     ELSE
         PERFORM payments_settle_key(p_viewer, 'unlock', p_key, p_outcome);
     END IF;
+END $$;
+
+-- The same for the release before this one, which goes on while this one is rolled out: nothing adjusts
+-- its prices, and it asks nobody before they spend much. The release after this one drops it.
+CREATE OR REPLACE FUNCTION payments_unlock(
+    p_viewer uuid, p_environment text, p_episode uuid, p_series uuid, p_numbering integer,
+    p_price_version uuid, p_prices integer[], p_price_after integer, p_arm text,
+    p_quote_expires_at timestamptz, p_playback_session uuid, p_position_ms integer,
+    p_key text, p_fingerprint bytea, p_now timestamptz,
+    OUT outcome jsonb, OUT is_replay boolean, OUT answer bytea
+)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp SET enable_seqscan = off AS $$
+BEGIN
+    SELECT * INTO outcome, is_replay, answer
+    FROM payments_unlock(
+        p_viewer, p_environment, p_episode, p_series, p_numbering, p_price_version, '{}'::uuid[],
+        p_prices, p_price_after, p_arm, p_quote_expires_at, p_playback_session, p_position_ms,
+        NULL, NULL, NULL, (p_now AT TIME ZONE 'UTC')::date, NULL, p_key, p_fingerprint, p_now);
 END $$;

@@ -16,12 +16,12 @@ from django.db.models import Sum
 
 from catalog.models import Episode, Series
 from config.problems import NotFound, Problem
-from payments.access import paywall
+from payments.access import meeting, paywall
 from payments.idempotency import IdempotencyKey
 from payments.ledger import wallets
 from payments.ledger.wallets import Balance
 from payments.models import AutoUnlockConsent, Unlock
-from payments.prices import exposing, pricing, quotes
+from payments.prices import pricing, quotes
 from payments.prices.pricing import Price
 from payments.unlocking import spending, unlock_collector, unlocks
 from payments.unlocking.unlocks import Decision, EpisodeUnavailable, Outcome, Result
@@ -289,9 +289,7 @@ def _call(
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
     )
-    exposing.expose(
-        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
-    )
+    meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
     agreed = Price(consent.price_version_id, tuple(consent.adjustments)).ladder
     return unlock_collector.Call(
         viewer_id=viewer_id,

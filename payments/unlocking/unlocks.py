@@ -9,10 +9,11 @@ from django.db import connection
 
 from catalog.models import Episode, Series
 from config.problems import Problem
+from payments.access import meeting
 from payments.idempotency import IdempotencyKey, KeyReused
 from payments.ledger import holds
 from payments.models import IdempotencyRecord
-from payments.prices import exposing, pricing, quotes
+from payments.prices import pricing, quotes
 from payments.unlocking import rentals, spending, unlock_collector
 
 OPERATION = "unlock"
@@ -244,9 +245,7 @@ def with_new_quote(
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
     )
-    exposing.expose(
-        price, viewer_id=viewer_id, environment=environment, numbers=[episode.number], now=now
-    )
+    meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
     rental = is_rental and rentals.quote_for(
         viewer_id=viewer_id,
         environment=environment,

@@ -5,10 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from django.core.management.base import CommandError
+
 import config
 from config import api_errors
 from config.api_errors import STATUS
 from config.management.commands import write_openapi
+from config.openapi import StructExtension
 from config.problems import Problem
 from tests.contracts import document
 
@@ -39,6 +43,16 @@ def _codes_answered_by_handlers() -> set[str]:
 
 def test_the_api_document_is_current() -> None:
     assert write_openapi.DOCUMENT.read_bytes() == write_openapi.document()
+
+
+def test_no_document_is_written_in_which_two_schemas_share_a_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One of the two would be described as the other."""
+    monkeypatch.setattr(StructExtension, "get_name", lambda *_: "Answer")
+
+    with pytest.raises(CommandError, match='identical names "Answer"'):
+        write_openapi.document()
 
 
 def test_every_problem_has_a_status() -> None:

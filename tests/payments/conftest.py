@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
+from django.core.cache import caches
 
 from catalog.models import Series
 from payments.access import paywall
@@ -21,6 +22,12 @@ def _the_ledger_holds(db: None) -> Iterator[None]:
     """After every test of money, every rule of the ledger is re-added."""
     yield
     assert list(verification.violations()) == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_remembered() -> None:
+    """What an earlier test's catalog usually cost is not what this one's does."""
+    caches["local"].clear()
 
 
 @pytest.fixture

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from catalog.models import Series
 from payments import compliance
-from payments.compliance import Finding
+from payments.compliance import Finding, Found
 from payments.desk import price_versions
 from payments.models import Lot, Unlock
 from tests.factories.operators import operator, signed_in
@@ -181,6 +182,40 @@ def test_the_page_tells_what_is_not_kept_first(
     assert page.context["broken_count"] == 1
     assert [each.is_kept for each in page.context["findings"]] == [False, *[True] * 6]
     assert "Set it to what a day may come to" in page.content.decode()
+
+
+def test_the_page_opens_when_a_rule_takes_too_long(
+    series: Series, sold: None, now: datetime, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asleep(now: datetime) -> Found:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(30)")
+        raise AssertionError
+
+    slow = replace(compliance.RULES[PAID], look=asleep)
+    rules = [*compliance.RULES[:PAID], slow, *compliance.RULES[PAID + 1 :]]
+    monkeypatch.setattr(compliance, "RULES", rules)
+    monkeypatch.setattr(compliance, "PATIENCE_MS", 500)
+    page = signed_in(operator(role="pricing")).get(PAGE, headers=clock_headers(now))
+
+    assert page.status_code == 200
+    assert [each.is_kept for each in page.context["findings"]] == [None, *[True] * 6]
+    assert page.context["findings"][0].rule == slow.rule
+    assert "1 of 7 rules could not be looked at" in page.content.decode()
+
+
+def test_no_more_than_the_newest_unlocks_are_looked_at(
+    api: Client,
+    series: Series,
+    device: Device,
+    sold: None,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spend_in_every_way(api, series, device, now)
+    monkeypatch.setattr(compliance, "SAMPLED", 2)
+
+    assert finding(SAME, now).found.startswith("2 combinations")
 
 
 def test_the_page_is_for_those_who_may_see_prices(db: None) -> None:

@@ -1,14 +1,18 @@
 """Operators draft experiments, start them with a second person where it takes one, and end them."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Series
+from payments.desk import experiments as price_experiments
 from payments.models import ArmTerms
 from payments.prices.terms import Adjustment
 from tests.factories import experiments
@@ -40,7 +44,11 @@ class Desk:
         return answer
 
     def step(self, experiment: Experiment, step: str) -> list[str]:
-        answer = self.post(f"{LIST}{experiment.id}/{step}/")
+        """As it is pressed on the page that shows the experiment now."""
+        return self.pressed(self.page(experiment), experiment, step)
+
+    def pressed(self, page: Any, experiment: Experiment, step: str) -> list[str]:
+        answer = self.post(f"{LIST}{experiment.id}/{step}/", shown=page.context["shown"])
         assert answer.status_code == 302
         return [str(one) for one in self.get(answer.url).context["messages"]]
 
@@ -166,6 +174,57 @@ def test_one_that_makes_titles_much_dearer_takes_somebody_else(
     )
 
 
+def change_price(experiment: Experiment, now: datetime) -> None:
+    price_experiments.ask_in(
+        experiment.arms.get(code="other"), Adjustment(price_coins=500), now=now
+    )
+
+
+def change_titles(experiment: Experiment, now: datetime) -> None:
+    titles = Series.objects.values_list("id", flat=True)
+    price_experiments.ask_in(experiment.arms.get(code="other"), DEAR, series_ids=titles, now=now)
+
+
+def change_shares(experiment: Experiment, now: datetime) -> None:
+    for code, share in (("control", 100_000), ("other", 900_000)):
+        experiment.arms.filter(code=code).update(share_parts_per_million=share)
+
+
+def change_slice(experiment: Experiment, now: datetime) -> None:
+    Experiment.objects.update(slice_from=0, slice_to=999_999)
+
+
+@pytest.mark.parametrize("change", [change_price, change_titles, change_shares, change_slice])
+def test_nobody_agrees_to_what_they_were_not_shown(
+    dana: Desk,
+    erin: Desk,
+    series: Series,
+    now: datetime,
+    change: Callable[[Experiment, datetime], None],
+) -> None:
+    """Asked for again at the very same moment, too."""
+    experiment = experiments.draft(asked={"other": DEAR}, now=now)
+    dana.step(experiment, "ask")
+    page = erin.page(experiment)
+    dana.step(experiment, "return")
+    change(experiment, now)
+    dana.step(experiment, "ask")
+
+    assert "asked for anew since you looked" in erin.pressed(page, experiment, "agree")[0]
+    assert Experiment.objects.get().state == "waiting"
+    assert erin.step(experiment, "agree") == ["Agreed to, and started."]
+
+
+def test_what_was_shown_to_one_is_no_proof_for_another(
+    dana: Desk, erin: Desk, series: Series, now: datetime
+) -> None:
+    experiment = experiments.draft(asked={"other": DEAR}, now=now)
+    dana.step(experiment, "ask")
+
+    assert "since you looked" in erin.pressed(dana.page(experiment), experiment, "agree")[0]
+    assert b'name="shown"' in erin.page(experiment).content
+
+
 def test_what_waits_is_withdrawn_or_refused(
     dana: Desk, erin: Desk, series: Series, now: datetime
 ) -> None:
@@ -245,6 +304,26 @@ def test_a_layer_is_made_in_percent(dana: Desk, now: datetime) -> None:
         25_000,
         now,
     )
+
+
+def test_the_list_of_layers_asks_once_what_runs_in_them(dana: Desk, now: datetime) -> None:
+    def listed() -> tuple[int, list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            page = dana.get("/admin/viewers/layer/")
+        shown = page.context["cl"]
+        return len(queries), [shown.model_admin.running(one) for one in shown.result_list]
+
+    layers = [experiments.layer(f"layer-{number}", now=now) for number in range(4)]
+    few, nothing = listed()
+    for code, start in (("second", 500_000), ("first", 0)):
+        experiments.running(
+            layer=layers[0], code=code, slice_from=start, slice_to=start + 500_000, now=now
+        )
+    experiments.running(layer=layers[2], code="third", now=now)
+
+    assert nothing == ["–"] * 4
+    assert listed() == (few, ["first, second", "–", "third", "–"])
+    assert few < 15
 
 
 @pytest.mark.parametrize("role", ["support", "analyst"])

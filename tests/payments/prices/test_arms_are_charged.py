@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Series
 from payments.access import paywall
+from payments.desk import experiments as price_experiments
 from payments.models import Unlock
 from payments.prices import pricing, quotes
 from payments.prices.terms import Adjustment, Terms
@@ -20,8 +22,12 @@ from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
 from viewers.experiments import hashing
-from viewers.models import Experiment, Exposure, Varies
-from viewers.models.experiments import WHOLE
+from viewers.models import Device, Experiment, Exposure, Varies
+from viewers.models.experiments import (
+    ARM_CODE_CHARACTERS,
+    EXPERIMENT_CODE_CHARACTERS,
+    WHOLE,
+)
 
 NUMBERS = range(1, 13)
 PLAN = Terms(8, 60)
@@ -150,6 +156,29 @@ def parts(
 def see_exposures(viewer_id: UUID) -> Mapping[str, str]:
     rows = Exposure.objects.filter(viewer_id=viewer_id).select_related("experiment", "arm")
     return {row.experiment.code: row.arm.code for row in rows}
+
+
+def test_the_names_of_all_arms_are_kept_however_long(
+    device: Device, series: Series, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A viewer whose arms did not fit could not unlock anything."""
+    monkeypatch.setattr(price_experiments, "MAXIMUM_PRICE_LAYERS", 5)
+    codes = ["a" * ARM_CODE_CHARACTERS, "b" * ARM_CODE_CHARACTERS]
+    for number in range(5):
+        experiments.running(
+            dict.fromkeys(codes, WHOLE // 2),
+            {codes[1]: Adjustment(price_coins=70 + number)},
+            control=codes[0],
+            code=f"{number}" * EXPERIMENT_CODE_CHARACTERS,
+            now=now,
+        )
+    shown = paywall.show(
+        viewer_id=device.viewer_id, environment="production", series_id=series.id, now=now
+    )
+
+    charge(device.viewer_id, shown.quote, series, now)
+
+    assert len(Unlock.objects.get().arm) == 5 * (40 + 1 + 20) + 4
 
 
 def test_the_price_of_an_arm_is_shown_promised_and_charged(

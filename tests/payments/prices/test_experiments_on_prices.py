@@ -16,11 +16,13 @@ from payments.prices import pricing
 from payments.prices.terms import Adjustment, Terms
 from payments.support import why
 from tests.factories import experiments
+from tests.factories.ads import PlacementFactory
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan, fund
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode, unlock
 from tests.payments.prices.test_prices_that_differ import link
+from tests.payments.ways import agree, auto_unlock
 from viewers.experiments import lifecycle
 from viewers.experiments.definitions import definition
 from viewers.models import Device, Environment, Experiment, Exposure, Varies, Viewer
@@ -165,7 +167,45 @@ def test_what_a_viewer_owns_exposes_them_to_nothing(
     assert Exposure.objects.count() == 0
 
 
-def test_a_new_quote_and_an_ad_expose_too(
+def test_asking_about_an_episode_that_is_owned_exposes_to_nothing(
+    api: Client, series: Series, now: datetime
+) -> None:
+    """Neither by a new quote nor by charging without a tap nor by an ad; about the next one each does."""
+    placement = PlacementFactory(code="paywall").code
+    devices = [DeviceFactory() for _ in range(3)]
+    quote_of = {}
+    for device in devices:
+        fund(device.viewer_id, now=now)
+        headers = viewer_headers(device, now=now)
+        quote_of[device] = shown(api, series, device, now)["quote"]
+        unlock(api, episode(series, 9), headers, quote=quote_of[device])
+        agree(api, series, headers, quote=quote_of[device], daily_cap_coins=600)
+    experiments.running(asked={"other": HALF}, now=now)
+
+    def ask(number: int) -> list[int]:
+        """What each of the three answers about an episode."""
+        quoted, charged, watched = (viewer_headers(device, now=now) for device in devices)
+        answers = [
+            unlock(api, episode(series, number), quoted, quote="made up"),
+            auto_unlock(api, episode(series, number), charged),
+            api.post(
+                "/v1/ads/sessions",
+                {"placement": placement, "episode_id": str(episode(series, number))},
+                "application/json",
+                headers=watched,
+            ),
+        ]
+        return [answer.status_code for answer in answers]
+
+    assert ask(9) == [409, 200, 409]
+    assert Exposure.objects.count() == 0
+    assert ask(10) == [409, 200, 201]
+    assert {row.viewer_id for row in Exposure.objects.all()} == {
+        device.viewer_id for device in devices
+    }
+
+
+def test_a_new_quote_exposes_too(
     api: Client, series: Series, devices: dict[str, Device], now: datetime
 ) -> None:
     device = devices["control"]

@@ -1,0 +1,129 @@
+"""A database in which coins were spent is migrated while the release before goes on spending them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.db.models import Model
+from psycopg import sql
+
+from catalog.models import Episode, Series
+from tests.factories.catalog import SeriesFactory, episodes_of
+from tests.factories.viewers import ViewerFactory
+from viewers.models import Viewer
+
+RELEASED = "0006"
+#: Of this release: before and after the functions that unlock are other ones.
+STEPS = ("0011", "0012")
+PRICE = 60
+
+# As the release before calls it: fifteen arguments.
+UNLOCK = """
+    SELECT outcome ->> 'outcome' FROM payments_unlock(
+        %s, 'production', %s, %s, %s, (SELECT id FROM payments_priceversion),
+        ARRAY[]::integer[], %s, '', %s, NULL, NULL, NULL, NULL, %s)
+"""
+
+
+class Older:
+    """A database of its own at the release before, with a viewer who has coins for four episodes."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def manage(self, *arguments: str) -> str:
+        """Runs a command there as an operator does. Raises AssertionError with what it said."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": self._url, "REDIS_URL": settings.REDIS_URL},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        """As the owner."""
+        with psycopg.connect(self._url, autocommit=True) as owner:
+            return owner.execute(statement, values).fetchall()
+
+    def copy(self, model: type[Model], **which: UUID) -> None:
+        """Puts the suite's rows of a table there, past what they refer to."""
+        table = sql.Identifier(model._meta.db_table)
+        columns = sql.SQL(", ").join(
+            sql.Identifier(one.column) for one in model._meta.concrete_fields if not one.generated
+        )
+        insert = sql.SQL(
+            "INSERT INTO {table} ({columns})"
+            " SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s::jsonb)"
+        ).format(table=table, columns=columns)
+        ids = list(model._default_manager.filter(**which).values_list("pk", flat=True))
+        with connection.cursor() as cursor, psycopg.connect(self._url) as owner:
+            owner.execute("SET session_replication_role = replica")
+            cursor.execute(
+                sql.SQL("SELECT to_jsonb(row)::text FROM {} row WHERE id = ANY(%s)").format(table),
+                [ids],
+            )
+            for row in cursor.fetchall():
+                owner.execute(insert, row)
+
+    def unlock(self, viewer: Viewer, series: Series, number: int, now: datetime) -> object:
+        """What the release before is answered, in the application's role."""
+        episode_id = series.episodes.get(number=number).id
+        with psycopg.connect(self._url) as application:
+            application.execute(
+                sql.SQL("SET ROLE {}").format(sql.Identifier(settings.DATABASE_ROLE))
+            )
+            values = [viewer.id, episode_id, series.id, series.numbering, PRICE, now, now]
+            row = application.execute(UNLOCK, values).fetchone()
+        assert row is not None
+        return row[0]
+
+
+@pytest.fixture
+def older(db: None) -> Iterator[Older]:
+    name = f"{connection.settings_dict['NAME']}_older"
+    address = urlsplit(settings.DATABASE_URL)
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield Older(address._replace(path=f"/{name}").geturl())
+        owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_coins_are_spent_before_during_and_after_the_migrations(
+    older: Older, now: datetime
+) -> None:
+    older.manage("migrate", "payments", RELEASED)
+    viewer, series = ViewerFactory(), SeriesFactory(state="published")
+    episodes_of(series, range(1, 6))
+    older.copy(Viewer, id=viewer.id)
+    older.copy(Series, id=series.id)
+    older.copy(Episode, series_id=series.id)
+    older.ask(
+        "SELECT payments_give_coins(%s, 'production', 'reward', %s, %s, 0, NULL, %s)",
+        viewer.id, str(uuid4()), 4 * PRICE, now,
+    )  # fmt: skip
+    assert older.unlock(viewer, series, 1, now) == "unlocked"
+
+    for number, step in enumerate(STEPS, start=2):
+        older.manage("migrate", "payments", step)
+        assert older.unlock(viewer, series, number, now) == "unlocked"
+    older.manage("migrate")
+
+    assert older.unlock(viewer, series, 4, now) == "unlocked"
+    assert older.unlock(viewer, series, 5, now) == "insufficient_coins"
+    kept = older.ask("SELECT way, adjustments, price_coins FROM payments_unlock")
+    assert kept == [("single", [], PRICE)] * 4
+    older.manage("verify_ledger")
+    assert older.ask("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
+    assert older.ask("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == []
