@@ -725,8 +725,15 @@ COVERING = [
     bug(
         "a second pass bought early lies on the first",
         PASS,
-        "    v_starts_at := payments_covered_until(p_viewer, p_environment, p_now);\n",
-        "    v_starts_at := p_now;\n",
+        "        EXIT WHEN v_cover.starts_at >= v_room.ends_at;\n",
+        "        EXIT;\n",
+        PASSES,
+    ),
+    bug(
+        "a pass bought after a refund lies on the one behind it",
+        PASS,
+        "        EXIT WHEN v_cover.starts_at >= v_room.ends_at;\n",
+        "        EXIT WHEN v_cover.starts_at > v_room.starts_at;\n",
         PASSES,
     ),
     bug(
