@@ -8,7 +8,7 @@
 -- the stock is never overrun.
 --
 -- Of their first top-up a viewer has one: another claim of that kind gives the earlier one back, and the
--- first to be paid is it. A purchase ends it for good, refunded or not.
+-- first to be paid is it. A purchase of coins ends it for good, refunded or not; one of a pass does not.
 --
 -- Lock order: the viewer's offers, the offers' rows in id order, claims. Everything that gates a claim is
 -- read after these locks.

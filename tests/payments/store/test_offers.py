@@ -29,6 +29,7 @@ from tests.factories.payments import (
     OfferFactory,
     StoreProductFactory,
     as_owner,
+    buy_pass,
     fund,
     signed_sale,
 )
@@ -464,6 +465,15 @@ def test_a_viewer_who_has_bought_before_has_no_first_top_up(
 
     assert code(announce(api, first, device, now)) == "offer_used"
     assert {item["kind"] for item in listed(api, device, now)} == {"pack"}
+
+
+def test_a_viewer_who_has_bought_passes_alone_still_has_their_first_top_up(
+    api: Client, first: Offer, device: Device, now: datetime
+) -> None:
+    buy_pass(device.viewer_id, now=now)
+
+    assert [item["kind"] for item in listed(api, device, now)] == ["first_top_up"]
+    assert buy(api, device, announce(api, first, device, now), paid=now)["bonus_coins"] == 1000
 
 
 def test_a_refund_does_not_give_the_first_top_up_back(
