@@ -606,8 +606,15 @@ OFFERING = [
     bug(
         "a first top-up is offered to those who have bought before",
         OFFER,
-        "    IF p_offer.kind = 'first_top_up' AND EXISTS (",
-        "    IF false AND EXISTS (",
+        "    AND payments_has_topped_up(p_viewer, p_environment, p_purchase) THEN",
+        "    AND false THEN",
+        OFFERS,
+    ),
+    bug(
+        "an offer's place is kept as long as somebody asks for it",
+        OFFER,
+        "least(p_now + p_hold, p_claim.created_at + 4 * p_hold)",
+        "p_now + p_hold",
         OFFERS,
     ),
     bug(
