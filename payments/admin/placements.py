@@ -20,7 +20,7 @@ from viewers.models import Platform
 class PlainDecoder(json.JSONDecoder):
     """Reads what a configuration may hold, and nothing else that Python would read."""
 
-    def decode(self, text: str, *args: Any) -> Any:  # type: ignore[override]
+    def decode(self, text: str, *args: Any) -> Any:
         try:
             found = super().decode(text, *args)
         except (ValueError, RecursionError) as error:

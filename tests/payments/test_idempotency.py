@@ -358,7 +358,13 @@ def test_no_operation_takes_a_malformed_key(
 
 def keep(viewer: Viewer, operation: str, *, request: str, answer: dict[str, Any]) -> None:
     """Keeps an answer under KEY as it was kept before there were offers and passes."""
-    asked = [viewer.id, operation, KEY["Idempotency-Key"], sha256(request.encode()).digest(), PAST]
+    asked: list[Any] = [
+        viewer.id,
+        operation,
+        KEY["Idempotency-Key"],
+        sha256(request.encode()).digest(),
+        PAST,
+    ]
     kept = {"answer": json.dumps(answer, separators=(",", ":"))}
     with connection.cursor() as cursor:
         cursor.execute("SELECT payments_take_key(%s, %s, %s, %s, %s)", asked)
