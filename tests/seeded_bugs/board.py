@@ -28,6 +28,7 @@ PASS_DAYS = ("tests/payments/ledger/days/test_passes_are_earned.py",)
 OFFERS = ("tests/payments/store/test_offers.py",)
 OFFER_RACES = ("tests/races/test_offer_races.py",)
 PROMOS = ("tests/payments/store/test_promo_codes.py",)
+PROMO_MAKERS = ("tests/payments/desk/test_promo_makers.py",)
 BUNDLES = ("tests/payments/unlocking/test_unlock_rest_of_series.py",)
 RENTALS = ("tests/payments/unlocking/test_rent_episode.py",)
 AUTO_UNLOCKS = ("tests/payments/unlocking/test_auto_unlock.py",)
@@ -642,6 +643,20 @@ OFFERING = [
             'fields=("promo_code", "viewer", "environment"),',
             'fields=("id", "promo_code", "viewer", "environment"),',
         ),
+    ),
+    bug(
+        "a promo code is redeemed before a second person has agreed",
+        PROMO,
+        "       OR (v_promo.needs_second AND v_promo.agreed_by_id IS NULL) THEN",
+        "       OR false THEN",
+        PROMO_MAKERS,
+    ),
+    bug(
+        "promo codes that somebody makes alone are not added up",
+        "payments/desk/promos.py",
+        "return max(settings.PROMO_SOLO_COINS - int(made), 0)",
+        "return settings.PROMO_SOLO_COINS",
+        PROMO_MAKERS,
     ),
     bug(
         "wrong promo codes are not counted",
