@@ -122,7 +122,7 @@ EDIT_PRICES: Permissions = {
     "payments.episodeprice": VIEW,
     "payments.planassignment": VIEW,
     "payments.pricechange": EDIT,
-    "payments.planrule": (*EDIT, "delete"),
+    "payments.planrule": EDIT,
     "payments.priceexception": ("view", "change"),
     "payments.promotion": ("view", "change"),
     "payments.acquisitionlink": EDIT,

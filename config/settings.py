@@ -517,6 +517,12 @@ PROMO_MAXIMUM_COINS = env.integer(
     minimum=1,
     help="The most coins that an operator may let one redemption of a promo code give.",
 )
+PROMO_SOLO_COINS = env.integer(
+    "PROMO_SOLO_COINS",
+    default=10_000,
+    help="What all promo codes that an operator makes alone in a day of the REPORTING_ZONE may give, all "
+    "redemptions together. Codes beyond it redeem nothing until a second person has agreed.",
+)
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.desk.plan_rules.price_published"]
 PAYWALL_OPTIONS = [

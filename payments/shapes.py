@@ -156,18 +156,23 @@ class OfferAnswer(AnswerShape):
     """
 
     pack_id: UUID
-    offer_id: UUID | None
-    kind: OfferedAs
     code: str
     title: str
     coins: int
     paid_coins: int
     bonus_coins: int
-    normal_bonus_coins: int
-    ends_at: Moment | None
-    stock_left: int | None
     price: Money
     store_products: dict[str, str]
+    offer_id: UUID | None = None
+    kind: OfferedAs = OfferedAs.PACK
+    normal_bonus_coins: int = 0
+    ends_at: Moment | None = None
+    stock_left: int | None = None
+
+    def __post_init__(self) -> None:
+        # Answers are kept for clients that ask again; those from before there were offers do not say it.
+        if self.kind is OfferedAs.PACK:
+            self.normal_bonus_coins = self.bonus_coins
 
 
 class OffersQuery(RequestShape):
@@ -490,12 +495,13 @@ class ExpiryNoticesAnswer(AnswerShape):
     has_more: bool
 
 
-class IntentRequest(RequestShape):
+class IntentRequest(RequestShape, kw_only=True):
     """Either `pack_id` or `pass_id`: what is about to be bought. `offer_id` is that of an offer of the pack, as
     the offers name it."""
 
-    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
+    # In this order since there are keys: their digests are of the members as they follow each other.
     pack_id: UUID | None = None
+    provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
     pass_id: UUID | None = None
     offer_id: UUID | None = None
 

@@ -7,6 +7,8 @@ Network, key principles on in-game virtual currencies, 2025, principle 1).
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from payments.money import Money
 from payments.store.offers import Offered
 
@@ -28,9 +30,11 @@ class CoinRate:
 
 def rate(on_sale: Iterable[Offered]) -> CoinRate | None:
     """The rate of the pack whose coins, with its bonus, are the dearest: nobody is promised a price that
-    only a larger pack has. None where nothing is on sale."""
+    only a larger pack has. Of packs in the REPORTING_CURRENCY, since amounts of two cannot be compared; None
+    where none is on sale."""
     rates = [
         CoinRate(offered.pack.price_micros, offered.coins, offered.pack.currency)
         for offered in on_sale
+        if offered.pack.currency == settings.REPORTING_CURRENCY
     ]
     return max(rates, key=lambda one: one.price_micros / one.coins, default=None)

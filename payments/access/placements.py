@@ -62,7 +62,8 @@ def offers_at(
     now: datetime,
     device_id: UUID | None = None,
 ) -> Sequence[Offered]:
-    """What a viewer can buy, as a placement shows it: what its `offers` name, in their order.
+    """What a viewer can buy, as a placement shows it: what its `offers` name, in their order. A pack that is
+    named is shown under the offer that takes its place, too.
 
     Everything on sale where they name nothing that this viewer can have, and at a placement that operators
     have not set up.
@@ -73,9 +74,16 @@ def offers_at(
     decided = decide(
         code=code, viewer_id=viewer_id, environment=environment, now=now, device_id=device_id
     )
-    by_code = {offered.code: offered for offered in found}
-    named = decided.config.get(OFFERS, [])
-    return [by_code[one] for one in named if one in by_code] or found
+    named: list[str] = decided.config.get(OFFERS, [])
+    return _named(named, found) or found
+
+
+def _named(codes: Sequence[str], found: Sequence[Offered]) -> Sequence[Offered]:
+    """Each of what was found once, where it is named first: by its pack's code or its offer's."""
+    by_code = {offered.pack.code: offered for offered in found}
+    by_code |= {offered.code: offered for offered in found}
+    named = {by_code[code].pack.id: by_code[code] for code in codes if code in by_code}
+    return list(named.values())
 
 
 def fits(rule: PlacementRule, audience: Audience, *, at: datetime) -> bool:

@@ -7,9 +7,10 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, Subquery
+from django.db.models.functions import Greatest
 
 from payments.chart import TransferCode
-from payments.models import LinkArrival, Purchase, Segment, Transfer
+from payments.models import LinkArrival, PassPurchase, Purchase, Segment, Transfer
 from payments.prices.pricing import NO_DEVICE
 from viewers.models import Device, Viewer
 
@@ -36,14 +37,19 @@ def audience_of(
     """
     whose = {"viewer_id": viewer_id, "environment": environment}
     moved = Transfer.objects.filter(**whose, code__in=_DONE_BY_VIEWERS, created_at__lte=at)
+    passes = PassPurchase.objects.filter(**whose, created_at__lte=at)
     device = Device.objects.filter(id=device_id or NO_DEVICE, viewer_id=viewer_id)
     arrivals = LinkArrival.objects.filter(viewer_id=viewer_id, arrived_at__lte=at)
     viewer = (
         Viewer.objects.filter(id=viewer_id)
         .annotate(
             platform=Subquery(device.values("platform")[:1]),
-            has_paid=Exists(Purchase.objects.filter(**whose, created_at__lte=at)),
-            moved_at=Subquery(moved.order_by("-id").values("created_at")[:1]),
+            has_paid=Exists(Purchase.objects.filter(**whose, created_at__lte=at)) | Exists(passes),
+            # The greatest of those that there are: PostgreSQL leaves out nulls.
+            moved_at=Greatest(
+                Subquery(moved.order_by("-id").values("created_at")[:1]),
+                Subquery(passes.order_by("-id").values("created_at")[:1]),
+            ),
             link_ids=ArraySubquery(arrivals.values("link_id").distinct()),
         )
         .get()

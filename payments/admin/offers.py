@@ -22,6 +22,8 @@ from payments.models import ClaimState, CoinPack, Offer, OfferClaim, OfferKind
 
 MAXIMUM_STOCK = 10_000_000
 MAXIMUM_PER_VIEWER = 1000
+#: An offer gives at most so many bonus coins for each that is paid for: more is a slip of the keyboard.
+MAXIMUM_BONUS_TIMES = 10
 #: What has been promised under an offer goes on naming these.
 FIXED = ("code", "pack", "kind")
 EDITABLE = (
@@ -89,9 +91,16 @@ class OfferForm(forms.ModelForm[Offer]):
         return cleaned
 
     def _check_bonus(self, pack: CoinPack | None, bonus_coins: int | None) -> None:
-        if pack is None or bonus_coins is None or not pack.is_active:
+        if pack is None or bonus_coins is None:
             return
-        if bonus_coins <= pack.bonus_coins:
+        most_coins = MAXIMUM_BONUS_TIMES * pack.paid_coins
+        if bonus_coins > most_coins:
+            self.add_error(
+                "bonus_coins",
+                f"The pack sells {pack.paid_coins:,} coins: an offer adds {most_coins:,} at most, "
+                f"{MAXIMUM_BONUS_TIMES} times as many.",
+            )
+        if pack.is_active and bonus_coins <= pack.bonus_coins:
             self.add_error(
                 "bonus_coins",
                 f"The pack gives {pack.bonus_coins:,} bonus coins by itself: give more than that, "

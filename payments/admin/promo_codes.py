@@ -1,6 +1,6 @@
 """Promo codes, codes made by the thousand, and who has redeemed them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, F, Func, Model, Q, QuerySet, Value
+from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -27,10 +27,11 @@ from config import clock, csv_files
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.columns import OfViewer
+from payments.desk import promos
+from payments.desk.promos import CodeTerms, PromoRefused
 from payments.models import PromoBatch, PromoCode, PromoRedemption
 from payments.models.promo_codes import MAXIMUM_CODE
 from payments.store import promo_codes
-from payments.store.promo_codes import CodeTerms
 
 SECONDS_PER_DAY = 24 * 3600
 MAXIMUM_DAYS = 3660
@@ -136,13 +137,14 @@ class PromoCodeAdmin(ModelAdmin):  # type: ignore[misc]
     search_help_text = "A code, or what it is for"
     show_full_result_count = False
     list_filter_submit = True
-    actions = ("switch_off",)
+    actions = ("agree", "switch_off")
 
     def get_fieldsets(self, request: HttpRequest, obj: PromoCode | None = None) -> Any:
         gives = ("bonus_coins", "lapse_after_days") if obj is None else ("gives",)
         limits = ("maximum_redemptions",) if obj is None else ("maximum_redemptions", "redeemed")
+        named = ("code", "name") if obj is None else ("code", "name", "second")
         return (
-            (None, {"fields": ("code", "name")}),
+            (None, {"fields": named}),
             ("Gives", {"fields": (gives,)}),
             ("While it lasts", {"fields": (("starts_at", "ends_at"), limits)}),
             ("In the app", {"fields": ("is_active",)}),
@@ -151,7 +153,7 @@ class PromoCodeAdmin(ModelAdmin):  # type: ignore[misc]
     def get_readonly_fields(
         self, request: HttpRequest, obj: PromoCode | None = None
     ) -> Sequence[str]:
-        return () if obj is None else ("code", "gives", "redeemed")
+        return () if obj is None else ("code", "gives", "redeemed", "second")
 
     def get_form(
         self,
@@ -173,15 +175,24 @@ class PromoCodeAdmin(ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, obj: PromoCode, form: PromoCodeForm, change: bool
     ) -> None:
         """A change writes no more than an operator may: the counts are the database's own."""
+        operator_id, now = _operator_id(request), clock.now(request)
         if change:
-            obj.save(update_fields=EDITABLE)
-            return
-        obj.created_at = clock.now(request)
-        obj.save()
+            promos.change(obj, fields=EDITABLE, operator_id=operator_id, now=now)
+        else:
+            promos.make(obj, operator_id=operator_id, now=now)
+        if obj.is_waiting:
+            messages.warning(request, _waits(obj.worth_coins))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         self.now = clock.now(request)
         return super().changelist_view(request, extra_context)
+
+    @admin.action(description="Agree, as a second person", permissions=["change"])
+    def agree(self, request: HttpRequest, codes: QuerySet[PromoCode]) -> None:
+        """To those of them that wait."""
+        if _agree(request, codes.values_list("id", flat=True)):
+            for code in codes:
+                self.log_change(request, code, "Agreed to, as a second person.")
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, codes: QuerySet[PromoCode]) -> None:
@@ -206,11 +217,21 @@ class PromoCodeAdmin(ModelAdmin):  # type: ignore[misc]
     def standing(self, code: PromoCode) -> str:
         if not code.is_active:
             return "Switched off"
+        if code.is_waiting:
+            return "Waiting for a second person"
         if code.starts_at > self.now:
             return "Ahead"
         if code.ends_at is not None and code.ends_at <= self.now:
             return "Over"
         return "Used up" if code.redeemed_count == code.maximum_redemptions else "On"
+
+    @admin.display(description="Second person")
+    def second(self, code: PromoCode) -> str:
+        if not code.needs_second:
+            return f"Not needed; asked for by {code.asked_by}"
+        if code.agreed_by is None:
+            return f"Waited for: {code.asked_by} asked for it, and it redeems nothing before"
+        return f"{code.agreed_by} agreed to what {code.asked_by} asked for"
 
 
 class PromoBatchForm(TermsForm, forms.ModelForm[PromoBatch]):
@@ -219,7 +240,7 @@ class PromoBatchForm(TermsForm, forms.ModelForm[PromoBatch]):
     code_count = forms.IntegerField(
         label="How many",
         min_value=1,
-        max_value=promo_codes.MAXIMUM_BATCH,
+        max_value=promos.MAXIMUM_BATCH,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Each is redeemed once, by one viewer.",
     )
@@ -265,12 +286,16 @@ class PromoBatchForm(TermsForm, forms.ModelForm[PromoBatch]):
 class PromoBatchAdmin(ReadOnlyAdmin):
     """Codes for one redemption each, made at once and taken away as a file."""
 
-    list_display = ("created_at", "name", "code_count", "redeemed", "made_by", "download")
+    list_display = ("created_at", "name", "code_count", "redeemed", "made_by", "second", "download")
+    actions = ("agree",)
     list_select_related = ("made_by",)
     exact_search_fields = ("id", "name")
     search_help_text = "A batch's whole name or id"
-    fields = ("id", "name", "prefix", "code_count", "redeemed", "made_by", "created_at", "download")
-    readonly_fields = ("redeemed", "download")
+    fields = (
+        *("id", "name", "prefix", "code_count", "redeemed", "made_by", "second", "created_at"),
+        "download",
+    )
+    readonly_fields = ("redeemed", "second", "download")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.add_promobatch")
@@ -278,7 +303,11 @@ class PromoBatchAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PromoBatch]:
         queryset: QuerySet[PromoBatch] = super().get_queryset(request)
         redeemed = Count("codes", filter=Q(codes__redeemed_count__gt=0))
-        return queryset.annotate(codes_redeemed=redeemed)
+        waiting = PromoCode.objects.filter(batch=OuterRef("id"), needs_second=True, agreed_by=None)
+        return queryset.annotate(codes_redeemed=redeemed, is_waiting=Exists(waiting))
+
+    def has_agree_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("payments.change_promocode")
 
     def get_fieldsets(self, request: HttpRequest, obj: PromoBatch | None = None) -> Any:
         if obj is not None:
@@ -317,7 +346,7 @@ class PromoBatchAdmin(ReadOnlyAdmin):
     def save_model(
         self, request: HttpRequest, obj: PromoBatch, form: PromoBatchForm, change: bool
     ) -> None:
-        made = promo_codes.generate(
+        made = promos.generate(
             name=obj.name,
             prefix=obj.prefix,
             count=obj.code_count,
@@ -326,6 +355,16 @@ class PromoBatchAdmin(ReadOnlyAdmin):
             now=clock.now(request),
         )
         obj.pk, obj.made_by_id, obj.created_at = made.pk, made.made_by_id, made.created_at
+        if made.codes.filter(needs_second=True).exists():
+            messages.warning(request, _waits(obj.code_count * form.terms().bonus_coins))
+
+    @admin.action(description="Agree, as a second person", permissions=["agree"])
+    def agree(self, request: HttpRequest, batches: QuerySet[PromoBatch]) -> None:
+        """To all codes of them that wait."""
+        codes = PromoCode.objects.filter(batch__in=batches.values_list("id", flat=True))
+        if _agree(request, codes.values_list("id", flat=True)):
+            for batch in batches:
+                self.log_change(request, batch, "Agreed to, as a second person.")
 
     def codes_file(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         """The codes are as good as money: for those who could have made them, and it is written down."""
@@ -342,6 +381,11 @@ class PromoBatchAdmin(ReadOnlyAdmin):
     @admin.display(description="Redeemed")
     def redeemed(self, batch: PromoBatch) -> str:
         return formats.coins(batch.codes_redeemed)  # type: ignore[attr-defined]
+
+    @admin.display(description="Second person")
+    def second(self, batch: PromoBatch) -> str:
+        is_waiting: bool = batch.is_waiting  # type: ignore[attr-defined]
+        return "Waited for: the codes redeem nothing before" if is_waiting else "–"
 
     @admin.display(description="Codes")
     def download(self, batch: PromoBatch) -> SafeString:
@@ -400,11 +444,31 @@ def _operator_id(request: HttpRequest) -> int:
     return request.user.pk
 
 
+def _waits(worth_coins: int) -> str:
+    return (
+        f"All redemptions together give {worth_coins:,} coins, more than you may still let codes give alone "
+        f"today: nothing is redeemed until somebody else agrees."
+    )
+
+
+def _agree(request: HttpRequest, code_ids: Iterable[UUID]) -> bool:
+    """Whether anything was agreed to; what was, or was not, is said."""
+    try:
+        agreed = promos.agree(
+            list(code_ids), operator_id=_operator_id(request), now=clock.now(request)
+        )
+    except PromoRefused as refusal:
+        messages.error(request, str(refusal))
+        return False
+    messages.success(request, f"Agreed to: {agreed:,} codes can be redeemed.")
+    return True
+
+
 def _file(batch: PromoBatch) -> bytes:
     """Each code of a batch as it is printed, and whether it is still good."""
     codes = PromoCode.objects.filter(batch=batch).order_by("id")
     rows: list[Sequence[csv_files.Cell]] = [
-        [promo_codes.grouped(code.code), code.bonus_coins, code.is_active, code.redeemed_count > 0]
+        [promo_codes.grouped(code.code), code.bonus_coins, code.is_on, code.redeemed_count > 0]
         for code in codes
     ]
     return csv_files.lines([["code", "bonus_coins", "is_active", "is_redeemed"], *rows])

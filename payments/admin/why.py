@@ -51,6 +51,11 @@ class WhyForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="The episode's number",
     )
+    device = forms.UUIDField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Whose prices are meant, by its whole id. Leave empty for the one they used last.",
+    )
     at = forms.DateTimeField(
         label="Moment (UTC)",
         required=False,
@@ -84,6 +89,13 @@ class WhyForm(forms.Form):
         if not self.errors:
             cleaned["shown"] = self._episode(cleaned)
         return cleaned
+
+    def clean_device(self) -> UUID | None:
+        device_id: UUID | None = self.cleaned_data["device"]
+        viewer = self.cleaned_data.get("viewer")
+        if device_id and viewer and not viewer.devices.filter(id=device_id).exists():
+            raise forms.ValidationError("The viewer has no device of this id.")
+        return device_id
 
     def _episode(self, cleaned: dict[str, Any]) -> Episode | None:
         """By id, else by series and number: of two with the number, the one that is published."""
@@ -143,6 +155,7 @@ def _explained(form: WhyForm) -> dict[str, Any]:
         environment=form.cleaned_data["environment"] or viewer.environment,
         episode_id=episode.id,
         at=form.cleaned_data["at"],
+        device_id=form.cleaned_data["device"],
     )
     return {
         "told": told,

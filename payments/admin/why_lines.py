@@ -36,6 +36,7 @@ from payments.support.explanations import (
     SpentLot,
     SubscriptionCause,
 )
+from viewers.models import Platform
 
 WAYS = {
     UnlockWay.SINGLE: "unlocked with",
@@ -81,7 +82,8 @@ def standing(told: Explanation) -> Sequence[Line]:
     """The chain behind a yes, from the right to watch down to what paid for it; and the price."""
     chain = list(_entitlement(told.entitlement)) if told.entitlement else []
     covered = list(_cause(told.cover)) if told.cover else []
-    price = [_price("Price in force", told.price)] if told.price else []
+    where = f" on {Platform(told.platform).label}" if told.platform else ""
+    price = [_price(f"Price in force{where}", told.price)] if told.price else []
     return [*chain, *covered, *price]
 
 

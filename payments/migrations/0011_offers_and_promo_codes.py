@@ -24,7 +24,10 @@ EDITABLE = {
         *("title", "bonus_coins", "starts_at", "ends_at", "stock", "per_viewer_limit"),
         *("position", "is_active"),
     ),
-    "promocode": ("name", "starts_at", "ends_at", "maximum_redemptions", "is_active"),
+    "promocode": (
+        *("name", "starts_at", "ends_at", "maximum_redemptions", "is_active"),
+        *("asked_by_id", "asked_at", "needs_second", "agreed_by_id", "agreed_at"),
+    ),
 }
 ADD_ONLY = ("offer", "promocode", "promobatch")
 CALLABLE = (
@@ -259,6 +262,16 @@ class Migration(migrations.Migration):
                 ("is_active", models.BooleanField(default=True)),
                 ("redeemed_count", models.PositiveIntegerField(default=0, editable=False)),
                 ("sandbox_redeemed_count", models.PositiveIntegerField(default=0, editable=False)),
+                ("asked_at", models.DateTimeField(editable=False)),
+                (
+                    "needs_second",
+                    models.BooleanField(
+                        default=False,
+                        editable=False,
+                        help_text="Gives more than one person may let codes give",
+                    ),
+                ),
+                ("agreed_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(editable=False)),
             ],
             options={
@@ -460,6 +473,28 @@ class Migration(migrations.Migration):
             model_name="promobatch",
             name="made_by",
             field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="promocode",
+            name="agreed_by",
+            field=models.ForeignKey(
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
+        ),
+        migrations.AddField(
+            model_name="promocode",
+            name="asked_by",
+            field=models.ForeignKey(
+                db_index=False,
+                editable=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to=settings.AUTH_USER_MODEL,
@@ -669,6 +704,26 @@ class Migration(migrations.Migration):
                 ),
                 name="payments_promocode_never_overrun",
             ),
+        ),
+        migrations.AddConstraint(
+            model_name="promocode",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("agreed_at", None), ("agreed_by", None)),
+                    models.Q(
+                        ("agreed_at__isnull", False),
+                        ("agreed_by__isnull", False),
+                        ("needs_second", True),
+                        models.Q(("agreed_by", models.F("asked_by")), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="payments_promocode_second_person",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="promocode",
+            index=models.Index(fields=["asked_by", "asked_at"], name="promocode_of_operator"),
         ),
         migrations.AddConstraint(
             model_name="promoredemption",

@@ -17,7 +17,8 @@ class AssignmentSource(models.TextChoices):
 
 
 class PlanRule(models.Model):
-    """Which plan a title gets when it is published. The first rule that fits counts.
+    """Which plan a title gets when it is published. The first rule that fits counts. Switched off, never
+    deleted: what it has priced goes on naming it.
 
     What is empty fits every title; at least one thing is said.
     """
@@ -110,7 +111,7 @@ class PlanAssignment(models.Model):
     source = models.CharField(
         max_length=10, choices=AssignmentSource.choices, default=AssignmentSource.OPERATOR
     )
-    rule = models.ForeignKey(PlanRule, models.SET_NULL, null=True, editable=False, related_name="+")
+    rule = models.ForeignKey(PlanRule, models.PROTECT, null=True, editable=False, related_name="+")
     cancelled_at = models.DateTimeField(null=True, editable=False)
     change = models.ForeignKey(
         "payments.PriceChange",

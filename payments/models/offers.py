@@ -10,6 +10,8 @@ from viewers.models import Environment, Viewer
 
 
 class OfferKind(models.TextChoices):
+    """A first top-up is the first purchase of coins: a pass does not end it."""
+
     FIRST_TOP_UP = "first_top_up", "First top-up"
     LIMITED = "limited", "Limited"
 

@@ -1,6 +1,7 @@
 """Places in the app whose contents the server decides, and for whom they differ."""
 
 import json
+import re
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -15,6 +16,9 @@ from viewers.models import Platform
 MAXIMUM_CONFIG_BYTES = 16_384
 #: The one member of a configuration that the server reads too: codes of packs and offers, in order.
 OFFERS = "offers"
+
+#: An escaped NUL: a backslash that is not escaped itself, and the rest.
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Segment(models.TextChoices):
@@ -31,6 +35,10 @@ def validate_config(value: Any) -> None:
     it has any, are a list of codes."""
     if not isinstance(value, dict):
         raise ValidationError('Write a JSON object, as in {"layout": "sheet"}.')
+    if not is_plain(value):
+        raise ValidationError(
+            "Write no NUL characters, no halves of surrogate pairs and no numbers without an end."
+        )
     codes = value.get(OFFERS, [])
     if not (isinstance(codes, list) and all(isinstance(code, str) for code in codes)):
         raise ValidationError('Name offers by their codes, as in {"offers": ["purse", "chest"]}.')
@@ -39,6 +47,17 @@ def validate_config(value: Any) -> None:
         raise ValidationError(
             f"This is {size:,} bytes long. At most {MAXIMUM_CONFIG_BYTES:,} go to every app that asks."
         )
+
+
+def is_plain(value: Any) -> bool:
+    """Whether every JSON parser reads it, and PostgreSQL keeps it: it has no NUL characters, no halves of
+    surrogate pairs, and no numbers without an end in it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, RecursionError):
+        return False
+    return _ESCAPED_NUL.search(text) is None
 
 
 class PaywallPlacement(models.Model):

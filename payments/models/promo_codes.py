@@ -35,6 +35,9 @@ class PromoCode(models.Model):
     `redeemed_count` counts production and `sandbox_redeemed_count` testers. The function alone writes
     them, and the database refuses more than `maximum_redemptions`. Two codes that differ in O and 0, or
     in I, L and 1 alone are the same code.
+
+    `asked_by` is who made it or let it be redeemed more often. One that `needs_second` redeems nothing until
+    somebody else has agreed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -53,6 +56,21 @@ class PromoCode(models.Model):
     batch = models.ForeignKey(
         PromoBatch, models.PROTECT, null=True, editable=False, related_name="codes"
     )
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
+    asked_at = models.DateTimeField(editable=False)
+    needs_second = models.BooleanField(
+        default=False, editable=False, help_text="Gives more than one person may let codes give"
+    )
+    agreed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    agreed_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
 
     class Meta:
@@ -92,10 +110,32 @@ class PromoCode(models.Model):
                 ),
                 name="payments_promocode_never_overrun",
             ),
+            models.CheckConstraint(
+                condition=Q(agreed_by=None, agreed_at=None)
+                | Q(needs_second=True, agreed_by__isnull=False, agreed_at__isnull=False)
+                & ~Q(agreed_by=F("asked_by")),
+                name="payments_promocode_second_person",
+            ),
         ]
+        indexes = [models.Index(fields=["asked_by", "asked_at"], name="promocode_of_operator")]
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def worth_coins(self) -> int:
+        """What all of its redemptions give."""
+        return self.bonus_coins * self.maximum_redemptions
+
+    @property
+    def is_on(self) -> bool:
+        """Switched on, and agreed to where that is needed."""
+        return self.is_active and not self.is_waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """For a second person."""
+        return self.needs_second and self.agreed_by_id is None
 
 
 class PromoRedemption(models.Model):

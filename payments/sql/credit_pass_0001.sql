@@ -5,10 +5,11 @@
 -- the transaction bought coins, and {"outcome": "too_far"} when the viewer is covered beyond
 -- p_latest_start, each with nothing written.
 --
--- The cover begins now or, where the viewer is covered, when that ends: nothing that they have is lost. A
--- refund that was heard of before takes effect at once. Calendar months are those of UTC, and those of passes that follow each other are counted
--- from where the first began: from the 31st of January one lasts to the 28th of February and the next to
--- the 31st of March.
+-- The cover begins now or, where the viewer is covered, when that ends: nothing that they have is lost. Where
+-- it would reach into a cover that is to come, which a refund of the one before leaves, it begins behind that
+-- instead. A refund that was heard of before takes effect at once. Calendar months are those of UTC, and those
+-- of passes that follow each other are counted from where the first began: from the 31st of January one lasts
+-- to the 28th of February and the next to the 31st of March.
 --
 -- Lock order: store transaction, intent, wallet.
 CREATE FUNCTION payments_credit_pass(
@@ -21,10 +22,7 @@ CREATE FUNCTION payments_credit_pass(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_purchase payments_passpurchase;
-    v_starts_at timestamptz;
-    v_ends_at timestamptz;
-    v_anchor_at timestamptz;
-    v_anchor_months integer;
+    v_room payments_passpurchase;
     v_cover uuid;
 BEGIN
     PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);
@@ -52,23 +50,14 @@ BEGIN
     END IF;
 
     PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);
-    v_starts_at := payments_covered_until(p_viewer, p_environment, p_now);
-    IF v_starts_at > p_latest_start THEN
+    v_room := payments_room_for_pass(p_viewer, p_environment, p_months, p_days, p_now);
+    IF v_room.starts_at > p_latest_start THEN
         RETURN jsonb_build_object('outcome', 'too_far');
     END IF;
-    SELECT before.anchor_at, before.anchor_months INTO v_anchor_at, v_anchor_months
-    FROM payments_passpurchase before JOIN payments_cover cover ON cover.id = before.cover_id
-    WHERE before.viewer_id = p_viewer AND before.environment = p_environment
-      AND before.ends_at = v_starts_at AND cover.closed_at IS NULL
-      AND before.period_months > 0 AND p_months > 0
-    ORDER BY before.id DESC LIMIT 1;
-    v_anchor_at := coalesce(v_anchor_at, v_starts_at);
-    v_anchor_months := coalesce(v_anchor_months, 0) + p_months;
-    v_ends_at := payments_end_of_pass(v_anchor_at, v_anchor_months, p_days);
 
     v_cover := payments_give_cover(
-        p_viewer, p_environment, 'pass', p_provider || ':' || p_transaction_id, v_starts_at,
-        v_ends_at, p_now);
+        p_viewer, p_environment, 'pass', p_provider || ':' || p_transaction_id, v_room.starts_at,
+        v_room.ends_at, p_now);
     -- Drawn under the wallet's lock, as the cover's is.
     v_purchase.id := uuidv7();
     INSERT INTO payments_passpurchase
@@ -79,19 +68,21 @@ BEGIN
     VALUES
         (v_purchase.id, p_provider, p_environment, p_transaction_id, p_viewer, p_intent,
          p_product, v_cover, p_months, p_days, p_currency, p_gross, p_tax, p_fee, p_net,
-         p_exchange_rate, p_exchange_source, p_purchased_at, v_starts_at, v_ends_at, v_anchor_at,
-         v_anchor_months, p_now);
+         p_exchange_rate, p_exchange_source, p_purchased_at, v_room.starts_at, v_room.ends_at,
+         v_room.anchor_at, v_room.anchor_months, p_now);
     PERFORM payments_settle_pass_refunds(v_purchase.id, p_now);
     RETURN jsonb_build_object('outcome', 'credited', 'purchase_id', v_purchase.id);
 END $$;
 
--- The end of what covers a viewer without a gap from p_now on, p_now where nothing does. The caller holds
--- the wallet.
-CREATE FUNCTION payments_covered_until(p_viewer uuid, p_environment text, p_now timestamptz)
-RETURNS timestamptz
+-- The first time from p_now on that no open cover has any of and that is as long as a pass: a row of which
+-- starts_at, ends_at and the anchor alone are set. The caller holds the wallet.
+CREATE FUNCTION payments_room_for_pass(
+    p_viewer uuid, p_environment text, p_months integer, p_days integer, p_now timestamptz
+) RETURNS payments_passpurchase
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_until timestamptz := p_now;
+    v_room payments_passpurchase :=
+        payments_pass_from(p_viewer, p_environment, p_months, p_days, p_now);
     v_cover payments_cover;
 BEGIN
     FOR v_cover IN
@@ -100,10 +91,33 @@ BEGIN
           AND ends_at > p_now
         ORDER BY starts_at
     LOOP
-        EXIT WHEN v_cover.starts_at > v_until;
-        v_until := greatest(v_until, v_cover.ends_at);
+        EXIT WHEN v_cover.starts_at >= v_room.ends_at;
+        CONTINUE WHEN v_cover.ends_at <= v_room.starts_at;
+        v_room := payments_pass_from(
+            p_viewer, p_environment, p_months, p_days, v_cover.ends_at);
     END LOOP;
-    RETURN v_until;
+    RETURN v_room;
+END $$;
+
+-- The time of a pass that begins at p_starts_at, its months counted on from those of the pass that ends there.
+CREATE FUNCTION payments_pass_from(
+    p_viewer uuid, p_environment text, p_months integer, p_days integer, p_starts_at timestamptz
+) RETURNS payments_passpurchase
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_room payments_passpurchase;
+BEGIN
+    SELECT before.anchor_at, before.anchor_months INTO v_room.anchor_at, v_room.anchor_months
+    FROM payments_passpurchase before JOIN payments_cover cover ON cover.id = before.cover_id
+    WHERE before.viewer_id = p_viewer AND before.environment = p_environment
+      AND before.ends_at = p_starts_at AND cover.closed_at IS NULL
+      AND before.period_months > 0 AND p_months > 0
+    ORDER BY before.id DESC LIMIT 1;
+    v_room.starts_at := p_starts_at;
+    v_room.anchor_at := coalesce(v_room.anchor_at, p_starts_at);
+    v_room.anchor_months := coalesce(v_room.anchor_months, 0) + p_months;
+    v_room.ends_at := payments_end_of_pass(v_room.anchor_at, v_room.anchor_months, p_days);
+    RETURN v_room;
 END $$;
 
 -- Where a pass ends that began so many calendar months of UTC, this one's among them, and days after a

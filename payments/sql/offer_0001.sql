@@ -3,12 +3,13 @@
 -- The rule. A claim is a promise for what is paid before held_until, and its place is kept until
 -- kept_until, some time longer, since a store's word of a payment may take a while. What pays while the
 -- place is kept gets the offer: paid in time always, paid later as long as the offer itself is not over.
--- A place that is kept no longer goes back, and whoever comes next may have it. A payment that is heard of
+-- A place that is kept no longer goes back, and whoever comes next may have it. Asking again keeps a place for
+-- longer, until four holds have gone by since it was taken: nobody keeps one for ever without paying. A payment that is heard of
 -- after that gets a place if one is left, and else the pack's ordinary coins: its money is never lost, and
 -- the stock is never overrun.
 --
 -- Of their first top-up a viewer has one: another claim of that kind gives the earlier one back, and the
--- first to be paid is it. A purchase ends it for good, refunded or not.
+-- first to be paid is it. A purchase of coins ends it for good, refunded or not; one of a pass does not.
 --
 -- Lock order: the viewer's offers, the offers' rows in id order, claims. Everything that gates a claim is
 -- read after these locks.
@@ -31,6 +32,16 @@ BEGIN
     SELECT * INTO v_offer FROM payments_offer WHERE id = p_offer;
     RETURN v_offer;
 END $$;
+
+-- Whether a viewer has bought coins, but for p_purchase.
+CREATE FUNCTION payments_has_topped_up(p_viewer uuid, p_environment text, p_purchase uuid)
+RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (
+        SELECT FROM payments_purchase
+        WHERE viewer_id = p_viewer AND environment = p_environment
+          AND id IS DISTINCT FROM p_purchase);
+$$;
 
 CREATE FUNCTION payments_offer_is_open(p_offer payments_offer, p_at timestamptz) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
@@ -78,11 +89,8 @@ CREATE FUNCTION payments_take_place(
 ) RETURNS text
 LANGUAGE plpgsql AS $$
 BEGIN
-    IF p_offer.kind = 'first_top_up' AND EXISTS (
-        SELECT FROM payments_purchase
-        WHERE viewer_id = p_viewer AND environment = p_environment
-          AND id IS DISTINCT FROM p_purchase
-    ) THEN
+    IF p_offer.kind = 'first_top_up'
+    AND payments_has_topped_up(p_viewer, p_environment, p_purchase) THEN
         RETURN 'offer_used';
     END IF;
     IF p_offer.per_viewer_limit <= (
@@ -112,11 +120,60 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Keeps the place that a viewer has of an open offer for longer, and with the better of two bonuses; returns
+-- the claim as it stands then. It is kept for four holds at most from when it was taken, and a first top-up no
+-- longer than it is once the viewer has bought coins.
+CREATE FUNCTION payments_keep_place(
+    p_offer payments_offer, p_claim payments_offerclaim, p_hold interval, p_grace interval,
+    p_now timestamptz
+) RETURNS payments_offerclaim
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_held_until timestamptz := least(p_now + p_hold, p_claim.created_at + 4 * p_hold);
+    v_claim payments_offerclaim;
+BEGIN
+    IF p_claim.kind = 'first_top_up'
+    AND payments_has_topped_up(p_claim.viewer_id, p_claim.environment, NULL) THEN
+        RETURN p_claim;
+    END IF;
+    UPDATE payments_offerclaim SET
+        held_until = greatest(held_until, v_held_until),
+        kept_until = greatest(kept_until, v_held_until + p_grace),
+        bonus_coins = greatest(bonus_coins, p_offer.bonus_coins)
+    WHERE id = p_claim.id
+    RETURNING * INTO STRICT v_claim;
+    RETURN v_claim;
+END $$;
+
+-- Gives up a place that cannot be kept for longer, so that the viewer may take another: returns NULL, or why
+-- there is none. A payment may be on its way, so it is given up for another alone.
+CREATE FUNCTION payments_give_up_place(
+    p_claim payments_offerclaim, p_now timestamptz
+) RETURNS text
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_claim.kind = 'first_top_up'
+    AND payments_has_topped_up(p_claim.viewer_id, p_claim.environment, NULL) THEN
+        RETURN 'offer_used';
+    END IF;
+    IF EXISTS (
+        SELECT FROM payments_offer
+        WHERE id = p_claim.offer_id
+          AND stock <= CASE p_claim.environment WHEN 'sandbox' THEN sandbox_taken_count
+                                                ELSE taken_count END
+    ) THEN
+        RETURN 'offer_sold_out';
+    END IF;
+    PERFORM payments_release_claims(ARRAY[p_claim.id], p_now);
+    RETURN NULL;
+END $$;
+
 -- Keeps a place of an offer for a viewer who is about to pay.
 --
 -- Returns {"outcome": "held", "claim_id", "bonus_coins", "held_until"}, or with nothing taken {"outcome":
 -- "offer_unknown" | "offer_not_yet" | "offer_over" | "offer_sold_out" | "offer_used"}. A viewer who has a
--- place of it already keeps that: for longer while the offer is open, and with the better of two bonuses.
+-- place of it already keeps that, as payments_keep_place has it. When it cannot be kept for longer, the viewer is
+-- as anybody else who comes: with another place if one is left.
 CREATE FUNCTION payments_claim_offer(
     p_offer uuid, p_viewer uuid, p_environment text, p_hold_seconds integer,
     p_grace_seconds integer, p_now timestamptz
@@ -125,8 +182,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_offer payments_offer;
     v_claim payments_offerclaim;
-    v_held_until timestamptz := p_now + make_interval(secs => p_hold_seconds);
-    v_kept_until timestamptz := v_held_until + make_interval(secs => p_grace_seconds);
+    v_hold interval := make_interval(secs => p_hold_seconds);
+    v_grace interval := make_interval(secs => p_grace_seconds);
     v_refusal text;
 BEGIN
     v_offer := payments_lock_offer(p_offer, p_viewer, p_environment);
@@ -138,30 +195,34 @@ BEGIN
     WHERE offer_id = p_offer AND viewer_id = p_viewer AND environment = p_environment
       AND state = 'held';
 
-    IF payments_offer_is_open(v_offer, p_now) THEN
+    IF NOT payments_offer_is_open(v_offer, p_now) THEN
+        IF v_claim.id IS NULL OR v_claim.held_until <= p_now THEN
+            RETURN jsonb_build_object(
+                'outcome', CASE WHEN v_offer.is_active AND v_offer.starts_at > p_now
+                                THEN 'offer_not_yet' ELSE 'offer_over' END);
+        END IF;
+    ELSE
         IF v_claim.id IS NOT NULL THEN
-            UPDATE payments_offerclaim SET
-                held_until = greatest(held_until, v_held_until),
-                kept_until = greatest(kept_until, v_kept_until),
-                bonus_coins = greatest(bonus_coins, v_offer.bonus_coins)
-            WHERE id = v_claim.id
-            RETURNING * INTO STRICT v_claim;
-        ELSE
+            v_claim := payments_keep_place(v_offer, v_claim, v_hold, v_grace, p_now);
+        END IF;
+        IF v_claim.held_until <= p_now THEN
+            v_refusal := payments_give_up_place(v_claim, p_now);
+            v_claim := NULL;
+        END IF;
+        IF v_claim.id IS NULL AND v_refusal IS NULL THEN
             v_refusal := payments_take_place(v_offer, p_viewer, p_environment, NULL, p_now);
-            IF v_refusal IS NOT NULL THEN
-                RETURN jsonb_build_object('outcome', v_refusal);
-            END IF;
+        END IF;
+        IF v_refusal IS NOT NULL THEN
+            RETURN jsonb_build_object('outcome', v_refusal);
+        END IF;
+        IF v_claim.id IS NULL THEN
             INSERT INTO payments_offerclaim
                 (id, offer_id, viewer_id, environment, kind, bonus_coins, state, held_until,
                  kept_until, created_at)
             VALUES (uuidv7(), p_offer, p_viewer, p_environment, v_offer.kind,
-                    v_offer.bonus_coins, 'held', v_held_until, v_kept_until, p_now)
+                    v_offer.bonus_coins, 'held', p_now + v_hold, p_now + v_hold + v_grace, p_now)
             RETURNING * INTO STRICT v_claim;
         END IF;
-    ELSIF v_claim.id IS NULL OR v_claim.held_until <= p_now THEN
-        RETURN jsonb_build_object(
-            'outcome', CASE WHEN v_offer.is_active AND v_offer.starts_at > p_now
-                            THEN 'offer_not_yet' ELSE 'offer_over' END);
     END IF;
     RETURN jsonb_build_object(
         'outcome', 'held', 'claim_id', v_claim.id, 'bonus_coins', v_claim.bonus_coins,

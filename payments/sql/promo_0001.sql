@@ -5,7 +5,8 @@
 --
 -- Returns {"outcome": "redeemed" | "repeated", "redemption_id", "code", "coins", "coins_expire_at"}, or with
 -- nothing given {"outcome": "promo_code_unknown" | "promo_code_over" | "promo_code_used_up" |
--- "too_many_attempts"}. What is not there, is switched off or has not begun is unknown, all the same. A
+-- "too_many_attempts"}. What is not there, is switched off, waits for a second person or has not begun is
+-- unknown, all the same. A
 -- viewer who has redeemed the code is answered the same again, whatever has become of it since.
 --
 -- Lock order: attempts, code, wallet. Guesses of one viewer or address wait for each other, so that they
@@ -39,7 +40,8 @@ BEGIN
     WHERE promo_code_id = v_promo.id AND viewer_id = p_viewer AND environment = p_environment;
     IF v_redemption.id IS NOT NULL THEN
         v_outcome := 'repeated';
-    ELSIF v_promo.id IS NULL OR NOT v_promo.is_active OR v_promo.starts_at > p_now THEN
+    ELSIF v_promo.id IS NULL OR NOT v_promo.is_active OR v_promo.starts_at > p_now
+       OR (v_promo.needs_second AND v_promo.agreed_by_id IS NULL) THEN
         UPDATE payments_promoattempt SET wrong_count = wrong_count + 1
         WHERE subject = ANY(p_subjects);
         RETURN jsonb_build_object('outcome', 'promo_code_unknown');

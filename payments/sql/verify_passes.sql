@@ -36,15 +36,16 @@ WHERE ends_at <> (anchor_at AT TIME ZONE 'UTC'
    OR starts_at <> (anchor_at AT TIME ZONE 'UTC'
                     + make_interval(months => anchor_months - period_months)) AT TIME ZONE 'UTC';
 
--- check: a pass does not begin while one that was bought before it runs
+-- check: a pass that was bought has its time to itself
+-- One that covers again after a refund that did not stand has its own time, which others may have been sold
+-- meanwhile.
 SELECT pass.id::text, earlier.id::text
 FROM payments_passpurchase pass
-JOIN payments_passpurchase earlier
+JOIN payments_cover cover ON cover.id = pass.cover_id AND cover.closed_at IS NULL
+JOIN payments_cover earlier
     ON earlier.viewer_id = pass.viewer_id AND earlier.environment = pass.environment
-   AND earlier.id < pass.id
-   AND earlier.starts_at <= pass.starts_at AND earlier.ends_at > pass.starts_at
-JOIN payments_cover cover ON cover.id = earlier.cover_id
-WHERE cover.closed_at IS NULL;
+   AND earlier.id < cover.id AND earlier.closed_at IS NULL
+   AND earlier.starts_at < pass.ends_at AND earlier.ends_at > pass.starts_at;
 
 -- check: an intent's promise is kept once, to its own viewer
 SELECT intent_id::text, count(*)::text

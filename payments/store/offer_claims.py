@@ -64,7 +64,7 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 def claim(*, offer_id: UUID, viewer_id: UUID, environment: str, now: datetime) -> OfferClaim:
     """A place of an offer, kept for OFFER_HOLD_SECONDS; a viewer who has one already keeps that, for
-    longer. Raises what REFUSALS lists, with nothing taken.
+    longer, up to four times that long in all. Raises what REFUSALS lists, with nothing taken.
 
     Of first top-ups a viewer holds one at a time: claiming another gives the earlier one back.
     """

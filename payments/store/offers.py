@@ -93,12 +93,12 @@ def _usable(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Off
         )
     )
     firsts = {offer.id for offer in found if offer.kind == OfferKind.FIRST_TOP_UP}
-    if firsts and _has_bought(viewer_id, environment):
+    if firsts and _has_bought_coins(viewer_id, environment):
         return [offer for offer in found if offer.id not in firsts]
     return found
 
 
-def _has_bought(viewer_id: UUID, environment: str) -> bool:
+def _has_bought_coins(viewer_id: UUID, environment: str) -> bool:
     return Purchase.objects.filter(viewer_id=viewer_id, environment=environment).exists()
 
 

@@ -85,8 +85,8 @@ def credit(
 
     Returns the purchase and whether this call booked it. One that was booked before is answered as it was
     booked, whatever passes are called today. Else the cover lasts as long as its intent promised, once for
-    each intent, or as long as the pass does today; it begins now or when what covers the viewer ends. Raises
-    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, CoveredTooFar, and BoughtAnother where the
+    each intent, or as long as the pass does today; it begins now or as soon as nothing else covers the viewer
+    for all of its length. Raises ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, CoveredTooFar, and BoughtAnother where the
     transaction had bought coins.
     """
     if booked := _booked(provider, transaction):

@@ -6,25 +6,19 @@ rules.
 """
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import connection
 
 from config import keyring
 from config.problems import Problem
-from payments.models import PromoAttempt, PromoBatch, PromoCode
+from payments.models import PromoAttempt
 from payments.models.promo_codes import MAXIMUM_CODE
 
-#: Thirty-two letters and digits without I, L, O and U. Sixteen of them are 80 bits.
-ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-GENERATED_CHARACTERS = 16
-MAXIMUM_PREFIX = 12
-MAXIMUM_BATCH = 10_000
 PRUNED_AT_ONCE = 1000
 
 _PURPOSE = "promo-attempts"
@@ -67,16 +61,6 @@ class Redeemed:
     coins: int
     coins_expire_at: datetime | None
     is_new: bool
-
-
-@dataclass(frozen=True)
-class CodeTerms:
-    """What each code of a batch gives, and when."""
-
-    bonus_coins: int
-    coins_expire_after_seconds: int | None
-    starts_at: datetime
-    ends_at: datetime | None
 
 
 class _Outcome(msgspec.Struct, frozen=True):
@@ -146,46 +130,11 @@ def grouped(code: str) -> str:
     return "-".join(code[start : start + 4] for start in range(0, len(code), 4))
 
 
-def generate(
-    *, name: str, prefix: str, count: int, terms: CodeTerms, operator_id: int, now: datetime
-) -> PromoBatch:
-    """Codes for one redemption each, that nobody can guess. All are made, or none.
-
-    `prefix` is as `written` answers it, or empty, and `count` from 1 to MAXIMUM_BATCH.
-    """
-    with transaction.atomic():
-        batch = PromoBatch.objects.create(
-            name=name, prefix=prefix, code_count=count, made_by_id=operator_id, created_at=now
-        )
-        PromoCode.objects.bulk_create(
-            (
-                PromoCode(
-                    code=prefix + _random(),
-                    name=name,
-                    bonus_coins=terms.bonus_coins,
-                    coins_expire_after_seconds=terms.coins_expire_after_seconds,
-                    maximum_redemptions=1,
-                    starts_at=terms.starts_at,
-                    ends_at=terms.ends_at,
-                    batch=batch,
-                    created_at=now,
-                )
-                for _ in range(count)
-            ),
-            batch_size=1000,
-        )
-    return batch
-
-
 def prune(*, now: datetime) -> int:
     """Deletes the counts of wrong codes of days that are over; returns how many."""
     old = PromoAttempt.objects.filter(day__lt=_day(now)).values("subject")[:PRUNED_AT_ONCE]
     deleted, _ = PromoAttempt.objects.filter(subject__in=old).delete()
     return deleted
-
-
-def _random() -> str:
-    return "".join(secrets.choice(ALPHABET) for _ in range(GENERATED_CHARACTERS))
 
 
 def _subject(kind: str, value: str, now: datetime) -> str:

@@ -310,7 +310,8 @@ class Explanation(AnswerShape):
 
     `entitlement` is the one that stood; `cover` is what opens the episode as soon as it is played, where
     nothing has opened it yet; `earlier` are those that had ceased, newest first. `price` is what the
-    version in force at that moment asks, null before there was one. Two facts are kept without their past and are those of today:
+    version in force at that moment asks, null before there was one, on a device of `platform`, null where the
+    viewer had none: another platform may have had another price. Two facts are kept without their past and are those of today:
     which plan prices the series, and the number of the episode.
     """
 
@@ -323,6 +324,7 @@ class Explanation(AnswerShape):
     at: Moment
     may_watch: bool
     reason: Reason
+    platform: str | None
     price: PriceFact | None
     entitlement: EntitlementFact | None
     cover: SubscriptionCause | None

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Greatest
 
 from catalog.models import Episode, Series
 from config.problems import NotFound
@@ -40,17 +41,28 @@ from payments.support.explanations import (
     sources,
 )
 from payments.support.lineage import OPERATORS, Lineage
+from viewers.models import Device, RefreshToken
 
 
-def why(*, viewer_id: UUID, environment: str, episode_id: UUID, at: datetime) -> Explanation:
-    """The explanation, in a bounded number of queries whatever has happened. Raises NotFound.
+def why(
+    *,
+    viewer_id: UUID,
+    environment: str,
+    episode_id: UUID,
+    at: datetime,
+    device_id: UUID | None = None,
+) -> Explanation:
+    """The explanation, in a bounded number of queries whatever has happened. Raises NotFound, also for a
+    device that is not the viewer's.
 
-    `at` is a moment that has passed: a later one would be explained by what is known of it today.
+    Prices differ by platform: it is that of the named device, else of the one on which the viewer was seen
+    last by then. `at` is a moment that has passed: a later one would be explained by what is known of it today.
     """
     episode = Episode.objects.filter(id=episode_id).select_related("series").first()
     if episode is None:
         raise NotFound
-    price = _price(viewer_id, episode, at)
+    device = _device(viewer_id, device_id, at)
+    price = _price(viewer_id, device, episode, at)
     history = _history(viewer_id, environment, episode_id, at)
     standing = [fact for fact in history if fact.closing is None]
     earlier = [fact for fact in history if fact.closing is not None]
@@ -70,6 +82,7 @@ def why(*, viewer_id: UUID, environment: str, episode_id: UUID, at: datetime) ->
         at=at,
         may_watch=reason not in (Reason.LOCKED, Reason.UNPUBLISHED),
         reason=reason,
+        platform=device.platform if device else None,
         price=price,
         entitlement=standing[0] if standing else None,
         cover=cover if reason is Reason.SUBSCRIPTION else None,
@@ -77,10 +90,34 @@ def why(*, viewer_id: UUID, environment: str, episode_id: UUID, at: datetime) ->
     )
 
 
-def _price(viewer_id: UUID, episode: Episode, at: datetime) -> PriceFact | None:
+def _device(viewer_id: UUID, device_id: UUID | None, at: datetime) -> Device | None:
+    """The viewer's device of this id; without one that which came, or had its tokens renewed, last by then."""
+    devices = Device.objects.filter(viewer_id=viewer_id)
+    if device_id is not None:
+        named = devices.filter(id=device_id).first()
+        if named is None:
+            raise NotFound
+        return named
+    renewed = RefreshToken.objects.filter(device=OuterRef("id"), issued_at__lte=at)
+    last = Subquery(renewed.order_by("-issued_at").values("issued_at")[:1])
+    return (
+        devices.filter(created_at__lte=at)
+        .order_by(Greatest("created_at", last).desc(), "-id")
+        .first()
+    )
+
+
+def _price(
+    viewer_id: UUID, device: Device | None, episode: Episode, at: datetime
+) -> PriceFact | None:
     """What the episode cost; None before the default plan had any version."""
     try:
-        price = pricing.price_for(viewer_id=viewer_id, series_id=episode.series_id, at=at)
+        price = pricing.price_for(
+            viewer_id=viewer_id,
+            device_id=device.id if device else None,
+            series_id=episode.series_id,
+            at=at,
+        )
     except PriceVersion.DoesNotExist:
         return None
     version = PriceVersion.objects.select_related("plan").get(id=price.version_id)

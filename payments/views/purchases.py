@@ -44,8 +44,8 @@ class CreateIntent(ViewerEndpoint):
     def post(self, request: Request, *, now: datetime, body: IntentRequest) -> Response:
         """Answers what the store's SDK needs, for a coin pack or for a pass. The coins, or the length of
         the pass, promised here are what will be credited. An offer is kept for the viewer until
-        `held_until`; announcing it again keeps it for longer. With a key, the same call again is the same
-        intent, and what was refused stays refused."""
+        `held_until`; announcing it again keeps it for longer, up to four times as long in all. With a
+        key, the same call again is the same intent, and what was refused stays refused."""
         once = Once(
             viewer_id=self.viewer.viewer_id,
             operation="create_intent",

@@ -24,10 +24,12 @@ class SupportQuery(RequestShape):
 
 
 class WhyQuery(SupportQuery, kw_only=True):
-    """`at` is now if not given; a moment ahead is taken for now."""
+    """`at` is now if not given; a moment ahead is taken for now. `device_id` is the viewer's device whose
+    prices are meant, without it the one on which they were seen last."""
 
     viewer_id: UUID
     episode_id: UUID
+    device_id: UUID | UnsetType = UNSET
     at: moments.AsText | UnsetType = UNSET
 
 
@@ -47,6 +49,7 @@ class SupportWhy(MachineEndpoint):
             environment=_environment(query.viewer_id, query),
             episode_id=query.episode_id,
             at=moments.read(query.at, default=now, now=now),
+            device_id=query.device_id or None,
         )
 
 

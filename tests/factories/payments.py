@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import factory
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
@@ -125,6 +126,8 @@ class PromoCodeFactory(DjangoModelFactory[PromoCode]):
     bonus_coins = 50
     maximum_redemptions = 100
     starts_at = PAST
+    asked_by = factory.LazyFunction(lambda: User.objects.get_or_create(username="promoter")[0])
+    asked_at = PAST
     created_at = PAST
 
 

@@ -1,10 +1,14 @@
 """Idempotency-Key: one effect, one answer, whatever happens in between."""
 
+import json
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from time_machine import TimeMachineFixture
@@ -23,7 +27,7 @@ from payments.models import (
 )
 from payments.providers.base import ProviderError, StoreTransaction
 from payments.store import purchases
-from tests.factories.payments import StoreProductFactory, fund, signed_sale
+from tests.factories.payments import PAST, StoreProductFactory, fund, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode, movements, refund, submit, unlock
 from tests.payments.untouched import untouched
@@ -350,6 +354,84 @@ def test_no_operation_takes_a_malformed_key(
 
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_invalid")
+
+
+def keep(viewer: Viewer, operation: str, *, request: str, answer: dict[str, Any]) -> None:
+    """Keeps an answer under KEY as it was kept before there were offers and passes."""
+    asked: list[Any] = [
+        viewer.id,
+        operation,
+        KEY["Idempotency-Key"],
+        sha256(request.encode()).digest(),
+        PAST,
+    ]
+    kept = {"answer": json.dumps(answer, separators=(",", ":"))}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT payments_take_key(%s, %s, %s, %s, %s)", asked)
+        cursor.execute(
+            "SELECT payments_keep_outcome(%s, %s, %s, %s::jsonb)", [*asked[:3], json.dumps(kept)]
+        )
+
+
+def test_an_announcement_that_was_answered_before_there_were_offers_is_answered_again(
+    api: Client, device: Device, headers: Any
+) -> None:
+    pack_id, viewer_id = str(uuid4()), str(device.viewer_id)
+    offer = {
+        "pack_id": pack_id,
+        "code": "purse",
+        "title": "Purse",
+        "coins": 550,
+        "paid_coins": 500,
+        "bonus_coins": 50,
+        "price": {"amount_micros": 4_990_000, "currency": "USD"},
+        "store_products": {"fake": "coins.500"},
+    }
+    answer = {
+        "intent_id": str(uuid4()),
+        "provider": "fake",
+        "store_product_id": "coins.500",
+        "account_token": viewer_id,
+        "offer": offer,
+    }
+    body = f'{{"pack_id":"{pack_id}","provider":"fake"}}'
+    request = f"POST /v1/purchases/intents\n{body}"
+    keep(device.viewer, "create_intent", request=request, answer=answer)
+
+    again = api.post("/v1/purchases/intents", body, "application/json", headers=headers | KEY)
+
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+    told = again.json()
+    assert told["offer"].items() >= offer.items()
+    assert (told["offer"]["kind"], told["offer"]["normal_bonus_coins"]) == ("pack", 50)
+    assert {name: told[name] for name in answer if name != "offer"}.items() <= answer.items()
+    assert not PurchaseIntent.objects.exists()
+
+
+def test_a_purchase_that_was_answered_before_there_were_passes_is_answered_again(
+    api: Client, device: Device, headers: Any
+) -> None:
+    answer = {
+        "purchase_id": str(uuid4()),
+        "provider": "fake",
+        "environment": "production",
+        "transaction_id": "GPA.1",
+        "pack_code": "purse",
+        "coins": 550,
+        "paid_coins": 500,
+        "bonus_coins": 50,
+        "price": {"amount_micros": 4_990_000, "currency": "USD"},
+        "purchased_at": "2026-03-01T00:00:00Z",
+        "credited_now": True,
+    }
+    request = 'POST /v1/purchases/fake\n{"transaction":"signed"}'
+    keep(device.viewer, "submit_transaction", request=request, answer=answer)
+
+    again = submit(api, headers | KEY, "signed")
+
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (201, "true")
+    assert again.json().items() >= answer.items()
+    assert again.json()["kind"] == "coins"
 
 
 def test_answers_are_kept_for_thirty_days_and_not_longer(

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import Sum
 from pytest_django import Settings
 
-from payments.desk import grants
+from payments.desk import grants, promos
 from payments.desk.grants import (
     Asked,
     CoinGift,
@@ -25,6 +25,7 @@ from payments.models import (
     Grant,
     GrantReason,
     Lot,
+    PromoCode,
     Purchase,
     Refund,
     RefundBooking,
@@ -76,6 +77,32 @@ def ask(viewer_id: UUID, gift: Gift, *, operator_id: int, now: datetime, name: U
 
 def counted(answers: list[str]) -> dict[str, int]:
     return {answer: answers.count(answer) for answer in set(answers)}
+
+
+def make_code(name: str, *, operator_id: int, now: datetime) -> bool:
+    """Whether the code can be redeemed without a second person."""
+    code = PromoCode(
+        code=name,
+        name=name,
+        bonus_coins=50,
+        maximum_redemptions=10,
+        starts_at=now,
+    )
+    promos.make(code, operator_id=operator_id, now=now)
+    return not code.is_waiting
+
+
+def test_promo_codes_made_at_one_moment_stay_within_what_one_person_may_let_them_give(
+    now: datetime, settings: Settings, proof: Proof
+) -> None:
+    settings.PROMO_SOLO_COINS = 5_000
+    for turn in range(proof.rounds(full=20)):
+        maker = operator(f"maker {turn}")
+        calls = [
+            partial(make_code, f"RACE{turn}N{number}", operator_id=maker.id, now=now)
+            for number in range(CALLERS)
+        ]
+        assert sum(at_once(calls)) == 10
 
 
 def test_one_form_from_many_callers_gives_once(now: datetime, proof: Proof) -> None:

@@ -28,6 +28,7 @@ PASS_DAYS = ("tests/payments/ledger/days/test_passes_are_earned.py",)
 OFFERS = ("tests/payments/store/test_offers.py",)
 OFFER_RACES = ("tests/races/test_offer_races.py",)
 PROMOS = ("tests/payments/store/test_promo_codes.py",)
+PROMO_MAKERS = ("tests/payments/desk/test_promo_makers.py",)
 BUNDLES = ("tests/payments/unlocking/test_unlock_rest_of_series.py",)
 RENTALS = ("tests/payments/unlocking/test_rent_episode.py",)
 AUTO_UNLOCKS = ("tests/payments/unlocking/test_auto_unlock.py",)
@@ -606,8 +607,15 @@ OFFERING = [
     bug(
         "a first top-up is offered to those who have bought before",
         OFFER,
-        "    IF p_offer.kind = 'first_top_up' AND EXISTS (",
-        "    IF false AND EXISTS (",
+        "    AND payments_has_topped_up(p_viewer, p_environment, p_purchase) THEN",
+        "    AND false THEN",
+        OFFERS,
+    ),
+    bug(
+        "an offer's place is kept as long as somebody asks for it",
+        OFFER,
+        "least(p_now + p_hold, p_claim.created_at + 4 * p_hold)",
+        "p_now + p_hold",
         OFFERS,
     ),
     bug(
@@ -635,6 +643,20 @@ OFFERING = [
             'fields=("promo_code", "viewer", "environment"),',
             'fields=("id", "promo_code", "viewer", "environment"),',
         ),
+    ),
+    bug(
+        "a promo code is redeemed before a second person has agreed",
+        PROMO,
+        "       OR (v_promo.needs_second AND v_promo.agreed_by_id IS NULL) THEN",
+        "       OR false THEN",
+        PROMO_MAKERS,
+    ),
+    bug(
+        "promo codes that somebody makes alone are not added up",
+        "payments/desk/promos.py",
+        "return max(settings.PROMO_SOLO_COINS - int(made), 0)",
+        "return settings.PROMO_SOLO_COINS",
+        PROMO_MAKERS,
     ),
     bug(
         "wrong promo codes are not counted",
@@ -725,8 +747,15 @@ COVERING = [
     bug(
         "a second pass bought early lies on the first",
         PASS,
-        "    v_starts_at := payments_covered_until(p_viewer, p_environment, p_now);\n",
-        "    v_starts_at := p_now;\n",
+        "        EXIT WHEN v_cover.starts_at >= v_room.ends_at;\n",
+        "        EXIT;\n",
+        PASSES,
+    ),
+    bug(
+        "a pass bought after a refund lies on the one behind it",
+        PASS,
+        "        EXIT WHEN v_cover.starts_at >= v_room.ends_at;\n",
+        "        EXIT WHEN v_cover.starts_at > v_room.starts_at;\n",
         PASSES,
     ),
     bug(

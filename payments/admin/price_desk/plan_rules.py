@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Max
+from django.db.models import Max, Model
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldBooleanWidget
@@ -42,10 +42,11 @@ class PlanRuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
 @admin.register(PlanRule)
 class PlanRuleAdmin(ModelAdmin):  # type: ignore[misc]
-    """Looked at in order: the first that fits counts. Titles that have a plan keep it."""
+    """Looked at in order: the first that fits counts. Titles that have a plan keep it. Rules are switched
+    off, never deleted."""
 
     form = PlanRuleForm
-    list_display = ("position", "name", "says", "plan", "fits", "is_active")
+    list_display = ("position", "name", "says", "plan", "is_active")
     list_display_links = ("name",)
     list_select_related = ("plan",)
     list_per_page = 50
@@ -67,6 +68,15 @@ class PlanRuleAdmin(ModelAdmin):  # type: ignore[misc]
             },
         ),
     )
+
+    readonly_fields = ("fits",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: PlanRule | None = None) -> Any:
+        """How many titles a rule fits is counted on its own page alone."""
+        return self.fieldsets if obj is None else (*self.fieldsets, (None, {"fields": ("fits",)}))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Behind all others."""

@@ -47,6 +47,18 @@ def test_there_is_none_where_nothing_is_on_sale(api: Client, series: Series, hea
     assert {e["equivalent"] for e in body["episodes"]} == {None}
 
 
+def test_packs_in_another_currency_are_not_compared(
+    api: Client, series: Series, headers: Any
+) -> None:
+    CoinPackFactory(code="yen", paid_coins=500, price_micros=750_000_000, currency="JPY")
+    assert {e["equivalent"] for e in paywall(api, series, headers)["episodes"]} == {None}
+
+    CoinPackFactory(code="usd", paid_coins=500, bonus_coins=0, price_micros=4_990_000)
+
+    cost = {"amount_micros": 598_800, "currency": "USD"}
+    assert paywall(api, series, headers)["episodes"][-1]["equivalent"] == cost
+
+
 @given(packs=PACKS, coins=st.integers(1, 1_000_000))
 def test_no_pack_on_sale_makes_the_coins_dearer_than_that(
     packs: list[CoinPack], coins: int

@@ -1,21 +1,25 @@
 """GET /v1/placements/{code}: the server decides what a place in the app shows, and to whom."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.test import Client
 
 from catalog.models import Series
 from payments.access import segments
 from payments.desk import links
-from payments.models import PlacementRule, Segment
+from payments.models import OfferKind, PlacementRule, Segment
 from payments.models.placements import MAXIMUM_CONFIG_BYTES, validate_config
 from tests.factories.payments import (
     AcquisitionLinkFactory,
     CoinPackFactory,
+    OfferFactory,
     PaywallPlacementFactory,
+    buy_pass,
     fund,
     give_bonus,
 )
@@ -174,6 +178,22 @@ def test_offers_are_those_that_the_placement_names_for_this_viewer(
     assert codes("paywall") == ["chest"]
 
 
+def test_a_pack_that_a_placement_names_is_shown_under_the_offer_in_its_place(
+    api: Client, device: Device, headers: Any
+) -> None:
+    purse, _ = CoinPackFactory(code="purse", position=1), CoinPackFactory(code="chest", position=2)
+    PaywallPlacementFactory(code="packs", config={"offers": ["chest", "purse"]})
+    PaywallPlacementFactory(code="both", config={"offers": ["first", "chest", "purse"]})
+    OfferFactory(pack=purse, code="first", kind=OfferKind.FIRST_TOP_UP, bonus_coins=300)
+
+    def codes(placement: str) -> list[str]:
+        answer = api.get("/v1/offers", {"placement": placement}, headers=headers)
+        return [offer["code"] for offer in answer.json()["offers"]]
+
+    assert codes("packs") == ["chest", "first"]
+    assert codes("both") == ["first", "chest"]
+
+
 @pytest.mark.parametrize(
     "value",
     [[], "sheet", None, 7, {"offers": [1]}, {"offers": "purse"}, {"a": "x" * MAXIMUM_CONFIG_BYTES}],
@@ -181,6 +201,51 @@ def test_offers_are_those_that_the_placement_names_for_this_viewer(
 def test_a_configuration_is_a_json_object_of_moderate_length(value: Any) -> None:
     with pytest.raises(Exception, match=r"JSON object|bytes long|by their codes"):
         validate_config(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r'{"a": "\u0000"}',
+        r'{"a": [{"b": "\\\u0000"}]}',
+        r'{"\u0000": 1}',
+        r'{"a": "\ud800"}',
+        '{"a": NaN}',
+        '{"a": [1e999]}',
+        '{"a": -Infinity}',
+    ],
+)
+def test_a_configuration_holds_nothing_that_cannot_be_kept_or_sent(text: str) -> None:
+    with pytest.raises(ValidationError, match="Write no NUL characters"):
+        validate_config(json.loads(text))
+
+
+def test_a_configuration_may_speak_of_what_it_does_not_hold() -> None:
+    validate_config(json.loads(r'{"a": "\\u0000", "b": "\ud83d\ude00", "c": 1e300, "NaN": "NaN"}'))
+
+
+def test_who_has_bought_passes_alone_has_paid(device: Device, now: datetime) -> None:
+    bought_at = now - 20 * DAY
+    buy_pass(device.viewer_id, now=bought_at)
+    buy_pass(DeviceFactory().viewer_id, now=now)
+    sandboxed = DeviceFactory()
+    buy_pass(sandboxed.viewer_id, now=bought_at, environment="sandbox")
+
+    assert segment_of(device, bought_at - DAY) is not Segment.SPENDER
+    assert segment_of(device, now) is Segment.SPENDER
+    assert segment_of(device, bought_at + 30 * DAY) is Segment.LAPSED
+    assert segment_of(sandboxed, now) is not Segment.SPENDER
+
+
+def test_a_pass_bought_since_the_last_coins_makes_a_spender_again(
+    device: Device, now: datetime
+) -> None:
+    fund(device.viewer_id, now=now - 40 * DAY)
+    assert segment_of(device, now) is Segment.LAPSED
+
+    buy_pass(device.viewer_id, now=now - DAY)
+
+    assert segment_of(device, now) is Segment.SPENDER
 
 
 def test_a_rule_for_everybody_always_is_refused(db: None) -> None:

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from payments.desk import promos
 from payments.models import (
     CoinPack,
     Offer,
@@ -117,6 +118,7 @@ def test_makes_an_offer(client: Client, pack: CoinPack, now: datetime) -> None:
     ("changes", "sentence"),
     [
         ({"bonus_coins": 50}, "give more than that, or nobody is better off"),
+        ({"bonus_coins": 5001}, "an offer adds 5,000 at most, 10 times as many"),
         ({"bonus_coins": 0}, "greater than or equal to 1"),
         ({"bonus_coins": 10_000_001}, "less than or equal to 10000000"),
         ({"bonus_coins": "1.5"}, "Enter a whole number"),
@@ -355,11 +357,11 @@ def test_nothing_of_it_is_deleted_by_anybody(client: Client, pack: CoinPack, now
 def test_unredeemed_codes_are_shown_to_nobody_who_may_not_make_them(
     db: None, now: datetime
 ) -> None:
-    batch = promo_codes.generate(
+    batch = promos.generate(
         name="Fair",
         prefix="",
         count=1,
-        terms=promo_codes.CodeTerms(
+        terms=promos.CodeTerms(
             bonus_coins=1, coins_expire_after_seconds=None, starts_at=now, ends_at=None
         ),
         operator_id=operator("maker").id,

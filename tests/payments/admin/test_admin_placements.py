@@ -80,6 +80,11 @@ def test_makes_a_placement_with_a_rule_for_some_viewers(client: Client, now: dat
         (form(config="[1]"), "Write a JSON object"),
         (form(config='{"offers": "purse"}'), "by their codes"),
         (form(config="{"), "valid JSON"),
+        (form(config="[" * 100_000), "valid JSON"),
+        (form(config='{"a": NaN}'), "has NUL characters"),
+        (form(config=r'{"a": "\u0000"}'), "has NUL characters"),
+        (form({"regions": "BR", "config": '{"a": 1e999}'}), "has NUL characters"),
+        (form({"regions": "BR", "config": r'{"a": "\ud800"}'}), "has NUL characters"),
         (form({"regions": "BR", "starts_at_0": "2026-03-02", "starts_at_1": "00:00",
                "ends_at_0": "2026-03-01", "ends_at_1": "00:00"}), "ends before it starts"),
     ],
@@ -94,3 +99,24 @@ def test_a_placement_is_switched_off_and_never_deleted(client: Client) -> None:
     placement = PaywallPlacementFactory()
 
     assert client.post(f"{LIST}{placement.id}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_the_list_counts_rules_in_one_query_however_many_placements_there_are(
+    client: Client, django_assert_max_num_queries: Any
+) -> None:
+    for place in range(8):
+        placement = PaywallPlacementFactory()
+        for position in range(place):
+            PlacementRule.objects.create(
+                placement=placement,
+                position=position,
+                name="Rule",
+                segments=["new"],
+                is_active=position > 0,
+            )
+
+    with django_assert_max_num_queries(8):
+        page = client.get(LIST)
+
+    counts = {row.rules_count for row in page.context["cl"].result_list}
+    assert counts == {0, 1, 2, 3, 4, 5, 6}

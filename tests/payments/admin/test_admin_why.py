@@ -66,12 +66,21 @@ def test_a_yes_leads_from_the_right_to_watch_down_to_the_purchase(
         "Bought",
         "Refund",
         "Correction",
-        "Price in force",
+        "Price in force on iOS",
     ]
     says = {line.about: line.says for line in shown["standing"]}
     assert says["Lot"] == "60 of 100 paid coins, 6.00 USD"
     assert bought.transaction_id in says["Bought"]
     assert says["Refund"] == "8.00 USD went back by store (Accident): 40 coins taken, 40 owed"
+
+
+def test_a_device_that_is_none_of_the_viewers_is_refused(client: Client, diary: Diary) -> None:
+    device = Device.objects.get(viewer_id=diary.viewer_id)
+    assert _ask(client, diary, 9, device=device.id)["answer"].startswith("No")
+
+    answer = _ask(client, diary, 9, device=uuid4())
+
+    assert "no device of this id" in str(answer["form"].errors)
 
 
 def test_every_row_that_is_named_has_a_page(client: Client, diary: Diary) -> None:
@@ -136,7 +145,7 @@ def test_explains_a_pass_before_and_after_it_opened_something(client: Client, di
     after = _ask(client, diary, 9)
 
     assert before["answer"].startswith("Yes: a subscription or pass covered it")
-    assert _facts(before["standing"]) == ["Cover", "Given", "Price in force"]
+    assert _facts(before["standing"]) == ["Cover", "Given", "Price in force on iOS"]
     assert after["answer"] == "Yes: opened under a subscription or pass."
     assert "olga gave a pass of 1 days" in after["standing"][2].says
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.models import ProtectedError
 from django.test import Client
 
 from catalog import publishing
@@ -190,12 +191,32 @@ def test_an_operator_makes_a_rule_and_sees_how_many_titles_it_fits(
     add_rule(dana, plan_of("Romance"), genre="romance")
     made = PlanRule.objects.get()
     assert (made.genre, made.created_at) == ("romance", now)
-    page = dana.get(RULES).content.decode()
-    assert "Published titles that it fits" in page
-    assert '<td class="field-fits' in page
-    row = dana.get(RULES).context["cl"].model_admin.fits(made)
-    assert row == "1"
+    page = dana.get(f"{RULES}{made.id}/change/")
+    assert "Published titles that it fits" in page.content.decode()
+    assert page.context["adminform"].model_admin.fits(made) == "1"
     assert dana.get(f"{RULES}add/").context["adminform"].form.initial["position"] == 20
+
+
+def test_the_list_of_rules_costs_the_same_few_queries_however_many_there_are(
+    dana: Operator, django_assert_max_num_queries: Any
+) -> None:
+    for position in range(20):
+        rule(position, plan_of(f"Plan {position}"), genre="romance")
+
+    with django_assert_max_num_queries(8):
+        assert dana.get(RULES).status_code == 200
+
+
+def test_a_rule_is_switched_off_and_never_deleted(dana: Operator, now: datetime) -> None:
+    made = rule(10, plan_of("Romance"), genre="romance")
+    priced = published(now, genre="romance")
+
+    assert dana.post(f"{RULES}{made.id}/delete/", post="yes").status_code == 403
+    assert dana.post(RULES, action="delete_selected", _selected_action=made.id).status_code == 200
+    with pytest.raises(ProtectedError):
+        made.delete()
+
+    assert PlanAssignment.objects.get(series=priced).rule == made
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def story(device: Device, now: datetime) -> None:
 COVERED = "a pass that was bought has its cover, and a cover that was bought its pass"
 BOOKED = "refunds of a pass took their part of what was paid, and what stands is booked"
 UNDONE = "what undoes a refund of a pass is its opposite"
+ALONE = "a pass that was bought has its time to itself"
 PROMISED = "an intent's promise is kept once, to its own viewer"
 ENDS = "a pass covers to its end, unless all of its money has gone back"
 DAMAGE = [
@@ -71,9 +72,13 @@ DAMAGE = [
         "a pass lasts as long as was sold",
         "UPDATE payments_passpurchase SET anchor_at = anchor_at - interval '1 hour'",
     ),
+    (ALONE, "UPDATE payments_passpurchase SET starts_at = created_at"),
     (
-        "a pass does not begin while one that was bought before it runs",
-        "UPDATE payments_passpurchase SET starts_at = created_at",
+        ALONE,
+        (
+            "UPDATE payments_cover SET ends_at = ends_at + interval '1 second'"
+            " WHERE id = (SELECT min(id::text)::uuid FROM payments_cover)"
+        ),
     ),
     (
         "a pass's net is what tax and the store's fee leave of its price",

@@ -1,13 +1,18 @@
 """From intent to cover, and what a bad or repeated transaction does not do."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
+from payments.ledger import verification
 from payments.models import (
     Cover,
     PassProduct,
@@ -28,6 +33,7 @@ from tests.factories.payments import (
 )
 from tests.factories.viewers import DeviceFactory, clock_headers, viewer_headers
 from tests.payments.calls import submit
+from tests.payments.ledger.days.story import money_back
 from tests.payments.untouched import untouched
 from viewers.models import Device
 
@@ -245,6 +251,67 @@ def test_one_bought_under_an_operators_gift_begins_when_the_gift_ends(
     give_cover(device.viewer_id, starts_at=now - DAY, ends_at=now + 3 * DAY)
 
     assert buy_pass(device.viewer_id, now=now).starts_at == now + 3 * DAY
+
+
+def test_one_bought_after_a_refund_does_not_lie_on_the_one_behind_it(
+    device: Device, now: datetime
+) -> None:
+    refunded, ahead = (buy_pass(device.viewer_id, now=now, days=30) for _ in "ab")
+    money_back(refunded, now + 10 * DAY)
+
+    month = buy_pass(device.viewer_id, now=now + 10 * DAY, days=30)
+    week = buy_pass(device.viewer_id, now=now + 10 * DAY)
+    fortnight = buy_pass(device.viewer_id, now=now + 10 * DAY, days=14)
+
+    assert ahead.starts_at == now + 30 * DAY
+    assert (month.starts_at, month.ends_at) == (now + 60 * DAY, now + 90 * DAY)
+    assert (week.starts_at, week.ends_at) == (now + 10 * DAY, now + 17 * DAY)
+    assert fortnight.starts_at == now + 90 * DAY
+    assert list(verification.violations()) == []
+
+
+def test_months_behind_a_gap_are_counted_on_from_the_pass_that_they_follow(device: Device) -> None:
+    start = moment("2026-01-31")
+    refunded, _ = (buy_pass(device.viewer_id, now=start, months=1) for _ in "ab")
+    money_back(refunded, moment("2026-02-10"))
+
+    behind = buy_pass(device.viewer_id, now=moment("2026-02-10"), months=1)
+
+    assert (behind.starts_at, behind.ends_at) == (moment("2026-03-31"), moment("2026-04-30"))
+
+
+@given(
+    history=st.lists(
+        st.one_of(
+            st.tuples(st.just("buy"), st.sampled_from([1, 3, 7, 30])),
+            st.tuples(st.just("refund"), st.integers(0, 20)),
+            st.tuples(st.just("wait"), st.integers(1, 15)),
+        ),
+        max_size=20,
+    )
+)
+@hypothesis_settings(
+    max_examples=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_every_paid_day_is_a_day_of_its_own_whatever_is_bought_and_refunded(
+    db: None, history: list[tuple[str, int]]
+) -> None:
+    viewer_id, now = DeviceFactory().viewer_id, moment("2026-03-14T12:00:00")
+    bought: list[PassPurchase] = []
+    for step, value in history:
+        if step == "buy":
+            bought.append(buy_pass(viewer_id, now=now, days=value))
+        elif step == "refund" and bought:
+            money_back(bought.pop(value % len(bought)), now)
+        elif step == "wait":
+            now += value * DAY
+
+    spans = sorted((each.starts_at, each.ends_at) for each in bought)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+    assert list(verification.violations()) == []
 
 
 def test_passes_of_the_other_environment_and_of_others_push_nothing_back(

@@ -1,6 +1,6 @@
 """Random claims, lapses, payments and refunds against a model of the rule in plain Python."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 from uuid import UUID, uuid4
@@ -23,16 +23,17 @@ from tests.proof import Proof
 
 START = datetime(2026, 3, 14, 12, 0, tzinfo=UTC)
 EXAMPLES, STEPS = 200, 40
-OPEN_FOR = timedelta(hours=1)
+OPEN_FOR = timedelta(hours=2)
 VIEWERS, STOCK = 3, 2
 
 
 @dataclass
 class Place:
-    """A claim as the model knows it."""
+    """A claim as the model knows it. It is never kept beyond `longest`."""
 
     offer: int
     viewer: int
+    longest: datetime
     held_until: datetime
     kept_until: datetime
     state: str = "held"
@@ -76,18 +77,29 @@ class Model:
 
     def claim(self, offer: int, viewer: int, now: datetime) -> str | Place:
         self.lapse(now, offer)
-        held, ends = self.held(offer, viewer), now + self.hold
+        held = self.held(offer, viewer)
         if now >= START + OPEN_FOR:
             return held if held and held.held_until > now else "offer_over"
+        has_topped_up = offer == 1 and viewer in self.bought
         if held:
-            held.held_until = max(held.held_until, ends)
-            held.kept_until = max(held.kept_until, ends + self.grace)
-            return held
+            if not has_topped_up:
+                self.keep(held, now)
+            if held.held_until > now:
+                return held
+            if has_topped_up or self.taken(offer) >= STOCK:
+                return "offer_used" if has_topped_up else "offer_sold_out"
+            held.state = "released"
         if refusal := self.refusal(offer, viewer):
             return refusal
-        place = Place(offer, viewer, ends, ends + self.grace)
+        ends = now + self.hold
+        place = Place(offer, viewer, now + 4 * self.hold, ends, ends + self.grace)
         self.take(place)
         return place
+
+    def keep(self, place: Place, now: datetime) -> None:
+        ends = min(now + self.hold, place.longest)
+        place.held_until = max(place.held_until, ends)
+        place.kept_until = max(place.kept_until, ends + self.grace)
 
     def pay(self, promise: Place, paid: datetime, now: datetime) -> bool:
         """Whether the offer's bonus is granted."""
@@ -101,7 +113,7 @@ class Model:
         else:
             self.lapse(now, promise.offer)
             if self.refusal(promise.offer, promise.viewer) is None:
-                place = Place(promise.offer, promise.viewer, promise.held_until, now, "used")
+                place = replace(promise, state="used")
                 self.take(place)
                 granted = True
         self.bought.append(promise.viewer)

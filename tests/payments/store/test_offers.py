@@ -29,6 +29,7 @@ from tests.factories.payments import (
     OfferFactory,
     StoreProductFactory,
     as_owner,
+    buy_pass,
     fund,
     signed_sale,
 )
@@ -301,6 +302,55 @@ def test_a_client_that_asks_again_keeps_its_place_for_longer(
     assert intents[0].json()["intent_id"] != intents[1].json()["intent_id"]
 
 
+def held_until(intent: HttpResponse) -> datetime:
+    return datetime.fromisoformat(intent.json()["held_until"])
+
+
+def test_a_place_is_kept_for_four_holds_at_most_however_often_it_is_asked_for(
+    api: Client, offer: Offer, device: Device, now: datetime
+) -> None:
+    Offer.objects.update(stock=1)
+    for minutes in range(0, 60, 10):
+        intent = announce(api, offer, device, now + timedelta(minutes=minutes))
+        assert held_until(intent) == now + min(timedelta(minutes=minutes) + HOLD, 4 * HOLD)
+    other = DeviceFactory()
+
+    over = now + 4 * HOLD
+    assert code(announce(api, offer, device, over)) == "offer_sold_out"
+    assert code(announce(api, offer, other, over + GRACE - INSTANT)) == "offer_sold_out"
+    assert buy(api, device, intent, paid=over - INSTANT, heard=over)["offer"]["granted"]
+
+
+def test_a_place_that_was_kept_as_long_as_may_be_goes_to_whoever_comes_next(
+    api: Client, offer: Offer, device: Device, now: datetime
+) -> None:
+    Offer.objects.update(stock=1)
+    for minutes in range(0, 60, 10):
+        announce(api, offer, device, now + timedelta(minutes=minutes))
+    free_again = now + 4 * HOLD + GRACE
+
+    assert announce(api, offer, DeviceFactory(), free_again).status_code == 201
+    assert code(announce(api, offer, device, free_again)) == "offer_sold_out"
+
+
+def test_who_has_kept_a_place_as_long_as_may_be_takes_another_if_one_is_left(
+    api: Client, offer: Offer, device: Device, now: datetime
+) -> None:
+    Offer.objects.update(stock=3)
+    for minutes in range(0, 60, 10):
+        announce(api, offer, device, now + timedelta(minutes=minutes))
+    lapsing = DeviceFactory()
+    announce(api, offer, lapsing, now + timedelta(minutes=15))
+    announce(api, offer, DeviceFactory(), now + timedelta(minutes=50))
+
+    again = announce(api, offer, device, now + 4 * HOLD)
+
+    assert held_until(again) == now + 5 * HOLD
+    states = OfferClaim.objects.filter(viewer_id=device.viewer_id).order_by("id")
+    assert list(states.values_list("state", flat=True)) == ["released", "held"]
+    assert taken(offer) == 2
+
+
 @pytest.mark.parametrize("used", [0, 1])
 def test_whichever_of_its_intents_is_paid_gets_the_offer_and_the_other_does_not(
     api: Client, offer: Offer, device: Device, now: datetime, used: int
@@ -466,6 +516,15 @@ def test_a_viewer_who_has_bought_before_has_no_first_top_up(
     assert {item["kind"] for item in listed(api, device, now)} == {"pack"}
 
 
+def test_a_viewer_who_has_bought_passes_alone_still_has_their_first_top_up(
+    api: Client, first: Offer, device: Device, now: datetime
+) -> None:
+    buy_pass(device.viewer_id, now=now)
+
+    assert [item["kind"] for item in listed(api, device, now)] == ["first_top_up"]
+    assert buy(api, device, announce(api, first, device, now), paid=now)["bonus_coins"] == 1000
+
+
 def test_a_refund_does_not_give_the_first_top_up_back(
     api: Client, first: Offer, device: Device, now: datetime
 ) -> None:
@@ -521,6 +580,18 @@ def test_a_first_top_up_that_was_promised_holds_though_something_else_was_bought
     fund(device.viewer_id, now=now)
 
     assert buy(api, device, intent, paid=now)["offer"]["granted"]
+
+
+def test_a_first_top_up_that_was_promised_is_kept_no_longer_once_something_else_was_bought(
+    api: Client, first: Offer, device: Device, now: datetime
+) -> None:
+    intent = announce(api, first, device, now)
+    fund(device.viewer_id, now=now)
+
+    assert held_until(announce(api, first, device, now + timedelta(minutes=5))) == now + HOLD
+    assert code(announce(api, first, device, now + HOLD)) == "offer_used"
+    paid = buy(api, device, intent, paid=now + HOLD - INSTANT, heard=now + HOLD)
+    assert paid["offer"]["granted"]
 
 
 def test_a_lapsed_first_top_up_is_gone_once_something_else_was_bought(

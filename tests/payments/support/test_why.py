@@ -10,7 +10,9 @@ from catalog.models import Episode, Series
 from config.problems import NotFound
 from payments.desk import price_versions
 from payments.desk.grants import CoinGift, EpisodeGift, PassGift
-from payments.models import PriceVersion, RefundBooking, Unlock, UnlockReversal
+from payments.desk.price_versions import NewVariant, NewVersion
+from payments.models import PricePlan, PriceVersion, RefundBooking, Unlock, UnlockReversal
+from payments.prices.terms import Adjustment, Terms
 from payments.support import why
 from payments.support.explanations import (
     Ending,
@@ -21,12 +23,14 @@ from payments.support.explanations import (
     RewardSource,
 )
 from tests.factories.operators import operator
+from tests.factories.viewers import DeviceFactory
 from tests.payments.diary import Diary
-from viewers.models import Device
+from viewers import refresh_tokens
+from viewers.models import Device, Platform
 
 MICROSECOND = timedelta(microseconds=1)
 #: The question, and what Django asks around it.
-QUERIES = 9
+QUERIES = 10
 
 
 @pytest.fixture
@@ -320,6 +324,39 @@ def test_no_moment_tells_of_what_came_after_it(diary: Diary) -> None:
     assert len(told) > 60
     for written, read in told:
         assert read == written
+
+
+def test_the_price_is_that_of_the_device_that_is_asked_about(diary: Diary) -> None:
+    """Else of the one that they used last by then: one that came later has no trace in the answer."""
+    (plan,) = PricePlan.objects.all()
+    cheaper = NewVariant([], [Platform.WEB], Adjustment(price_coins=20))
+    version = NewVersion(plan.id, Terms(8, 60), [cheaper])
+    price_versions.add_many([version], effective_from=diary.wait(hours=1), now=diary.now)
+    phone = Device.objects.get(viewer_id=diary.viewer_id)
+    before = diary.now
+    laptop = DeviceFactory(
+        viewer=phone.viewer, platform=Platform.WEB, created_at=before + MICROSECOND
+    )
+    after = before + timedelta(hours=1)
+
+    def told(at: datetime, device: Device | None = None) -> tuple[str | None, int]:
+        found = why.why(
+            viewer_id=diary.viewer_id,
+            environment="production",
+            episode_id=diary.episode(9).id,
+            at=at,
+            device_id=device.id if device else None,
+        )
+        return found.platform, found.price.price_coins
+
+    assert told(before) == ("ios", 60)
+    assert told(after) == ("web", 20)
+    assert told(after, phone) == ("ios", 60)
+    assert told(before, laptop) == ("web", 20)
+    refresh_tokens.open_family(device=phone, now=before + timedelta(minutes=1))
+    assert told(after) == ("ios", 60)
+    with pytest.raises(NotFound):
+        told(after, DeviceFactory())
 
 
 def test_one_explanation_takes_as_many_questions_for_a_long_story(
