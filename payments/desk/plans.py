@@ -42,9 +42,13 @@ def assign_each(
     source: AssignmentSource = AssignmentSource.OPERATOR,
     operator_id: int | None = None,
     change_id: UUID | None = None,
+    instead_of_id: UUID | None = None,
     rule_of: Mapping[UUID, UUID] | None = None,
 ) -> None:
-    """Prices each series by the plan that is beside it, as `assign` does."""
+    """Prices each series by the plan that is beside it, as `assign` does.
+
+    `instead_of_id` is a change that is rolled back by it.
+    """
     PlanAssignment.objects.bulk_create(
         [
             PlanAssignment(
@@ -55,6 +59,7 @@ def assign_each(
                 created_at=now,
                 created_by_id=operator_id,
                 change_id=change_id,
+                instead_of_id=instead_of_id,
                 rule_id=(rule_of or {}).get(series_id),
             )
             for series_id, plan_id in plan_of.items()

@@ -568,6 +568,18 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="planassignment",
+            name="instead_of",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="The change that was rolled back, where this repeats what stood before it",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
             model_name="priceversion",
             name="change",
             field=models.ForeignKey(
@@ -575,6 +587,18 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="versions",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
+            model_name="priceversion",
+            name="instead_of",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="The change that was rolled back, where this repeats what stood before it",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
                 to="payments.pricechange",
             ),
         ),

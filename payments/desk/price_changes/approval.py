@@ -120,6 +120,7 @@ def end(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
         begins_at = change.effective_from or change.decided_at
         change.ended_by_id, change.ended_at = operator_id, now
         if is_agreed:
+            _lock_schedule()
             applying.undo(change, now=now)
         has_begun = is_agreed and begins_at is not None and begins_at <= now
         change.state = ChangeState.ROLLED_BACK if has_begun else ChangeState.WITHDRAWN
