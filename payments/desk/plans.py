@@ -74,10 +74,13 @@ def assigned(plan: PricePlan, *, at: datetime) -> QuerySet[PlanAssignment]:
 
 
 def priced_by(plan: PricePlan, *, at: datetime) -> QuerySet[Series]:
-    """The published series that a plan prices at a moment; the default plan prices all others too."""
+    """The published series that a plan prices at a moment; the default plan prices all others too, and
+    those of plans without a price."""
     published: QuerySet[Series] = Series.objects.filter(state=Series.State.PUBLISHED)
     if plan.is_default:
-        return published.exclude(id__in=in_force(at=at).exclude(plan=plan).values("series_id"))
+        begun = PriceVersion.objects.filter(effective_from__lte=at, cancelled_at=None)
+        elsewhere = in_force(at=at).exclude(plan=plan).filter(plan__in=begun.values("plan"))
+        return published.exclude(id__in=elsewhere.values("series_id"))
     return published.filter(id__in=assigned(plan, at=at).values("series_id"))
 
 
