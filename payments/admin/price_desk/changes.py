@@ -230,13 +230,17 @@ class PriceChangeAdmin(Explained, ReadOnlyAdmin):
             _require(request, "change")
         else:
             _require(request, "add")
+        form = DecisionForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, f"Nothing was done: {' '.join(map(str, form.errors['note']))}")
+            return redirect("admin:payments_pricechange_change", change_id)
 
         def decide(now: datetime) -> PriceChange:
             decided = approval.decide(
                 change_id=change_id,
                 operator_id=_operator_id(request),
                 is_agreed=is_agreed,
-                note=request.POST.get("note", ""),
+                note=form.cleaned_data["note"],
                 now=now,
             )
             if is_agreed:
