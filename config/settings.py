@@ -429,12 +429,12 @@ REPORTING_CURRENCY = env.text(
 PRICE_SOLO_TITLES = env.integer(
     "PRICE_SOLO_TITLES",
     default=100,
-    help="A change of prices that reaches more titles than this takes a second person.",
+    help="So many titles one person may give other prices alone, within a day.",
 )
 PRICE_SOLO_RISE_PERCENT = env.integer(
     "PRICE_SOLO_RISE_PERCENT",
     default=50,
-    help="A change by which a title becomes dearer by more than this takes a second person.",
+    help="How much dearer one person may make a title alone, than now and than a day ago.",
 )
 PRICE_GUARD_TIMES = env.integer(
     "PRICE_GUARD_TIMES",

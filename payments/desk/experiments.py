@@ -1,7 +1,7 @@
 """Experiments on prices: what their arms ask, and what stands against starting one."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 from uuid import UUID
@@ -10,13 +10,13 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from catalog.models import Series
-from payments.desk.price_changes import approval, checks, effects
+from payments.desk.price_changes import approval, checks, measuring
 from payments.desk.price_changes.contents import AdjustedPrice
-from payments.desk.price_changes.effects import Reach
+from payments.desk.price_changes.measuring import Prices, Reach
 from payments.desk.price_versions import adjustment_row
 from payments.models import ArmTerms, PriceAdjustment
 from payments.prices import arm_terms, pricing
-from payments.prices.pricing import ON_PRICES, Price
+from payments.prices.pricing import ON_PRICES
 from payments.prices.terms import Adjustment, Terms
 from viewers.experiments.lifecycle import Verdict
 from viewers.models import Arm, Experiment, ExperimentState, Varies
@@ -74,9 +74,9 @@ def reach_of_arms(experiment: Experiment, *, now: datetime) -> Mapping[str, Reac
     """How far the prices of each arm but the control are from what everybody is asked, by the arm's code."""
     draft = _Draft.read(experiment)
     at = max(experiment.starts_at or now, now)
-    before = pricing.prices_of(_titles(draft), at=at)
+    before = pricing.everywhere(_titles(draft), at=at)
     return {
-        arm.code: effects.compared(before, _in_arm(before, draft.asked.get(arm.id, {})))
+        arm.code: measuring.compared([(before, _in_arm(before, draft.asked.get(arm.id, {})))])
         for arm in draft.arms
         if not arm.is_control
     }
@@ -223,13 +223,12 @@ def _titles(draft: _Draft) -> Sequence[UUID]:
     return list(published.values_list("id", flat=True))
 
 
-def _in_arm(
-    before: Mapping[UUID, Price], asked: Mapping[UUID | None, UUID]
-) -> Mapping[UUID, Price]:
-    """What one of whom nothing is known would be asked in an arm: it comes before promotions."""
-    adjusted = {}
-    for series_id, price in before.items():
-        adjustment_id = asked.get(series_id) or asked.get(None)
-        own = (adjustment_id,) if adjustment_id else ()
-        adjusted[series_id] = Price(price.version_id, (*own, *price.adjustment_ids))
-    return adjusted
+def _in_arm(before: Prices, asked: Mapping[UUID | None, UUID]) -> Prices:
+    """What an arm asks instead: its adjustment comes after a place's and before promotions."""
+    return {
+        series_id: replace(
+            price,
+            adjusting=replace(price.adjusting, in_arm=asked.get(series_id) or asked.get(None)),
+        )
+        for series_id, price in before.items()
+    }

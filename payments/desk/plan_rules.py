@@ -23,12 +23,12 @@ from payments.prices import pricing
 def price_published(series_ids: Collection[UUID], *, now: datetime) -> None:
     """Gives titles that have just been published the plan of the first rule that fits them.
 
-    One that has had a plan keeps it. What no rule fits, or what comes out far from what titles usually
-    cost lately, is priced all the same and joins the queue. Part of the publication's own transaction: no title
+    One that has had a plan, or is scheduled for one, keeps it. What no rule fits, or what comes out far from
+    what titles usually cost lately, is priced all the same and joins the queue. Part of the publication's own transaction: no title
     is seen at another price first.
     """
-    had = PlanAssignment.objects.filter(series_id__in=series_ids).values("series_id")
-    new = Series.objects.filter(id__in=series_ids).exclude(id__in=had)
+    had = PlanAssignment.objects.filter(series_id__in=series_ids, cancelled_at=None)
+    new = Series.objects.filter(id__in=series_ids).exclude(id__in=had.values("series_id"))
     rule_of = _chosen(new)
     plans.assign_each(
         {series_id: rule.plan_id for series_id, rule in rule_of.items()},

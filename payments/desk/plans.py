@@ -42,9 +42,13 @@ def assign_each(
     source: AssignmentSource = AssignmentSource.OPERATOR,
     operator_id: int | None = None,
     change_id: UUID | None = None,
+    instead_of_id: UUID | None = None,
     rule_of: Mapping[UUID, UUID] | None = None,
 ) -> None:
-    """Prices each series by the plan that is beside it, as `assign` does."""
+    """Prices each series by the plan that is beside it, as `assign` does.
+
+    `instead_of_id` is a change that is rolled back by it.
+    """
     PlanAssignment.objects.bulk_create(
         [
             PlanAssignment(
@@ -55,6 +59,7 @@ def assign_each(
                 created_at=now,
                 created_by_id=operator_id,
                 change_id=change_id,
+                instead_of_id=instead_of_id,
                 rule_id=(rule_of or {}).get(series_id),
             )
             for series_id, plan_id in plan_of.items()
@@ -69,10 +74,13 @@ def assigned(plan: PricePlan, *, at: datetime) -> QuerySet[PlanAssignment]:
 
 
 def priced_by(plan: PricePlan, *, at: datetime) -> QuerySet[Series]:
-    """The published series that a plan prices at a moment; the default plan prices all others too."""
+    """The published series that a plan prices at a moment; the default plan prices all others too, and
+    those of plans without a price."""
     published: QuerySet[Series] = Series.objects.filter(state=Series.State.PUBLISHED)
     if plan.is_default:
-        return published.exclude(id__in=in_force(at=at).exclude(plan=plan).values("series_id"))
+        begun = PriceVersion.objects.filter(effective_from__lte=at, cancelled_at=None)
+        elsewhere = in_force(at=at).exclude(plan=plan).filter(plan__in=begun.values("plan"))
+        return published.exclude(id__in=elsewhere.values("series_id"))
     return published.filter(id__in=assigned(plan, at=at).values("series_id"))
 
 

@@ -78,10 +78,11 @@ def add_many(
     now: datetime,
     created_by_id: int | None = None,
     change_id: UUID | None = None,
+    instead_of_id: UUID | None = None,
 ) -> Sequence[Version]:
     """Gives plans new prices from one moment on, all or none, in a handful of statements.
 
-    Raises django.db.IntegrityError as `add` does.
+    `instead_of_id` is a change that is rolled back by it. Raises django.db.IntegrityError as `add` does.
     """
     versions = [
         Version(
@@ -97,6 +98,7 @@ def add_many(
             created_at=now,
             created_by_id=created_by_id,
             change_id=change_id,
+            instead_of_id=instead_of_id,
         )
         for draft in drafts
     ]

@@ -157,7 +157,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("titles_count", models.PositiveIntegerField(default=0)),
-                ("largest_rise_parts_per_million", models.PositiveIntegerField(default=0)),
+                ("given_away_count", models.PositiveIntegerField(default=0)),
+                ("largest_rise_parts_per_million", models.PositiveBigIntegerField(default=0)),
+                ("largest_fall_parts_per_million", models.PositiveIntegerField(default=0)),
                 ("needs_second", models.BooleanField(default=False)),
                 ("asked_at", models.DateTimeField()),
                 ("decided_at", models.DateTimeField(null=True)),
@@ -572,6 +574,18 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
+            model_name="planassignment",
+            name="instead_of",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="The change that was rolled back, where this repeats what stood before it",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
             model_name="priceversion",
             name="change",
             field=models.ForeignKey(
@@ -579,6 +593,18 @@ class Migration(migrations.Migration):
                 null=True,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="versions",
+                to="payments.pricechange",
+            ),
+        ),
+        migrations.AddField(
+            model_name="priceversion",
+            name="instead_of",
+            field=models.ForeignKey(
+                editable=False,
+                help_text="The change that was rolled back, where this repeats what stood before it",
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
                 to="payments.pricechange",
             ),
         ),

@@ -120,6 +120,14 @@ class PlanAssignment(models.Model):
         editable=False,
         related_name="assignments",
     )
+    instead_of = models.ForeignKey(
+        "payments.PriceChange",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The change that was rolled back, where this repeats what stood before it",
+    )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

@@ -82,6 +82,14 @@ class PriceVersion(models.Model):
     change = models.ForeignKey(
         "payments.PriceChange", models.PROTECT, null=True, editable=False, related_name="versions"
     )
+    instead_of = models.ForeignKey(
+        "payments.PriceChange",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The change that was rolled back, where this repeats what stood before it",
+    )
     created_at = models.DateTimeField(editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"

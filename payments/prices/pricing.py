@@ -27,9 +27,11 @@ from payments.models import (
     PlanAssignment,
     PriceAdjustment,
     PricePlan,
+    PriceVariant,
     PriceVersion,
     Promotion,
 )
+from payments.models.prices import MAXIMUM_EPISODE_NUMBER
 from payments.prices import arm_terms
 from payments.prices.terms import Adjustment, PriceLadder, Terms
 from viewers.experiments import arms
@@ -108,15 +110,56 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class _Where:
-    """Where a viewer is, as far as it is known."""
+class Place:
+    """Where a viewer is, as far as it is known: empty is not."""
 
-    region: str
-    platform: str
+    region: str = ""
+    platform: str = ""
 
     def first_fitting(self, variants: Iterable[Variant]) -> UUID | None:
+        """The adjustment of the first of these that fits here."""
         fitting = (v for v in variants if v.fits(region=self.region, platform=self.platform))
         return next((variant.adjustment_id for variant in fitting), None)
+
+
+NOWHERE = Place()
+
+
+@dataclass(frozen=True)
+class Adjusting:
+    """What adjusts a price for those of whom only their place is known, and perhaps their arm."""
+
+    variants: tuple[Variant, ...] = ()
+    in_arm: UUID | None = None
+    promotions: tuple[Variant, ...] = ()
+
+    @property
+    def unpromoted(self) -> "Adjusting":
+        """The same before and after every promotion."""
+        return replace(self, promotions=())
+
+    @property
+    def named(self) -> tuple[Variant, ...]:
+        """Everything in it that names places."""
+        return self.variants + self.promotions
+
+    def at(self, place: Place) -> tuple[UUID, ...]:
+        """The adjustments that apply there, in their order."""
+        promoting = place.first_fitting(self.promotions)
+        adjusting = (place.first_fitting(self.variants), self.in_arm, promoting)
+        return tuple(one for one in adjusting if one is not None)
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """What a series costs at a moment, wherever a viewer is."""
+
+    version_id: UUID
+    adjusting: Adjusting
+
+    def at(self, place: Place) -> Price:
+        """What somebody there is asked of whom nothing else is known."""
+        return Price(self.version_id, self.adjusting.at(place))
 
 
 def price_for(
@@ -134,7 +177,7 @@ def price_for(
     if found is None or found[0] is None:
         raise PriceVersion.DoesNotExist
     version_id, region, platform, link_adjustment_id, joined_at, experiments, promotions = found
-    where = _Where(region=region or "", platform=platform or "")
+    where = Place(region=region or "", platform=platform or "")
     assigned = arms.assigned(
         map(json.loads, experiments), viewer_id=viewer_id, created_at=joined_at
     )
@@ -148,22 +191,40 @@ def price_for(
 
 
 def prices_of(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, Price]:
-    """What a viewer of whom nothing is known is asked for these series at a moment, in one query.
+    """What a viewer of whom nothing is known is asked for these series at a moment, in three queries.
 
     A series that nothing prices yet, or that does not exist, is left out.
     """
-    found = Series.objects.filter(id__in=series_ids).annotate(
-        version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
-        promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+    found = everywhere(series_ids, at=at)
+    return {series_id: asked.at(NOWHERE) for series_id, asked in found.items()}
+
+
+def everywhere(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, Everywhere]:
+    """What these series cost at a moment, wherever somebody is, in three queries whatever their number.
+
+    A series that nothing prices yet, or that does not exist, is left out.
+    """
+    found = list(
+        Series.objects.filter(id__in=series_ids)
+        .annotate(
+            version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
+            promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+        )
+        .exclude(version_id=None)
+        .values_list("id", "version_id", "promotions")
     )
-    nowhere = _Where(region="", platform="")
-    prices = {}
-    for series_id, version_id, on in found.exclude(version_id=None).values_list(
-        "id", "version_id", "promotions"
-    ):
-        promoting = nowhere.first_fitting(promoted(one) for one in on)
-        prices[series_id] = Price(version_id, (promoting,) if promoting else ())
-    return prices
+    variants_of = _variants_of({version_id for _, version_id, _ in found})
+    places_of = _places_of({one for *_, promotions in found for one in promotions})
+    return {
+        series_id: Everywhere(
+            version_id,
+            Adjusting(
+                variants=variants_of.get(version_id, ()),
+                promotions=tuple(places_of[one] for one in promotions),
+            ),
+        )
+        for series_id, version_id, promotions in found
+    }
 
 
 def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
@@ -233,14 +294,17 @@ def ladder(
     return terms_of(version_id).adjusted(adjustments).ladder()
 
 
-def ladders(prices: Collection[Price]) -> Mapping[Price, PriceLadder]:
-    """The ladders of many prices, in four queries whatever their number."""
+def ladders(
+    prices: Collection[Price], *, until: int = MAXIMUM_EPISODE_NUMBER
+) -> Mapping[Price, PriceLadder]:
+    """The ladders of many prices, in four queries whatever their number; right for every episode up to
+    `until`, past which nothing is spelled out."""
     terms = terms_of_many({price.version_id for price in prices})
     rows = PriceAdjustment.objects.in_bulk({one for p in prices for one in p.adjusted_by})
 
     def under(price: Price, adjustment_ids: Iterable[UUID]) -> PriceLadder:
         adjustments = [adjustment_of(rows[one]) for one in adjustment_ids]
-        return terms[price.version_id].adjusted(adjustments).ladder()
+        return terms[price.version_id].adjusted(adjustments).until(until).ladder()
 
     return {
         price: under(price, price.adjusted_by)
@@ -273,17 +337,13 @@ def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
 @lru_cache(maxsize=4096)
 def variants(version_id: UUID) -> Sequence[Variant]:
     """A version's variants, the first that fits first."""
-    rows = PriceVersion.objects.prefetch_related("variants").get(id=version_id).variants.all()
-    return [
-        Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id) for row in rows
-    ]
+    return _variants_of([version_id]).get(version_id, ())
 
 
 @lru_cache(maxsize=4096)
 def promoted(promotion_id: UUID) -> Variant:
     """Where a promotion's price differs; when it holds is the caller's to know."""
-    row = Promotion.objects.get(id=promotion_id)
-    return Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id)
+    return _places_of([promotion_id])[promotion_id]
 
 
 def terms_of(version_id: UUID) -> Terms:
@@ -334,6 +394,25 @@ def _found(
         ArraySubquery(_promotions(OuterRef("id"), at)),
     )
     return found
+
+
+def _variants_of(version_ids: Collection[UUID]) -> Mapping[UUID, tuple[Variant, ...]]:
+    """The variants of each version that has any, the first that fits first."""
+    found: dict[UUID, list[Variant]] = {}
+    rows = PriceVariant.objects.filter(version__in=version_ids).order_by("position")
+    for row in rows:
+        found.setdefault(row.version_id, []).append(_differing(row))
+    return {version_id: tuple(variants) for version_id, variants in found.items()}
+
+
+def _places_of(promotion_ids: Collection[UUID]) -> Mapping[UUID, Variant]:
+    """Where the price of each promotion differs."""
+    rows = Promotion.objects.in_bulk(promotion_ids) if promotion_ids else {}
+    return {promotion_id: _differing(row) for promotion_id, row in rows.items()}
+
+
+def _differing(row: PriceVariant | Promotion) -> Variant:
+    return Variant(frozenset(row.regions), frozenset(row.platforms), row.adjustment_id)
 
 
 def _price(

@@ -1,6 +1,6 @@
 """What episodes cost under given terms: arithmetic, without a database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -96,6 +96,30 @@ class Terms:
         return PriceLadder(
             prices=tuple(prices),
             price_after=price_coins if after is None else self._scaled(after),
+        )
+
+    def turns(self) -> Iterator[tuple[int, int]]:
+        """Each episode at which the price may turn, in order, with its price: up to the next one every
+        episode costs the same. However far apart they are, there are no more than were said."""
+        after_overrides = (number + 1 for number in self.overrides)
+        price_coins = self._scaled(self.base_price_coins)
+        for number in sorted(
+            {1, self.free_count + 1, *self.steps, *self.overrides, *after_overrides}
+        ):
+            if number in self.steps:
+                price_coins = self._scaled(self.steps[number])
+            if number in self.overrides:
+                yield number, self._scaled(self.overrides[number])
+            else:
+                yield number, 0 if number <= self.free_count else price_coins
+
+    def until(self, last: int) -> "Terms":
+        """Terms that say the same of every episode up to `last`, and nothing of later ones."""
+        return replace(
+            self,
+            free_count=min(self.free_count, last),
+            steps={number: price for number, price in self.steps.items() if number <= last},
+            overrides={number: price for number, price in self.overrides.items() if number <= last},
         )
 
     def refuse_falling(self) -> None:

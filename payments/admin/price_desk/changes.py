@@ -188,7 +188,7 @@ class PriceChangeAdmin(Explained, ReadOnlyAdmin):
         change = PriceChange.objects.select_related("asked_by").get(id=row.id)
         is_open = change.state in _OPEN
         shown = (
-            preview.of_open(change, asked=asked, now=now)
+            preview.of_open(change, asked=asked, now=now, operator_id=_operator_id(request))
             if is_open
             else preview.of_agreed(change, asked=asked)
         )
@@ -230,13 +230,17 @@ class PriceChangeAdmin(Explained, ReadOnlyAdmin):
             _require(request, "change")
         else:
             _require(request, "add")
+        form = DecisionForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, f"Nothing was done: {' '.join(map(str, form.errors['note']))}")
+            return redirect("admin:payments_pricechange_change", change_id)
 
         def decide(now: datetime) -> PriceChange:
             decided = approval.decide(
                 change_id=change_id,
                 operator_id=_operator_id(request),
                 is_agreed=is_agreed,
-                note=request.POST.get("note", ""),
+                note=form.cleaned_data["note"],
                 now=now,
             )
             if is_agreed:
@@ -387,25 +391,12 @@ def waiting(request: HttpRequest) -> list[dict[str, Any]]:
 def _token(request: HttpRequest, change: PriceChange, shown: preview.Preview | None) -> str:
     if shown is None or shown.reach is None:
         return ""
-    reach = shown.reach
-    return seen.token(
-        (
-            str(change.id),
-            reach.titles_count,
-            reach.largest_rise_parts_per_million,
-            _operator_id(request),
-        )
-    )
+    return seen.token((str(change.id), *shown.reach.figures, _operator_id(request)))
 
 
 def _refuse_unseen(request: HttpRequest, change: PriceChange) -> None:
     """Inside the step's transaction: what would be done is what this operator was shown."""
-    done = (
-        str(change.id),
-        change.titles_count,
-        change.largest_rise_parts_per_million,
-        _operator_id(request),
-    )
+    done = (str(change.id), *approval.figures(change), _operator_id(request))
     if not seen.was_shown(done, request.POST.get("shown", "")):
         raise approval.Outdated(
             "Nothing was done: what it would do has changed since you looked. This is how it stands "

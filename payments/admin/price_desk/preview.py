@@ -18,7 +18,8 @@ from payments.admin.series_choice import titles
 from payments.desk.price_changes import approval, checks, contents, effects
 from payments.desk.price_changes.checks import ContentRefused
 from payments.desk.price_changes.contents import Campaign, Content, NewVersion, PriceTable
-from payments.desk.price_changes.effects import Asked, Reach, Shift
+from payments.desk.price_changes.effects import Asked, Shift
+from payments.desk.price_changes.measuring import Reach
 from payments.desk.price_changes.samples import InArm, Sample, Stranger
 from payments.models import ChangeState, PriceChange, PriceVersion
 from payments.money import PARTS_PER_MILLION
@@ -126,8 +127,9 @@ class Preview:
         return any(line.rented != (NOT_SOLD, NOT_SOLD) for line in self.by_sample)
 
 
-def of_open(change: PriceChange, *, asked: LookAt, now: datetime) -> Preview:
-    """What a draft, or a change that waits, would do if it were agreed to now."""
+def of_open(change: PriceChange, *, asked: LookAt, now: datetime, operator_id: int) -> Preview:
+    """What a draft, or a change that waits, would do if it were agreed to now: by this operator, unless
+    it takes a second person."""
     content = contents.read(change.content)
     refusals = _refusals(change, content, now)
     samples = samples_of(change, content, asked, at=effects.moment_of(change, now=now))
@@ -147,7 +149,8 @@ def of_open(change: PriceChange, *, asked: LookAt, now: datetime) -> Preview:
         by_title=seen.by_title,
         warnings=list(_warnings(content, seen.reach, seen.by_sample.values(), now)),
         refusals=refusals,
-        needs_second=approval.needs_second(seen.reach),
+        needs_second=change.state == ChangeState.WAITING
+        or approval.needs_second(seen.reach, alone=approval.titles_alone(operator_id, now=now)),
     )
 
 
@@ -255,7 +258,7 @@ def _refusals(change: PriceChange, content: Content, now: datetime) -> Sequence[
 
 def _warnings(content: Content, reach: Reach, by_sample: Any, now: datetime) -> Iterator[str]:
     if reach.titles_count == 0:
-        yield "For one of whom nothing is known, no title would cost anything else than now."
+        yield "No title would cost anybody anything else than now."
     if any(shift.numbers and shift.before_coins and not shift.after_coins for shift in by_sample):
         yield "Nothing of a title would be sold any more: every episode becomes free."
     if isinstance(content, PriceTable):
@@ -315,7 +318,7 @@ def _shown(
 
 
 def _nothing(refusals: Sequence[str]) -> Preview:
-    empty = Reach(0, 0, 0, 0, 0, None, 0, None)
+    empty = Reach(0, 0, 0, 0, 0, None, 0, None, 0)
     return Preview(
         reach=empty,
         series=None,

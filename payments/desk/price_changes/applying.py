@@ -7,8 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Subquery, UUIDField
-from django.db.models.functions import Coalesce
+from django.db.models import Max, QuerySet
 
 from catalog.models import Series
 from payments.desk import plans, price_versions, promotions
@@ -17,6 +16,7 @@ from payments.desk.price_changes.contents import Campaign, MoveSeries, PriceTabl
 from payments.desk.price_changes.contents import NewVersion as NewVersionContent
 from payments.desk.price_versions import NewVariant, NewVersion
 from payments.models import (
+    ChangeState,
     PlanAssignment,
     PriceChange,
     PricePlan,
@@ -49,8 +49,8 @@ def undo(change: PriceChange, *, now: datetime) -> None:
     """Has everything cost what it would cost without the change, from now on.
 
     What was never in force is cancelled; a promotion is stopped; a version or a plan that is in force
-    gives way to a copy of what came before it. Later changes of the same plans or titles stay. The
-    caller holds a transaction.
+    gives way to a copy of the latest that was not rolled back itself. Later changes of the same plans or
+    titles stay. The caller holds a transaction, and nobody else makes a change meanwhile.
     """
     Promotion.objects.filter(change=change, stopped_at=None).update(stopped_at=now)
     for rows in (PriceVersion.objects, PlanAssignment.objects):
@@ -169,58 +169,99 @@ def _draft(plan_id: UUID, content: TermsContent) -> NewVersion:
 
 def _assign_as_before(change: PriceChange, now: datetime) -> None:
     """Titles that this change's assignment prices go back to the plan they had, or to the default."""
-    before = (
-        PlanAssignment.objects.filter(
-            series_id=OuterRef("series_id"),
-            effective_from__lte=OuterRef("effective_from"),
-            cancelled_at=None,
-        )
-        .exclude(change=change)
-        .order_by("-effective_from", "-id")
-    )
-    begun = plans.in_force(at=now).filter(change=change)
+    assigned = change.assignments.filter(cancelled_at=None).values("series")
+    of_titles = PlanAssignment.objects.filter(series__in=assigned)
     default = PricePlan.objects.get(is_default=True).id
-    plan_of = dict(
-        begun.annotate(before_id=Subquery(before.values("plan_id")[:1])).values_list(
-            "series_id", Coalesce("before_id", default, output_field=UUIDField())
-        )
+    plan_of = _before(of_titles, change, now, of="series_id", what="plan_id")
+    plans.assign_each(
+        {series_id: plan_id or default for series_id, plan_id in plan_of.items()},
+        effective_from=now,
+        now=now,
+        operator_id=change.ended_by_id,
+        instead_of_id=change.id,
     )
-    plans.assign_each(plan_of, effective_from=now, now=now, operator_id=change.ended_by_id)
 
 
 def _price_as_before(change: PriceChange, now: datetime) -> None:
     """Plans that this change's version prices ask again what they asked before it."""
-    of_plan = PriceVersion.objects.filter(plan=OuterRef("plan"), cancelled_at=None)
-    earlier = of_plan.filter(effective_from__lt=OuterRef("effective_from"))
-    begun = of_plan.filter(effective_from__lte=now)
-    standing = PriceVersion.objects.filter(change=change).annotate(
-        before_id=Subquery(earlier.order_by("-effective_from").values("id")[:1]),
-        latest_id=Subquery(begun.order_by("-effective_from").values("id")[:1]),
+    version_of = _versions_before(change, now)
+    versions = (
+        PriceVersion.objects.filter(id__in=version_of.values())
+        .select_related("bundle_adjustment", "rental_adjustment")
+        .prefetch_related("steps", "episode_prices", "variants__adjustment")
+        .in_bulk()
     )
-    undone = standing.filter(latest_id=F("id"), before_id__isnull=False)
-    before = PriceVersion.objects.filter(
-        id__in=list(undone.values_list("before_id", flat=True))
-    ).select_related("bundle_adjustment", "rental_adjustment")
-    begun_at = change.effective_from or now
+    latest = change.versions.filter(cancelled_at=None).aggregate(at=Max("effective_from"))["at"]
     price_versions.add_many(
-        [
-            _copy(version)
-            for version in before.prefetch_related(
-                "steps", "episode_prices", "variants__adjustment"
-            )
-        ],
+        [_copy(versions[version_id], plan_id) for plan_id, version_id in version_of.items()],
         # No two versions of a plan begin at one moment, not even at that of a rash change.
-        effective_from=max(now, begun_at + timedelta(microseconds=1)),
+        effective_from=max(now, latest + timedelta(microseconds=1)) if latest else now,
         now=now,
         created_by_id=change.ended_by_id,
+        instead_of_id=change.id,
     )
 
 
-def _copy(version: PriceVersion) -> NewVersion:
-    """A version of the same plan that asks the same."""
+def _versions_before(change: PriceChange, now: datetime) -> Mapping[UUID, UUID]:
+    """The version that each plan would ask without the change, where the change is what it asks.
+
+    Without any, the default plan prices its titles: that plan's. The only title of a plan of its own has
+    gone back to another.
+    """
+    changed = change.versions.filter(cancelled_at=None).values("plan")
+    version_of = _before(
+        PriceVersion.objects.filter(plan__in=changed), change, now, of="plan_id", what="id"
+    )
+    bare = PricePlan.objects.filter(
+        id__in=[plan_id for plan_id, version_id in version_of.items() if version_id is None],
+        own_series=None,
+        is_default=False,
+    )
+    begun = PriceVersion.objects.filter(
+        plan__is_default=True, effective_from__lte=now, cancelled_at=None
+    )
+    default = begun.latest("effective_from").id
+    return {
+        one: version_id for one, version_id in version_of.items() if version_id
+    } | dict.fromkeys(bare.values_list("id", flat=True), default)
+
+
+def _before(
+    rows: QuerySet[PriceVersion] | QuerySet[PlanAssignment],
+    change: PriceChange,
+    now: datetime,
+    *,
+    of: str,
+    what: str,
+) -> Mapping[UUID, UUID | None]:
+    """What plans, or titles, go back to where the change is what they ask: the latest that was said of
+    them by itself, and by no change that was rolled back. None where there is none.
+
+    What rollbacks wrote only repeats such a row, whatever the order in which changes are taken back.
+    """
+    begun = rows.filter(effective_from__lte=now, cancelled_at=None)
+    latest_first = begun.order_by("-effective_from", "-id")
+    found: dict[UUID, UUID | None] = {}
+    settled: set[UUID] = set()
+    for one, said, change_id, state, instead_of_id in latest_first.values_list(
+        of, what, "change_id", "change__state", "instead_of_id"
+    ):
+        if one in settled:
+            continue
+        if instead_of_id or change_id == change.id or state == ChangeState.ROLLED_BACK:
+            found[one] = None
+            continue
+        settled.add(one)
+        if one in found:
+            found[one] = said
+    return found
+
+
+def _copy(version: PriceVersion, plan_id: UUID) -> NewVersion:
+    """A version of a plan that asks the same."""
     bundle, rental = version.bundle_adjustment, version.rental_adjustment
     return NewVersion(
-        version.plan_id,
+        plan_id,
         pricing.read_terms(version),
         _variants_of(version),
         bundle=pricing.adjustment_of(bundle) if bundle else None,

@@ -2,6 +2,7 @@
 
 A change of few titles by little takes effect when its author asks for it. Above PRICE_SOLO_TITLES
 titles, or where a title becomes dearer by more than PRICE_SOLO_RISE_PERCENT, a second person has to agree.
+What one person does within a day adds up.
 """
 
 from datetime import datetime
@@ -9,10 +10,11 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Sum
 
 from payments.desk.price_changes import applying, checks, contents, effects, selection
 from payments.desk.price_changes.contents import Content
-from payments.desk.price_changes.effects import Reach
+from payments.desk.price_changes.measuring import Reach
 from payments.desk.price_changes.selection import Selection
 from payments.models import ChangedSeries, ChangeState, PriceChange
 from payments.money import PARTS_PER_MILLION
@@ -74,15 +76,17 @@ def propose(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
     """
     with transaction.atomic():
         change = _held(change_id, ChangeState.DRAFT)
-        reach = _checked(change, now)
-        change.titles_count = reach.titles_count
-        change.largest_rise_parts_per_million = reach.largest_rise_parts_per_million
-        change.needs_second = needs_second(reach)
+        _refuse(change, now)
         change.asked_by_id, change.asked_at = operator_id, now
+        savepoint = transaction.savepoint()
+        reach = effects.make(change, now=now)
+        _write(change, reach)
+        change.needs_second = needs_second(reach, alone=titles_alone(operator_id, now=now))
         if change.needs_second:
+            transaction.savepoint_rollback(savepoint)
             change.state = ChangeState.WAITING
         else:
-            _agree(change, operator_id, now)
+            _agreed(change, operator_id, now)
         change.save()
     return change
 
@@ -106,8 +110,9 @@ def decide(
                 "You asked for this change yourself: somebody else has to agree to it."
             )
         else:
-            _refuse_outdated(change, _checked(change, now))
-            _agree(change, operator_id, now)
+            _refuse(change, now)
+            _refuse_outdated(change, effects.make(change, now=now))
+            _agreed(change, operator_id, now)
         change.save()
     return change
 
@@ -120,6 +125,7 @@ def end(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
         begins_at = change.effective_from or change.decided_at
         change.ended_by_id, change.ended_at = operator_id, now
         if is_agreed:
+            _lock_schedule()
             applying.undo(change, now=now)
         has_begun = is_agreed and begins_at is not None and begins_at <= now
         change.state = ChangeState.ROLLED_BACK if has_begun else ChangeState.WITHDRAWN
@@ -127,17 +133,48 @@ def end(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
     return change
 
 
-def needs_second(reach: Reach) -> bool:
-    """Whether one person may not decide this alone."""
+def needs_second(reach: Reach, *, alone: int = 0) -> bool:
+    """Whether one person who has changed so many titles `alone` within a day may not decide this alone."""
     limit = settings.PRICE_SOLO_RISE_PERCENT * PARTS_PER_MILLION // 100
     return (
-        reach.titles_count > settings.PRICE_SOLO_TITLES
+        reach.titles_count + alone > settings.PRICE_SOLO_TITLES
         or reach.largest_rise_parts_per_million > limit
+        or reach.rise_in_a_day_parts_per_million > limit
     )
 
 
-def _checked(change: PriceChange, now: datetime) -> Reach:
-    """What it does, once nothing stands against it."""
+def titles_alone(operator_id: int, *, now: datetime) -> int:
+    """How many titles an operator's changes of a day have reached that nobody else has agreed to."""
+    alone = PriceChange.objects.filter(
+        decided_by=operator_id,
+        needs_second=False,
+        state=ChangeState.SCHEDULED,
+        decided_at__gt=now - effects.A_DAY,
+    )
+    return alone.aggregate(titles=Sum("titles_count"))["titles"] or 0
+
+
+def figures(change: PriceChange) -> tuple[int, int, int, int]:
+    """What a change was asked for to do, as in Reach.figures."""
+    return (
+        change.titles_count,
+        change.given_away_count,
+        change.largest_rise_parts_per_million,
+        change.largest_fall_parts_per_million,
+    )
+
+
+def _write(change: PriceChange, reach: Reach) -> None:
+    (
+        change.titles_count,
+        change.given_away_count,
+        change.largest_rise_parts_per_million,
+        change.largest_fall_parts_per_million,
+    ) = reach.figures
+
+
+def _refuse(change: PriceChange, now: datetime) -> None:
+    """Whatever stands against it. From here on nobody else makes a change."""
     _lock_schedule()
     checks.refuse_content(
         contents.read(change.content),
@@ -146,20 +183,17 @@ def _checked(change: PriceChange, now: datetime) -> Reach:
         now=now,
     )
     checks.refuse_overlap(change, now=now)
-    reach = effects.reach(change, now=now)
     checks.refuse_absurd(change, now=now)
-    return reach
 
 
-def _agree(change: PriceChange, operator_id: int, now: datetime) -> None:
+def _agreed(change: PriceChange, operator_id: int, now: datetime) -> None:
     change.state = ChangeState.SCHEDULED
     change.decided_by_id, change.decided_at = operator_id, now
-    change.effective_from = applying.apply(change, now=now)
+    change.effective_from = effects.moment_of(change, now=now)
 
 
 def _refuse_outdated(change: PriceChange, reach: Reach) -> None:
-    asked = (change.titles_count, change.largest_rise_parts_per_million)
-    if (reach.titles_count, reach.largest_rise_parts_per_million) != asked:
+    if reach.figures != figures(change):
         raise Outdated(
             f"Since this was asked, what it would do has changed: {reach.titles_count:,} titles, where "
             f"{change.titles_count:,} were asked for. Refuse it and ask anew."

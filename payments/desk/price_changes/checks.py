@@ -203,11 +203,13 @@ def _ways(terms: TermsContent) -> Sequence[AdjustedPrice]:
 def _dearer(terms: TermsContent, way: AdjustedPrice) -> int | None:
     """The first episode that would cost more in a way than alone, to somebody; None if none would."""
     for adjustments in [(), *((variant.adjustment,) for variant in terms.variants)]:
-        alone = terms.terms.adjusted(adjustments).ladder()
-        asked = terms.terms.adjusted([*adjustments, way.adjustment]).ladder()
-        spelled_out = max(len(alone.prices), len(asked.prices)) + 1
-        for number in range(1, spelled_out + 1):
-            if asked.price_of(number) > alone.price_of(number):
+        alone = dict(terms.terms.adjusted(adjustments).turns())
+        asked = dict(terms.terms.adjusted([*adjustments, way.adjustment]).turns())
+        alone_coins = asked_coins = 0
+        for number in sorted(alone.keys() | asked.keys()):
+            alone_coins = alone.get(number, alone_coins)
+            asked_coins = asked.get(number, asked_coins)
+            if asked_coins > alone_coins:
                 return number
     return None
 
@@ -260,13 +262,11 @@ def _asked(change: PriceChange, now: datetime) -> Iterator[int]:
             effective_from__lte=effects.moment_of(change, now=now),
         )
         if version := begun.order_by("-effective_from").first():
-            asked = pricing.ladder(version.id)
-            yield from {price for price in (*asked.prices, asked.price_after) if price}
+            yield from {price for _, price in pricing.terms_of(version.id).turns() if price}
     for terms in _terms(content):
         adjusted = [(), *((one.adjustment,) for one in (*terms.variants, *_ways(terms)))]
         for adjustments in adjusted:
-            ladder = terms.terms.adjusted(adjustments).ladder()
-            yield from {price for price in (*ladder.prices, ladder.price_after) if price}
+            yield from {price for _, price in terms.terms.adjusted(adjustments).turns() if price}
     if isinstance(content, Campaign) and content.price.price_coins is not None:
         yield content.price.price_coins
 

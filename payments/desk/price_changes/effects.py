@@ -6,26 +6,26 @@ between by the function that charges: so a preview cannot say anything else than
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import accumulate
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
-from catalog.models import Episode, Series
+from catalog.models import Episode
 from payments.desk import plans
-from payments.desk.price_changes import applying, contents
-from payments.desk.price_changes.contents import NewVersion
+from payments.desk.price_changes import applying, contents, measuring
+from payments.desk.price_changes.contents import MoveSeries, NewVersion
+from payments.desk.price_changes.measuring import Prices, Reach
 from payments.desk.price_changes.samples import Sample, Stranger, introduced
-from payments.models import PriceChange, PricePlan
-from payments.money import PARTS_PER_MILLION
+from payments.models import PlanAssignment, PriceChange, PricePlan, PriceVersion
 from payments.prices import pricing
-from payments.prices.pricing import Price, Ways
 from payments.prices.terms import PriceLadder
 
+#: Steps within it add up.
+A_DAY = timedelta(days=1)
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -56,20 +56,6 @@ class Shift:
     def after_coins(self) -> int:
         """The whole title after."""
         return sum(self.after.alone.price_of(number) for number in self.numbers)
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How far a change goes, over every title that it prices otherwise than before."""
-
-    titles_count: int
-    dearer_count: int
-    cheaper_count: int
-    given_away_count: int
-    largest_rise_parts_per_million: int
-    largest_rise_series_id: UUID | None
-    largest_fall_parts_per_million: int
-    largest_fall_series_id: UUID | None
 
 
 @dataclass(frozen=True)
@@ -124,20 +110,22 @@ def shifts_kept(
     return _shifts(series_ids, people, before, after)
 
 
-def reach(change: PriceChange, *, now: datetime) -> Reach:
-    """What the change does to all of its published titles, as one without region or device is asked: for
-    their episodes one by one, for all at once, and for renting them.
+def make(change: PriceChange, *, now: datetime) -> Reach:
+    """Makes the change and returns what it does to all the titles that it prices, for whomever it does most,
+    in every way in which they are sold.
 
-    A handful of queries whatever their number.
+    A handful of queries whatever their number. The caller holds a transaction, and takes it back should
+    the change not be made after all.
     """
-    return look(change, samples=(), titles=0, now=now).reach
+    standing = _Standing.before(change, now=now)
+    applying.apply(change, now=now)
+    return standing.reach()
 
 
-def compared(before: Mapping[UUID, Price], after: Mapping[UUID, Price]) -> Reach:
-    """How far it is from these prices to those, of the same titles."""
-    last = _last_numbers(before)
-    coins_before, coins_after = _totals(before, last), _totals(after, last)
-    return _reach({one: (coins_before[one], coins_after[one]) for one in last})
+def reach(change: PriceChange, *, now: datetime) -> Reach:
+    """The same, with nothing made."""
+    with _taken_back():
+        return make(change, now=now)
 
 
 def look(
@@ -155,16 +143,13 @@ def look(
     many queries are asked for 30,000 titles as for 3.
     """
     when = moment_of(change, now=now)
-    series_ids = titles_of(change, at=when)
-    last = _last_numbers(series_ids)
     with _taken_back():
         people = _introduced(samples, when)
-        before_totals = _totals(pricing.prices_of(series_ids, at=when), last)
         with _taken_back():
+            standing = _Standing.before(change, now=now)
             applying.apply(change, now=now)
-            after_totals = _totals(pricing.prices_of(series_ids, at=when), last)
-            found = _reach({one: (before_totals[one], after_totals[one]) for one in last})
-            some = _some(found, series_ids, titles)
+            found = standing.reach()
+            some = _some(found, standing.series_ids, titles)
             chosen = series_id or next(iter(some), None)
             pairs = _pairs(chosen, some, list(people.values()))
             after = _asked_about(pairs, when)
@@ -189,17 +174,65 @@ def look(
 
 
 def titles_of(change: PriceChange, *, at: datetime) -> Sequence[UUID]:
-    """The published titles that a change prices: its own, or those of the plan it changes."""
-    published = Series.objects.filter(state=Series.State.PUBLISHED)
+    """The titles that a change prices at a moment: those that it names, or the published ones of the plan
+    that it changes."""
     content = contents.read(change.content)
     if not isinstance(content, NewVersion):
-        chosen = published.filter(id__in=applying.series_of(change))
-        return list(chosen.values_list("id", flat=True))
-    return list(
-        plans.priced_by(PricePlan.objects.get(id=content.plan_id), at=at).values_list(
-            "id", flat=True
+        return list(applying.series_of(change))
+    plan = PricePlan.objects.get(id=content.plan_id)
+    return list(plans.priced_by(plan, at=at).values_list("id", flat=True))
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """What the titles of a change cost without it: at each moment that counts, and a day ago."""
+
+    series_ids: Sequence[UUID]
+    moments: Sequence[datetime]
+    prices: Sequence[Prices]
+    earlier: Prices
+
+    @classmethod
+    def before(cls, change: PriceChange, *, now: datetime) -> "_Standing":
+        when = moment_of(change, now=now)
+        coming = _coming(change, when).values_list("series_id", flat=True)
+        series_ids = list(dict.fromkeys([*titles_of(change, at=when), *coming]))
+        moments = _moments(change, when)
+        return cls(
+            series_ids=series_ids,
+            moments=moments,
+            prices=[pricing.everywhere(series_ids, at=at) for at in moments],
+            earlier=pricing.everywhere(series_ids, at=now - A_DAY),
         )
+
+    def reach(self) -> Reach:
+        """How far it is from there to what is asked by now."""
+        after = [pricing.everywhere(self.series_ids, at=at) for at in self.moments]
+        return measuring.compared(list(zip(self.prices, after, strict=True)), earlier=self.earlier)
+
+
+def _coming(change: PriceChange, when: datetime) -> QuerySet[PlanAssignment]:
+    """The assignments by which titles come to the plan of a new version after it has begun."""
+    content = contents.read(change.content)
+    if not isinstance(content, NewVersion):
+        return PlanAssignment.objects.none()
+    return PlanAssignment.objects.filter(
+        plan=content.plan_id, cancelled_at=None, effective_from__gt=when
     )
+
+
+def _moments(change: PriceChange, when: datetime) -> Sequence[datetime]:
+    """When it begins, and when it has met what is scheduled already: titles that come to its plan, or
+    the next price of the plan that titles are moved to."""
+    content = contents.read(change.content)
+    last = _coming(change, when).aggregate(last=Max("effective_from"))["last"]
+    ahead: list[datetime] = [last] if last else []
+    if isinstance(content, MoveSeries):
+        versions = PriceVersion.objects.filter(
+            plan=content.plan_id, cancelled_at=None, effective_from__gt=when
+        )
+        ahead = list(versions.order_by("effective_from").values_list("effective_from", flat=True))
+    return [when, *ahead]
 
 
 @contextmanager
@@ -234,29 +267,6 @@ def _shifts(
     }
 
 
-Totals = tuple[int | None, ...]
-"""What a title costs one by one, at once and rented; None where it is not sold so."""
-
-
-def _reach(totals: Mapping[UUID, tuple[Totals, Totals]]) -> Reach:
-    moved = {one: pair for one, pair in totals.items() if pair[0] != pair[1]}
-    steps = {one: _steps(*pair) for one, pair in moved.items()}
-    rises = {one: max(by) for one, by in steps.items() if max(by) > 0}
-    falls = {one: -min(by) for one, by in steps.items() if min(by) < 0}
-    steepest = max(rises, key=lambda one: rises[one], default=None)
-    deepest = max(falls, key=lambda one: falls[one], default=None)
-    return Reach(
-        titles_count=len(moved),
-        dearer_count=len(rises),
-        cheaper_count=len(moved) - len(rises),
-        given_away_count=sum(after[0] == 0 for _, after in moved.values()),
-        largest_rise_parts_per_million=rises[steepest] if steepest else 0,
-        largest_rise_series_id=steepest,
-        largest_fall_parts_per_million=falls[deepest] if deepest else 0,
-        largest_fall_series_id=deepest,
-    )
-
-
 def _some(reach: Reach, series_ids: Sequence[UUID], number: int) -> Sequence[UUID]:
     most = [reach.largest_rise_series_id, reach.largest_fall_series_id]
     newest = sorted(series_ids, reverse=True)[:number]
@@ -289,7 +299,7 @@ def _asked(person: Sample, series_id: UUID, at: datetime) -> Asked:
     price = pricing.price_for(
         viewer_id=person.viewer_id, device_id=person.device_id, series_id=series_id, at=at
     )
-    _, bundle, rental = _in_each_way(price, pricing.ways(price.version_id))
+    _, bundle, rental = measuring.in_each_way(price, pricing.ways(price.version_id))
     return Asked(
         alone=price.ladder,
         bundle=bundle.ladder if bundle else None,
@@ -303,47 +313,3 @@ def _numbers(series_ids: Collection[UUID]) -> Mapping[UUID, Sequence[int]]:
     for series_id, number in episodes.order_by("number").values_list("series_id", "number"):
         found.setdefault(series_id, []).append(number)
     return found
-
-
-def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
-    episodes = Episode.objects.filter(series_id__in=series_ids, state=Episode.State.PUBLISHED)
-    counted = episodes.values("series_id").annotate(last=Max("number"))
-    return dict(counted.values_list("series_id", "last"))
-
-
-def _totals(prices: Mapping[UUID, Price], last: Mapping[UUID, int]) -> Mapping[UUID, Totals]:
-    """What every episode up to the last costs together, in each way, by series."""
-    ways = pricing.ways_of({prices[one].version_id for one in last})
-    asked = {one: _in_each_way(prices[one], ways[prices[one].version_id]) for one in last}
-    ladders = pricing.ladders({price for prices in asked.values() for price in prices if price})
-    sums: dict[PriceLadder, Sequence[int]] = {}
-
-    def total(ladder: PriceLadder, number: int) -> int:
-        if ladder not in sums:
-            sums[ladder] = [0, *accumulate(ladder.prices)]
-        spelled = min(number, len(ladder.prices))
-        return sums[ladder][spelled] + (number - spelled) * ladder.price_after
-
-    return {
-        one: tuple(total(ladders[price], number) if price else None for price in asked[one])
-        for one, number in last.items()
-    }
-
-
-def _in_each_way(price: Price, ways: Ways) -> Sequence[Price | None]:
-    others = (ways.bundle_adjustment_id, ways.rental_adjustment_id)
-    return price, *(replace(price, way_adjustment_id=way) if way else None for way in others)
-
-
-def _steps(before: Totals, after: Totals) -> Sequence[int]:
-    """By how much it becomes dearer, in each way. One that is sold from now on or no more is none that
-    becomes dearer."""
-    pairs = zip(before, after, strict=True)
-    return [
-        _rise(was, becomes) for was, becomes in pairs if was is not None and becomes is not None
-    ]
-
-
-def _rise(before_coins: int, after_coins: int) -> int:
-    """In parts per million of what was asked; from nothing it is as if from one coin."""
-    return (after_coins - before_coins) * PARTS_PER_MILLION // max(before_coins, 1)

@@ -2,7 +2,7 @@
 as one."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from uuid import UUID
 
 import msgspec
@@ -35,11 +35,11 @@ def find(selection: Selection, *, at: datetime) -> QuerySet[Series]:
         plan = PricePlan.objects.get(id=selection.plan_id)
         found = found.filter(id__in=plans.priced_by(plan, at=at).values("id"))
     if selection.published_from is not None:
-        found = found.filter(published_at__gte=_midnight(selection.published_from))
+        first = datetime.combine(selection.published_from, time.min, UTC)
+        found = found.filter(published_at__gte=first)
     if selection.published_until is not None:
-        found = found.filter(
-            published_at__lt=_midnight(selection.published_until) + timedelta(days=1)
-        )
+        last = datetime.combine(selection.published_until, time.max, UTC)
+        found = found.filter(published_at__lte=last)
     if selection.words:
         found = found.filter(_saying(selection.words))
     return plan_rules.fitting(_rule(selection), found).order_by("-published_at", "-id")
@@ -97,7 +97,3 @@ def _said(selection: Selection) -> Iterator[str]:
         yield f"published from {selection.published_from}"
     if selection.published_until is not None:
         yield f"published until {selection.published_until}"
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time.min, UTC)

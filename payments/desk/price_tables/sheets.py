@@ -24,7 +24,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from config import csv_files
 
 MAXIMUM_BYTES = 10 * 1024 * 1024
-MAXIMUM_UNPACKED_BYTES = 100 * 1024 * 1024
+MAXIMUM_UNPACKED_BYTES = 30 * 1024 * 1024
 MAXIMUM_PARTS = 200
 MAXIMUM_ROWS = 50_000
 MAXIMUM_COLUMNS = 30

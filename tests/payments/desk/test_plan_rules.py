@@ -123,6 +123,25 @@ def test_a_rule_that_is_off_and_a_plan_it_had_before_change_nothing(now: datetim
     assert PlanAssignment.objects.filter(series=series).count() == 1
 
 
+def test_a_plan_that_was_withdrawn_before_it_began_leaves_the_title_to_its_rule(
+    now: datetime,
+) -> None:
+    rule(1, plan_of("Ruled"), genre="adventure")
+    series = SeriesFactory(state="draft", published_at=None)
+    episodes_of(series, range(1, 13))
+    PlanAssignment.objects.create(
+        series=series,
+        plan=plan_of("Withdrawn", 90),
+        effective_from=now + DAY,
+        cancelled_at=now,
+        created_at=PAST,
+    )
+
+    publishing.publish(series_id=series.id, now=now)
+
+    assert asked(series, now) == 80
+
+
 def test_published_again_it_keeps_the_plan_it_had(now: datetime) -> None:
     rule(1, plan_of("Ruled"), genre="adventure")
     series = published(now)

@@ -68,6 +68,38 @@ def test_equal_the_rules_worked_out_one_by_one(
     assert ladder.price_of(number) == by_hand(terms, adjustments, number)
 
 
+@given(terms=TERMS, adjustments=ADJUSTMENTS)
+def test_between_two_turns_every_episode_costs_the_same(
+    terms: Terms, adjustments: list[Adjustment]
+) -> None:
+    adjusted = terms.adjusted(adjustments)
+    turns = dict(adjusted.turns())
+
+    price_coins, ladder = -1, adjusted.ladder()
+    for number in range(1, 61):
+        price_coins = turns.get(number, price_coins)
+        assert ladder.price_of(number) == price_coins
+
+
+@given(terms=TERMS, adjustments=ADJUSTMENTS, last=st.integers(1, 40))
+def test_until_an_episode_terms_say_the_same_of_all_before(
+    terms: Terms, adjustments: list[Adjustment], last: int
+) -> None:
+    whole = terms.adjusted(adjustments)
+    cut = whole.until(last).ladder()
+
+    assert [cut.price_of(number) for number in range(1, last + 1)] == [
+        whole.ladder().price_of(number) for number in range(1, last + 1)
+    ]
+    assert len(cut.prices) <= last
+
+
+def test_what_is_said_of_one_far_episode_takes_no_ladder_up_to_it() -> None:
+    far = Terms(free_count=8, base_price_coins=60, overrides={10_000: 90})
+
+    assert list(far.turns()) == [(1, 0), (9, 60), (10_000, 90), (10_001, 60)]
+
+
 def test_rise_by_steps_after_the_free_ones() -> None:
     terms = Terms(free_count=3, base_price_coins=42, steps={6: 50, 9: 66})
 

@@ -228,6 +228,32 @@ def test_refused_it_says_why_and_changes_nothing(
     assert price_of(titles[0], NINE, now) == 60
 
 
+@pytest.mark.parametrize(
+    ("note", "complaint"),
+    [("a\x00b", "Null characters are not allowed"), ("x" * 501, "at most 500 characters")],
+)
+def test_a_note_that_cannot_be_kept_decides_nothing(
+    desk: Desk, second: Desk, plan: PricePlan, titles: Sequence[Series], note: str, complaint: str
+) -> None:
+    change = desk.draft("plan", plan=plan.id, base_price_coins=100)
+    desk.step(change, "propose")
+
+    for answer in ("agree", "refuse"):
+        assert complaint in said(second.step(change, "decide", note=note, **{answer: "1"}))
+        assert change.state == ChangeState.WAITING
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_filter_takes_any_day_that_can_be_written(
+    desk: Desk, premiere: PricePlan, titles: Sequence[Series], day: str
+) -> None:
+    for field in ("titles-published_from", "titles-published_until"):
+        assert desk.get(f"{LIST}prices/", **{field: day}).status_code == 200
+        looked = desk.post(f"{LIST}new/move/", look="1", plan=premiere.id, **{field: day})
+        is_all = (day < "1000") == field.endswith("from")
+        assert looked.context["chosen"]["count"] == (3 if is_all else 0)
+
+
 def test_whoever_asked_may_withdraw_it(
     desk: Desk, plan: PricePlan, titles: Sequence[Series]
 ) -> None:

@@ -233,7 +233,7 @@ def test_cells_of_a_workbook_that_are_no_values_are_said(titles: Sequence[Series
 
 
 def bomb() -> bytes:
-    """A workbook of 30 kB that unpacks to 200 MB."""
+    """A workbook of a few kB that unpacks to 60 MB."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(2):
