@@ -42,6 +42,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.OfferClaim", "Offer claims", "shopping_bag"),
         ("payments.PromoRedemption", "Promo redemptions", "card_giftcard"),
         ("payments.Unlock", "Unlocks", "lock_open"),
+        ("payments.AutoUnlockConsent", "Auto-unlock consents", "touch_app"),
         ("payments.Entitlement", "Entitlements", "key"),
         ("payments.Grant", "Grants", "redeem"),
         ("payments.Refund", "Refunds", "undo"),

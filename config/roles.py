@@ -27,6 +27,7 @@ READ_MONEY: Permissions = {
     "payments.passpurchase": VIEW,
     "payments.passintent": VIEW,
     "payments.unlock": VIEW,
+    "payments.autounlockconsent": VIEW,
     "payments.entitlement": VIEW,
     "payments.grant": VIEW,
     "payments.refund": VIEW,

@@ -17,7 +17,7 @@ from payments.admin.explained import Explained
 from payments.admin.refund_page import UndoPage
 from payments.admin.series_choice import title, with_titles
 from payments.admin.why import WhyPage
-from payments.models import Entitlement, Unlock, UnlockReversal
+from payments.models import AutoUnlockConsent, Entitlement, Unlock, UnlockReversal
 
 
 @admin.register(Unlock)
@@ -134,6 +134,40 @@ def later(request: HttpRequest, unlock: Unlock) -> dict[str, Any]:
         ],
         "may_undo": is_whole and request.user.has_perm("payments.add_unlockreversal"),
     }
+
+
+@admin.register(AutoUnlockConsent)
+class AutoUnlockConsentAdmin(OfViewer, ReadOnlyAdmin):
+    """What viewers have agreed to pay without being asked each time. They end it, nobody else."""
+
+    list_display = ("agreed_at", "viewer_link", "what", "cap", "ended_at", "environment")
+    list_filter = (
+        ("environment", ChoicesDropdownFilter),
+        ("agreed_at", DayRangeFilter),
+    )
+    exact_search_fields = ("id", "viewer_id")
+    search_help_text = "A whole viewer id or consent id"
+    fields = (
+        "id",
+        "whole_viewer_link",
+        "environment",
+        "what",
+        "cap",
+        "price_version",
+        ("agreed_at", "ended_at"),
+    )
+    readonly_fields = ("whole_viewer_link", "what", "cap")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AutoUnlockConsent]:
+        return with_titles(super().get_queryset(request), "series")
+
+    @admin.display(description="Series")
+    def what(self, consent: AutoUnlockConsent) -> str:
+        return title(consent.series)
+
+    @admin.display(description="Coins a day at most", ordering="daily_cap_coins")
+    def cap(self, consent: AutoUnlockConsent) -> str:
+        return formats.coins(consent.daily_cap_coins)
 
 
 @admin.register(Entitlement)

@@ -220,7 +220,6 @@ class Migration(migrations.Migration):
             model_name="autounlockconsent",
             name="viewer",
             field=models.ForeignKey(
-                db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to="viewers.viewer",

@@ -18,7 +18,7 @@ class AutoUnlockConsent(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+", db_index=False)
+    viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+")
     environment = models.CharField(max_length=10, choices=Environment.choices)
     series = models.ForeignKey(Series, models.PROTECT, related_name="+", db_index=False)
     daily_cap_coins = models.BigIntegerField()

@@ -42,6 +42,7 @@ SEEN = {
         "Offer claims",
         "Promo redemptions",
         "Unlocks",
+        "Auto-unlock consents",
         "Entitlements",
         "Why may they watch?",
         "Grants",

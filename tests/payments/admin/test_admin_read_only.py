@@ -13,6 +13,7 @@ from django.test import Client
 from catalog.models import Series
 from payments.access import paywall
 from payments.models import (
+    AutoUnlockConsent,
     Entitlement,
     Entry,
     Lot,
@@ -27,14 +28,17 @@ from payments.models import (
 )
 from payments.store import purchases, refunds
 from payments.store.refunds import RefundFact
-from payments.unlocking import unlocks
+from payments.unlocking import auto_unlocks, unlocks
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory, fund
 from tests.factories.viewers import DeviceFactory
 from tests.payments.calls import episode
 from viewers.models import Device
 
-LEDGER = [Wallet, Transfer, Entry, Lot, Purchase, Unlock, Entitlement, PurchaseIntent]
+LEDGER = [
+    *(Wallet, Transfer, Entry, Lot, Purchase, Unlock, Entitlement, PurchaseIntent),
+    AutoUnlockConsent,
+]
 READ_ONLY = [*LEDGER, PriceVersion, Refund]
 #: The admin's own questions about session, operator and permissions are among these.
 LIST_QUERIES = 10
@@ -47,6 +51,7 @@ def client(db: None) -> Client:
 
 
 def spend(device: Device, series: Series, number: int, now: datetime) -> None:
+    """Unlocks an episode, and agrees to unlock others without a tap."""
     shown = paywall.show(
         viewer_id=device.viewer_id, environment="production", series_id=series.id, now=now
     )
@@ -55,6 +60,14 @@ def spend(device: Device, series: Series, number: int, now: datetime) -> None:
         environment="production",
         episode_id=episode(series, number),
         quote=shown.quote.token(),
+        now=now,
+    )
+    auto_unlocks.agree(
+        viewer_id=device.viewer_id,
+        environment="production",
+        series_id=series.id,
+        quote=shown.quote.token(),
+        daily_cap_coins=100,
         now=now,
     )
 
@@ -188,7 +201,7 @@ def test_finds_the_rows_of_a_viewer_by_their_whole_id(
     own = listed(client, model, q=f" {money.viewer_id} ")
     assert own
     assert own == listed(client, model, q=str(money.viewer_id).upper())
-    assert model in {Unlock, Entitlement, PurchaseIntent} or own < everything
+    assert model in {Unlock, Entitlement, PurchaseIntent, AutoUnlockConsent} or own < everything
     assert listed(client, model, q=str(uuid4())) == set()
     assert listed(client, model, q=str(money.viewer_id)[:20]) == set()
     assert listed(client, model, q="'; DROP TABLE payments_wallet; --") == set()
