@@ -1,6 +1,6 @@
 """Promo codes, codes made by the thousand, and who has redeemed them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, Exists, F, Func, Model, OuterRef, Q, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -36,6 +37,7 @@ from payments.store import promo_codes
 SECONDS_PER_DAY = 24 * 3600
 MAXIMUM_DAYS = 3660
 MAXIMUM_REDEMPTIONS = 100_000_000
+_AGREED = "Agreed to, as a second person."
 EDITABLE = ("name", "starts_at", "ends_at", "maximum_redemptions", "is_active")
 
 
@@ -190,9 +192,9 @@ class PromoCodeAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.action(description="Agree, as a second person", permissions=["change"])
     def agree(self, request: HttpRequest, codes: QuerySet[PromoCode]) -> None:
         """To those of them that wait."""
-        if _agree(request, codes.values_list("id", flat=True)):
-            for code in codes:
-                self.log_change(request, code, "Agreed to, as a second person.")
+        with transaction.atomic():
+            for code in _agree(request, codes):
+                self.log_change(request, code, _AGREED)
 
     @admin.action(description="Switch off", permissions=["change"])
     def switch_off(self, request: HttpRequest, codes: QuerySet[PromoCode]) -> None:
@@ -361,10 +363,10 @@ class PromoBatchAdmin(ReadOnlyAdmin):
     @admin.action(description="Agree, as a second person", permissions=["agree"])
     def agree(self, request: HttpRequest, batches: QuerySet[PromoBatch]) -> None:
         """To all codes of them that wait."""
-        codes = PromoCode.objects.filter(batch__in=batches.values_list("id", flat=True))
-        if _agree(request, codes.values_list("id", flat=True)):
-            for batch in batches:
-                self.log_change(request, batch, "Agreed to, as a second person.")
+        with transaction.atomic():
+            agreed = _agree(request, PromoCode.objects.filter(batch__in=list(batches)))
+            for batch in PromoBatch.objects.filter(id__in={code.batch_id for code in agreed}):
+                self.log_change(request, batch, _AGREED)
 
     def codes_file(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
         """The codes are as good as money: for those who could have made them, and it is written down."""
@@ -447,21 +449,23 @@ def _operator_id(request: HttpRequest) -> int:
 def _waits(worth_coins: int) -> str:
     return (
         f"All redemptions together give {worth_coins:,} coins, more than you may still let codes give alone "
-        f"today: nothing is redeemed until somebody else agrees."
+        "today: nothing is redeemed until somebody else agrees."
     )
 
 
-def _agree(request: HttpRequest, code_ids: Iterable[UUID]) -> bool:
-    """Whether anything was agreed to; what was, or was not, is said."""
+def _agree(request: HttpRequest, codes: QuerySet[PromoCode]) -> Sequence[PromoCode]:
+    """What was agreed to, which is said, or why nothing was."""
     try:
         agreed = promos.agree(
-            list(code_ids), operator_id=_operator_id(request), now=clock.now(request)
+            list(codes.values_list("id", flat=True)),
+            operator_id=_operator_id(request),
+            now=clock.now(request),
         )
     except PromoRefused as refusal:
         messages.error(request, str(refusal))
-        return False
-    messages.success(request, f"Agreed to: {agreed:,} codes can be redeemed.")
-    return True
+        return []
+    messages.success(request, f"Agreed to: {len(agreed):,} codes can be redeemed.")
+    return agreed
 
 
 def _file(batch: PromoBatch) -> bytes:

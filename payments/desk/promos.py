@@ -109,8 +109,8 @@ def generate(
     return batch
 
 
-def agree(code_ids: Collection[UUID], *, operator_id: int, now: datetime) -> int:
-    """A second person agrees to those of some codes that wait for one; returns how many.
+def agree(code_ids: Collection[UUID], *, operator_id: int, now: datetime) -> Sequence[PromoCode]:
+    """A second person agrees to those of some codes that wait for one; returns them.
 
     Raises SamePerson, and NothingWaits, with nothing agreed to.
     """
@@ -124,9 +124,10 @@ def agree(code_ids: Collection[UUID], *, operator_id: int, now: datetime) -> int
             raise NothingWaits("None of them waits for a second person.")
         if any(code.asked_by_id == operator_id for code in held):
             raise SamePerson("You asked for this yourself: somebody else has to agree.")
-        return PromoCode.objects.filter(id__in=[code.id for code in held]).update(
+        PromoCode.objects.filter(id__in=[code.id for code in held]).update(
             agreed_by_id=operator_id, agreed_at=now
         )
+    return held
 
 
 def _ask(codes: Sequence[PromoCode], operator_id: int, now: datetime) -> None:

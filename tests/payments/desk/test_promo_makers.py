@@ -79,7 +79,7 @@ def test_beyond_it_a_code_redeems_nothing_until_somebody_else_agrees(
     assert code.is_waiting
     with pytest.raises(PromoCodeUnknown):
         redeem(code, now)
-    assert promos.agree([code.id], operator_id=piet.id, now=now) == 1
+    assert promos.agree([code.id], operator_id=piet.id, now=now) == [code]
     assert redeem(code, now) == 50
     code.refresh_from_db()
     assert (code.asked_by, code.agreed_by, code.agreed_at) == (olga, piet, now)
@@ -122,7 +122,8 @@ def test_a_batch_counts_with_all_of_its_codes_and_is_agreed_to_as_one(
     with pytest.raises(PromoCodeUnknown):
         redeem(codes[0], now)
 
-    assert promos.agree([code.id for code in codes], operator_id=olga.id, now=now) == 11
+    ids = [code.id for code in codes]
+    assert promos.agree(ids, operator_id=olga.id, now=now) == codes
     assert redeem(codes[10], now) == 100
 
 
@@ -162,7 +163,8 @@ def test_two_people_bring_a_code_into_use_on_its_page_and_in_the_list(
     told = asking.post(f"{CODES}add/", form, follow=True, headers=headers)
     assert "give 50,000 coins" in said(told)
     code = PromoCode.objects.get()
-    chosen = {"action": "agree", "_selected_action": [code.id]}
+    small = make(olga, "SMALL", now, times=1)
+    chosen = {"action": "agree", "_selected_action": [code.id, small.id]}
 
     own = asking.post(CODES, chosen, follow=True, headers=headers)
     assert "You asked for this yourself" in said(own)
@@ -170,7 +172,8 @@ def test_two_people_bring_a_code_into_use_on_its_page_and_in_the_list(
     done = agreeing.post(CODES, chosen, follow=True, headers=headers)
 
     assert "1 codes can be redeemed" in said(done)
-    assert LogEntry.objects.filter(user=piet, change_message__contains="second person").exists()
+    agreed = LogEntry.objects.filter(user=piet, change_message__contains="second person")
+    assert [entry.object_id for entry in agreed] == [str(code.id)]
     page = asking.get(f"{CODES}{code.id}/change/", headers=headers).content
     assert b"piet agreed to what olga asked for" in page
     assert redeem(code, now) == 50
