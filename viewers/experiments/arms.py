@@ -12,12 +12,19 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, UUIDField, When
 from django.db.models.functions import JSONObject
 
 from config.ids import uuid7
 from viewers.experiments.definitions import ArmDefinition, Definition, definition
-from viewers.models import Environment, Experiment, ExperimentState, Exposure, Viewer
+from viewers.models import (
+    Environment,
+    Experiment,
+    ExperimentState,
+    Exposure,
+    FormerArm,
+    Viewer,
+)
 
 NOBODY = UUID(int=0)
 #: How many ids are drawn to find one in an arm, and how many in it to find one who is apart.
@@ -119,11 +126,18 @@ def _asked(viewer_id: UUID, experiments: QuerySet[Experiment]) -> Sequence[Assig
 
 
 def _running(viewer_id: UUID, at: datetime) -> QuerySet[Experiment]:
+    # What an arm was before merges is looked up only for moments before the last of them.
+    former = FormerArm.objects.filter(exposure_id=OuterRef("id"), until__gt=at)
+    before = Subquery(former.order_by("until", "id").values("arm_id")[:1])
     met = Exposure.objects.filter(
         viewer_id=viewer_id,
         environment=Environment.PRODUCTION,
         exposed_at__lte=at,
-    ).values(stood=Case(When(carried_at__gt=at, then=F("previous_arm_id")), default=F("arm_id")))
+    ).values(
+        stood=Case(
+            When(carried_at__gt=at, then=before), default=F("arm_id"), output_field=UUIDField()
+        )
+    )
     return Experiment.objects.filter(
         Q(ended_at=None) | Q(ended_at__gt=at),
         state__in=[ExperimentState.RUNNING, ExperimentState.ENDED],

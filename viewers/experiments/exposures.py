@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from viewers.experiments.arms import Assigned
-from viewers.models import Environment, Exposure, Viewer
+from viewers.models import Environment, Exposure, FormerArm, Viewer
 
 # A row that is there already has the same arm, unless a merge has brought another since this arm was
 # looked up: then the viewer is about to meet a second one. The viewer is locked before the row is made,
@@ -81,7 +81,7 @@ def carry_over(*, from_viewer_id: UUID, into_viewer_id: UUID, now: datetime) -> 
 
 def _carry(given: Exposure, own: Exposure | None, into_viewer_id: UUID, now: datetime) -> None:
     if own is None:
-        Exposure.objects.create(
+        made = Exposure.objects.create(
             viewer_id=into_viewer_id,
             environment=given.environment,
             experiment_id=given.experiment_id,
@@ -91,13 +91,15 @@ def _carry(given: Exposure, own: Exposure | None, into_viewer_id: UUID, now: dat
             carried_at=now,
             conflicted_at=given.conflicted_at,
         )
+        FormerArm.objects.create(exposure=made, until=now)
         return
     is_conflicting = own.arm_id != given.arm_id
     if is_conflicting or given.conflicted_at:
         own.conflicted_at = own.conflicted_at or given.conflicted_at or now
     if (given.exposed_at, given.id) < (own.exposed_at, own.id):
         if is_conflicting:
-            own.previous_arm_id, own.carried_at = own.arm_id, now
+            FormerArm.objects.create(exposure=own, arm_id=own.arm_id, until=now)
+            own.carried_at = now
         own.arm_id = given.arm_id
         own.propensity_parts_per_million = given.propensity_parts_per_million
         own.exposed_at = given.exposed_at

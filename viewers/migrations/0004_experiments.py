@@ -22,11 +22,11 @@ def narrow_grants(apps, schema_editor):
     if not settings.DATABASE_ROLE:
         return
     with schema_editor.connection.cursor() as cursor:
-        cursor.execute(
-            sql.SQL("REVOKE DELETE, TRUNCATE ON viewers_exposure FROM {role}").format(
-                role=sql.Identifier(settings.DATABASE_ROLE)
-            )
-        )
+        for statement in (
+            "REVOKE DELETE, TRUNCATE ON viewers_exposure FROM {role}",
+            "REVOKE UPDATE, DELETE, TRUNCATE ON viewers_formerarm FROM {role}",
+        ):
+            cursor.execute(sql.SQL(statement).format(role=sql.Identifier(settings.DATABASE_ROLE)))
 
 
 class Migration(migrations.Migration):
@@ -223,7 +223,28 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "previous_arm",
+                    "viewer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="exposures",
+                        to="viewers.viewer",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="FormerArm",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("until", models.DateTimeField()),
+                (
+                    "arm",
                     models.ForeignKey(
                         db_index=False,
                         null=True,
@@ -233,12 +254,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "viewer",
+                    "exposure",
                     models.ForeignKey(
-                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="exposures",
-                        to="viewers.viewer",
+                        related_name="former_arms",
+                        to="viewers.exposure",
                     ),
                 ),
             ],

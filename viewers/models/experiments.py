@@ -199,9 +199,8 @@ class Exposure(models.Model):
     """A viewer has met what the arms of an experiment do differently: in this arm, for good.
 
     `propensity_parts_per_million` is the chance of the arm for one who is in the experiment. After a
-    merge the earlier of two exposures stands: `carried_at` is when it came from the other viewer, in
-    place of `previous_arm` if this one had met another; `carried_to` is who has it now, and that row counts
-    instead. `conflicted_at` marks one who has met two arms, whom no comparison can use.
+    merge the earlier of two exposures stands: `carried_at` is when it last came from another viewer,
+    `former_arms` what it was before; `carried_to` is who has it now, and that row counts instead. `conflicted_at` marks one who has met two arms, whom no comparison can use.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -214,9 +213,6 @@ class Exposure(models.Model):
     propensity_parts_per_million = models.PositiveIntegerField()
     exposed_at = models.DateTimeField()
     carried_at = models.DateTimeField(null=True)
-    previous_arm = models.ForeignKey(
-        Arm, models.PROTECT, null=True, related_name="+", db_index=False
-    )
     carried_to = models.ForeignKey(
         Viewer, models.PROTECT, null=True, related_name="+", db_index=False
     )
@@ -247,3 +243,15 @@ class Exposure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.viewer_id} in {self.arm_id}"
+
+
+class FormerArm(models.Model):
+    """What an exposure's arm was until a merge brought another; empty: this viewer had met none."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    exposure = models.ForeignKey(Exposure, models.PROTECT, related_name="former_arms")
+    arm = models.ForeignKey(Arm, models.PROTECT, null=True, related_name="+", db_index=False)
+    until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.arm_id} until {self.until:%Y-%m-%d %H:%M:%S}"

@@ -161,6 +161,24 @@ def test_a_conflict_outlasts_a_second_merge(experiment: Experiment, now: datetim
     assert Exposure.objects.filter(carried_to=None).get().viewer == last
 
 
+@pytest.mark.parametrize("has_met", [True, False])
+def test_after_several_merges_the_arm_of_every_moment_is_known(
+    experiment: Experiment, now: datetime, has_met: bool
+) -> None:
+    last, first, account = (viewer_in(experiment, arm) for arm in ("control", "a", "b"))
+    expose(last, now)
+    expose(first, now + HOUR)
+    if has_met:
+        expose(account, now + 2 * HOUR)
+    for hours, guest in ((3, first), (4, last)):
+        exposures.carry_over(
+            from_viewer_id=guest.id, into_viewer_id=account.id, now=now + hours * HOUR
+        )
+
+    asked = [arm_of(account, now + hours * HOUR - timedelta(seconds=1)) for hours in range(2, 6)]
+    assert [one.arm.code for one in asked if one] == ["b", "b", "a", "control"]
+
+
 @pytest.mark.django_db
 def test_a_viewer_who_had_come_too_early_keeps_what_the_guest_has_met(now: datetime) -> None:
     new_only = experiments.running(THREE, now=now, code="banner", new_viewers_only=True)
