@@ -229,6 +229,44 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["opened_at"], name="adsession_by_time"),
+                    models.Index(fields=["viewer", "-id"], name="adsession_of_viewer"),
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["viewer", "environment", "placement", "expires_at"],
+                        name="adsession_open",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("expires_at__gt", models.F("opened_at"))),
+                        name="ads_adsession_period",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("closed_at__isnull", True),
+                                ("refusal", ""),
+                                ("rewarded_at__isnull", True),
+                            ),
+                            models.Q(
+                                ("closed_at__isnull", False),
+                                ("refusal", ""),
+                                ("rewarded_at__isnull", False),
+                            ),
+                            models.Q(
+                                ("closed_at__isnull", False),
+                                ("rewarded_at__isnull", True),
+                                models.Q(("refusal", ""), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="ads_adsession_closed_once",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Reward",
@@ -319,6 +357,26 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["created_at"], name="reward_by_time")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("network", "transaction_id"), name="ads_reward_pays_once"
+                    ),
+                    models.UniqueConstraint(
+                        fields=("viewer", "environment", "placement", "day", "number"),
+                        name="ads_reward_numbered",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("number__gte", 1),
+                            ("number__lte", models.F("daily_cap")),
+                            ("revenue_micros__gte", 0),
+                        ),
+                        name="ads_reward_within_cap",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Callback",
@@ -381,78 +439,5 @@ class Migration(migrations.Migration):
                     )
                 ],
             },
-        ),
-        migrations.AddIndex(
-            model_name="adsession",
-            index=models.Index(fields=["opened_at"], name="adsession_by_time"),
-        ),
-        migrations.AddIndex(
-            model_name="adsession",
-            index=models.Index(fields=["viewer", "-id"], name="adsession_of_viewer"),
-        ),
-        migrations.AddIndex(
-            model_name="adsession",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", True)),
-                fields=["viewer", "environment", "placement", "expires_at"],
-                name="adsession_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="adsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expires_at__gt", models.F("opened_at"))),
-                name="ads_adsession_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="adsession",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("closed_at__isnull", True), ("refusal", ""), ("rewarded_at__isnull", True)
-                    ),
-                    models.Q(
-                        ("closed_at__isnull", False),
-                        ("refusal", ""),
-                        ("rewarded_at__isnull", False),
-                    ),
-                    models.Q(
-                        ("closed_at__isnull", False),
-                        ("rewarded_at__isnull", True),
-                        models.Q(("refusal", ""), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="ads_adsession_closed_once",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="reward",
-            index=models.Index(fields=["created_at"], name="reward_by_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.UniqueConstraint(
-                fields=("network", "transaction_id"), name="ads_reward_pays_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.UniqueConstraint(
-                fields=("viewer", "environment", "placement", "day", "number"),
-                name="ads_reward_numbered",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reward",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("number__gte", 1),
-                    ("number__lte", models.F("daily_cap")),
-                    ("revenue_micros__gte", 0),
-                ),
-                name="ads_reward_within_cap",
-            ),
         ),
     ]

@@ -19,6 +19,116 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Transfer",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "code",
+                    models.CharField(
+                        choices=[
+                            ("purchase", "store, pack_bonus → paid, bonus"),
+                            ("unlock", "bonus, paid → unlocks"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("reference", models.CharField(max_length=200)),
+                ("event_at", models.DateTimeField(help_text="When it happened in the world")),
+                ("created_at", models.DateTimeField(help_text="When it was posted")),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="viewers.viewer",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(fields=["viewer", "environment", "-id"], name="transfer_statement")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("code", "reference", "environment"), name="payments_transfer_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("code__in", ["purchase", "unlock"]),
+                            ("environment__in", ["production", "sandbox"]),
+                        ),
+                        name="payments_transfer_chart",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Wallet",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                        max_length=10,
+                    ),
+                ),
+                ("paid_coins", models.BigIntegerField(default=0)),
+                ("paid_sequence", models.BigIntegerField(default=0)),
+                ("bonus_coins", models.BigIntegerField(default=0)),
+                ("bonus_sequence", models.BigIntegerField(default=0)),
+                ("debt_coins", models.BigIntegerField(default=0)),
+                ("debt_sequence", models.BigIntegerField(default=0)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="wallets",
+                        to="viewers.viewer",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("viewer", "environment"), name="payments_wallet_one_per_environment"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("bonus_coins__gte", 0), ("debt_coins__lte", 0), ("paid_coins__gte", 0)
+                        ),
+                        name="payments_wallet_never_overdrawn",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("environment__in", ["production", "sandbox"])),
+                        name="payments_wallet_environment",
+                    ),
+                ]
+            },
+        ),
+        migrations.CreateModel(
             name="Lot",
             fields=[
                 (
@@ -54,7 +164,56 @@ class Migration(migrations.Migration):
                 ("remaining_value_micros", models.BigIntegerField()),
                 ("granted_at", models.DateTimeField()),
                 ("expires_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "transfer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lots",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lots",
+                        to="payments.wallet",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("remaining_coins__gt", 0)),
+                        fields=["wallet"],
+                        name="lot_spendable",
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("granted_coins__gt", 0),
+                            ("remaining_coins__gte", 0),
+                            ("remaining_coins__lte", models.F("granted_coins")),
+                        ),
+                        name="payments_lot_never_overdrawn",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("remaining_value_micros__gte", 0),
+                            ("remaining_value_micros__lte", models.F("value_micros")),
+                        ),
+                        name="payments_lot_value_within_bounds",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("expires_at__isnull", False), ("kind", "paid"), _negated=True
+                        ),
+                        name="payments_lot_paid_never_expires",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="CoinPack",
@@ -163,6 +322,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=["viewer", "series", "environment"],
+                        name="entitlement_of_series",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("closed_at__isnull", True)),
+                        fields=("viewer", "episode", "environment"),
+                        name="payments_entitlement_one_live",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at__isnull", True),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="payments_entitlement_period",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="IdempotencyRecord",
@@ -194,6 +377,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["created_at"], name="idempotency_prune")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("viewer", "operation", "key"), name="payments_idempotency_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PricePlan",
@@ -285,6 +476,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-effective_from"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("plan", "effective_from"),
+                        name="payments_priceversion_one_per_moment",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("base_price_coins__gt", 0),
+                            ("base_price_coins__lte", 1000000),
+                            ("free_count__lte", 10000),
+                        ),
+                        name="payments_priceversion_sane",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -310,6 +515,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["number"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "number"), name="payments_episodeprice_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("number__gt", 0), ("number__lte", 10000), ("price_coins__lte", 1000000)
+                        ),
+                        name="payments_episodeprice_sane",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -373,7 +589,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={"ordering": ["id"]},
+            options={
+                "ordering": ["id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("provider", "store_product_id"), name="payments_storeproduct_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="StoreTerms",
@@ -415,48 +638,6 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
-        ),
-        migrations.CreateModel(
-            name="Transfer",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        choices=[
-                            ("purchase", "store, pack_bonus → paid, bonus"),
-                            ("unlock", "bonus, paid → unlocks"),
-                        ],
-                        max_length=30,
-                    ),
-                ),
-                ("reference", models.CharField(max_length=200)),
-                ("event_at", models.DateTimeField(help_text="When it happened in the world")),
-                ("created_at", models.DateTimeField(help_text="When it was posted")),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
         ),
         migrations.CreateModel(
             name="Purchase",
@@ -526,6 +707,23 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("provider", "environment", "transaction_id"),
+                        name="payments_purchase_credits_one_wallet_ever",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("fee_micros__gte", 0),
+                            ("gross_micros__gte", 0),
+                            ("net_micros__gte", 0),
+                            ("tax_micros__gte", 0),
+                        ),
+                        name="payments_purchase_amounts",
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="LotSpend",
@@ -555,15 +753,17 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.AddField(
-            model_name="lot",
-            name="transfer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="lots",
-                to="payments.transfer",
-            ),
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("transfer", "lot"), name="payments_lotspend_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
+                        name="payments_lotspend_positive",
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Unlock",
@@ -634,50 +834,21 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.CreateModel(
-            name="Wallet",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("paid_coins", models.BigIntegerField(default=0)),
-                ("paid_sequence", models.BigIntegerField(default=0)),
-                ("bonus_coins", models.BigIntegerField(default=0)),
-                ("bonus_sequence", models.BigIntegerField(default=0)),
-                ("debt_coins", models.BigIntegerField(default=0)),
-                ("debt_sequence", models.BigIntegerField(default=0)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="wallets",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-        ),
-        migrations.AddField(
-            model_name="lot",
-            name="wallet",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="lots",
-                to="payments.wallet",
-            ),
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "price_coins",
+                                django.db.models.expressions.CombinedExpression(
+                                    models.F("paid_coins"), "+", models.F("bonus_coins")
+                                ),
+                            )
+                        ),
+                        name="payments_unlock_split",
+                    )
+                ]
+            },
         ),
         migrations.CreateModel(
             name="Entry",
@@ -734,241 +905,35 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "entries",
-            },
-        ),
-        migrations.AddIndex(
-            model_name="entitlement",
-            index=models.Index(
-                condition=models.Q(("closed_at__isnull", True)),
-                fields=["viewer", "series", "environment"],
-                name="entitlement_of_series",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entitlement",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("closed_at__isnull", True)),
-                fields=("viewer", "episode", "environment"),
-                name="payments_entitlement_one_live",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entitlement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at__isnull", True),
-                    ("ends_at__gt", models.F("starts_at")),
-                    _connector="OR",
-                ),
-                name="payments_entitlement_period",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="idempotencyrecord",
-            index=models.Index(fields=["created_at"], name="idempotency_prune"),
-        ),
-        migrations.AddConstraint(
-            model_name="idempotencyrecord",
-            constraint=models.UniqueConstraint(
-                fields=("viewer", "operation", "key"), name="payments_idempotency_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceversion",
-            constraint=models.UniqueConstraint(
-                fields=("plan", "effective_from"), name="payments_priceversion_one_per_moment"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("base_price_coins__gt", 0),
-                    ("base_price_coins__lte", 1000000),
-                    ("free_count__lte", 10000),
-                ),
-                name="payments_priceversion_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="episodeprice",
-            constraint=models.UniqueConstraint(
-                fields=("version", "number"), name="payments_episodeprice_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="episodeprice",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("number__gt", 0), ("number__lte", 10000), ("price_coins__lte", 1000000)
-                ),
-                name="payments_episodeprice_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="storeproduct",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "store_product_id"), name="payments_storeproduct_once"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="transfer",
-            index=models.Index(fields=["viewer", "environment", "-id"], name="transfer_statement"),
-        ),
-        migrations.AddConstraint(
-            model_name="transfer",
-            constraint=models.UniqueConstraint(
-                fields=("code", "reference", "environment"), name="payments_transfer_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="transfer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("code__in", ["purchase", "unlock"]),
-                    ("environment__in", ["production", "sandbox"]),
-                ),
-                name="payments_transfer_chart",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="purchase",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "environment", "transaction_id"),
-                name="payments_purchase_credits_one_wallet_ever",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="purchase",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("fee_micros__gte", 0),
-                    ("gross_micros__gte", 0),
-                    ("net_micros__gte", 0),
-                    ("tax_micros__gte", 0),
-                ),
-                name="payments_purchase_amounts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lotspend",
-            constraint=models.UniqueConstraint(
-                fields=("transfer", "lot"), name="payments_lotspend_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lotspend",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
-                name="payments_lotspend_positive",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unlock",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "price_coins",
-                        django.db.models.expressions.CombinedExpression(
-                            models.F("paid_coins"), "+", models.F("bonus_coins")
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("wallet__isnull", False)),
+                        fields=("wallet", "account", "sequence"),
+                        name="payments_entry_gapless",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount_coins", 0), _negated=True),
+                        name="payments_entry_moves_coins",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("account__in", ["paid", "bonus", "debt"]),
+                                ("balance_after_coins__isnull", False),
+                                ("sequence__gt", 0),
+                                ("wallet__isnull", False),
+                            ),
+                            models.Q(
+                                ("account__in", ["store", "pack_bonus", "unlocks"]),
+                                ("balance_after_coins__isnull", True),
+                                ("sequence__isnull", True),
+                                ("wallet__isnull", True),
+                            ),
+                            _connector="OR",
                         ),
-                    )
-                ),
-                name="payments_unlock_split",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.UniqueConstraint(
-                fields=("viewer", "environment"), name="payments_wallet_one_per_environment"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("bonus_coins__gte", 0), ("debt_coins__lte", 0), ("paid_coins__gte", 0)
-                ),
-                name="payments_wallet_never_overdrawn",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="wallet",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("environment__in", ["production", "sandbox"])),
-                name="payments_wallet_environment",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="lot",
-            index=models.Index(
-                condition=models.Q(("remaining_coins__gt", 0)),
-                fields=["wallet"],
-                name="lot_spendable",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lot",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("granted_coins__gt", 0),
-                    ("remaining_coins__gte", 0),
-                    ("remaining_coins__lte", models.F("granted_coins")),
-                ),
-                name="payments_lot_never_overdrawn",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lot",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("remaining_value_micros__gte", 0),
-                    ("remaining_value_micros__lte", models.F("value_micros")),
-                ),
-                name="payments_lot_value_within_bounds",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lot",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("expires_at__isnull", False), ("kind", "paid"), _negated=True),
-                name="payments_lot_paid_never_expires",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("wallet__isnull", False)),
-                fields=("wallet", "account", "sequence"),
-                name="payments_entry_gapless",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("amount_coins", 0), _negated=True),
-                name="payments_entry_moves_coins",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="entry",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("account__in", ["paid", "bonus", "debt"]),
-                        ("balance_after_coins__isnull", False),
-                        ("sequence__gt", 0),
-                        ("wallet__isnull", False),
+                        name="payments_entry_chart",
                     ),
-                    models.Q(
-                        ("account__in", ["store", "pack_bonus", "unlocks"]),
-                        ("balance_after_coins__isnull", True),
-                        ("sequence__isnull", True),
-                        ("wallet__isnull", True),
-                    ),
-                    _connector="OR",
-                ),
-                name="payments_entry_chart",
-            ),
+                ],
+            },
         ),
     ]

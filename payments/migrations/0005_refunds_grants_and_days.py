@@ -46,7 +46,35 @@ class Migration(migrations.Migration):
                     models.DateTimeField(help_text="Taken back before its end", null=True),
                 ),
                 ("created_at", models.DateTimeField()),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        fields=["viewer", "environment", "ends_at"], name="cover_of_viewer"
+                    ),
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="cover_by_time"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("source", "reference", "environment"), name="payments_cover_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="payments_cover_period",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="ExpiryNotice",
@@ -67,7 +95,26 @@ class Migration(migrations.Migration):
                 ("coins", models.BigIntegerField(help_text="Left in the lot at that moment")),
                 ("expires_at", models.DateTimeField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "lot",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="expiry_notice",
+                        to="payments.lot",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [models.Index(fields=["created_at", "id"], name="expirynotice_feed")]
+            },
         ),
         migrations.CreateModel(
             name="Grant",
@@ -130,7 +177,149 @@ class Migration(migrations.Migration):
                 ("decided_at", models.DateTimeField(null=True)),
                 ("decision_note", models.CharField(blank=True, max_length=500)),
                 ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "cover",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grant",
+                        to="payments.cover",
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "entitlement",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grant",
+                        to="payments.entitlement",
+                    ),
+                ),
+                (
+                    "episode",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="catalog.episode",
+                    ),
+                ),
+                (
+                    "revocation",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="revoked_grant",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "revoked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grant",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="grants",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["asked_by", "asked_at"], name="grant_of_operator")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("coins__gt", 0),
+                                ("episode", None),
+                                ("kind", "coins"),
+                                ("pass_days", None),
+                            ),
+                            models.Q(
+                                ("coins", None),
+                                ("episode__isnull", False),
+                                ("kind", "episode"),
+                                ("pass_days", None),
+                            ),
+                            models.Q(
+                                ("coins", None),
+                                ("episode", None),
+                                ("kind", "pass"),
+                                ("pass_days__gt", 0),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payments_grant_one_kind",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("note", ""), _negated=True),
+                        name="payments_grant_says_why",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_by", None), ("state", "waiting")),
+                            ("decided_by__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="payments_grant_decided",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["given", "revoked"]), _negated=True),
+                            ("needs_second", False),
+                            models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="payments_grant_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("worth_coins__gt", 0),
+                            models.Q(
+                                models.Q(("kind", "coins"), _negated=True),
+                                ("worth_coins", models.F("coins")),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="payments_grant_worth",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="LedgerDigest",
@@ -163,7 +352,44 @@ class Migration(migrations.Migration):
                 ("coins", models.BigIntegerField()),
                 ("value_micros", models.BigIntegerField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="movements",
+                        to="payments.lot",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lot_movements",
+                        to="payments.transfer",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="lotmovement_by_time"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("transfer", "lot"), name="payments_lotmovement_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("coins__lt", 0), ("value_micros__lte", 0)),
+                            models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
+                            _connector="OR",
+                        ),
+                        name="payments_lotmovement_one_way",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="MoneyDay",
@@ -220,6 +446,104 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-day", "environment"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("environment", "day"), name="payments_moneyday_once"
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="RefundBooking",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("gross_micros", models.BigIntegerField()),
+                ("tax_micros", models.BigIntegerField()),
+                ("fee_micros", models.BigIntegerField()),
+                ("net_micros", models.BigIntegerField()),
+                (
+                    "due_coins",
+                    models.BigIntegerField(help_text="Coins that the refunded money had bought"),
+                ),
+                ("taken_coins", models.BigIntegerField(help_text="Of these, taken out of lots")),
+                ("debt_coins", models.BigIntegerField(help_text="Of these, spent and owed since")),
+                (
+                    "deferred_micros",
+                    models.BigIntegerField(help_text="The value of the coins taken"),
+                ),
+                (
+                    "recognised_micros",
+                    models.BigIntegerField(help_text="Revenue of unlocks that is revenue no more"),
+                ),
+                (
+                    "difference_micros",
+                    models.BigIntegerField(
+                        help_text="Value of coins that had lapsed, and what a partial refund's whole coins leave over"
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "purchase",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refund_bookings",
+                        to="payments.purchase",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.OneToOneField(
+                        help_text="Empty where no coin moved",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refund_booking",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "undoes",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="undone_by",
+                        to="payments.refundbooking",
+                    ),
+                ),
+                (
+                    "asked_micros",
+                    models.BigIntegerField(help_text="The refund's amount at that time", null=True),
+                ),
+            ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="refundbooking_by_time"
+                    )
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "net_micros",
+                                django.db.models.expressions.CombinedExpression(
+                                    django.db.models.expressions.CombinedExpression(
+                                        models.F("deferred_micros"),
+                                        "+",
+                                        models.F("recognised_micros"),
+                                    ),
+                                    "+",
+                                    models.F("difference_micros"),
+                                ),
+                            )
+                        ),
+                        name="payments_refundbooking_adds_up",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -274,43 +598,51 @@ class Migration(migrations.Migration):
                 ("refunded_at", models.DateTimeField(null=True)),
                 ("reversed_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="RefundBooking",
-            fields=[
                 (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
-                ("gross_micros", models.BigIntegerField()),
-                ("tax_micros", models.BigIntegerField()),
-                ("fee_micros", models.BigIntegerField()),
-                ("net_micros", models.BigIntegerField()),
                 (
-                    "due_coins",
-                    models.BigIntegerField(help_text="Coins that the refunded money had bought"),
-                ),
-                ("taken_coins", models.BigIntegerField(help_text="Of these, taken out of lots")),
-                ("debt_coins", models.BigIntegerField(help_text="Of these, spent and owed since")),
-                (
-                    "deferred_micros",
-                    models.BigIntegerField(help_text="The value of the coins taken"),
-                ),
-                (
-                    "recognised_micros",
-                    models.BigIntegerField(help_text="Revenue of unlocks that is revenue no more"),
-                ),
-                (
-                    "difference_micros",
-                    models.BigIntegerField(
-                        help_text="Value of coins that had lapsed, and what a partial refund's whole coins leave over"
+                    "purchase",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refunds",
+                        to="payments.purchase",
                     ),
                 ),
-                ("created_at", models.DateTimeField()),
+                (
+                    "booking",
+                    models.OneToOneField(
+                        help_text="What it took, while it stands",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="standing_for",
+                        to="payments.refundbooking",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("provider", "environment", "transaction_id", "refund_id"),
+                        name="payments_refund_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("amount_micros__isnull", True),
+                            ("amount_micros__gt", 0),
+                            _connector="OR",
+                        ),
+                        name="payments_refund_amount",
+                    ),
+                ]
+            },
         ),
         migrations.CreateModel(
             name="UnlockCorrection",
@@ -325,7 +657,44 @@ class Migration(migrations.Migration):
                 ("value_micros", models.BigIntegerField()),
                 ("attribution_micros", models.BigIntegerField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "lot",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.lot",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="unlock_corrections",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "unlock",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="corrections",
+                        to="payments.unlock",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="unlockcorrection_by_time"
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("transfer", "unlock", "lot"), name="payments_unlockcorrection_once"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="UnlockReversal",
@@ -338,7 +707,61 @@ class Migration(migrations.Migration):
                 ),
                 ("reason", models.CharField(blank=True, max_length=500)),
                 ("created_at", models.DateTimeField()),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "booking",
+                    models.ForeignKey(
+                        help_text="The refund that took its coins, if one did",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="unlock_reversals",
+                        to="payments.refundbooking",
+                    ),
+                ),
+                (
+                    "restored_as",
+                    models.OneToOneField(
+                        help_text="The unlock in its place, since the refund was reversed",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="restores",
+                        to="payments.unlock",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="unlock_reversal",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "unlock",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reversal",
+                        to="payments.unlock",
+                    ),
+                ),
             ],
+        ),
+        migrations.AddField(
+            model_name="refundbooking",
+            name="refund",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="bookings",
+                to="payments.refund",
+            ),
         ),
         migrations.RemoveConstraint(
             model_name="entry",
@@ -546,16 +969,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="cover",
-            name="viewer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
             model_name="entitlement",
             name="cover",
             field=models.ForeignKey(
@@ -576,454 +989,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="expirynotice",
-            name="lot",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="expiry_notice",
-                to="payments.lot",
-            ),
-        ),
-        migrations.AddField(
-            model_name="expirynotice",
-            name="viewer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="viewers.viewer"
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="asked_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="cover",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="grant",
-                to="payments.cover",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="decided_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="entitlement",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="grant",
-                to="payments.entitlement",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="episode",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="catalog.episode",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="revocation",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="revoked_grant",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="revoked_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="transfer",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="grant",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="grant",
-            name="viewer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="grants",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="lotmovement",
-            name="lot",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="movements",
-                to="payments.lot",
-            ),
-        ),
-        migrations.AddField(
-            model_name="lotmovement",
-            name="transfer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="lot_movements",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="moneyday",
-            constraint=models.UniqueConstraint(
-                fields=("environment", "day"), name="payments_moneyday_once"
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="asked_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="purchase",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="refunds",
-                to="payments.purchase",
-            ),
-        ),
-        migrations.AddField(
-            model_name="refundbooking",
-            name="purchase",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="refund_bookings",
-                to="payments.purchase",
-            ),
-        ),
-        migrations.AddField(
-            model_name="refundbooking",
-            name="refund",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="bookings",
-                to="payments.refund",
-            ),
-        ),
-        migrations.AddField(
-            model_name="refundbooking",
-            name="transfer",
-            field=models.OneToOneField(
-                help_text="Empty where no coin moved",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="refund_booking",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="refundbooking",
-            name="undoes",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="undone_by",
-                to="payments.refundbooking",
-            ),
-        ),
-        migrations.AddField(
-            model_name="refund",
-            name="booking",
-            field=models.OneToOneField(
-                help_text="What it took, while it stands",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="standing_for",
-                to="payments.refundbooking",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockcorrection",
-            name="lot",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="payments.lot",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockcorrection",
-            name="transfer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="unlock_corrections",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockcorrection",
-            name="unlock",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="corrections",
-                to="payments.unlock",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockreversal",
-            name="asked_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockreversal",
-            name="booking",
-            field=models.ForeignKey(
-                help_text="The refund that took its coins, if one did",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="unlock_reversals",
-                to="payments.refundbooking",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockreversal",
-            name="restored_as",
-            field=models.OneToOneField(
-                help_text="The unlock in its place, since the refund was reversed",
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="restores",
-                to="payments.unlock",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockreversal",
-            name="transfer",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="unlock_reversal",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="unlockreversal",
-            name="unlock",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="reversal",
-                to="payments.unlock",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="cover",
-            index=models.Index(fields=["viewer", "environment", "ends_at"], name="cover_of_viewer"),
-        ),
-        migrations.AddIndex(
-            model_name="cover",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="cover_by_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cover",
-            constraint=models.UniqueConstraint(
-                fields=("source", "reference", "environment"), name="payments_cover_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="cover",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
-                name="payments_cover_period",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="grant",
-            index=models.Index(fields=["asked_by", "asked_at"], name="grant_of_operator"),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(
-                        ("coins__gt", 0), ("episode", None), ("kind", "coins"), ("pass_days", None)
-                    ),
-                    models.Q(
-                        ("coins", None),
-                        ("episode__isnull", False),
-                        ("kind", "episode"),
-                        ("pass_days", None),
-                    ),
-                    models.Q(
-                        ("coins", None), ("episode", None), ("kind", "pass"), ("pass_days__gt", 0)
-                    ),
-                    _connector="OR",
-                ),
-                name="payments_grant_one_kind",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("note", ""), _negated=True), name="payments_grant_says_why"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("decided_by", None), ("state", "waiting")),
-                    ("decided_by__isnull", False),
-                    _connector="OR",
-                ),
-                name="payments_grant_decided",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["given", "revoked"]), _negated=True),
-                    ("needs_second", False),
-                    models.Q(("decided_by", models.F("asked_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="payments_grant_second_person",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="lotmovement",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="lotmovement_by_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lotmovement",
-            constraint=models.UniqueConstraint(
-                fields=("transfer", "lot"), name="payments_lotmovement_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="lotmovement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("coins__lt", 0), ("value_micros__lte", 0)),
-                    models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
-                    _connector="OR",
-                ),
-                name="payments_lotmovement_one_way",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="refundbooking",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="refundbooking_by_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refundbooking",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "net_micros",
-                        django.db.models.expressions.CombinedExpression(
-                            django.db.models.expressions.CombinedExpression(
-                                models.F("deferred_micros"), "+", models.F("recognised_micros")
-                            ),
-                            "+",
-                            models.F("difference_micros"),
-                        ),
-                    )
-                ),
-                name="payments_refundbooking_adds_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "environment", "transaction_id", "refund_id"),
-                name="payments_refund_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="refund",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("amount_micros__isnull", True), ("amount_micros__gt", 0), _connector="OR"
-                ),
-                name="payments_refund_amount",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="unlockcorrection",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="unlockcorrection_by_time"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="unlockcorrection",
-            constraint=models.UniqueConstraint(
-                fields=("transfer", "unlock", "lot"), name="payments_unlockcorrection_once"
-            ),
-        ),
-        migrations.AddField(
-            model_name="refundbooking",
-            name="asked_micros",
-            field=models.BigIntegerField(help_text="The refund's amount at that time", null=True),
-        ),
-        migrations.AddConstraint(
-            model_name="grant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("worth_coins__gt", 0),
-                    models.Q(
-                        models.Q(("kind", "coins"), _negated=True),
-                        ("worth_coins", models.F("coins")),
-                        _connector="OR",
-                    ),
-                ),
-                name="payments_grant_worth",
-            ),
-        ),
-        migrations.AddField(
             model_name="wallet",
             name="held_at",
             field=models.DateTimeField(
@@ -1035,9 +1000,5 @@ class Migration(migrations.Migration):
             model_name="wallet",
             name="held_because",
             field=models.CharField(db_default="", max_length=500),
-        ),
-        migrations.AddIndex(
-            model_name="expirynotice",
-            index=models.Index(fields=["created_at", "id"], name="expirynotice_feed"),
         ),
     ]

@@ -33,83 +33,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="AcquisitionLink",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.CharField(max_length=64, unique=True)),
-                ("name", models.CharField(max_length=100)),
-                ("starts_at", models.DateTimeField()),
-                ("ends_at", models.DateTimeField(help_text="Empty: for good", null=True)),
-                ("stopped_at", models.DateTimeField(editable=False, null=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["-created_at"],
-            },
-        ),
-        migrations.CreateModel(
-            name="ChangedSeries",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="LinkArrival",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("arrived_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="PlanRule",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("position", models.PositiveIntegerField(help_text="Lowest first", unique=True)),
-                ("name", models.CharField(max_length=100)),
-                ("genre", models.CharField(blank=True, max_length=60)),
-                ("original_locale", models.CharField(blank=True, max_length=20)),
-                (
-                    "provenance_kind",
-                    models.CharField(
-                        blank=True,
-                        choices=[
-                            ("human", "Made by people"),
-                            ("ai_assisted", "Made with AI"),
-                            ("ai_native", "Made by AI"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                ("minimum_episodes", models.PositiveIntegerField(blank=True, null=True)),
-                ("maximum_episodes", models.PositiveIntegerField(blank=True, null=True)),
-                ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["position"],
-            },
-        ),
-        migrations.CreateModel(
             name="PriceAdjustment",
             fields=[
                 (
@@ -128,6 +51,98 @@ class Migration(migrations.Migration):
                 ),
                 ("created_at", models.DateTimeField(editable=False)),
             ],
+            options={
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("free_count__isnull", False),
+                            ("price_coins__isnull", False),
+                            ("scale_parts_per_million__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="payments_priceadjustment_adjusts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("free_count", None), ("free_count__lte", 10000), _connector="OR"
+                            ),
+                            models.Q(
+                                ("price_coins", None),
+                                models.Q(("price_coins__gt", 0), ("price_coins__lte", 1000000)),
+                                _connector="OR",
+                            ),
+                            models.Q(
+                                ("scale_parts_per_million", None),
+                                ("scale_parts_per_million__lte", 100000000),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="payments_priceadjustment_sane",
+                    ),
+                ]
+            },
+        ),
+        migrations.CreateModel(
+            name="AcquisitionLink",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.CharField(max_length=64, unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField(help_text="Empty: for good", null=True)),
+                ("stopped_at", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="acquisition_links",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "adjustment",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="acquisition_link",
+                        to="payments.priceadjustment",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[0-9A-Za-z_-]{1,64}$")),
+                        name="payments_acquisitionlink_code",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at", None),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="payments_acquisitionlink_period",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PriceChange",
@@ -165,9 +180,199 @@ class Migration(migrations.Migration):
                 ("decided_at", models.DateTimeField(null=True)),
                 ("decision_note", models.CharField(blank=True, max_length=500)),
                 ("ended_at", models.DateTimeField(help_text="Withdrawn or rolled back", null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decided_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "ended_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-asked_at", "-id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
+                            ("needs_second", False),
+                            models.Q(("decided_by", models.F("asked_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="payments_pricechange_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
+                            models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="payments_pricechange_decided",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="ChangedSeries",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "change",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="changed_series",
+                        to="payments.pricechange",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("change", "series"), name="payments_changedseries_once"
+                    )
+                ]
+            },
+        ),
+        migrations.CreateModel(
+            name="LinkArrival",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("arrived_at", models.DateTimeField()),
+                (
+                    "link",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="arrivals",
+                        to="payments.acquisitionlink",
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="viewers.viewer",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    models.Index(
+                        fields=["viewer", "series", "-arrived_at"], name="arrival_of_viewer"
+                    )
+                ]
+            },
+        ),
+        migrations.CreateModel(
+            name="PlanRule",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(help_text="Lowest first", unique=True)),
+                ("name", models.CharField(max_length=100)),
+                ("genre", models.CharField(blank=True, max_length=60)),
+                ("original_locale", models.CharField(blank=True, max_length=20)),
+                (
+                    "provenance_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("human", "Made by people"),
+                            ("ai_assisted", "Made with AI"),
+                            ("ai_native", "Made by AI"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("minimum_episodes", models.PositiveIntegerField(blank=True, null=True)),
+                ("maximum_episodes", models.PositiveIntegerField(blank=True, null=True)),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rules",
+                        to="payments.priceplan",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["position"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("genre", ""),
+                            ("maximum_episodes", None),
+                            ("minimum_episodes", None),
+                            ("original_locale", ""),
+                            ("provenance_kind", ""),
+                            _negated=True,
+                        ),
+                        name="payments_planrule_narrows",
+                        violation_error_message="This rule fits every title. Say at least one thing about the titles it is for; the default plan prices all others.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("minimum_episodes", None),
+                            ("maximum_episodes", None),
+                            ("minimum_episodes__lte", models.F("maximum_episodes")),
+                            _connector="OR",
+                        ),
+                        name="payments_planrule_length",
+                        violation_error_message="The least number of episodes is above the greatest.",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -192,9 +397,34 @@ class Migration(migrations.Migration):
                 ),
                 ("found_at", models.DateTimeField(editable=False)),
                 ("settled_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="price_exceptions",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "settled_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-found_at", "-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("settled_at", None)),
+                        fields=("series", "reason"),
+                        name="payments_priceexception_one_open",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -208,9 +438,32 @@ class Migration(migrations.Migration):
                 ),
                 ("number", models.PositiveIntegerField()),
                 ("price_coins", models.PositiveIntegerField()),
+                (
+                    "version",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="steps",
+                        to="payments.priceversion",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["number"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "number"), name="payments_pricestep_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("number__gt", 1),
+                            ("number__lte", 10000),
+                            ("price_coins__gt", 0),
+                            ("price_coins__lte", 1000000),
+                        ),
+                        name="payments_pricestep_sane",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -246,21 +499,36 @@ class Migration(migrations.Migration):
                         size=None,
                     ),
                 ),
-            ],
-            options={
-                "ordering": ["position"],
-            },
-        ),
-        migrations.CreateModel(
-            name="PromotedSeries",
-            fields=[
                 (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    "adjustment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="variant",
+                        to="payments.priceadjustment",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="variants",
+                        to="payments.priceversion",
                     ),
                 ),
             ],
+            options={
+                "ordering": ["position"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "position"), name="payments_pricevariant_place"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("platforms", []), ("regions", []), _negated=True),
+                        name="payments_pricevariant_narrows",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Promotion",
@@ -306,9 +574,78 @@ class Migration(migrations.Migration):
                     models.DateTimeField(editable=False, help_text="Before its end", null=True),
                 ),
                 ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "adjustment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promotion",
+                        to="payments.priceadjustment",
+                    ),
+                ),
+                (
+                    "change",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promotions",
+                        to="payments.pricechange",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-starts_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="payments_promotion_period",
+                    )
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PromotedSeries",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="promoted",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "promotion",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promoted",
+                        to="payments.promotion",
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("promotion", "series"), name="payments_promotedseries_once"
+                    )
+                ]
             },
         ),
         migrations.AlterModelOptions(
@@ -410,68 +747,6 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(UNADJUSTED),
         migrations.AddField(
-            model_name="acquisitionlink",
-            name="created_by",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="acquisitionlink",
-            name="series",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="acquisition_links",
-                to="catalog.series",
-            ),
-        ),
-        migrations.AddField(
-            model_name="changedseries",
-            name="series",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="catalog.series"
-            ),
-        ),
-        migrations.AddField(
-            model_name="linkarrival",
-            name="link",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="arrivals",
-                to="payments.acquisitionlink",
-            ),
-        ),
-        migrations.AddField(
-            model_name="linkarrival",
-            name="series",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE, related_name="+", to="catalog.series"
-            ),
-        ),
-        migrations.AddField(
-            model_name="linkarrival",
-            name="viewer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="planrule",
-            name="plan",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="rules",
-                to="payments.priceplan",
-            ),
-        ),
-        migrations.AddField(
             model_name="planassignment",
             name="rule",
             field=models.ForeignKey(
@@ -480,86 +755,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="+",
                 to="payments.planrule",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceadjustment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("free_count__isnull", False),
-                    ("price_coins__isnull", False),
-                    ("scale_parts_per_million__isnull", False),
-                    _connector="OR",
-                ),
-                name="payments_priceadjustment_adjusts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceadjustment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("free_count", None), ("free_count__lte", 10000), _connector="OR"),
-                    models.Q(
-                        ("price_coins", None),
-                        models.Q(("price_coins__gt", 0), ("price_coins__lte", 1000000)),
-                        _connector="OR",
-                    ),
-                    models.Q(
-                        ("scale_parts_per_million", None),
-                        ("scale_parts_per_million__lte", 100000000),
-                        _connector="OR",
-                    ),
-                ),
-                name="payments_priceadjustment_sane",
-            ),
-        ),
-        migrations.AddField(
-            model_name="acquisitionlink",
-            name="adjustment",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="acquisition_link",
-                to="payments.priceadjustment",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricechange",
-            name="asked_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricechange",
-            name="decided_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricechange",
-            name="ended_by",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="changedseries",
-            name="change",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="changed_series",
-                to="payments.pricechange",
             ),
         ),
         migrations.AddField(
@@ -644,236 +839,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="payments_priceversion_cancelled_before",
-            ),
-        ),
-        migrations.AddField(
-            model_name="priceexception",
-            name="series",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="price_exceptions",
-                to="catalog.series",
-            ),
-        ),
-        migrations.AddField(
-            model_name="priceexception",
-            name="settled_by",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricestep",
-            name="version",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="steps",
-                to="payments.priceversion",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricevariant",
-            name="adjustment",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="variant",
-                to="payments.priceadjustment",
-            ),
-        ),
-        migrations.AddField(
-            model_name="pricevariant",
-            name="version",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="variants",
-                to="payments.priceversion",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promotedseries",
-            name="series",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="promoted",
-                to="catalog.series",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promotion",
-            name="adjustment",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="promotion",
-                to="payments.priceadjustment",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promotion",
-            name="change",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="promotions",
-                to="payments.pricechange",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promotion",
-            name="created_by",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="promotedseries",
-            name="promotion",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="promoted",
-                to="payments.promotion",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="linkarrival",
-            index=models.Index(
-                fields=["viewer", "series", "-arrived_at"], name="arrival_of_viewer"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("genre", ""),
-                    ("maximum_episodes", None),
-                    ("minimum_episodes", None),
-                    ("original_locale", ""),
-                    ("provenance_kind", ""),
-                    _negated=True,
-                ),
-                name="payments_planrule_narrows",
-                violation_error_message="This rule fits every title. Say at least one thing about the titles it is for; the default plan prices all others.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="planrule",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("minimum_episodes", None),
-                    ("maximum_episodes", None),
-                    ("minimum_episodes__lte", models.F("maximum_episodes")),
-                    _connector="OR",
-                ),
-                name="payments_planrule_length",
-                violation_error_message="The least number of episodes is above the greatest.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="acquisitionlink",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("code__regex", "^[0-9A-Za-z_-]{1,64}$")),
-                name="payments_acquisitionlink_code",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="acquisitionlink",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at", None), ("ends_at__gt", models.F("starts_at")), _connector="OR"
-                ),
-                name="payments_acquisitionlink_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricechange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
-                    ("needs_second", False),
-                    models.Q(("decided_by", models.F("asked_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="payments_pricechange_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricechange",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state__in", ["scheduled", "rolled_back"]), _negated=True),
-                    models.Q(("decided_at__isnull", False), ("decided_by__isnull", False)),
-                    _connector="OR",
-                ),
-                name="payments_pricechange_decided",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="changedseries",
-            constraint=models.UniqueConstraint(
-                fields=("change", "series"), name="payments_changedseries_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="priceexception",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("settled_at", None)),
-                fields=("series", "reason"),
-                name="payments_priceexception_one_open",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricestep",
-            constraint=models.UniqueConstraint(
-                fields=("version", "number"), name="payments_pricestep_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricestep",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("number__gt", 1),
-                    ("number__lte", 10000),
-                    ("price_coins__gt", 0),
-                    ("price_coins__lte", 1000000),
-                ),
-                name="payments_pricestep_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricevariant",
-            constraint=models.UniqueConstraint(
-                fields=("version", "position"), name="payments_pricevariant_place"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="pricevariant",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("platforms", []), ("regions", []), _negated=True),
-                name="payments_pricevariant_narrows",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promotion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
-                name="payments_promotion_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promotedseries",
-            constraint=models.UniqueConstraint(
-                fields=("promotion", "series"), name="payments_promotedseries_once"
             ),
         ),
     ]

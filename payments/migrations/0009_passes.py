@@ -56,110 +56,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="PassPurchase",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "provider",
-                    models.CharField(
-                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("transaction_id", models.CharField(max_length=200)),
-                ("period_months", models.PositiveIntegerField()),
-                ("period_days", models.PositiveIntegerField()),
-                ("currency", models.CharField(max_length=3)),
-                ("gross_micros", models.BigIntegerField()),
-                ("tax_micros", models.BigIntegerField()),
-                ("fee_micros", models.BigIntegerField()),
-                ("net_micros", models.BigIntegerField()),
-                ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
-                ("exchange_source", models.CharField(max_length=50)),
-                ("purchased_at", models.DateTimeField()),
-                ("starts_at", models.DateTimeField()),
-                ("ends_at", models.DateTimeField()),
-                (
-                    "anchor_at",
-                    models.DateTimeField(
-                        help_text="Where the months before it began to be counted"
-                    ),
-                ),
-                (
-                    "anchor_months",
-                    models.PositiveIntegerField(help_text="From there to the end of this one"),
-                ),
-                ("created_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="PassRefundBooking",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("gross_micros", models.BigIntegerField()),
-                ("tax_micros", models.BigIntegerField()),
-                ("fee_micros", models.BigIntegerField()),
-                ("net_micros", models.BigIntegerField()),
-                (
-                    "asked_micros",
-                    models.BigIntegerField(help_text="The refund's amount at that time", null=True),
-                ),
-                ("created_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.AddField(
-            model_name="moneyday",
-            name="passes_micros",
-            field=models.BigIntegerField(
-                default=0, help_text="Recognised: passes, as their time goes by"
-            ),
-        ),
-        migrations.AlterField(
-            model_name="cover",
-            name="source",
-            field=models.CharField(
-                choices=[("grant", "Given by an operator"), ("pass", "Bought")], max_length=20
-            ),
-        ),
-        migrations.AlterField(
-            model_name="moneyday",
-            name="deferred_micros",
-            field=models.BigIntegerField(
-                help_text="The value of unspent coins and of passes' time ahead at the day's end"
-            ),
-        ),
-        migrations.AlterField(
-            model_name="moneyday",
-            name="recognised_micros",
-            field=models.BigIntegerField(help_text="All five"),
-        ),
-        migrations.AlterField(
-            model_name="storeproduct",
-            name="pack",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="store_products",
-                to="payments.coinpack",
-            ),
-        ),
-        migrations.CreateModel(
             name="PassProduct",
             fields=[
                 (
@@ -270,6 +166,214 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.CreateModel(
+            name="PassPurchase",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(
+                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
+                    ),
+                ),
+                (
+                    "environment",
+                    models.CharField(
+                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                        max_length=10,
+                    ),
+                ),
+                ("transaction_id", models.CharField(max_length=200)),
+                ("period_months", models.PositiveIntegerField()),
+                ("period_days", models.PositiveIntegerField()),
+                ("currency", models.CharField(max_length=3)),
+                ("gross_micros", models.BigIntegerField()),
+                ("tax_micros", models.BigIntegerField()),
+                ("fee_micros", models.BigIntegerField()),
+                ("net_micros", models.BigIntegerField()),
+                ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
+                ("exchange_source", models.CharField(max_length=50)),
+                ("purchased_at", models.DateTimeField()),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                (
+                    "anchor_at",
+                    models.DateTimeField(
+                        help_text="Where the months before it began to be counted"
+                    ),
+                ),
+                (
+                    "anchor_months",
+                    models.PositiveIntegerField(help_text="From there to the end of this one"),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "cover",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pass_purchase",
+                        to="payments.cover",
+                    ),
+                ),
+                (
+                    "intent",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="purchases",
+                        to="payments.passintent",
+                    ),
+                ),
+                (
+                    "product",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.passproduct",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pass_purchases",
+                        to="viewers.viewer",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="passpurchase_by_time"
+                    ),
+                    models.Index(fields=["environment", "ends_at"], name="passpurchase_by_end"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("provider", "environment", "transaction_id"),
+                        name="payments_passpurchase_gives_cover_once_ever",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("fee_micros__gte", 0),
+                            ("gross_micros__gte", 0),
+                            ("net_micros__gte", 0),
+                            ("tax_micros__gte", 0),
+                        ),
+                        name="payments_passpurchase_amounts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at__gt", models.F("starts_at")),
+                            ("starts_at__gte", models.F("created_at")),
+                        ),
+                        name="payments_passpurchase_period",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="PassRefundBooking",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("gross_micros", models.BigIntegerField()),
+                ("tax_micros", models.BigIntegerField()),
+                ("fee_micros", models.BigIntegerField()),
+                ("net_micros", models.BigIntegerField()),
+                (
+                    "asked_micros",
+                    models.BigIntegerField(help_text="The refund's amount at that time", null=True),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "cover",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pass_refund_booking",
+                        to="payments.cover",
+                    ),
+                ),
+                (
+                    "purchase",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="refund_bookings",
+                        to="payments.passpurchase",
+                    ),
+                ),
+                (
+                    "refund",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="pass_bookings",
+                        to="payments.refund",
+                    ),
+                ),
+                (
+                    "undoes",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="undone_by",
+                        to="payments.passrefundbooking",
+                    ),
+                ),
+            ],
+            options={
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["created_at"], name="passrefundbooking_by_time"
+                    )
+                ]
+            },
+        ),
+        migrations.AddField(
+            model_name="moneyday",
+            name="passes_micros",
+            field=models.BigIntegerField(
+                default=0, help_text="Recognised: passes, as their time goes by"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="cover",
+            name="source",
+            field=models.CharField(
+                choices=[("grant", "Given by an operator"), ("pass", "Bought")], max_length=20
+            ),
+        ),
+        migrations.AlterField(
+            model_name="moneyday",
+            name="deferred_micros",
+            field=models.BigIntegerField(
+                help_text="The value of unspent coins and of passes' time ahead at the day's end"
+            ),
+        ),
+        migrations.AlterField(
+            model_name="moneyday",
+            name="recognised_micros",
+            field=models.BigIntegerField(help_text="All five"),
+        ),
+        migrations.AlterField(
+            model_name="storeproduct",
+            name="pack",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="store_products",
+                to="payments.coinpack",
+            ),
+        ),
         migrations.AddField(
             model_name="storeproduct",
             name="pass_product",
@@ -292,43 +396,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="passpurchase",
-            name="cover",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="pass_purchase",
-                to="payments.cover",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passpurchase",
-            name="intent",
-            field=models.ForeignKey(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="purchases",
-                to="payments.passintent",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passpurchase",
-            name="product",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="payments.passproduct",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passpurchase",
-            name="viewer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="pass_purchases",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
             model_name="refund",
             name="pass_purchase",
             field=models.ForeignKey(
@@ -336,44 +403,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="refunds",
                 to="payments.passpurchase",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passrefundbooking",
-            name="cover",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="pass_refund_booking",
-                to="payments.cover",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passrefundbooking",
-            name="purchase",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="refund_bookings",
-                to="payments.passpurchase",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passrefundbooking",
-            name="refund",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="pass_bookings",
-                to="payments.refund",
-            ),
-        ),
-        migrations.AddField(
-            model_name="passrefundbooking",
-            name="undoes",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="undone_by",
-                to="payments.passrefundbooking",
             ),
         ),
         migrations.AddField(
@@ -396,51 +425,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="payments_refund_of_coins_or_a_pass",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="passpurchase",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="passpurchase_by_time"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="passpurchase",
-            index=models.Index(fields=["environment", "ends_at"], name="passpurchase_by_end"),
-        ),
-        migrations.AddConstraint(
-            model_name="passpurchase",
-            constraint=models.UniqueConstraint(
-                fields=("provider", "environment", "transaction_id"),
-                name="payments_passpurchase_gives_cover_once_ever",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="passpurchase",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("fee_micros__gte", 0),
-                    ("gross_micros__gte", 0),
-                    ("net_micros__gte", 0),
-                    ("tax_micros__gte", 0),
-                ),
-                name="payments_passpurchase_amounts",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="passpurchase",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at__gt", models.F("starts_at")),
-                    ("starts_at__gte", models.F("created_at")),
-                ),
-                name="payments_passpurchase_period",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="passrefundbooking",
-            index=django.contrib.postgres.indexes.BrinIndex(
-                fields=["created_at"], name="passrefundbooking_by_time"
             ),
         ),
         migrations.RunPython(install, migrations.RunPython.noop),

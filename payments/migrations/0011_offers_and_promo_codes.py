@@ -149,9 +149,58 @@ class Migration(migrations.Migration):
                 ("taken_count", models.PositiveIntegerField(default=0, editable=False)),
                 ("sandbox_taken_count", models.PositiveIntegerField(default=0, editable=False)),
                 ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "pack",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="offers",
+                        to="payments.coinpack",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["position", "id"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("bonus_coins__gt", 0),
+                            ("bonus_coins__lte", 10000000),
+                            ("kind__in", ["first_top_up", "limited"]),
+                            ("per_viewer_limit__gte", 1),
+                            ("per_viewer_limit__lte", 1000),
+                        ),
+                        name="payments_offer_sane",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at", None),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="payments_offer_period",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("kind", "first_top_up"), _negated=True),
+                            ("per_viewer_limit", 1),
+                            _connector="OR",
+                        ),
+                        name="payments_offer_first_is_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("stock", None),
+                            models.Q(
+                                ("sandbox_taken_count__lte", models.F("stock")),
+                                ("stock__gt", 0),
+                                ("stock__lte", 10000000),
+                                ("taken_count__lte", models.F("stock")),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payments_offer_never_overrun",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -196,7 +245,85 @@ class Migration(migrations.Migration):
                     "settled_at",
                     models.DateTimeField(help_text="When it was sold or given back", null=True),
                 ),
+                (
+                    "offer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to="payments.offer",
+                    ),
+                ),
+                (
+                    "purchase",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="offer_claim",
+                        to="payments.purchase",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="offer_claims",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["viewer", "offer"], name="offerclaim_of_viewer"),
+                    models.Index(
+                        condition=models.Q(("state", "held")),
+                        fields=["kept_until"],
+                        name="offerclaim_lapsing",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(
+                            ("kind", "first_top_up"), ("state__in", ["held", "used"])
+                        ),
+                        fields=("viewer", "environment"),
+                        name="payments_offerclaim_one_first_top_up",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("state", "held")),
+                        fields=("offer", "viewer", "environment"),
+                        name="payments_offerclaim_one_held",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("environment__in", ["production", "sandbox"]),
+                            ("state__in", ["held", "used", "released"]),
+                        ),
+                        name="payments_offerclaim_chart",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("purchase", None), ("settled_at", None), ("state", "held")),
+                            models.Q(
+                                ("purchase__isnull", False),
+                                ("settled_at__isnull", False),
+                                ("state", "used"),
+                            ),
+                            models.Q(
+                                ("purchase", None),
+                                ("settled_at__isnull", False),
+                                ("state", "released"),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payments_offerclaim_settled",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("kept_until__gte", models.F("held_until"))),
+                        name="payments_offerclaim_kept",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="PromoAttempt",
@@ -219,6 +346,14 @@ class Migration(migrations.Migration):
                 ("prefix", models.CharField(blank=True, max_length=12)),
                 ("code_count", models.PositiveIntegerField()),
                 ("created_at", models.DateTimeField()),
+                (
+                    "made_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
                 "verbose_name_plural": "promo batches",
@@ -273,9 +408,102 @@ class Migration(migrations.Migration):
                 ),
                 ("agreed_at", models.DateTimeField(editable=False, null=True)),
                 ("created_at", models.DateTimeField(editable=False)),
+                (
+                    "agreed_by",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        db_index=False,
+                        editable=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        editable=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="codes",
+                        to="payments.promobatch",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["asked_by", "asked_at"], name="promocode_of_operator")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.Func(
+                            models.F("code"),
+                            models.Value("OIL"),
+                            models.Value("011"),
+                            function="translate",
+                        ),
+                        name="payments_promocode_unambiguous",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[A-Z0-9]{4,32}$")),
+                        name="payments_promocode_letters",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("bonus_coins__gt", 0),
+                            ("bonus_coins__lte", 1000000),
+                            ("maximum_redemptions__gt", 0),
+                            ("maximum_redemptions__lte", 100000000),
+                            models.Q(
+                                ("coins_expire_after_seconds", None),
+                                models.Q(
+                                    ("coins_expire_after_seconds__gt", 0),
+                                    ("coins_expire_after_seconds__lte", 316224000),
+                                ),
+                                _connector="OR",
+                            ),
+                        ),
+                        name="payments_promocode_sane",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("ends_at", None),
+                            ("ends_at__gt", models.F("starts_at")),
+                            _connector="OR",
+                        ),
+                        name="payments_promocode_period",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("redeemed_count__lte", models.F("maximum_redemptions")),
+                            ("sandbox_redeemed_count__lte", models.F("maximum_redemptions")),
+                        ),
+                        name="payments_promocode_never_overrun",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("agreed_at", None), ("agreed_by", None)),
+                            models.Q(
+                                ("agreed_at__isnull", False),
+                                ("agreed_by__isnull", False),
+                                ("needs_second", True),
+                                models.Q(("agreed_by", models.F("asked_by")), _negated=True),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="payments_promocode_second_person",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -297,7 +525,45 @@ class Migration(migrations.Migration):
                 ("coins", models.PositiveIntegerField()),
                 ("coins_expire_at", models.DateTimeField(null=True)),
                 ("created_at", models.DateTimeField()),
+                (
+                    "promo_code",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="redemptions",
+                        to="payments.promocode",
+                    ),
+                ),
+                (
+                    "transfer",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promo_redemption",
+                        to="payments.transfer",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="promo_redemptions",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("promo_code", "viewer", "environment"),
+                        name="payments_promoredemption_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("coins__gt", 0), ("environment__in", ["production", "sandbox"])
+                        ),
+                        name="payments_promoredemption_sane",
+                    ),
+                ]
+            },
         ),
         migrations.RemoveConstraint(
             model_name="entry",
@@ -421,44 +687,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="offer",
-            name="pack",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="offers",
-                to="payments.coinpack",
-            ),
-        ),
-        migrations.AddField(
-            model_name="offerclaim",
-            name="offer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="claims",
-                to="payments.offer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="offerclaim",
-            name="purchase",
-            field=models.OneToOneField(
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="offer_claim",
-                to="payments.purchase",
-            ),
-        ),
-        migrations.AddField(
-            model_name="offerclaim",
-            name="viewer",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="offer_claims",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
             model_name="purchaseintent",
             name="offer_claim",
             field=models.ForeignKey(
@@ -467,277 +695,6 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="intents",
                 to="payments.offerclaim",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promobatch",
-            name="made_by",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="promocode",
-            name="agreed_by",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="promocode",
-            name="asked_by",
-            field=models.ForeignKey(
-                db_index=False,
-                editable=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to=settings.AUTH_USER_MODEL,
-            ),
-        ),
-        migrations.AddField(
-            model_name="promocode",
-            name="batch",
-            field=models.ForeignKey(
-                editable=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="codes",
-                to="payments.promobatch",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promoredemption",
-            name="promo_code",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="redemptions",
-                to="payments.promocode",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promoredemption",
-            name="transfer",
-            field=models.OneToOneField(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="promo_redemption",
-                to="payments.transfer",
-            ),
-        ),
-        migrations.AddField(
-            model_name="promoredemption",
-            name="viewer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="promo_redemptions",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("bonus_coins__gt", 0),
-                    ("bonus_coins__lte", 10000000),
-                    ("kind__in", ["first_top_up", "limited"]),
-                    ("per_viewer_limit__gte", 1),
-                    ("per_viewer_limit__lte", 1000),
-                ),
-                name="payments_offer_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at", None), ("ends_at__gt", models.F("starts_at")), _connector="OR"
-                ),
-                name="payments_offer_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("kind", "first_top_up"), _negated=True),
-                    ("per_viewer_limit", 1),
-                    _connector="OR",
-                ),
-                name="payments_offer_first_is_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offer",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("stock", None),
-                    models.Q(
-                        ("sandbox_taken_count__lte", models.F("stock")),
-                        ("stock__gt", 0),
-                        ("stock__lte", 10000000),
-                        ("taken_count__lte", models.F("stock")),
-                    ),
-                    _connector="OR",
-                ),
-                name="payments_offer_never_overrun",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="offerclaim",
-            index=models.Index(fields=["viewer", "offer"], name="offerclaim_of_viewer"),
-        ),
-        migrations.AddIndex(
-            model_name="offerclaim",
-            index=models.Index(
-                condition=models.Q(("state", "held")),
-                fields=["kept_until"],
-                name="offerclaim_lapsing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offerclaim",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("kind", "first_top_up"), ("state__in", ["held", "used"])),
-                fields=("viewer", "environment"),
-                name="payments_offerclaim_one_first_top_up",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offerclaim",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state", "held")),
-                fields=("offer", "viewer", "environment"),
-                name="payments_offerclaim_one_held",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offerclaim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("environment__in", ["production", "sandbox"]),
-                    ("state__in", ["held", "used", "released"]),
-                ),
-                name="payments_offerclaim_chart",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offerclaim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("purchase", None), ("settled_at", None), ("state", "held")),
-                    models.Q(
-                        ("purchase__isnull", False),
-                        ("settled_at__isnull", False),
-                        ("state", "used"),
-                    ),
-                    models.Q(
-                        ("purchase", None), ("settled_at__isnull", False), ("state", "released")
-                    ),
-                    _connector="OR",
-                ),
-                name="payments_offerclaim_settled",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="offerclaim",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("kept_until__gte", models.F("held_until"))),
-                name="payments_offerclaim_kept",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.UniqueConstraint(
-                models.Func(
-                    models.F("code"), models.Value("OIL"), models.Value("011"), function="translate"
-                ),
-                name="payments_promocode_unambiguous",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("code__regex", "^[A-Z0-9]{4,32}$")),
-                name="payments_promocode_letters",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("bonus_coins__gt", 0),
-                    ("bonus_coins__lte", 1000000),
-                    ("maximum_redemptions__gt", 0),
-                    ("maximum_redemptions__lte", 100000000),
-                    models.Q(
-                        ("coins_expire_after_seconds", None),
-                        models.Q(
-                            ("coins_expire_after_seconds__gt", 0),
-                            ("coins_expire_after_seconds__lte", 316224000),
-                        ),
-                        _connector="OR",
-                    ),
-                ),
-                name="payments_promocode_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("ends_at", None), ("ends_at__gt", models.F("starts_at")), _connector="OR"
-                ),
-                name="payments_promocode_period",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("redeemed_count__lte", models.F("maximum_redemptions")),
-                    ("sandbox_redeemed_count__lte", models.F("maximum_redemptions")),
-                ),
-                name="payments_promocode_never_overrun",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promocode",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("agreed_at", None), ("agreed_by", None)),
-                    models.Q(
-                        ("agreed_at__isnull", False),
-                        ("agreed_by__isnull", False),
-                        ("needs_second", True),
-                        models.Q(("agreed_by", models.F("asked_by")), _negated=True),
-                    ),
-                    _connector="OR",
-                ),
-                name="payments_promocode_second_person",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="promocode",
-            index=models.Index(fields=["asked_by", "asked_at"], name="promocode_of_operator"),
-        ),
-        migrations.AddConstraint(
-            model_name="promoredemption",
-            constraint=models.UniqueConstraint(
-                fields=("promo_code", "viewer", "environment"), name="payments_promoredemption_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promoredemption",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("coins__gt", 0), ("environment__in", ["production", "sandbox"])
-                ),
-                name="payments_promoredemption_sane",
             ),
         ),
         migrations.RunPython(install, migrations.RunPython.noop),

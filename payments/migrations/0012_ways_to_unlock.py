@@ -100,7 +100,46 @@ class Migration(migrations.Migration):
                 ),
                 ("agreed_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "price_version",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="payments.priceversion",
+                    ),
+                ),
+                (
+                    "series",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="catalog.series",
+                    ),
+                ),
+                (
+                    "viewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="viewers.viewer",
+                    ),
+                ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("ended_at", None)),
+                        fields=("viewer", "environment", "series"),
+                        name="payments_autounlockconsent_one_standing",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("daily_cap_coins__gt", 0)),
+                        name="payments_autounlockconsent_cap",
+                    ),
+                ]
+            },
         ),
         migrations.AddField(
             model_name="priceversion",
@@ -197,35 +236,6 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.AddField(
-            model_name="autounlockconsent",
-            name="price_version",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="payments.priceversion",
-            ),
-        ),
-        migrations.AddField(
-            model_name="autounlockconsent",
-            name="series",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="catalog.series",
-            ),
-        ),
-        migrations.AddField(
-            model_name="autounlockconsent",
-            name="viewer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="+",
-                to="viewers.viewer",
-            ),
-        ),
-        migrations.AddField(
             model_name="unlock",
             name="consent",
             field=models.ForeignKey(
@@ -248,21 +258,6 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="payments_unlock_way",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="autounlockconsent",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("ended_at", None)),
-                fields=("viewer", "environment", "series"),
-                name="payments_autounlockconsent_one_standing",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="autounlockconsent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("daily_cap_coins__gt", 0)),
-                name="payments_autounlockconsent_cap",
             ),
         ),
         migrations.RunPython(install, migrations.RunPython.noop),

@@ -37,6 +37,40 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Layer",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(
+                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("code", models.SlugField(max_length=40, unique=True)),
+                (
+                    "salt",
+                    models.CharField(
+                        default=viewers.models.experiments.new_salt, editable=False, max_length=64
+                    ),
+                ),
+                ("holdout_parts_per_million", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(editable=False)),
+            ],
+            options={
+                "ordering": ["code"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                        name="layer_code",
+                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("holdout_parts_per_million__lte", 1000000)),
+                        name="layer_holdout_is_a_share",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
             name="Experiment",
             fields=[
                 (
@@ -144,9 +178,74 @@ class Migration(migrations.Migration):
                         to=settings.AUTH_USER_MODEL,
                     ),
                 ),
+                (
+                    "layer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="experiments",
+                        to="viewers.layer",
+                    ),
+                ),
             ],
             options={
                 "ordering": ["-created_at"],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                        name="experiment_code",
+                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("slice_from__lt", models.F("slice_to")), ("slice_to__lte", 1000000)
+                        ),
+                        name="experiment_slice",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "varies__in",
+                                ["price", "free_count", "paywall_position", "offer", "placement"],
+                            )
+                        ),
+                        name="experiment_varies_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("horizon_hours__in", [24, 168])),
+                        name="experiment_horizon_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["draft", "waiting"]),
+                            models.Q(
+                                ("agreed_at__isnull", False),
+                                ("agreed_by__isnull", False),
+                                ("asked_by__isnull", False),
+                                ("starts_at__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="experiment_is_agreed_to",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("needs_second", False),
+                            models.Q(("agreed_by", models.F("asked_by")), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="experiment_second_person",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("ended_at__isnull", False), ("state", "ended")),
+                            models.Q(
+                                models.Q(("state", "ended"), _negated=True), ("ended_at", None)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="experiment_ended",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -173,6 +272,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["code"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("experiment", "code"), name="arm_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                        name="arm_code",
+                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("share_parts_per_million__gt", 0),
+                            ("share_parts_per_million__lte", 1000000),
+                        ),
+                        name="arm_has_a_share",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -232,6 +346,30 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(
+                        fields=["experiment", "exposed_at"],
+                        include=["arm", "carried_to", "conflicted_at"],
+                        name="exposure_of_experiment",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("viewer", "experiment", "environment"), name="exposure_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("environment", "production")), name="exposure_is_real"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("propensity_parts_per_million__gt", 0),
+                            ("propensity_parts_per_million__lte", 1000000),
+                        ),
+                        name="exposure_has_a_chance",
+                    ),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="FormerArm",
@@ -262,174 +400,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-        ),
-        migrations.CreateModel(
-            name="Layer",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(max_length=40, unique=True)),
-                (
-                    "salt",
-                    models.CharField(
-                        default=viewers.models.experiments.new_salt, editable=False, max_length=64
-                    ),
-                ),
-                ("holdout_parts_per_million", models.PositiveIntegerField(default=0)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["code"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                        name="layer_code",
-                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("holdout_parts_per_million__lte", 1000000)),
-                        name="layer_holdout_is_a_share",
-                    ),
-                ],
-            },
-        ),
-        migrations.AddField(
-            model_name="experiment",
-            name="layer",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="experiments",
-                to="viewers.layer",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="arm",
-            constraint=models.UniqueConstraint(fields=("experiment", "code"), name="arm_once"),
-        ),
-        migrations.AddConstraint(
-            model_name="arm",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                name="arm_code",
-                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="arm",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("share_parts_per_million__gt", 0), ("share_parts_per_million__lte", 1000000)
-                ),
-                name="arm_has_a_share",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="exposure",
-            index=models.Index(
-                fields=["experiment", "exposed_at"],
-                include=["arm", "carried_to", "conflicted_at"],
-                name="exposure_of_experiment",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="exposure",
-            constraint=models.UniqueConstraint(
-                fields=("viewer", "experiment", "environment"), name="exposure_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="exposure",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("environment", "production")), name="exposure_is_real"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="exposure",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("propensity_parts_per_million__gt", 0),
-                    ("propensity_parts_per_million__lte", 1000000),
-                ),
-                name="exposure_has_a_chance",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                name="experiment_code",
-                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("slice_from__lt", models.F("slice_to")), ("slice_to__lte", 1000000)
-                ),
-                name="experiment_slice",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "varies__in",
-                        ["price", "free_count", "paywall_position", "offer", "placement"],
-                    )
-                ),
-                name="experiment_varies_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("horizon_hours__in", [24, 168])),
-                name="experiment_horizon_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("state__in", ["draft", "waiting"]),
-                    models.Q(
-                        ("agreed_at__isnull", False),
-                        ("agreed_by__isnull", False),
-                        ("asked_by__isnull", False),
-                        ("starts_at__isnull", False),
-                    ),
-                    _connector="OR",
-                ),
-                name="experiment_is_agreed_to",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("needs_second", False),
-                    models.Q(("agreed_by", models.F("asked_by")), _negated=True),
-                    _connector="OR",
-                ),
-                name="experiment_second_person",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="experiment",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("ended_at__isnull", False), ("state", "ended")),
-                    models.Q(models.Q(("state", "ended"), _negated=True), ("ended_at", None)),
-                    _connector="OR",
-                ),
-                name="experiment_ended",
-            ),
         ),
         migrations.RunPython(install, migrations.RunPython.noop),
         migrations.RunPython(narrow_grants, migrations.RunPython.noop),
