@@ -21,8 +21,8 @@ from tests.factories.viewers import ViewerFactory
 from viewers.models import Viewer
 
 RELEASED = "0006"
-#: Of this release: before and after the functions that unlock are other ones.
-STEPS = ("0011", "0012")
+#: Of this release: when the tables are other ones, and the functions that unlock are not yet.
+STEPS = ("0011",)
 PRICE = 60
 
 # As the release before calls it: fifteen arguments.
@@ -34,7 +34,7 @@ UNLOCK = """
 
 
 class Older:
-    """A database of its own at the release before, with a viewer who has coins for four episodes."""
+    """A database of its own at the release before, with a viewer who has coins for three episodes."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -92,6 +92,8 @@ class Older:
 
 @pytest.fixture
 def older(db: None) -> Iterator[Older]:
+    with connection.cursor() as cursor:  # the suite's own transaction waits meanwhile
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
     name = f"{connection.settings_dict['NAME']}_older"
     address = urlsplit(settings.DATABASE_URL)
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as owner:
@@ -105,13 +107,13 @@ def test_coins_are_spent_before_during_and_after_the_migrations(
 ) -> None:
     older.manage("migrate", "payments", RELEASED)
     viewer, series = ViewerFactory(), SeriesFactory(state="published")
-    episodes_of(series, range(1, 6))
+    episodes_of(series, range(1, 5))
     older.copy(Viewer, id=viewer.id)
     older.copy(Series, id=series.id)
     older.copy(Episode, series_id=series.id)
     older.ask(
         "SELECT payments_give_coins(%s, 'production', 'reward', %s, %s, 0, NULL, %s)",
-        viewer.id, str(uuid4()), 4 * PRICE, now,
+        viewer.id, str(uuid4()), 3 * PRICE, now,
     )  # fmt: skip
     assert older.unlock(viewer, series, 1, now) == "unlocked"
 
@@ -120,10 +122,10 @@ def test_coins_are_spent_before_during_and_after_the_migrations(
         assert older.unlock(viewer, series, number, now) == "unlocked"
     older.manage("migrate")
 
-    assert older.unlock(viewer, series, 4, now) == "unlocked"
-    assert older.unlock(viewer, series, 5, now) == "insufficient_coins"
+    assert older.unlock(viewer, series, 3, now) == "unlocked"
+    assert older.unlock(viewer, series, 4, now) == "insufficient_coins"
     kept = older.ask("SELECT way, adjustments, price_coins FROM payments_unlock")
-    assert kept == [("single", [], PRICE)] * 4
+    assert kept == [("single", [], PRICE)] * 3
     older.manage("verify_ledger")
     assert older.ask("SELECT conname FROM pg_constraint WHERE NOT convalidated") == []
     assert older.ask("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid") == []

@@ -21,7 +21,9 @@ class Command(migrate.Command):
             connection.settings_dict["OPTIONS"]["assume_role"] = None
             database_roles.prepare(connection)
         with connection.cursor() as cursor:
+            # Between two statements Django may draw the models anew for longer than a request may pause.
             cursor.execute("SET statement_timeout = 0")
+            cursor.execute("SET idle_in_transaction_session_timeout = 0")
         super().handle(*args, **options)
         if not (options["app_label"] or options["plan"] or options["check_unapplied"]):
             roles.write()

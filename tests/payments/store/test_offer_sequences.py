@@ -76,6 +76,15 @@ class Model:
         self.places.append(place)
 
     def claim(self, offer: int, viewer: int, now: datetime) -> str | Place:
+        """The viewer's place, or why there is none: then nothing has lapsed or was given up either."""
+        states = [place.state for place in self.places]
+        answer = self._claim(offer, viewer, now)
+        if isinstance(answer, str):
+            for place, state in zip(self.places, states, strict=True):
+                place.state = state
+        return answer
+
+    def _claim(self, offer: int, viewer: int, now: datetime) -> str | Place:
         self.lapse(now, offer)
         held = self.held(offer, viewer)
         if now >= START + OPEN_FOR:
