@@ -131,7 +131,10 @@ def test_a_command_keeps_the_services_when_its_runner_is_killed(data_dir):
 def children_of(pid: int, name: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
-        head, _, tail = entry.read_text().rpartition(")") if entry.exists() else ("", "", "")
+        try:
+            head, _, tail = entry.read_text().rpartition(")")
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended before it was read
         if head.endswith(f"({name}") and tail.split()[1] == str(pid):
             found.append(int(entry.parent.name))
     return found

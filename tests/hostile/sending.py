@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.apps import apps
 from django.core.files.storage import default_storage
 from django.http import HttpResponse
 from django.test import Client
 
 from tests.contracts import refusals
 from tests.contracts.document import Operation
+from tests.rows import digests
 
 OURS = ("viewers", "catalog", "payments", "ads")
 
@@ -60,11 +60,7 @@ def shown(response: HttpResponse) -> str:
 
 def everything() -> dict[str, Any]:
     """Every row of ours and every file of media: equal before and after means nothing moved."""
-    rows: dict[str, Any] = {
-        model._meta.label: list(model._default_manager.order_by("pk").values_list())
-        for app in OURS
-        for model in apps.get_app_config(app).get_models()
-    }
+    rows: dict[str, Any] = dict(digests(OURS))
     folder = Path(default_storage.path(""))
     rows["media"] = sorted(file for file in folder.rglob("*") if file.is_file())
     return rows
