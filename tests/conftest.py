@@ -1,5 +1,6 @@
 """What every test may ask for."""
 
+import gc
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -51,6 +52,13 @@ def _reconnect_as(role: str | None) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it need not be looked through for garbage during every test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 @pytest.hookimpl(trylast=True)  # pytest-randomly draws the seed in this hook, too
