@@ -13,6 +13,9 @@ READY := $(VENV)/.ready
 OFFLINE := APP_MODE=test DATA_DIR=.data/check DATABASE_URL=postgresql:///none REDIS_URL=redis://none CACHE_URL=redis://none/1
 TEST_FLAGS ?=
 
+# Tests start many processes: compiled once, their modules are read.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo run worker sweep test prove seeded-bugs check smoke bench screenshots openapi lock clean
 
 help: ## Show this list
