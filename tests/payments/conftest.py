@@ -9,6 +9,7 @@ from django.core.cache import caches
 from catalog.models import Series
 from payments.access import paywall
 from payments.ledger import verification
+from payments.models import Cover, Entitlement, Lot, OfferClaim, Transfer
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
@@ -19,9 +20,12 @@ EPISODES = 12  # the default plan: eight free, then 60 coins each
 
 @pytest.fixture(autouse=True)
 def _the_ledger_holds(db: None) -> Iterator[None]:
-    """After every test of money, every rule of the ledger is re-added."""
+    """After every test that has moved money or opened an episode, every rule of the ledger is re-added."""
     yield
-    assert list(verification.violations()) == []
+    if any(
+        model._default_manager.exists() for model in (Transfer, Lot, Entitlement, Cover, OfferClaim)
+    ):
+        assert list(verification.violations()) == []
 
 
 @pytest.fixture(autouse=True)
