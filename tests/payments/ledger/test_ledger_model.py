@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
@@ -169,10 +170,12 @@ class Machine(RuleBasedStateMachine):
 def clear() -> None:
     """Leaves the stage as it was: the rules of the ledger are re-added over one viewer's rows."""
     with connection.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")  # the application may truncate nothing
         cursor.execute(
             "TRUNCATE payments_wallet, payments_transfer, payments_cover, payments_grant,"
             " payments_refund, payments_idempotencyrecord CASCADE"
         )
+        cursor.execute(f'SET ROLE "{django_settings.DATABASE_ROLE}"')
 
 
 @pytest.fixture
