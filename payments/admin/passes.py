@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
@@ -14,22 +14,21 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminRadioSelectWidget
 
 from config import clock
-from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
+from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.admin.price_tags import PriceTagForm, StoreNames
 from payments.admin.refund_page import PassRefundPage
+from payments.admin.sold import BOOKED, MONEY, STORE, Sold
 from payments.models import (
     Cover,
     PassIntent,
     PassProduct,
     PassPurchase,
     PassRefundBooking,
-    Provider,
 )
 from payments.store import passes, refunds
-from viewers.models import Environment
 
 SHOWN_BOOKINGS = 50
 
@@ -157,7 +156,7 @@ class PassProductAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(PassPurchase)
-class PassPurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
+class PassPurchaseAdmin(Sold, OfViewer, Explained, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -180,12 +179,9 @@ class PassPurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("id", "whole_viewer_link", "product", "intent", "cover_id")}),
         ("Cover", {"fields": ("length", "starts_at", "ends_at", "anchor_at", "anchor_months")}),
-        ("Store", {"fields": ("provider", "environment", "transaction_id", "purchased_at")}),
-        (
-            "Money",
-            {"fields": ("gross", "tax", "fee", "net", "exchange_rate", "exchange_source")},
-        ),
-        ("Booked", {"fields": ("created_at",)}),
+        STORE,
+        MONEY,
+        BOOKED,
     )
     readonly_fields = ("whole_viewer_link", "length", "cover_id", "gross", "tax", "fee", "net")
     change_form_template = "admin/payments/passpurchase/change_form.html"
@@ -202,36 +198,9 @@ class PassPurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     def beside(self, request: HttpRequest, row: PassPurchase) -> Mapping[str, Any]:
         return explain(request, row)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """A transaction id is looked up in every store and environment, as the index is ordered."""
-        by_store = Q(
-            provider__in=Provider.values,
-            environment__in=Environment.values,
-            transaction_id=search_term.strip().replace("\x00", ""),
-        )
-        return search_exactly(queryset, self.exact_search_fields, search_term, by_store), False
-
     @admin.display(description="Period")
     def length(self, purchase: PassPurchase) -> str:
         return length(purchase.period_months, purchase.period_days)
-
-    @admin.display(description="Price", ordering="gross_micros")
-    def gross(self, purchase: PassPurchase) -> str:
-        return formats.money(purchase.gross_micros, purchase.currency)
-
-    @admin.display(description="Tax")
-    def tax(self, purchase: PassPurchase) -> str:
-        return formats.money(purchase.tax_micros)
-
-    @admin.display(description="Store fee")
-    def fee(self, purchase: PassPurchase) -> str:
-        return formats.money(purchase.fee_micros)
-
-    @admin.display(description="Net")
-    def net(self, purchase: PassPurchase) -> str:
-        return formats.money(purchase.net_micros)
 
 
 @admin.register(PassIntent)

@@ -4,27 +4,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
-from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
+from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.admin.packs import percent
 from payments.admin.refund_page import RefundPage
-from payments.models import Provider, Purchase, PurchaseIntent, RefundBooking
+from payments.admin.sold import BOOKED, MONEY, STORE, Sold
+from payments.models import Purchase, PurchaseIntent, RefundBooking
 from payments.store import consumption
-from viewers.models import Environment
 
 SHOWN_BOOKINGS = 50
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
+class PurchaseAdmin(Sold, OfViewer, Explained, ReadOnlyAdmin):
     list_display = (
         "created_at",
         "viewer_link",
@@ -45,12 +44,9 @@ class PurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     search_help_text = "A store's transaction id, or a whole viewer, transfer or intent id"
     fieldsets = (
         (None, {"fields": ("id", "whole_viewer_link", "pack", "coins", "transfer_link", "intent")}),
-        ("Store", {"fields": ("provider", "environment", "transaction_id", "purchased_at")}),
-        (
-            "Money",
-            {"fields": ("gross", "tax", "fee", "net", "exchange_rate", "exchange_source")},
-        ),
-        ("Booked", {"fields": ("created_at",)}),
+        STORE,
+        MONEY,
+        BOOKED,
     )
     readonly_fields = ("whole_viewer_link", "coins", "transfer_link", "gross", "tax", "fee", "net")
     change_form_template = "admin/payments/purchase/change_form.html"
@@ -67,17 +63,6 @@ class PurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     def beside(self, request: HttpRequest, row: Purchase) -> Mapping[str, Any]:
         return explain(request, row)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
-    ) -> tuple[QuerySet[Any], bool]:
-        """A transaction id is looked up in every store and environment, as the index is ordered."""
-        by_store = Q(
-            provider__in=Provider.values,
-            environment__in=Environment.values,
-            transaction_id=search_term.strip().replace("\x00", ""),
-        )
-        return search_exactly(queryset, self.exact_search_fields, search_term, by_store), False
-
     @admin.display(description="Coins")
     def coins(self, purchase: Purchase) -> str:
         bonus = f" + {purchase.bonus_coins:,} bonus" if purchase.bonus_coins else ""
@@ -86,22 +71,6 @@ class PurchaseAdmin(OfViewer, Explained, ReadOnlyAdmin):
     @admin.display(description="Transfer")
     def transfer_link(self, purchase: Purchase) -> SafeString:
         return formats.link("transfer", purchase.transfer_id)
-
-    @admin.display(description="Price", ordering="gross_micros")
-    def gross(self, purchase: Purchase) -> str:
-        return formats.money(purchase.gross_micros, purchase.currency)
-
-    @admin.display(description="Tax")
-    def tax(self, purchase: Purchase) -> str:
-        return formats.money(purchase.tax_micros)
-
-    @admin.display(description="Store fee")
-    def fee(self, purchase: Purchase) -> str:
-        return formats.money(purchase.fee_micros)
-
-    @admin.display(description="Net")
-    def net(self, purchase: Purchase) -> str:
-        return formats.money(purchase.net_micros)
 
 
 def explain(request: HttpRequest, purchase: Purchase) -> dict[str, Any]:
