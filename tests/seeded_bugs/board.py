@@ -19,6 +19,7 @@ PLAY_RACES = ("tests/races/test_play_and_refund.py",)
 GRANTS = ("tests/payments/desk/test_grants.py",)
 GRANT_RACES = ("tests/races/test_grant_races.py",)
 QUOTES = ("tests/payments/prices/test_quotes.py",)
+EXPIRY = ("tests/payments/ledger/test_expiry.py",)
 LADDER = ("tests/payments/ledger/days/test_money_ladder.py",)
 BUYING = ("tests/payments/store/test_buy_coins.py",)
 PASSES = ("tests/payments/store/test_buy_a_pass.py",)
@@ -554,7 +555,7 @@ GOING_BACK = [
         LOTS,
         "            WHERE wallet_id = v_wallet.id AND remaining_coins > 0 AND expires_at <= p_now\n",
         "            WHERE wallet_id = v_wallet.id AND remaining_coins > 0 AND kind = 'bonus'\n",
-        MODEL,
+        EXPIRY,
     ),
     bug(
         "gifts that lapse are counted as revenue",
