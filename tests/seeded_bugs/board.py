@@ -709,7 +709,7 @@ THE_DATABASE = [
     ),
     bug(
         "an account's sequence counts transfers that did not move it",
-        f"{SQL}/ledger_0001.sql",
+        f"{SQL}/ledger_0003.sql",
         "bonus_sequence = bonus_sequence + (v_bonus <> 0)::int,",
         "bonus_sequence = bonus_sequence + 1,",
         UNLOCKS,
