@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from payments.chart import LotOrigin, TransferCode
 from payments.ledger.wallets import Movement
 from payments.models import GrantReason, RefundOrigin, Unlock, UnlockWay
-from payments.shapes import (
+from payments.statement_shapes import (
     Cause,
     MovedByExpiry,
     MovedByGrant,

@@ -17,7 +17,7 @@ from config import patience
 from config.patience import TookTooLong
 from payments.chart import LotKind, TransferCode
 from payments.models import CoinPack, Lot, LotMovement, Offer, OfferKind, Unlock, UnlockWay
-from payments.prices import pricing
+from payments.prices import pricing, usual_price
 from payments.prices.pricing import Price
 from viewers.models import Environment
 
@@ -81,7 +81,7 @@ def _equivalents_shown(now: datetime) -> Found:
 
 
 def _no_forced_pack(now: datetime) -> Found:
-    usual = pricing.recent_usual_price_coins(at=now)
+    usual = usual_price.remembered_coins(at=now)
     sold = CoinPack.objects.filter(is_active=True)
     smallest = sold.annotate(coins=F("paid_coins") + F("bonus_coins")).order_by("coins").first()
     if usual is None or smallest is None:

@@ -36,7 +36,6 @@ from payments.shapes import (
     ExpiryNoticeAnswer,
     ExpiryNoticesAnswer,
     IntentAnswer,
-    MovementAnswer,
     OfferAnswer,
     OfferedAs,
     PaywallAnswer,
@@ -49,6 +48,7 @@ from payments.shapes import (
     UnlockAnswer,
     WalletAnswer,
 )
+from payments.statement_shapes import MovementAnswer
 from payments.store import offers, passes, purchases
 from payments.store.offers import Offered
 from payments.store.promo_codes import Redeemed

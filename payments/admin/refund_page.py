@@ -1,5 +1,6 @@
 """An operator refunds a purchase or undoes an unlock: told what it takes before it is taken."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -91,7 +92,7 @@ class EffectsChanged(Exception):
     """The refund would do something else now than what was shown."""
 
 
-class OfPurchase(FormView[RefundForm]):
+class OfPurchase(ABC, FormView[RefundForm]):
     """Preview carries the refund out and rolls it back; Refund carries it out and keeps it, if it
     did exactly what was previewed. A form that is sent twice refunds once."""
 
@@ -101,29 +102,29 @@ class OfPurchase(FormView[RefundForm]):
     #: The page of the purchase, by the name of its address.
     page: ClassVar[str]
 
+    @abstractmethod
     def find(self, purchase_id: UUID) -> Purchase | PassPurchase:
         """The purchase, with what it bought. Raises Http404."""
-        raise NotImplementedError
 
+    @abstractmethod
     def foresee(self, form: RefundForm) -> Effects | PassEffects:
         """What the refund would do now. Raises RefundRefused."""
-        raise NotImplementedError
 
+    @abstractmethod
     def effects(self, refund_id: UUID) -> Effects | PassEffects:
         """What a refund that was carried out did."""
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, effects: Any) -> dict[str, Any]:
         """Effects in the words of the page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sentence(self, effects: Any) -> str:
         """What was taken, behind the amount that went back."""
-        raise NotImplementedError
 
+    @abstractmethod
     def what(self) -> str:
         """What was bought."""
-        raise NotImplementedError
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.has_perm("payments.add_refund"):

@@ -15,7 +15,7 @@ from payments.desk.price_changes.contents import AdjustedPrice
 from payments.desk.price_changes.measuring import Prices, Reach
 from payments.desk.price_versions import adjustment_row
 from payments.models import ArmTerms, PriceAdjustment
-from payments.prices import arm_terms, pricing
+from payments.prices import arm_terms, pricing, usual_price
 from payments.prices.pricing import ON_PRICES
 from payments.prices.terms import Adjustment, Terms
 from viewers.experiments.lifecycle import Verdict
@@ -192,7 +192,7 @@ def _of_layers(experiment: Experiment) -> Iterator[str]:
 
 def _of_size(draft: _Draft, now: datetime) -> Iterator[str]:
     """What an arm would make of the usual price, where that is far from it."""
-    usual = pricing.usual_price_coins(at=now)
+    usual = usual_price.counted_coins(at=now)
     if usual is None:
         return
     for arm in draft.arms:

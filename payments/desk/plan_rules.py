@@ -17,7 +17,7 @@ from payments.models import (
     PriceException,
     PriceVersion,
 )
-from payments.prices import pricing
+from payments.prices import pricing, usual_price
 
 
 def price_published(series_ids: Collection[UUID], *, now: datetime) -> None:
@@ -96,7 +96,7 @@ def _queue(series_ids: Collection[UUID], unruled: Sequence[UUID], now: datetime)
 
 
 def _far_off(series_ids: Collection[UUID], now: datetime) -> Sequence[UUID]:
-    usual = pricing.recent_usual_price_coins(at=now)
+    usual = usual_price.remembered_coins(at=now)
     if usual is None:
         return []
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES

@@ -1,11 +1,13 @@
 """Writing price versions: rows that are added and never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Manager, Model
 
 from payments.models import EpisodePrice, PriceAdjustment, PricePlan, PriceStep, PriceVariant
 from payments.models import PriceVersion as Version
@@ -103,51 +105,51 @@ def add_many(
         for draft in drafts
     ]
     pairs = list(zip(versions, drafts, strict=True))
-    adjusted = [
-        (version, place, variant, adjustment_row(variant.adjustment, now=now))
-        for version, draft in pairs
-        for place, variant in enumerate(draft.variants)
-    ]
+    variants = list(_variants(pairs, now))
     of_ways = [
         row
         for version in versions
         for row in (version.bundle_adjustment, version.rental_adjustment)
         if row is not None
     ]
+    rows: Sequence[tuple[Manager[Any], Sequence[Model]]] = [
+        (PriceAdjustment.objects, [*of_ways, *(variant.adjustment for variant in variants)]),
+        (Version.objects, versions),
+        (EpisodePrice.objects, list(_overrides(pairs))),
+        (PriceStep.objects, list(_steps(pairs))),
+        (PriceVariant.objects, variants),
+    ]
     with transaction.atomic():
-        PriceAdjustment.objects.bulk_create(of_ways, batch_size=_AT_ONCE)
-        Version.objects.bulk_create(versions, batch_size=_AT_ONCE)
-        EpisodePrice.objects.bulk_create(
-            [
-                EpisodePrice(version=version, number=number, price_coins=price_coins)
-                for version, draft in pairs
-                for number, price_coins in sorted(draft.terms.overrides.items())
-            ],
-            batch_size=_AT_ONCE,
-        )
-        PriceStep.objects.bulk_create(
-            [
-                PriceStep(version=version, number=number, price_coins=price_coins)
-                for version, draft in pairs
-                for number, price_coins in sorted(draft.terms.steps.items())
-            ],
-            batch_size=_AT_ONCE,
-        )
-        PriceAdjustment.objects.bulk_create([row for *_, row in adjusted], batch_size=_AT_ONCE)
-        PriceVariant.objects.bulk_create(
-            [
-                PriceVariant(
-                    version=version,
-                    position=place,
-                    regions=list(variant.regions),
-                    platforms=list(variant.platforms),
-                    adjustment=row,
-                )
-                for version, place, variant, row in adjusted
-            ],
-            batch_size=_AT_ONCE,
-        )
+        for manager, made in rows:
+            manager.bulk_create(made, batch_size=_AT_ONCE)
     return versions
+
+
+_Pairs = Sequence[tuple[Version, NewVersion]]
+
+
+def _overrides(pairs: _Pairs) -> Iterator[EpisodePrice]:
+    for version, draft in pairs:
+        for number, price_coins in sorted(draft.terms.overrides.items()):
+            yield EpisodePrice(version=version, number=number, price_coins=price_coins)
+
+
+def _steps(pairs: _Pairs) -> Iterator[PriceStep]:
+    for version, draft in pairs:
+        for number, price_coins in sorted(draft.terms.steps.items()):
+            yield PriceStep(version=version, number=number, price_coins=price_coins)
+
+
+def _variants(pairs: _Pairs, now: datetime) -> Iterator[PriceVariant]:
+    for version, draft in pairs:
+        for place, variant in enumerate(draft.variants):
+            yield PriceVariant(
+                version=version,
+                position=place,
+                regions=list(variant.regions),
+                platforms=list(variant.platforms),
+                adjustment=adjustment_row(variant.adjustment, now=now),
+            )
 
 
 def adjustment_row(adjustment: Adjustment, *, now: datetime) -> PriceAdjustment:

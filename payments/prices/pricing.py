@@ -6,19 +6,15 @@ oldest first), a promotion. Versions and adjustments never change, so that a quo
 """
 
 import json
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from fractions import Fraction
 from functools import lru_cache
-from statistics import median
 from typing import Any
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.core.cache import caches
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
 from config.compiled_queries import CompiledQuery
@@ -33,6 +29,7 @@ from payments.models import (
 )
 from payments.models.prices import MAXIMUM_EPISODE_NUMBER
 from payments.prices import arm_terms
+from payments.prices.places import NOWHERE, Adjusting, Place, Variant
 from payments.prices.terms import Adjustment, PriceLadder, Terms
 from viewers.experiments import arms
 from viewers.experiments.arms import Assigned
@@ -40,7 +37,6 @@ from viewers.experiments.definitions import ArmDefinition, Definition
 from viewers.models import Device, Varies, Viewer
 
 NO_DEVICE = UUID(int=0)
-USUAL_PRICE_SECONDS = 3_600
 #: Experiments that change what an episode costs.
 ON_PRICES = (Varies.PRICE, Varies.FREE_COUNT)
 
@@ -92,62 +88,6 @@ class Ways:
     bundle_adjustment_id: UUID | None
     rental_adjustment_id: UUID | None
     rental_seconds: int | None
-
-
-@dataclass(frozen=True)
-class Variant:
-    """Where a price differs, and by which adjustment."""
-
-    regions: frozenset[str]
-    platforms: frozenset[str]
-    adjustment_id: UUID
-
-    def fits(self, *, region: str, platform: str) -> bool:
-        """Nothing said is everything."""
-        return (not self.regions or region in self.regions) and (
-            not self.platforms or platform in self.platforms
-        )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a viewer is, as far as it is known: empty is not."""
-
-    region: str = ""
-    platform: str = ""
-
-    def first_fitting(self, variants: Iterable[Variant]) -> UUID | None:
-        """The adjustment of the first of these that fits here."""
-        fitting = (v for v in variants if v.fits(region=self.region, platform=self.platform))
-        return next((variant.adjustment_id for variant in fitting), None)
-
-
-NOWHERE = Place()
-
-
-@dataclass(frozen=True)
-class Adjusting:
-    """What adjusts a price for those of whom only their place is known, and perhaps their arm."""
-
-    variants: tuple[Variant, ...] = ()
-    in_arm: UUID | None = None
-    promotions: tuple[Variant, ...] = ()
-
-    @property
-    def unpromoted(self) -> "Adjusting":
-        """The same before and after every promotion."""
-        return replace(self, promotions=())
-
-    @property
-    def named(self) -> tuple[Variant, ...]:
-        """Everything in it that names places."""
-        return self.variants + self.promotions
-
-    def at(self, place: Place) -> tuple[UUID, ...]:
-        """The adjustments that apply there, in their order."""
-        promoting = place.first_fitting(self.promotions)
-        adjusting = (place.first_fitting(self.variants), self.in_arm, promoting)
-        return tuple(one for one in adjusting if one is not None)
 
 
 @dataclass(frozen=True)
@@ -246,37 +186,6 @@ def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[
         .exclude(version_id=None)
     )
     return dict(found.values_list("id", "version_id"))
-
-
-def usual_price_coins(*, at: datetime) -> Fraction | None:
-    """The median over published titles of what an episode after the free ones costs.
-
-    Three queries, each of them one pass: titles are counted by their plan.
-    """
-    published = Series.objects.filter(state=Series.State.PUBLISHED).count()
-    titles_of = _titles_by_plan(at)
-    titles_at: Counter[int] = Counter()
-    default_price_coins = None
-    for plan_id, is_default, price_coins in _begun(at).values_list(
-        "plan_id", "plan__is_default", "base_price_coins"
-    ):
-        if is_default:
-            default_price_coins = price_coins
-        else:
-            titles_at[price_coins] += titles_of.get(plan_id, 0)
-    if default_price_coins is not None:
-        titles_at[default_price_coins] += published - titles_at.total()
-    return Fraction(median(titles_at.elements())) if titles_at.total() else None
-
-
-def recent_usual_price_coins(*, at: datetime) -> Fraction | None:
-    """The same, as it was at some moment of this hour: in a publication nobody counts every title."""
-    key = f"payments.usual_price.{at:%Y%m%d%H}"
-    usual: Fraction | None = caches["local"].get(key)
-    if usual is None:
-        usual = usual_price_coins(at=at)
-        caches["local"].set(key, usual, USUAL_PRICE_SECONDS)
-    return usual
 
 
 @lru_cache(maxsize=4096)
@@ -447,28 +356,6 @@ def _price(
             for place, one in enumerate(assigned)
             if not one.is_exposed
         ),
-    )
-
-
-def _titles_by_plan(at: datetime) -> Mapping[UUID, int]:
-    """How many published titles are assigned to each plan."""
-    latest = (
-        PlanAssignment.objects.filter(effective_from__lte=at, cancelled_at=None)
-        .order_by("series_id", "-effective_from", "-id")
-        .distinct("series_id")
-    )
-    standing = PlanAssignment.objects.filter(
-        id__in=latest.values("id"), series__state=Series.State.PUBLISHED
-    )
-    return dict(standing.order_by().values_list("plan_id").annotate(Count("id")))
-
-
-def _begun(at: datetime) -> QuerySet[PriceVersion]:
-    """The version in force of each plan."""
-    return (
-        PriceVersion.objects.filter(effective_from__lte=at, cancelled_at=None)
-        .order_by("plan_id", "-effective_from")
-        .distinct("plan_id")
     )
 
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -123,20 +124,20 @@ def unlock(
     an exception, and stays so for its key even after a top-up. Raises QuoteInvalid or QuoteExpired
     (with nothing stored), EpisodeUnavailable, KeyReused, WalletOnHold, SpendConfirmationNeeded.
     """
+    renewed = partial(
+        with_new_quote,
+        viewer_id=viewer_id,
+        device_id=device_id,
+        environment=environment,
+        episode_id=episode_id,
+        now=now,
+    )
     try:
         promise = quotes.verify(quote, viewer_id=viewer_id, environment=environment, now=now)
     except (quotes.QuoteExpired, quotes.QuoteInvalid) as refusal:
         if earlier := kept(viewer_id=viewer_id, key=key):
             return checked(earlier)
-        raise with_new_quote(
-            refusal,
-            viewer_id=viewer_id,
-            device_id=device_id,
-            environment=environment,
-            episode_id=episode_id,
-            is_rental=_was_rental(refusal),
-            now=now,
-        ) from refusal
+        raise renewed(refusal, is_rental=_was_rental(refusal)) from refusal
     ladder = promise.price.ladder
     call = unlock_collector.Call(
         viewer_id=viewer_id,
@@ -163,15 +164,7 @@ def unlock(
     )
     decision = decide(call)
     if decision.outcome.outcome is Result.QUOTE_OUTDATED:
-        raise with_new_quote(
-            quotes.QuoteInvalid(),
-            viewer_id=viewer_id,
-            device_id=device_id,
-            environment=environment,
-            episode_id=episode_id,
-            is_rental=promise.rental_seconds is not None,
-            now=now,
-        )
+        raise renewed(quotes.QuoteInvalid(), is_rental=promise.rental_seconds is not None)
     return checked(decision)
 
 

@@ -16,10 +16,9 @@ from payments.shapes import (
     OffersAnswer,
     OffersQuery,
     PassesAnswer,
-    StatementAnswer,
-    StatementQuery,
     WalletAnswer,
 )
+from payments.statement_shapes import StatementAnswer, StatementQuery
 from payments.store import passes
 from viewers.authentication import ViewerEndpoint
 

@@ -29,7 +29,7 @@ from payments.models.prices import (
     MAXIMUM_SCALE_PARTS_PER_MILLION,
     MINIMUM_RENTAL_SECONDS,
 )
-from payments.prices import pricing
+from payments.prices import pricing, usual_price
 from payments.prices.terms import TermsInvalid
 
 #: A moment typed a little while ago still counts as now.
@@ -99,7 +99,7 @@ def refuse_far_off(prices: Iterable[int], *, now: datetime) -> None:
 
     More than PRICE_GUARD_TIMES as much, or less than that part of it, is refused. Raises ContentRefused.
     """
-    usual = pricing.usual_price_coins(at=now)
+    usual = usual_price.counted_coins(at=now)
     if usual is None:
         return
     low, high = usual / settings.PRICE_GUARD_TIMES, usual * settings.PRICE_GUARD_TIMES

@@ -15,7 +15,8 @@ from django.db.models import Max
 from catalog.models import Episode
 from payments.money import PARTS_PER_MILLION
 from payments.prices import pricing
-from payments.prices.pricing import Adjusting, Everywhere, Place, Price, Ways
+from payments.prices.places import Adjusting, Place
+from payments.prices.pricing import Everywhere, Price, Ways
 from payments.prices.terms import PriceLadder
 
 Prices = Mapping[UUID, Everywhere]

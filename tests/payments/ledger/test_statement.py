@@ -17,7 +17,7 @@ from payments.models import (
     GrantReason,
     Unlock,
 )
-from payments.shapes import Cause
+from payments.statement_shapes import Cause
 from payments.store import refunds
 from tests.factories.operators import operator
 from tests.factories.payments import fund, give_bonus, play

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog import publishing
 from payments.desk import plans, price_versions
 from payments.models import PricePlan, PriceVersion
-from payments.prices import pricing
+from payments.prices import pricing, usual_price
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import PAST, default_plan
 
@@ -63,7 +63,7 @@ def test_finds_the_version_of_each_that_is_in_force(seed: int) -> None:
             except PriceVersion.DoesNotExist:
                 continue
         assert pricing.versions_in_force([one.id for one in series], at=at) == expected
-        assert pricing.usual_price_coins(at=at) == _median_of(expected.values())
+        assert usual_price.counted_coins(at=at) == _median_of(expected.values())
 
 
 def test_asks_the_database_once() -> None:
@@ -87,7 +87,7 @@ def test_tells_the_usual_price_of_a_catalog_in_one_pass_over_it() -> None:
         plans.assign(plan=plan, series_ids=titles, effective_from=PAST, now=PAST)
 
     with CaptureQueriesContext(connection) as queries:
-        usual = pricing.usual_price_coins(at=PAST + HOURS * HOUR)
+        usual = usual_price.counted_coins(at=PAST + HOURS * HOUR)
 
     assert usual == Fraction(123, 2)
     assert len(queries) == 3
@@ -107,5 +107,5 @@ def test_a_publication_does_not_count_the_catalog_again_within_the_hour(now: dat
     assert not [one for one in queries.captured_queries if "DISTINCT ON" in one["sql"]]
 
     _version(default_plan(), HOURS)
-    assert pricing.recent_usual_price_coins(at=now) == 60
-    assert pricing.recent_usual_price_coins(at=now + HOUR) == 60 + HOURS
+    assert usual_price.remembered_coins(at=now) == 60
+    assert usual_price.remembered_coins(at=now + HOUR) == 60 + HOURS

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -82,6 +83,25 @@ def _terms(draw: st.DrawFn) -> TermsContent:
         bundle=draw(st.none() | st.just(AdjustedPrice(scale_parts_per_million=750_000))),
         rental=draw(
             st.none() | st.just(RentalContent(scale_parts_per_million=700_000, seconds=7200))
+        ),
+    )
+
+
+def _contents(
+    plan: PricePlan, series_ids: Sequence[UUID], *, ends_at: datetime
+) -> st.SearchStrategy[Content]:
+    """Changes of a plan, of these titles by a table, and of them for a time."""
+    return st.one_of(
+        st.builds(NewVersion, plan_id=st.just(plan.id), terms=_terms()),
+        st.tuples(*(_terms() for _ in series_ids)).map(
+            lambda each: PriceTable(rows=dict(zip(series_ids, each, strict=True)))
+        ),
+        st.builds(
+            Campaign,
+            ends_at=st.just(ends_at),
+            price=st.builds(AdjustedPrice, **_adjusted),
+            regions=st.sampled_from([(), ("BR",)]),
+            platforms=st.sampled_from([(), ("ios",)]),
         ),
     )
 
@@ -222,20 +242,6 @@ def test_a_preview_is_what_is_charged_afterwards(
             held = coins(device)
             assert buys(device, series, shift, at) == held - coins(device)
 
-    contents = st.one_of(
-        st.builds(NewVersion, plan_id=st.just(plan.id), terms=_terms()),
-        st.tuples(_terms(), _terms(), _terms()).map(
-            lambda each: PriceTable(rows=dict(zip(ids, each, strict=True)))
-        ),
-        st.builds(
-            Campaign,
-            ends_at=st.just(now + 2 * DAY),
-            price=st.builds(AdjustedPrice, **_adjusted),
-            regions=st.sampled_from([(), ("BR",)]),
-            platforms=st.sampled_from([(), ("ios",)]),
-        ),
-    )
-
     @settings(
         max_examples=proof.rounds(full=1_000),
         deadline=None,
@@ -244,7 +250,7 @@ def test_a_preview_is_what_is_charged_afterwards(
         suppress_health_check=list(HealthCheck),
     )
     @given(
-        content=contents,
+        content=_contents(plan, ids, ends_at=now + 2 * DAY),
         moment=st.sampled_from([None, now + DAY]),
         wait=st.sampled_from([timedelta(0), timedelta(hours=30), 5 * DAY]),
         shown=st.lists(st.sampled_from(list(like)), min_size=2, max_size=2, unique=True),
