@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import migrations
 from psycopg import sql
 
+from config.schema_operations import RunStatements
+
 FILES = ("session_0001.sql", "callback_0001.sql")
 
 # The application reads these and writes none of them, except through the functions.
@@ -14,13 +16,13 @@ READ_ONLY = ("adsession", "callback", "reward")
 CALLABLE = ("ads_open_session", "ads_settle_callback", "ads_keep_callback")
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     for name in FILES:
         schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     role = sql.Identifier(settings.DATABASE_ROLE)
@@ -50,6 +52,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunPython(install, migrations.RunPython.noop),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(install),
+        RunStatements(narrow_grants),
     ]

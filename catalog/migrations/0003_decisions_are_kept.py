@@ -4,8 +4,10 @@ from django.conf import settings
 from django.db import migrations, models
 from psycopg import sql
 
+from config.schema_operations import RunStatements
 
-def narrow_grants(apps, schema_editor):
+
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     with schema_editor.connection.cursor() as cursor:
@@ -24,5 +26,5 @@ class Migration(migrations.Migration):
             model_name="feeddecision",
             index=models.Index(fields=["at"], name="catalog_decision_by_time"),
         ),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(narrow_grants),
     ]

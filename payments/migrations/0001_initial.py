@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -18,922 +19,1006 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="Transfer",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "code",
-                    models.CharField(
-                        choices=[
-                            ("purchase", "store, pack_bonus → paid, bonus"),
-                            ("unlock", "bonus, paid → unlocks"),
-                        ],
-                        max_length=30,
-                    ),
-                ),
-                ("reference", models.CharField(max_length=200)),
-                ("event_at", models.DateTimeField(help_text="When it happened in the world")),
-                ("created_at", models.DateTimeField(help_text="When it was posted")),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["viewer", "environment", "-id"], name="transfer_statement")
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("code", "reference", "environment"), name="payments_transfer_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("code__in", ["purchase", "unlock"]),
-                            ("environment__in", ["production", "sandbox"]),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="Transfer",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="payments_transfer_chart",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Wallet",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("paid_coins", models.BigIntegerField(default=0)),
-                ("paid_sequence", models.BigIntegerField(default=0)),
-                ("bonus_coins", models.BigIntegerField(default=0)),
-                ("bonus_sequence", models.BigIntegerField(default=0)),
-                ("debt_coins", models.BigIntegerField(default=0)),
-                ("debt_sequence", models.BigIntegerField(default=0)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="wallets",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer", "environment"), name="payments_wallet_one_per_environment"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("bonus_coins__gte", 0), ("debt_coins__lte", 0), ("paid_coins__gte", 0)
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
                         ),
-                        name="payments_wallet_never_overdrawn",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("environment__in", ["production", "sandbox"])),
-                        name="payments_wallet_environment",
-                    ),
-                ]
-            },
-        ),
-        migrations.CreateModel(
-            name="Lot",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(choices=[("paid", "Paid"), ("bonus", "Bonus")], max_length=10),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("purchase", "Bought"),
-                            ("pack_bonus", "Came free with a purchase"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                ("granted_coins", models.BigIntegerField()),
-                ("remaining_coins", models.BigIntegerField()),
-                ("value_micros", models.BigIntegerField()),
-                ("remaining_value_micros", models.BigIntegerField()),
-                ("granted_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "transfer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lots",
-                        to="payments.transfer",
-                    ),
-                ),
-                (
-                    "wallet",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lots",
-                        to="payments.wallet",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("remaining_coins__gt", 0)),
-                        fields=["wallet"],
-                        name="lot_spendable",
-                    )
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("granted_coins__gt", 0),
-                            ("remaining_coins__gte", 0),
-                            ("remaining_coins__lte", models.F("granted_coins")),
+                        (
+                            "code",
+                            models.CharField(
+                                choices=[
+                                    ("purchase", "store, pack_bonus → paid, bonus"),
+                                    ("unlock", "bonus, paid → unlocks"),
+                                ],
+                                max_length=30,
+                            ),
                         ),
-                        name="payments_lot_never_overdrawn",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("remaining_value_micros__gte", 0),
-                            ("remaining_value_micros__lte", models.F("value_micros")),
+                        ("reference", models.CharField(max_length=200)),
+                        (
+                            "event_at",
+                            models.DateTimeField(help_text="When it happened in the world"),
                         ),
-                        name="payments_lot_value_within_bounds",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("expires_at__isnull", False), ("kind", "paid"), _negated=True
+                        ("created_at", models.DateTimeField(help_text="When it was posted")),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_constraint=False,
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
                         ),
-                        name="payments_lot_paid_never_expires",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="CoinPack",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(unique=True)),
-                ("title", models.CharField(max_length=100)),
-                ("paid_coins", models.PositiveIntegerField()),
-                (
-                    "bonus_coins",
-                    models.PositiveIntegerField(
-                        default=0, help_text="Given free with the purchase"
-                    ),
-                ),
-                (
-                    "price_micros",
-                    models.BigIntegerField(help_text="List price in millionths: 4990000 is 4.99"),
-                ),
-                ("currency", models.CharField(default="USD", max_length=3)),
-                ("is_active", models.BooleanField(default=True, help_text="Shown to viewers")),
-                (
-                    "position",
-                    models.PositiveIntegerField(
-                        default=0, help_text="Order in the list, lowest first"
-                    ),
-                ),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["position", "price_micros"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("bonus_coins__lte", 10000000),
-                            ("paid_coins__gt", 0),
-                            ("paid_coins__lte", 10000000),
-                            ("price_micros__gt", 0),
-                            ("price_micros__lte", 100000000000),
-                        ),
-                        name="payments_coinpack_sane",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
-                        name="payments_coinpack_currency",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Entitlement",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("source", models.CharField(choices=[("coins", "Coins")], max_length=20)),
-                ("starts_at", models.DateTimeField()),
-                ("ends_at", models.DateTimeField(null=True)),
-                (
-                    "closed_at",
-                    models.DateTimeField(help_text="Revoked, or found expired", null=True),
-                ),
-                (
-                    "first_played_at",
-                    models.DateTimeField(help_text="First playback URL issued", null=True),
-                ),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("closed_at__isnull", True)),
-                        fields=["viewer", "series", "environment"],
-                        name="entitlement_of_series",
-                    )
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("closed_at__isnull", True)),
-                        fields=("viewer", "episode", "environment"),
-                        name="payments_entitlement_one_live",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("ends_at__isnull", True),
-                            ("ends_at__gt", models.F("starts_at")),
-                            _connector="OR",
-                        ),
-                        name="payments_entitlement_period",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="IdempotencyRecord",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("operation", models.CharField(max_length=30)),
-                ("key", models.CharField(max_length=100)),
-                ("fingerprint", models.BinaryField()),
-                ("outcome", models.JSONField(null=True)),
-                (
-                    "answer",
-                    models.BinaryField(
-                        help_text="The body as it was first sent, if it can vary", null=True
-                    ),
-                ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [models.Index(fields=["created_at"], name="idempotency_prune")],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer", "operation", "key"), name="payments_idempotency_once"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="PricePlan",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("name", models.CharField(max_length=100, unique=True)),
-                ("is_default", models.BooleanField(default=False)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("is_default", True)),
-                        fields=("is_default",),
-                        name="payments_priceplan_one_default",
-                        violation_error_message="Another plan is the default already.",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="PlanAssignment",
-            fields=[
-                (
-                    "series",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
-                        related_name="plan_assignment",
-                        serialize=False,
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "plan",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="assignments",
-                        to="payments.priceplan",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="PriceVersion",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("effective_from", models.DateTimeField()),
-                (
-                    "free_count",
-                    models.PositiveIntegerField(
-                        help_text="Episodes at the start that cost nothing"
-                    ),
-                ),
-                (
-                    "base_price_coins",
-                    models.PositiveIntegerField(help_text="Price of every further episode"),
-                ),
-                ("created_at", models.DateTimeField(editable=False)),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "plan",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="versions",
-                        to="payments.priceplan",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-effective_from"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("plan", "effective_from"),
-                        name="payments_priceversion_one_per_moment",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("base_price_coins__gt", 0),
-                            ("base_price_coins__lte", 1000000),
-                            ("free_count__lte", 10000),
-                        ),
-                        name="payments_priceversion_sane",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="EpisodePrice",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("number", models.PositiveIntegerField()),
-                ("price_coins", models.PositiveIntegerField(help_text="0 makes this episode free")),
-                (
-                    "version",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="episode_prices",
-                        to="payments.priceversion",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["number"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("version", "number"), name="payments_episodeprice_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("number__gt", 0), ("number__lte", 10000), ("price_coins__lte", 1000000)
-                        ),
-                        name="payments_episodeprice_sane",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="PurchaseIntent",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "provider",
-                    models.CharField(
-                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
-                    ),
-                ),
-                ("paid_coins", models.PositiveIntegerField()),
-                ("bonus_coins", models.PositiveIntegerField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "pack",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="payments.coinpack",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="purchase_intents",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="StoreProduct",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "provider",
-                    models.CharField(
-                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
-                    ),
-                ),
-                ("store_product_id", models.CharField(max_length=100)),
-                (
-                    "pack",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="store_products",
-                        to="payments.coinpack",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["id"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("provider", "store_product_id"), name="payments_storeproduct_once"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="StoreTerms",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "provider",
-                    models.CharField(
-                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
-                    ),
-                ),
-                ("effective_from", models.DateTimeField()),
-                ("fee_parts_per_million", models.PositiveIntegerField(help_text="150000 is 15 %")),
-                (
-                    "tax_parts_per_million",
-                    models.PositiveIntegerField(
-                        default=0, help_text="Of the price without tax: 200000 is 20 % VAT"
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name_plural": "store terms",
-                "ordering": ["provider", "-effective_from"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("provider", "effective_from"), name="payments_storeterms_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("fee_parts_per_million__lte", 1000000),
-                            ("tax_parts_per_million__lte", 1000000),
-                        ),
-                        name="payments_storeterms_sane",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Purchase",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "provider",
-                    models.CharField(
-                        choices=[("fake", "Fake store (demo and tests)")], max_length=20
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("transaction_id", models.CharField(max_length=200)),
-                ("paid_coins", models.BigIntegerField()),
-                ("bonus_coins", models.BigIntegerField()),
-                ("currency", models.CharField(max_length=3)),
-                ("gross_micros", models.BigIntegerField()),
-                ("tax_micros", models.BigIntegerField()),
-                ("fee_micros", models.BigIntegerField()),
-                ("net_micros", models.BigIntegerField()),
-                ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
-                ("exchange_source", models.CharField(max_length=50)),
-                ("purchased_at", models.DateTimeField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "pack",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="payments.coinpack",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="purchases",
-                        to="viewers.viewer",
-                    ),
-                ),
-                (
-                    "intent",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="purchases",
-                        to="payments.purchaseintent",
-                    ),
-                ),
-                (
-                    "transfer",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="purchase",
-                        to="payments.transfer",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("provider", "environment", "transaction_id"),
-                        name="payments_purchase_credits_one_wallet_ever",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("fee_micros__gte", 0),
-                            ("gross_micros__gte", 0),
-                            ("net_micros__gte", 0),
-                            ("tax_micros__gte", 0),
-                        ),
-                        name="payments_purchase_amounts",
-                    ),
-                ]
-            },
-        ),
-        migrations.CreateModel(
-            name="LotSpend",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("coins", models.BigIntegerField()),
-                ("value_micros", models.BigIntegerField()),
-                (
-                    "lot",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="spends",
-                        to="payments.lot",
-                    ),
-                ),
-                (
-                    "transfer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lot_spends",
-                        to="payments.transfer",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("transfer", "lot"), name="payments_lotspend_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
-                        name="payments_lotspend_positive",
-                    ),
-                ]
-            },
-        ),
-        migrations.CreateModel(
-            name="Unlock",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("arm", models.CharField(max_length=100)),
-                ("price_coins", models.BigIntegerField()),
-                ("paid_coins", models.BigIntegerField()),
-                ("bonus_coins", models.BigIntegerField()),
-                (
-                    "value_micros",
-                    models.BigIntegerField(help_text="Net revenue recognised, reporting currency"),
-                ),
-                ("playback_session_id", models.UUIDField(null=True)),
-                ("position_ms", models.PositiveIntegerField(null=True)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "entitlement",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="unlock",
-                        to="payments.entitlement",
-                    ),
-                ),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "price_version",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="payments.priceversion",
-                    ),
-                ),
-                (
-                    "transfer",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="unlock",
-                        to="payments.transfer",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "price_coins",
-                                django.db.models.expressions.CombinedExpression(
-                                    models.F("paid_coins"), "+", models.F("bonus_coins")
-                                ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["viewer", "environment", "-id"], name="transfer_statement"
                             )
-                        ),
-                        name="payments_unlock_split",
-                    )
-                ]
-            },
-        ),
-        migrations.CreateModel(
-            name="Entry",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "account",
-                    models.CharField(
-                        choices=[
-                            ("paid", "Coins bought from a store"),
-                            ("bonus", "Coins given: with a pack, as a reward, by an operator"),
-                            ("debt", "Coins refunded after they were spent"),
-                            ("store", "Issued against store purchases"),
-                            ("pack_bonus", "Issued free with store purchases"),
-                            ("unlocks", "Spent on episodes"),
                         ],
-                        max_length=20,
-                    ),
-                ),
-                ("amount_coins", models.BigIntegerField()),
-                ("balance_after_coins", models.BigIntegerField(null=True)),
-                ("sequence", models.BigIntegerField(null=True)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "transfer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="payments.transfer",
-                    ),
-                ),
-                (
-                    "wallet",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="entries",
-                        to="payments.wallet",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name_plural": "entries",
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("wallet__isnull", False)),
-                        fields=("wallet", "account", "sequence"),
-                        name="payments_entry_gapless",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("amount_coins", 0), _negated=True),
-                        name="payments_entry_moves_coins",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("account__in", ["paid", "bonus", "debt"]),
-                                ("balance_after_coins__isnull", False),
-                                ("sequence__gt", 0),
-                                ("wallet__isnull", False),
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("code", "reference", "environment"),
+                                name="payments_transfer_once",
                             ),
-                            models.Q(
-                                ("account__in", ["store", "pack_bonus", "unlocks"]),
-                                ("balance_after_coins__isnull", True),
-                                ("sequence__isnull", True),
-                                ("wallet__isnull", True),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("code__in", ["purchase", "unlock"]),
+                                    ("environment__in", ["production", "sandbox"]),
+                                ),
+                                name="payments_transfer_chart",
                             ),
-                            _connector="OR",
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Wallet",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="payments_entry_chart",
-                    ),
-                ],
-            },
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("paid_coins", models.BigIntegerField(default=0)),
+                        ("paid_sequence", models.BigIntegerField(default=0)),
+                        ("bonus_coins", models.BigIntegerField(default=0)),
+                        ("bonus_sequence", models.BigIntegerField(default=0)),
+                        ("debt_coins", models.BigIntegerField(default=0)),
+                        ("debt_sequence", models.BigIntegerField(default=0)),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="wallets",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer", "environment"),
+                                name="payments_wallet_one_per_environment",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("bonus_coins__gte", 0),
+                                    ("debt_coins__lte", 0),
+                                    ("paid_coins__gte", 0),
+                                ),
+                                name="payments_wallet_never_overdrawn",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("environment__in", ["production", "sandbox"])),
+                                name="payments_wallet_environment",
+                            ),
+                        ]
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Lot",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[("paid", "Paid"), ("bonus", "Bonus")], max_length=10
+                            ),
+                        ),
+                        (
+                            "origin",
+                            models.CharField(
+                                choices=[
+                                    ("purchase", "Bought"),
+                                    ("pack_bonus", "Came free with a purchase"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("granted_coins", models.BigIntegerField()),
+                        ("remaining_coins", models.BigIntegerField()),
+                        ("value_micros", models.BigIntegerField()),
+                        ("remaining_value_micros", models.BigIntegerField()),
+                        ("granted_at", models.DateTimeField()),
+                        ("expires_at", models.DateTimeField(blank=True, null=True)),
+                        (
+                            "transfer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="lots",
+                                to="payments.transfer",
+                            ),
+                        ),
+                        (
+                            "wallet",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="lots",
+                                to="payments.wallet",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                condition=models.Q(("remaining_coins__gt", 0)),
+                                fields=["wallet"],
+                                name="lot_spendable",
+                            )
+                        ],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("granted_coins__gt", 0),
+                                    ("remaining_coins__gte", 0),
+                                    ("remaining_coins__lte", models.F("granted_coins")),
+                                ),
+                                name="payments_lot_never_overdrawn",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("remaining_value_micros__gte", 0),
+                                    ("remaining_value_micros__lte", models.F("value_micros")),
+                                ),
+                                name="payments_lot_value_within_bounds",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("expires_at__isnull", False), ("kind", "paid"), _negated=True
+                                ),
+                                name="payments_lot_paid_never_expires",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="CoinPack",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.SlugField(unique=True)),
+                        ("title", models.CharField(max_length=100)),
+                        ("paid_coins", models.PositiveIntegerField()),
+                        (
+                            "bonus_coins",
+                            models.PositiveIntegerField(
+                                default=0, help_text="Given free with the purchase"
+                            ),
+                        ),
+                        (
+                            "price_micros",
+                            models.BigIntegerField(
+                                help_text="List price in millionths: 4990000 is 4.99"
+                            ),
+                        ),
+                        ("currency", models.CharField(default="USD", max_length=3)),
+                        (
+                            "is_active",
+                            models.BooleanField(default=True, help_text="Shown to viewers"),
+                        ),
+                        (
+                            "position",
+                            models.PositiveIntegerField(
+                                default=0, help_text="Order in the list, lowest first"
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "ordering": ["position", "price_micros"],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("bonus_coins__lte", 10000000),
+                                    ("paid_coins__gt", 0),
+                                    ("paid_coins__lte", 10000000),
+                                    ("price_micros__gt", 0),
+                                    ("price_micros__lte", 100000000000),
+                                ),
+                                name="payments_coinpack_sane",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("currency__regex", "^[A-Z]{3}$")),
+                                name="payments_coinpack_currency",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Entitlement",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("source", models.CharField(choices=[("coins", "Coins")], max_length=20)),
+                        ("starts_at", models.DateTimeField()),
+                        ("ends_at", models.DateTimeField(null=True)),
+                        (
+                            "closed_at",
+                            models.DateTimeField(help_text="Revoked, or found expired", null=True),
+                        ),
+                        (
+                            "first_played_at",
+                            models.DateTimeField(help_text="First playback URL issued", null=True),
+                        ),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                condition=models.Q(("closed_at__isnull", True)),
+                                fields=["viewer", "series", "environment"],
+                                name="entitlement_of_series",
+                            )
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(("closed_at__isnull", True)),
+                                fields=("viewer", "episode", "environment"),
+                                name="payments_entitlement_one_live",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("ends_at__isnull", True),
+                                    ("ends_at__gt", models.F("starts_at")),
+                                    _connector="OR",
+                                ),
+                                name="payments_entitlement_period",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="IdempotencyRecord",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("operation", models.CharField(max_length=30)),
+                        ("key", models.CharField(max_length=100)),
+                        ("fingerprint", models.BinaryField()),
+                        ("outcome", models.JSONField(null=True)),
+                        (
+                            "answer",
+                            models.BinaryField(
+                                help_text="The body as it was first sent, if it can vary", null=True
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [models.Index(fields=["created_at"], name="idempotency_prune")],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer", "operation", "key"),
+                                name="payments_idempotency_once",
+                            )
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PricePlan",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("name", models.CharField(max_length=100, unique=True)),
+                        ("is_default", models.BooleanField(default=False)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(("is_default", True)),
+                                fields=("is_default",),
+                                name="payments_priceplan_one_default",
+                                violation_error_message="Another plan is the default already.",
+                            )
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PlanAssignment",
+                    fields=[
+                        (
+                            "series",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.CASCADE,
+                                primary_key=True,
+                                related_name="plan_assignment",
+                                serialize=False,
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "plan",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="assignments",
+                                to="payments.priceplan",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="PriceVersion",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("effective_from", models.DateTimeField()),
+                        (
+                            "free_count",
+                            models.PositiveIntegerField(
+                                help_text="Episodes at the start that cost nothing"
+                            ),
+                        ),
+                        (
+                            "base_price_coins",
+                            models.PositiveIntegerField(help_text="Price of every further episode"),
+                        ),
+                        ("created_at", models.DateTimeField(editable=False)),
+                        (
+                            "created_by",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "plan",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="versions",
+                                to="payments.priceplan",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["-effective_from"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("plan", "effective_from"),
+                                name="payments_priceversion_one_per_moment",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("base_price_coins__gt", 0),
+                                    ("base_price_coins__lte", 1000000),
+                                    ("free_count__lte", 10000),
+                                ),
+                                name="payments_priceversion_sane",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="EpisodePrice",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("number", models.PositiveIntegerField()),
+                        (
+                            "price_coins",
+                            models.PositiveIntegerField(help_text="0 makes this episode free"),
+                        ),
+                        (
+                            "version",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="episode_prices",
+                                to="payments.priceversion",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["number"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("version", "number"), name="payments_episodeprice_once"
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("number__gt", 0),
+                                    ("number__lte", 10000),
+                                    ("price_coins__lte", 1000000),
+                                ),
+                                name="payments_episodeprice_sane",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PurchaseIntent",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "provider",
+                            models.CharField(
+                                choices=[("fake", "Fake store (demo and tests)")], max_length=20
+                            ),
+                        ),
+                        ("paid_coins", models.PositiveIntegerField()),
+                        ("bonus_coins", models.PositiveIntegerField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "pack",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.coinpack",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="purchase_intents",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="StoreProduct",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "provider",
+                            models.CharField(
+                                choices=[("fake", "Fake store (demo and tests)")], max_length=20
+                            ),
+                        ),
+                        ("store_product_id", models.CharField(max_length=100)),
+                        (
+                            "pack",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="store_products",
+                                to="payments.coinpack",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["id"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("provider", "store_product_id"),
+                                name="payments_storeproduct_once",
+                            )
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="StoreTerms",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "provider",
+                            models.CharField(
+                                choices=[("fake", "Fake store (demo and tests)")], max_length=20
+                            ),
+                        ),
+                        ("effective_from", models.DateTimeField()),
+                        (
+                            "fee_parts_per_million",
+                            models.PositiveIntegerField(help_text="150000 is 15 %"),
+                        ),
+                        (
+                            "tax_parts_per_million",
+                            models.PositiveIntegerField(
+                                default=0, help_text="Of the price without tax: 200000 is 20 % VAT"
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name_plural": "store terms",
+                        "ordering": ["provider", "-effective_from"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("provider", "effective_from"),
+                                name="payments_storeterms_once",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("fee_parts_per_million__lte", 1000000),
+                                    ("tax_parts_per_million__lte", 1000000),
+                                ),
+                                name="payments_storeterms_sane",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Purchase",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "provider",
+                            models.CharField(
+                                choices=[("fake", "Fake store (demo and tests)")], max_length=20
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("transaction_id", models.CharField(max_length=200)),
+                        ("paid_coins", models.BigIntegerField()),
+                        ("bonus_coins", models.BigIntegerField()),
+                        ("currency", models.CharField(max_length=3)),
+                        ("gross_micros", models.BigIntegerField()),
+                        ("tax_micros", models.BigIntegerField()),
+                        ("fee_micros", models.BigIntegerField()),
+                        ("net_micros", models.BigIntegerField()),
+                        ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
+                        ("exchange_source", models.CharField(max_length=50)),
+                        ("purchased_at", models.DateTimeField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "pack",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.coinpack",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="purchases",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                        (
+                            "intent",
+                            models.ForeignKey(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="purchases",
+                                to="payments.purchaseintent",
+                            ),
+                        ),
+                        (
+                            "transfer",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="purchase",
+                                to="payments.transfer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("provider", "environment", "transaction_id"),
+                                name="payments_purchase_credits_one_wallet_ever",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("fee_micros__gte", 0),
+                                    ("gross_micros__gte", 0),
+                                    ("net_micros__gte", 0),
+                                    ("tax_micros__gte", 0),
+                                ),
+                                name="payments_purchase_amounts",
+                            ),
+                        ]
+                    },
+                ),
+                migrations.CreateModel(
+                    name="LotSpend",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("coins", models.BigIntegerField()),
+                        ("value_micros", models.BigIntegerField()),
+                        (
+                            "lot",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="spends",
+                                to="payments.lot",
+                            ),
+                        ),
+                        (
+                            "transfer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="lot_spends",
+                                to="payments.transfer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("transfer", "lot"), name="payments_lotspend_once"
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("coins__gt", 0), ("value_micros__gte", 0)),
+                                name="payments_lotspend_positive",
+                            ),
+                        ]
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Unlock",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("arm", models.CharField(max_length=100)),
+                        ("price_coins", models.BigIntegerField()),
+                        ("paid_coins", models.BigIntegerField()),
+                        ("bonus_coins", models.BigIntegerField()),
+                        (
+                            "value_micros",
+                            models.BigIntegerField(
+                                help_text="Net revenue recognised, reporting currency"
+                            ),
+                        ),
+                        ("playback_session_id", models.UUIDField(null=True)),
+                        ("position_ms", models.PositiveIntegerField(null=True)),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "entitlement",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="unlock",
+                                to="payments.entitlement",
+                            ),
+                        ),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "price_version",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.priceversion",
+                            ),
+                        ),
+                        (
+                            "transfer",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="unlock",
+                                to="payments.transfer",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    (
+                                        "price_coins",
+                                        django.db.models.expressions.CombinedExpression(
+                                            models.F("paid_coins"), "+", models.F("bonus_coins")
+                                        ),
+                                    )
+                                ),
+                                name="payments_unlock_split",
+                            )
+                        ]
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Entry",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "account",
+                            models.CharField(
+                                choices=[
+                                    ("paid", "Coins bought from a store"),
+                                    (
+                                        "bonus",
+                                        "Coins given: with a pack, as a reward, by an operator",
+                                    ),
+                                    ("debt", "Coins refunded after they were spent"),
+                                    ("store", "Issued against store purchases"),
+                                    ("pack_bonus", "Issued free with store purchases"),
+                                    ("unlocks", "Spent on episodes"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("amount_coins", models.BigIntegerField()),
+                        ("balance_after_coins", models.BigIntegerField(null=True)),
+                        ("sequence", models.BigIntegerField(null=True)),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "transfer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="entries",
+                                to="payments.transfer",
+                            ),
+                        ),
+                        (
+                            "wallet",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="entries",
+                                to="payments.wallet",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name_plural": "entries",
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(("wallet__isnull", False)),
+                                fields=("wallet", "account", "sequence"),
+                                name="payments_entry_gapless",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("amount_coins", 0), _negated=True),
+                                name="payments_entry_moves_coins",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(
+                                        ("account__in", ["paid", "bonus", "debt"]),
+                                        ("balance_after_coins__isnull", False),
+                                        ("sequence__gt", 0),
+                                        ("wallet__isnull", False),
+                                    ),
+                                    models.Q(
+                                        ("account__in", ["store", "pack_bonus", "unlocks"]),
+                                        ("balance_after_coins__isnull", True),
+                                        ("sequence__isnull", True),
+                                        ("wallet__isnull", True),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="payments_entry_chart",
+                            ),
+                        ],
+                    },
+                ),
+            ]
         ),
     ]

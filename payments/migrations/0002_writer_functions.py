@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import migrations
 from psycopg import sql
 
+from config.schema_operations import RunStatements
+
 FILES = ("ledger_0001.sql", "idempotency_0001.sql", "credit_purchase_0001.sql", "unlock_0001.sql")
 
 # The application reads these and writes none of them, except through the functions.
@@ -25,13 +27,13 @@ ADD_ONLY = ("priceversion", "episodeprice")
 CALLABLE = ("payments_unlock", "payments_pin_answer", "payments_credit_purchase")
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     for name in FILES:
         schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     role = sql.Identifier(settings.DATABASE_ROLE)
@@ -59,6 +61,6 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0001_initial")]
 
     operations = [
-        migrations.RunPython(install, migrations.RunPython.noop),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(install),
+        RunStatements(narrow_grants),
     ]

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from django.db import migrations, models
 
+from config.schema_operations import RunStatements
+
 FILES = ("wallet_0001.sql", "entitlement_0001.sql", "unlock_0002.sql")
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     for name in FILES:
         schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
@@ -24,5 +26,5 @@ class Migration(migrations.Migration):
                 choices=[("coins", "Coins"), ("ad", "Rewarded ad")], max_length=20
             ),
         ),
-        migrations.RunPython(install, migrations.RunPython.noop),
+        RunStatements(install),
     ]

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import migrations
 from psycopg import sql
 
+from config.schema_operations import RunStatements
 from payments.chart import CHART
 
 FILES = (
@@ -52,7 +53,7 @@ CALLABLE = (
 )
 
 
-def keep_spends(apps, schema_editor):
+def keep_spends(schema_editor):
     """What lots gave so far, signed as movements are."""
     schema_editor.execute(
         """
@@ -66,13 +67,13 @@ def keep_spends(apps, schema_editor):
     )
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     for name in FILES:
         schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
 
 
-def write_chart(apps, schema_editor):
+def write_chart(schema_editor):
     lines = [
         sql.SQL("({}, {}, {})").format(str(code), str(account), direction)
         for code, way in CHART.items()
@@ -84,7 +85,7 @@ def write_chart(apps, schema_editor):
         cursor.execute(statement.format(sql.SQL(", ").join(lines)))
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     role = sql.Identifier(settings.DATABASE_ROLE)
@@ -111,9 +112,9 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0005_refunds_grants_and_days")]
 
     operations = [
-        migrations.RunPython(keep_spends, migrations.RunPython.noop),
+        RunStatements(keep_spends),
         migrations.DeleteModel(name="LotSpend"),
-        migrations.RunPython(install, migrations.RunPython.noop),
-        migrations.RunPython(write_chart, migrations.RunPython.noop),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(install),
+        RunStatements(write_chart),
+        RunStatements(narrow_grants),
     ]

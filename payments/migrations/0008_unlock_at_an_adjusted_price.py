@@ -8,6 +8,8 @@ from django.conf import settings
 from django.db import migrations
 from psycopg import sql
 
+from config.schema_operations import RunStatements
+
 ADD_ONLY = (
     "pricestep",
     "priceadjustment",
@@ -27,7 +29,7 @@ ENDED_BY = {
 }
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     role = sql.Identifier(settings.DATABASE_ROLE)
@@ -52,5 +54,5 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0007_prices_that_differ")]
 
     operations = [
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(narrow_grants),
     ]

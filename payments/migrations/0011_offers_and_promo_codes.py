@@ -12,6 +12,7 @@ from django.db import migrations, models
 from psycopg import sql
 
 import config.ids
+from config.schema_operations import RunStatements, Together
 from payments.chart import CHART
 
 FILES = ("offer_0001.sql", "credit_purchase_0004.sql", "promo_0001.sql")
@@ -37,13 +38,13 @@ CALLABLE = (
 )
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     for name in FILES:
         schema_editor.execute((folder / name).read_text(encoding="utf-8"), params=None)
 
 
-def write_chart(apps, schema_editor):
+def write_chart(schema_editor):
     lines = [
         sql.SQL("({}, {}, {})").format(str(code), str(account), direction)
         for code, way in CHART.items()
@@ -57,7 +58,7 @@ def write_chart(apps, schema_editor):
         cursor.execute(statement.format(sql.SQL(", ").join(lines)))
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     if not settings.DATABASE_ROLE:
         return
     role = sql.Identifier(settings.DATABASE_ROLE)
@@ -96,537 +97,588 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="Offer",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(unique=True)),
-                ("title", models.CharField(max_length=100)),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("first_top_up", "First top-up"), ("limited", "Limited")],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "bonus_coins",
-                    models.PositiveIntegerField(help_text="In place of the pack's own bonus"),
-                ),
-                ("starts_at", models.DateTimeField()),
-                (
-                    "ends_at",
-                    models.DateTimeField(
-                        blank=True, help_text="Empty: until further notice", null=True
-                    ),
-                ),
-                (
-                    "stock",
-                    models.PositiveIntegerField(
-                        blank=True,
-                        help_text="How often it is sold to all viewers; empty: no limit",
-                        null=True,
-                    ),
-                ),
-                (
-                    "per_viewer_limit",
-                    models.PositiveIntegerField(
-                        default=1, help_text="How often one viewer may have it"
-                    ),
-                ),
-                (
-                    "position",
-                    models.PositiveIntegerField(
-                        default=0, help_text="Order in the list, among packs, lowest first"
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True, help_text="Offered to viewers")),
-                ("taken_count", models.PositiveIntegerField(default=0, editable=False)),
-                ("sandbox_taken_count", models.PositiveIntegerField(default=0, editable=False)),
-                ("created_at", models.DateTimeField(editable=False)),
-                (
-                    "pack",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="offers",
-                        to="payments.coinpack",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["position", "id"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("bonus_coins__gt", 0),
-                            ("bonus_coins__lte", 10000000),
-                            ("kind__in", ["first_top_up", "limited"]),
-                            ("per_viewer_limit__gte", 1),
-                            ("per_viewer_limit__lte", 1000),
-                        ),
-                        name="payments_offer_sane",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("ends_at", None),
-                            ("ends_at__gt", models.F("starts_at")),
-                            _connector="OR",
-                        ),
-                        name="payments_offer_period",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("kind", "first_top_up"), _negated=True),
-                            ("per_viewer_limit", 1),
-                            _connector="OR",
-                        ),
-                        name="payments_offer_first_is_once",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("stock", None),
-                            models.Q(
-                                ("sandbox_taken_count__lte", models.F("stock")),
-                                ("stock__gt", 0),
-                                ("stock__lte", 10000000),
-                                ("taken_count__lte", models.F("stock")),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="Offer",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
                             ),
-                            _connector="OR",
                         ),
-                        name="payments_offer_never_overrun",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="OfferClaim",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("first_top_up", "First top-up"), ("limited", "Limited")],
-                        max_length=20,
-                    ),
-                ),
-                ("bonus_coins", models.PositiveIntegerField()),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("held", "Held while the viewer pays"),
-                            ("used", "Sold"),
-                            ("released", "Given back"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("held_until", models.DateTimeField()),
-                ("kept_until", models.DateTimeField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "settled_at",
-                    models.DateTimeField(help_text="When it was sold or given back", null=True),
-                ),
-                (
-                    "offer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="claims",
-                        to="payments.offer",
-                    ),
-                ),
-                (
-                    "purchase",
-                    models.OneToOneField(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="offer_claim",
-                        to="payments.purchase",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="offer_claims",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["viewer", "offer"], name="offerclaim_of_viewer"),
-                    models.Index(
-                        condition=models.Q(("state", "held")),
-                        fields=["kept_until"],
-                        name="offerclaim_lapsing",
-                    ),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(
-                            ("kind", "first_top_up"), ("state__in", ["held", "used"])
-                        ),
-                        fields=("viewer", "environment"),
-                        name="payments_offerclaim_one_first_top_up",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("state", "held")),
-                        fields=("offer", "viewer", "environment"),
-                        name="payments_offerclaim_one_held",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("environment__in", ["production", "sandbox"]),
-                            ("state__in", ["held", "used", "released"]),
-                        ),
-                        name="payments_offerclaim_chart",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("purchase", None), ("settled_at", None), ("state", "held")),
-                            models.Q(
-                                ("purchase__isnull", False),
-                                ("settled_at__isnull", False),
-                                ("state", "used"),
+                        ("code", models.SlugField(unique=True)),
+                        ("title", models.CharField(max_length=100)),
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[("first_top_up", "First top-up"), ("limited", "Limited")],
+                                max_length=20,
                             ),
-                            models.Q(
-                                ("purchase", None),
-                                ("settled_at__isnull", False),
-                                ("state", "released"),
+                        ),
+                        (
+                            "bonus_coins",
+                            models.PositiveIntegerField(
+                                help_text="In place of the pack's own bonus"
                             ),
-                            _connector="OR",
                         ),
-                        name="payments_offerclaim_settled",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("kept_until__gte", models.F("held_until"))),
-                        name="payments_offerclaim_kept",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="PromoAttempt",
-            fields=[
-                ("subject", models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ("day", models.DateField(db_index=True)),
-                ("wrong_count", models.PositiveIntegerField(default=0)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="PromoBatch",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("name", models.CharField(max_length=100)),
-                ("prefix", models.CharField(blank=True, max_length=12)),
-                ("code_count", models.PositiveIntegerField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "made_by",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name_plural": "promo batches",
-                "ordering": ["-id"],
-            },
-        ),
-        migrations.CreateModel(
-            name="PromoCode",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.CharField(max_length=32, unique=True)),
-                (
-                    "name",
-                    models.CharField(
-                        help_text="What it is for; operators alone see it", max_length=100
-                    ),
-                ),
-                ("bonus_coins", models.PositiveIntegerField()),
-                (
-                    "coins_expire_after_seconds",
-                    models.PositiveIntegerField(
-                        blank=True, help_text="Empty: the coins never lapse", null=True
-                    ),
-                ),
-                (
-                    "maximum_redemptions",
-                    models.PositiveIntegerField(help_text="By all viewers together"),
-                ),
-                ("starts_at", models.DateTimeField()),
-                (
-                    "ends_at",
-                    models.DateTimeField(
-                        blank=True, help_text="Empty: until further notice", null=True
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True)),
-                ("redeemed_count", models.PositiveIntegerField(default=0, editable=False)),
-                ("sandbox_redeemed_count", models.PositiveIntegerField(default=0, editable=False)),
-                ("asked_at", models.DateTimeField(editable=False)),
-                (
-                    "needs_second",
-                    models.BooleanField(
-                        default=False,
-                        editable=False,
-                        help_text="Gives more than one person may let codes give",
-                    ),
-                ),
-                ("agreed_at", models.DateTimeField(editable=False, null=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-                (
-                    "agreed_by",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "asked_by",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "batch",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="codes",
-                        to="payments.promobatch",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-id"],
-                "indexes": [
-                    models.Index(fields=["asked_by", "asked_at"], name="promocode_of_operator")
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        models.Func(
-                            models.F("code"),
-                            models.Value("OIL"),
-                            models.Value("011"),
-                            function="translate",
+                        ("starts_at", models.DateTimeField()),
+                        (
+                            "ends_at",
+                            models.DateTimeField(
+                                blank=True, help_text="Empty: until further notice", null=True
+                            ),
                         ),
-                        name="payments_promocode_unambiguous",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("code__regex", "^[A-Z0-9]{4,32}$")),
-                        name="payments_promocode_letters",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("bonus_coins__gt", 0),
-                            ("bonus_coins__lte", 1000000),
-                            ("maximum_redemptions__gt", 0),
-                            ("maximum_redemptions__lte", 100000000),
-                            models.Q(
-                                ("coins_expire_after_seconds", None),
-                                models.Q(
-                                    ("coins_expire_after_seconds__gt", 0),
-                                    ("coins_expire_after_seconds__lte", 316224000),
+                        (
+                            "stock",
+                            models.PositiveIntegerField(
+                                blank=True,
+                                help_text="How often it is sold to all viewers; empty: no limit",
+                                null=True,
+                            ),
+                        ),
+                        (
+                            "per_viewer_limit",
+                            models.PositiveIntegerField(
+                                default=1, help_text="How often one viewer may have it"
+                            ),
+                        ),
+                        (
+                            "position",
+                            models.PositiveIntegerField(
+                                default=0, help_text="Order in the list, among packs, lowest first"
+                            ),
+                        ),
+                        (
+                            "is_active",
+                            models.BooleanField(default=True, help_text="Offered to viewers"),
+                        ),
+                        ("taken_count", models.PositiveIntegerField(default=0, editable=False)),
+                        (
+                            "sandbox_taken_count",
+                            models.PositiveIntegerField(default=0, editable=False),
+                        ),
+                        ("created_at", models.DateTimeField(editable=False)),
+                        (
+                            "pack",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="offers",
+                                to="payments.coinpack",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["position", "id"],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("bonus_coins__gt", 0),
+                                    ("bonus_coins__lte", 10000000),
+                                    ("kind__in", ["first_top_up", "limited"]),
+                                    ("per_viewer_limit__gte", 1),
+                                    ("per_viewer_limit__lte", 1000),
                                 ),
-                                _connector="OR",
+                                name="payments_offer_sane",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("ends_at", None),
+                                    ("ends_at__gt", models.F("starts_at")),
+                                    _connector="OR",
+                                ),
+                                name="payments_offer_period",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("kind", "first_top_up"), _negated=True),
+                                    ("per_viewer_limit", 1),
+                                    _connector="OR",
+                                ),
+                                name="payments_offer_first_is_once",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("stock", None),
+                                    models.Q(
+                                        ("sandbox_taken_count__lte", models.F("stock")),
+                                        ("stock__gt", 0),
+                                        ("stock__lte", 10000000),
+                                        ("taken_count__lte", models.F("stock")),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="payments_offer_never_overrun",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="OfferClaim",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
                             ),
                         ),
-                        name="payments_promocode_sane",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("ends_at", None),
-                            ("ends_at__gt", models.F("starts_at")),
-                            _connector="OR",
-                        ),
-                        name="payments_promocode_period",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("redeemed_count__lte", models.F("maximum_redemptions")),
-                            ("sandbox_redeemed_count__lte", models.F("maximum_redemptions")),
-                        ),
-                        name="payments_promocode_never_overrun",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("agreed_at", None), ("agreed_by", None)),
-                            models.Q(
-                                ("agreed_at__isnull", False),
-                                ("agreed_by__isnull", False),
-                                ("needs_second", True),
-                                models.Q(("agreed_by", models.F("asked_by")), _negated=True),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
                             ),
-                            _connector="OR",
                         ),
-                        name="payments_promocode_second_person",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="PromoRedemption",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("coins", models.PositiveIntegerField()),
-                ("coins_expire_at", models.DateTimeField(null=True)),
-                ("created_at", models.DateTimeField()),
-                (
-                    "promo_code",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="redemptions",
-                        to="payments.promocode",
-                    ),
-                ),
-                (
-                    "transfer",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="promo_redemption",
-                        to="payments.transfer",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="promo_redemptions",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("promo_code", "viewer", "environment"),
-                        name="payments_promoredemption_once",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("coins__gt", 0), ("environment__in", ["production", "sandbox"])
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[("first_top_up", "First top-up"), ("limited", "Limited")],
+                                max_length=20,
+                            ),
                         ),
-                        name="payments_promoredemption_sane",
+                        ("bonus_coins", models.PositiveIntegerField()),
+                        (
+                            "state",
+                            models.CharField(
+                                choices=[
+                                    ("held", "Held while the viewer pays"),
+                                    ("used", "Sold"),
+                                    ("released", "Given back"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("held_until", models.DateTimeField()),
+                        ("kept_until", models.DateTimeField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "settled_at",
+                            models.DateTimeField(
+                                help_text="When it was sold or given back", null=True
+                            ),
+                        ),
+                        (
+                            "offer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="claims",
+                                to="payments.offer",
+                            ),
+                        ),
+                        (
+                            "purchase",
+                            models.OneToOneField(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="offer_claim",
+                                to="payments.purchase",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="offer_claims",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(fields=["viewer", "offer"], name="offerclaim_of_viewer"),
+                            models.Index(
+                                condition=models.Q(("state", "held")),
+                                fields=["kept_until"],
+                                name="offerclaim_lapsing",
+                            ),
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(
+                                    ("kind", "first_top_up"), ("state__in", ["held", "used"])
+                                ),
+                                fields=("viewer", "environment"),
+                                name="payments_offerclaim_one_first_top_up",
+                            ),
+                            models.UniqueConstraint(
+                                condition=models.Q(("state", "held")),
+                                fields=("offer", "viewer", "environment"),
+                                name="payments_offerclaim_one_held",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("environment__in", ["production", "sandbox"]),
+                                    ("state__in", ["held", "used", "released"]),
+                                ),
+                                name="payments_offerclaim_chart",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(
+                                        ("purchase", None), ("settled_at", None), ("state", "held")
+                                    ),
+                                    models.Q(
+                                        ("purchase__isnull", False),
+                                        ("settled_at__isnull", False),
+                                        ("state", "used"),
+                                    ),
+                                    models.Q(
+                                        ("purchase", None),
+                                        ("settled_at__isnull", False),
+                                        ("state", "released"),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="payments_offerclaim_settled",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("kept_until__gte", models.F("held_until"))),
+                                name="payments_offerclaim_kept",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PromoAttempt",
+                    fields=[
+                        (
+                            "subject",
+                            models.CharField(max_length=64, primary_key=True, serialize=False),
+                        ),
+                        ("day", models.DateField(db_index=True)),
+                        ("wrong_count", models.PositiveIntegerField(default=0)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="PromoBatch",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("name", models.CharField(max_length=100)),
+                        ("prefix", models.CharField(blank=True, max_length=12)),
+                        ("code_count", models.PositiveIntegerField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "made_by",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name_plural": "promo batches",
+                        "ordering": ["-id"],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PromoCode",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.CharField(max_length=32, unique=True)),
+                        (
+                            "name",
+                            models.CharField(
+                                help_text="What it is for; operators alone see it", max_length=100
+                            ),
+                        ),
+                        ("bonus_coins", models.PositiveIntegerField()),
+                        (
+                            "coins_expire_after_seconds",
+                            models.PositiveIntegerField(
+                                blank=True, help_text="Empty: the coins never lapse", null=True
+                            ),
+                        ),
+                        (
+                            "maximum_redemptions",
+                            models.PositiveIntegerField(help_text="By all viewers together"),
+                        ),
+                        ("starts_at", models.DateTimeField()),
+                        (
+                            "ends_at",
+                            models.DateTimeField(
+                                blank=True, help_text="Empty: until further notice", null=True
+                            ),
+                        ),
+                        ("is_active", models.BooleanField(default=True)),
+                        ("redeemed_count", models.PositiveIntegerField(default=0, editable=False)),
+                        (
+                            "sandbox_redeemed_count",
+                            models.PositiveIntegerField(default=0, editable=False),
+                        ),
+                        ("asked_at", models.DateTimeField(editable=False)),
+                        (
+                            "needs_second",
+                            models.BooleanField(
+                                default=False,
+                                editable=False,
+                                help_text="Gives more than one person may let codes give",
+                            ),
+                        ),
+                        ("agreed_at", models.DateTimeField(editable=False, null=True)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                        (
+                            "agreed_by",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "asked_by",
+                            models.ForeignKey(
+                                db_index=False,
+                                editable=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "batch",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="codes",
+                                to="payments.promobatch",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["-id"],
+                        "indexes": [
+                            models.Index(
+                                fields=["asked_by", "asked_at"], name="promocode_of_operator"
+                            )
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                models.Func(
+                                    models.F("code"),
+                                    models.Value("OIL"),
+                                    models.Value("011"),
+                                    function="translate",
+                                ),
+                                name="payments_promocode_unambiguous",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("code__regex", "^[A-Z0-9]{4,32}$")),
+                                name="payments_promocode_letters",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("bonus_coins__gt", 0),
+                                    ("bonus_coins__lte", 1000000),
+                                    ("maximum_redemptions__gt", 0),
+                                    ("maximum_redemptions__lte", 100000000),
+                                    models.Q(
+                                        ("coins_expire_after_seconds", None),
+                                        models.Q(
+                                            ("coins_expire_after_seconds__gt", 0),
+                                            ("coins_expire_after_seconds__lte", 316224000),
+                                        ),
+                                        _connector="OR",
+                                    ),
+                                ),
+                                name="payments_promocode_sane",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("ends_at", None),
+                                    ("ends_at__gt", models.F("starts_at")),
+                                    _connector="OR",
+                                ),
+                                name="payments_promocode_period",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("redeemed_count__lte", models.F("maximum_redemptions")),
+                                    (
+                                        "sandbox_redeemed_count__lte",
+                                        models.F("maximum_redemptions"),
+                                    ),
+                                ),
+                                name="payments_promocode_never_overrun",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("agreed_at", None), ("agreed_by", None)),
+                                    models.Q(
+                                        ("agreed_at__isnull", False),
+                                        ("agreed_by__isnull", False),
+                                        ("needs_second", True),
+                                        models.Q(
+                                            ("agreed_by", models.F("asked_by")), _negated=True
+                                        ),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="payments_promocode_second_person",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="PromoRedemption",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("coins", models.PositiveIntegerField()),
+                        ("coins_expire_at", models.DateTimeField(null=True)),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "promo_code",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="redemptions",
+                                to="payments.promocode",
+                            ),
+                        ),
+                        (
+                            "transfer",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="promo_redemption",
+                                to="payments.transfer",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="promo_redemptions",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("promo_code", "viewer", "environment"),
+                                name="payments_promoredemption_once",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("coins__gt", 0), ("environment__in", ["production", "sandbox"])
+                                ),
+                                name="payments_promoredemption_sane",
+                            ),
+                        ]
+                    },
+                ),
+            ]
+        ),
+        Together(
+            [
+                migrations.RemoveConstraint(
+                    model_name="entry",
+                    name="payments_entry_chart",
+                ),
+                migrations.RemoveConstraint(
+                    model_name="transfer",
+                    name="payments_transfer_chart",
+                ),
+                migrations.AlterField(
+                    model_name="entry",
+                    name="account",
+                    field=models.CharField(
+                        choices=[
+                            ("paid", "Coins bought from a store"),
+                            ("bonus", "Coins given: with a pack, as a reward, by an operator"),
+                            ("debt", "Coins refunded after they were spent"),
+                            ("store", "Issued against store purchases"),
+                            ("pack_bonus", "Issued free with store purchases"),
+                            ("grants", "Given by operators"),
+                            ("rewards", "Earned by ads and tasks"),
+                            ("promos", "Given for promo codes"),
+                            ("unlocks", "Spent on episodes"),
+                            ("expired", "Lapsed before they were spent"),
+                            ("refunds", "Taken back because the money went back"),
+                        ],
+                        max_length=20,
                     ),
-                ]
-            },
-        ),
-        migrations.RemoveConstraint(
-            model_name="entry",
-            name="payments_entry_chart",
-        ),
-        migrations.RemoveConstraint(
-            model_name="transfer",
-            name="payments_transfer_chart",
-        ),
-        migrations.AlterField(
-            model_name="entry",
-            name="account",
-            field=models.CharField(
-                choices=[
-                    ("paid", "Coins bought from a store"),
-                    ("bonus", "Coins given: with a pack, as a reward, by an operator"),
-                    ("debt", "Coins refunded after they were spent"),
-                    ("store", "Issued against store purchases"),
-                    ("pack_bonus", "Issued free with store purchases"),
-                    ("grants", "Given by operators"),
-                    ("rewards", "Earned by ads and tasks"),
-                    ("promos", "Given for promo codes"),
-                    ("unlocks", "Spent on episodes"),
-                    ("expired", "Lapsed before they were spent"),
-                    ("refunds", "Taken back because the money went back"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="lot",
-            name="origin",
-            field=models.CharField(
-                choices=[
-                    ("purchase", "Bought"),
-                    ("pack_bonus", "Came free with a purchase"),
-                    ("grant", "Given by an operator"),
-                    ("reward", "Earned"),
-                    ("promo", "For a promo code"),
-                    ("debt_returned", "Had repaid a debt that did not stand"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="transfer",
-            name="code",
-            field=models.CharField(
-                choices=[
-                    ("purchase", "Coins bought"),
-                    ("grant", "Coins given by an operator"),
-                    ("grant_reversal", "What is left of an operator's gift is taken back"),
-                    ("reward", "Coins earned"),
-                    ("promo", "Coins for a promo code"),
-                    ("unlock", "Coins spent on an episode"),
-                    ("unlock_reversal", "An unlock undone, its coins returned"),
-                    ("expiry", "Coins lapsed"),
-                    ("refund", "Coins taken back, since the money went back"),
-                    ("refund_reversal", "A refund that did not stand, its coins returned"),
-                    ("repayment", "Coins that a reversal had returned repay what is owed still"),
-                ],
-                max_length=30,
-            ),
+                ),
+                migrations.AlterField(
+                    model_name="lot",
+                    name="origin",
+                    field=models.CharField(
+                        choices=[
+                            ("purchase", "Bought"),
+                            ("pack_bonus", "Came free with a purchase"),
+                            ("grant", "Given by an operator"),
+                            ("reward", "Earned"),
+                            ("promo", "For a promo code"),
+                            ("debt_returned", "Had repaid a debt that did not stand"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="transfer",
+                    name="code",
+                    field=models.CharField(
+                        choices=[
+                            ("purchase", "Coins bought"),
+                            ("grant", "Coins given by an operator"),
+                            ("grant_reversal", "What is left of an operator's gift is taken back"),
+                            ("reward", "Coins earned"),
+                            ("promo", "Coins for a promo code"),
+                            ("unlock", "Coins spent on an episode"),
+                            ("unlock_reversal", "An unlock undone, its coins returned"),
+                            ("expiry", "Coins lapsed"),
+                            ("refund", "Coins taken back, since the money went back"),
+                            ("refund_reversal", "A refund that did not stand, its coins returned"),
+                            (
+                                "repayment",
+                                "Coins that a reversal had returned repay what is owed still",
+                            ),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+            ]
         ),
         AddConstraintNotValid(
             model_name="entry",
@@ -697,7 +749,7 @@ class Migration(migrations.Migration):
                 to="payments.offerclaim",
             ),
         ),
-        migrations.RunPython(install, migrations.RunPython.noop),
-        migrations.RunPython(write_chart, migrations.RunPython.noop),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(install),
+        RunStatements(write_chart),
+        RunStatements(narrow_grants),
     ]

@@ -6,9 +6,10 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import RunStatements
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     text = (folder / "arm_terms_0001.sql").read_text(encoding="utf-8")
     schema_editor.execute(text, params=None)
@@ -80,5 +81,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(install, migrations.RunPython.noop),
+        RunStatements(install),
     ]

@@ -9,15 +9,16 @@ from psycopg import sql
 
 import config.ids
 import viewers.models.experiments
+from config.schema_operations import RunStatements, Together
 
 
-def install(apps, schema_editor):
+def install(schema_editor):
     folder = Path(__file__).resolve().parent.parent / "sql"
     text = (folder / "experiments_0001.sql").read_text(encoding="utf-8")
     schema_editor.execute(text, params=None)
 
 
-def narrow_grants(apps, schema_editor):
+def narrow_grants(schema_editor):
     """Who met what is never forgotten."""
     if not settings.DATABASE_ROLE:
         return
@@ -36,371 +37,403 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="Layer",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(max_length=40, unique=True)),
-                (
-                    "salt",
-                    models.CharField(
-                        default=viewers.models.experiments.new_salt, editable=False, max_length=64
-                    ),
-                ),
-                ("holdout_parts_per_million", models.PositiveIntegerField(default=0)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["code"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                        name="layer_code",
-                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("holdout_parts_per_million__lte", 1000000)),
-                        name="layer_holdout_is_a_share",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Experiment",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(max_length=40, unique=True)),
-                (
-                    "question",
-                    models.CharField(
-                        help_text="What you will know when it has ended", max_length=300
-                    ),
-                ),
-                (
-                    "varies",
-                    models.CharField(
-                        choices=[
-                            ("price", "Price"),
-                            ("free_count", "Free episodes"),
-                            ("paywall_position", "Paywall position"),
-                            ("offer", "Offer"),
-                            ("placement", "Placement"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "salt",
-                    models.CharField(
-                        default=viewers.models.experiments.new_salt, editable=False, max_length=64
-                    ),
-                ),
-                ("slice_from", models.PositiveIntegerField(default=0)),
-                ("slice_to", models.PositiveIntegerField(default=1000000)),
-                (
-                    "global_holdout_parts_per_million",
-                    models.PositiveIntegerField(default=0, editable=False),
-                ),
-                (
-                    "new_viewers_only",
-                    models.BooleanField(
-                        default=True, help_text="Only viewers who come after it has started"
-                    ),
-                ),
-                (
-                    "horizon_hours",
-                    models.PositiveIntegerField(
-                        choices=[(24, "24 hours"), (168, "7 days")], default=168
-                    ),
-                ),
-                (
-                    "planned_viewers",
-                    models.PositiveIntegerField(
-                        help_text="How many are to meet the difference, in all arms together"
-                    ),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("draft", "Draft"),
-                            ("waiting", "Waiting for a second person"),
-                            ("running", "Running"),
-                            ("ended", "Ended"),
-                        ],
-                        default="draft",
-                        max_length=10,
-                    ),
-                ),
-                ("starts_at", models.DateTimeField(blank=True, null=True)),
-                ("ended_at", models.DateTimeField(editable=False, null=True)),
-                ("needs_second", models.BooleanField(default=False, editable=False)),
-                ("asked_at", models.DateTimeField(editable=False, null=True)),
-                ("agreed_at", models.DateTimeField(editable=False, null=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-                (
-                    "agreed_by",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "asked_by",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "ended_by",
-                    models.ForeignKey(
-                        editable=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "layer",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="experiments",
-                        to="viewers.layer",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-created_at"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                        name="experiment_code",
-                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("slice_from__lt", models.F("slice_to")), ("slice_to__lte", 1000000)
+        Together(
+            [
+                migrations.CreateModel(
+                    name="Layer",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="experiment_slice",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            (
-                                "varies__in",
-                                ["price", "free_count", "paywall_position", "offer", "placement"],
+                        ("code", models.SlugField(max_length=40, unique=True)),
+                        (
+                            "salt",
+                            models.CharField(
+                                default=viewers.models.experiments.new_salt,
+                                editable=False,
+                                max_length=64,
+                            ),
+                        ),
+                        ("holdout_parts_per_million", models.PositiveIntegerField(default=0)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "ordering": ["code"],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                                name="layer_code",
+                                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("holdout_parts_per_million__lte", 1000000)),
+                                name="layer_holdout_is_a_share",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Experiment",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.SlugField(max_length=40, unique=True)),
+                        (
+                            "question",
+                            models.CharField(
+                                help_text="What you will know when it has ended", max_length=300
+                            ),
+                        ),
+                        (
+                            "varies",
+                            models.CharField(
+                                choices=[
+                                    ("price", "Price"),
+                                    ("free_count", "Free episodes"),
+                                    ("paywall_position", "Paywall position"),
+                                    ("offer", "Offer"),
+                                    ("placement", "Placement"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "salt",
+                            models.CharField(
+                                default=viewers.models.experiments.new_salt,
+                                editable=False,
+                                max_length=64,
+                            ),
+                        ),
+                        ("slice_from", models.PositiveIntegerField(default=0)),
+                        ("slice_to", models.PositiveIntegerField(default=1000000)),
+                        (
+                            "global_holdout_parts_per_million",
+                            models.PositiveIntegerField(default=0, editable=False),
+                        ),
+                        (
+                            "new_viewers_only",
+                            models.BooleanField(
+                                default=True, help_text="Only viewers who come after it has started"
+                            ),
+                        ),
+                        (
+                            "horizon_hours",
+                            models.PositiveIntegerField(
+                                choices=[(24, "24 hours"), (168, "7 days")], default=168
+                            ),
+                        ),
+                        (
+                            "planned_viewers",
+                            models.PositiveIntegerField(
+                                help_text="How many are to meet the difference, in all arms together"
+                            ),
+                        ),
+                        (
+                            "state",
+                            models.CharField(
+                                choices=[
+                                    ("draft", "Draft"),
+                                    ("waiting", "Waiting for a second person"),
+                                    ("running", "Running"),
+                                    ("ended", "Ended"),
+                                ],
+                                default="draft",
+                                max_length=10,
+                            ),
+                        ),
+                        ("starts_at", models.DateTimeField(blank=True, null=True)),
+                        ("ended_at", models.DateTimeField(editable=False, null=True)),
+                        ("needs_second", models.BooleanField(default=False, editable=False)),
+                        ("asked_at", models.DateTimeField(editable=False, null=True)),
+                        ("agreed_at", models.DateTimeField(editable=False, null=True)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                        (
+                            "agreed_by",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "asked_by",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "ended_by",
+                            models.ForeignKey(
+                                editable=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "layer",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="experiments",
+                                to="viewers.layer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["-created_at"],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                                name="experiment_code",
+                                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("slice_from__lt", models.F("slice_to")),
+                                    ("slice_to__lte", 1000000),
+                                ),
+                                name="experiment_slice",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    (
+                                        "varies__in",
+                                        [
+                                            "price",
+                                            "free_count",
+                                            "paywall_position",
+                                            "offer",
+                                            "placement",
+                                        ],
+                                    )
+                                ),
+                                name="experiment_varies_known",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("horizon_hours__in", [24, 168])),
+                                name="experiment_horizon_known",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("state__in", ["draft", "waiting"]),
+                                    models.Q(
+                                        ("agreed_at__isnull", False),
+                                        ("agreed_by__isnull", False),
+                                        ("asked_by__isnull", False),
+                                        ("starts_at__isnull", False),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="experiment_is_agreed_to",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("needs_second", False),
+                                    models.Q(("agreed_by", models.F("asked_by")), _negated=True),
+                                    _connector="OR",
+                                ),
+                                name="experiment_second_person",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("ended_at__isnull", False), ("state", "ended")),
+                                    models.Q(
+                                        models.Q(("state", "ended"), _negated=True),
+                                        ("ended_at", None),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="experiment_ended",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Arm",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.SlugField(max_length=20)),
+                        ("share_parts_per_million", models.PositiveIntegerField()),
+                        ("is_control", models.BooleanField(default=False)),
+                        (
+                            "experiment",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="arms",
+                                to="viewers.experiment",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["code"],
+                        "constraints": [
+                            models.UniqueConstraint(fields=("experiment", "code"), name="arm_once"),
+                            models.CheckConstraint(
+                                condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
+                                name="arm_code",
+                                violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("share_parts_per_million__gt", 0),
+                                    ("share_parts_per_million__lte", 1000000),
+                                ),
+                                name="arm_has_a_share",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Exposure",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.TextField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")]
+                            ),
+                        ),
+                        ("propensity_parts_per_million", models.PositiveIntegerField()),
+                        ("exposed_at", models.DateTimeField()),
+                        ("carried_at", models.DateTimeField(null=True)),
+                        ("conflicted_at", models.DateTimeField(null=True)),
+                        (
+                            "arm",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="exposures",
+                                to="viewers.arm",
+                            ),
+                        ),
+                        (
+                            "carried_to",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                        (
+                            "experiment",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="exposures",
+                                to="viewers.experiment",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="exposures",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["experiment", "exposed_at"],
+                                include=["arm", "carried_to", "conflicted_at"],
+                                name="exposure_of_experiment",
                             )
-                        ),
-                        name="experiment_varies_known",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("horizon_hours__in", [24, 168])),
-                        name="experiment_horizon_known",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("state__in", ["draft", "waiting"]),
-                            models.Q(
-                                ("agreed_at__isnull", False),
-                                ("agreed_by__isnull", False),
-                                ("asked_by__isnull", False),
-                                ("starts_at__isnull", False),
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer", "experiment", "environment"), name="exposure_once"
                             ),
-                            _connector="OR",
-                        ),
-                        name="experiment_is_agreed_to",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("needs_second", False),
-                            models.Q(("agreed_by", models.F("asked_by")), _negated=True),
-                            _connector="OR",
-                        ),
-                        name="experiment_second_person",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("ended_at__isnull", False), ("state", "ended")),
-                            models.Q(
-                                models.Q(("state", "ended"), _negated=True), ("ended_at", None)
+                            models.CheckConstraint(
+                                condition=models.Q(("environment", "production")),
+                                name="exposure_is_real",
                             ),
-                            _connector="OR",
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("propensity_parts_per_million__gt", 0),
+                                    ("propensity_parts_per_million__lte", 1000000),
+                                ),
+                                name="exposure_has_a_chance",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="FormerArm",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="experiment_ended",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Arm",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(max_length=20)),
-                ("share_parts_per_million", models.PositiveIntegerField()),
-                ("is_control", models.BooleanField(default=False)),
-                (
-                    "experiment",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="arms",
-                        to="viewers.experiment",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["code"],
-                "constraints": [
-                    models.UniqueConstraint(fields=("experiment", "code"), name="arm_once"),
-                    models.CheckConstraint(
-                        condition=models.Q(("code__regex", "^[a-z0-9]+(-[a-z0-9]+)*$")),
-                        name="arm_code",
-                        violation_error_message="A code is made of small letters, digits and single hyphens, such as free-count-2026.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("share_parts_per_million__gt", 0),
-                            ("share_parts_per_million__lte", 1000000),
+                        ("until", models.DateTimeField()),
+                        (
+                            "arm",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.arm",
+                            ),
                         ),
-                        name="arm_has_a_share",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Exposure",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.TextField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")]
-                    ),
-                ),
-                ("propensity_parts_per_million", models.PositiveIntegerField()),
-                ("exposed_at", models.DateTimeField()),
-                ("carried_at", models.DateTimeField(null=True)),
-                ("conflicted_at", models.DateTimeField(null=True)),
-                (
-                    "arm",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="exposures",
-                        to="viewers.arm",
-                    ),
-                ),
-                (
-                    "carried_to",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-                (
-                    "experiment",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="exposures",
-                        to="viewers.experiment",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="exposures",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        fields=["experiment", "exposed_at"],
-                        include=["arm", "carried_to", "conflicted_at"],
-                        name="exposure_of_experiment",
-                    )
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer", "experiment", "environment"), name="exposure_once"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("environment", "production")), name="exposure_is_real"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("propensity_parts_per_million__gt", 0),
-                            ("propensity_parts_per_million__lte", 1000000),
+                        (
+                            "exposure",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="former_arms",
+                                to="viewers.exposure",
+                            ),
                         ),
-                        name="exposure_has_a_chance",
-                    ),
-                ],
-            },
+                    ],
+                ),
+            ]
         ),
-        migrations.CreateModel(
-            name="FormerArm",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("until", models.DateTimeField()),
-                (
-                    "arm",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.arm",
-                    ),
-                ),
-                (
-                    "exposure",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="former_arms",
-                        to="viewers.exposure",
-                    ),
-                ),
-            ],
-        ),
-        migrations.RunPython(install, migrations.RunPython.noop),
-        migrations.RunPython(narrow_grants, migrations.RunPython.noop),
+        RunStatements(install),
+        RunStatements(narrow_grants),
     ]
