@@ -1,9 +1,10 @@
-"""Whether rows have moved: every row of tables, as a count and a hash."""
+"""Whether there are rows, and whether they have moved: all of a table, as a count and a hash."""
 
 from collections.abc import Collection, Mapping
 
 from django.apps import apps
 from django.db import connection
+from django.db.models import Model
 from psycopg import sql
 
 _OF_ONE = sql.SQL(
@@ -21,3 +22,12 @@ def digests(app_labels: Collection[str]) -> Mapping[str, tuple[int, str]]:
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(" UNION ALL ").join(each))
         return {table: (count, digest) for table, count, digest in cursor.fetchall()}
+
+
+def is_any_there(*models: type[Model]) -> bool:
+    """Whether one of these tables has a row."""
+    tables = [sql.Identifier(model._meta.db_table) for model in models]
+    each = [sql.SQL("EXISTS (SELECT FROM {})").format(table) for table in tables]
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT {}").format(sql.SQL(" OR ").join(each)))
+        return bool(cursor.fetchone()[0])

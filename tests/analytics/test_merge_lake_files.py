@@ -123,10 +123,10 @@ def test_a_large_file_is_not_written_again_for_what_trickles_in(now):
 
 
 def test_a_trickle_writes_each_row_a_few_times_over(now):
-    """Not once for each of the 60 files that come one by one."""
+    """Not once for each of the 30 files that come one by one."""
     written = 0
     flush([app_open(at=now) for _ in range(100)], at=now)
-    for hours in range(60):
+    for hours in range(30):
         flush([app_open(at=now)], at=now)
         repeats.settle(now=now)
         before = set(live().values_list("id", flat=True))
@@ -134,8 +134,8 @@ def test_a_trickle_writes_each_row_a_few_times_over(now):
             pass
         written += sum(file.row_count for file in live() if file.id not in before)
 
-    assert len(counted()) == 160
-    assert written < 10 * 160
+    assert len(counted()) == 130
+    assert written < 10 * 130
     assert live().count() <= 4
 
 

@@ -13,6 +13,7 @@ from payments.models import Cover, Entitlement, Lot, OfferClaim, Transfer
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
+from tests.rows import is_any_there
 from viewers.models import Device
 
 EPISODES = 12  # the default plan: eight free, then 60 coins each
@@ -22,9 +23,7 @@ EPISODES = 12  # the default plan: eight free, then 60 coins each
 def _the_ledger_holds(db: None) -> Iterator[None]:
     """After every test that has moved money or opened an episode, every rule of the ledger is re-added."""
     yield
-    if any(
-        model._default_manager.exists() for model in (Transfer, Lot, Entitlement, Cover, OfferClaim)
-    ):
+    if is_any_there(Transfer, Lot, Entitlement, Cover, OfferClaim):
         assert list(verification.violations()) == []
 
 

@@ -147,7 +147,7 @@ def test_offers_no_actions_and_no_inputs(
 
 
 @pytest.mark.parametrize("model", LEDGER)
-def test_lists_ask_as_much_for_fifty_rows_as_for_one(
+def test_lists_ask_as_much_for_many_rows_as_for_one(
     client: Client,
     money: Purchase,
     series: Series,
@@ -155,7 +155,7 @@ def test_lists_ask_as_much_for_fifty_rows_as_for_one(
     model: type[models.Model],
     django_assert_max_num_queries: Any,
 ) -> None:
-    for index in range(25):
+    for index in range(9):
         device = DeviceFactory()
         fund(device.viewer_id, now=now, bonus=index)
         spend(device, series, 9 + index % 4, now)
@@ -170,7 +170,7 @@ def test_lists_ask_as_much_for_fifty_rows_as_for_one(
     everything, page = urls(model)
     with django_assert_max_num_queries(LIST_QUERIES):
         answer = client.get(everything)
-    assert len(answer.context["cl"].result_list) >= 26
+    assert len(answer.context["cl"].result_list) >= 10
     with django_assert_max_num_queries(PAGE_QUERIES):
         client.get(f"{page}change/")
 
