@@ -132,5 +132,5 @@ def test_a_paywall_asks_as_much_for_a_dozen_passes_as_for_one(
     for _ in range(passes):
         StorePassFactory()
     api.get(f"/v1/series/{series.id}/paywall", headers=headers)  # what never changes is read once
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(10):
         paywall(api, series, headers)

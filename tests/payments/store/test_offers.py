@@ -698,7 +698,7 @@ def test_the_list_costs_the_same_few_queries_however_much_there_is(
     for number in (1, 12):
         for _ in range(number):
             OfferFactory()
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(2):
             api.get("/v1/offers", headers=headers)
 
 
