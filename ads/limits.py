@@ -8,11 +8,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from ads.models import AdSession, Placement, Reward
+from config.compiled_queries import CompiledQuery
 
 #: How far back a cooldown can reach, whatever the length of the days.
 LOOK_BACK = timedelta(days=2)
@@ -60,13 +63,14 @@ def standings(
 def _used(
     *, viewer_id: UUID, environment: str, placements: Sequence[Placement], now: datetime
 ) -> Mapping[UUID, Used]:
-    mine = {"viewer_id": viewer_id, "environment": environment, "placement__in": placements}
     rewards = defaultdict(list)
     since = reporting_day(now) - LOOK_BACK
-    for reward in Reward.objects.filter(**mine, day__gte=since):
-        rewards[reward.placement_id].append((reward.day, reward.created_at))
+    for placement_id, day, moment in _REWARDED.rows(
+        viewer_id=viewer_id, environment=environment, since=since
+    ):
+        rewards[placement_id].append((day, moment))
     sessions = defaultdict(list)
-    for session in AdSession.objects.filter(**mine, closed_at__isnull=True, expires_at__gt=now):
+    for session in _OPEN.objects(viewer_id=viewer_id, environment=environment, now=now):
         sessions[session.placement_id].append(session)
     return {p.id: Used(rewards=rewards[p.id], sessions=sessions[p.id]) for p in placements}
 
@@ -104,3 +108,21 @@ def _cooled_down_at(placement: Placement, used: Used, now: datetime) -> datetime
     if not begun:
         return now
     return max(begun) + timedelta(seconds=placement.cooldown_seconds)
+
+
+def _rewarded(*, viewer_id: UUID, environment: str, since: date) -> QuerySet[Any, Any]:
+    found = Reward.objects.filter(viewer_id=viewer_id, environment=environment, day__gte=since)
+    return found.values_list("placement_id", "day", "created_at")
+
+
+def _open(*, viewer_id: UUID, environment: str, now: datetime) -> QuerySet[AdSession]:
+    return AdSession.objects.filter(
+        viewer_id=viewer_id,
+        environment=environment,
+        closed_at__isnull=True,
+        expires_at__gt=now,
+    )
+
+
+_REWARDED = CompiledQuery(_rewarded, viewer_id=UUID, environment=str, since=date)
+_OPEN = CompiledQuery(_open, viewer_id=UUID, environment=str, now=datetime)

@@ -33,6 +33,8 @@ def ad_option(paywall: Paywall) -> AdOption | None:
         return None
     viewer_id, environment, now = paywall.viewer_id, paywall.environment, paywall.now
     standings = sessions.standings(viewer_id=viewer_id, environment=environment, now=now)
+    if not standings:
+        return None
     session = sessions.open_for(
         viewer_id=viewer_id, environment=environment, episode_id=paywall.next_locked.id, now=now
     )

@@ -13,6 +13,7 @@ from ads import adapters, limits
 from ads.limits import Standing
 from ads.models import AdSession, Placement
 from catalog.models import Episode, Series
+from config.compiled_queries import CompiledQuery
 from config.problems import NotFound, Problem
 from payments.access import meeting
 from payments.prices import pricing
@@ -78,7 +79,7 @@ class Opened:
 
 def placements() -> Sequence[Placement]:
     """Every placement that ads are shown at, by code."""
-    return list(_showing())
+    return [one for one in _ACTIVE.objects() if one.network in adapters.names()]
 
 
 def open_one(
@@ -99,7 +100,7 @@ def open_one(
     `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with `available_at`); none of them
     leaves anything behind.
     """
-    placement = _showing().filter(code=placement_code).first()
+    placement = _active().filter(code=placement_code, network__in=adapters.names()).first()
     if placement is None:
         raise PlacementUnknown
     episode = _episode(episode_id)
@@ -160,17 +161,10 @@ def open_for(
 ) -> AdSession | None:
     """The viewer's open session for an episode; the latest, should its placement have been edited
     since."""
-    return (
-        AdSession.objects.filter(
-            viewer_id=viewer_id,
-            environment=environment,
-            episode_id=episode_id,
-            closed_at__isnull=True,
-            expires_at__gt=now,
-        )
-        .order_by("-id")
-        .first()
+    found: Sequence[AdSession] = _OPEN_FOR.objects(
+        viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
     )
+    return next(iter(found), None)
 
 
 def standings(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Standing]:
@@ -180,8 +174,20 @@ def standings(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[S
     )
 
 
-def _showing() -> QuerySet[Placement]:
-    return Placement.objects.filter(is_active=True, network__in=adapters.names())
+def _active() -> QuerySet[Placement]:
+    return Placement.objects.filter(is_active=True)
+
+
+def _open_for(
+    *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
+) -> QuerySet[AdSession]:
+    return AdSession.objects.filter(
+        viewer_id=viewer_id,
+        environment=environment,
+        episode_id=episode_id,
+        closed_at__isnull=True,
+        expires_at__gt=now,
+    ).order_by("-id")[:1]
 
 
 def _episode(episode_id: UUID) -> Episode:
@@ -211,3 +217,7 @@ def _refusal(
     )
     refusal.headers = {"Retry-After": str(max(int((at - now).total_seconds() + 0.999), 1))}
     return refusal
+
+
+_ACTIVE = CompiledQuery(_active)
+_OPEN_FOR = CompiledQuery(_open_for, viewer_id=UUID, environment=str, episode_id=UUID, now=datetime)

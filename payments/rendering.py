@@ -78,9 +78,7 @@ def offer(value: Offered) -> OfferAnswer:
         ends_at=under.ends_at if under else None,
         stock_left=value.stock_left,
         price=Money(amount_micros=pack.price_micros, currency=pack.currency),
-        store_products={
-            product.provider: product.store_product_id for product in pack.store_products.all()
-        },
+        store_products=dict(pack.store_names),
     )
 
 
@@ -176,20 +174,27 @@ def paywall(value: Paywall) -> PaywallAnswer:
         quote_expires_at=value.quote.expires,
         next_locked_episode_id=value.next_locked.id if value.next_locked else None,
         balance=balance(value.balance),
-        episodes=[
-            PaywallEpisode(
-                episode_id=episode.id,
-                number=episode.number,
-                state=value.state_of(episode),
-                price_coins=value.ladder.price_of(episode.number),
-                equivalent=value.equivalent_of(episode),
-                ends_at=value.ends_at(episode),
-            )
-            for episode in value.episodes
-        ],
+        episodes=_paywall_episodes(value),
         options=list(options(value)),
         offers=[offer(offered) for offered in value.helpful_packs()],
     )
+
+
+def _paywall_episodes(value: Paywall) -> list[PaywallEpisode]:
+    """Many of them, at few different prices."""
+    prices = [value.ladder.price_of(episode.number) for episode in value.episodes]
+    equivalents = {coins: value.money_for(coins) for coins in set(prices)}
+    return [
+        PaywallEpisode(
+            episode_id=episode.id,
+            number=episode.number,
+            state=value.state_of(episode),
+            price_coins=price_coins,
+            equivalent=equivalents[price_coins],
+            ends_at=value.ends_at(episode),
+        )
+        for episode, price_coins in zip(value.episodes, prices, strict=True)
+    ]
 
 
 def playback(value: Opened) -> PlaybackAnswer:

@@ -6,19 +6,22 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from types import NoneType
-from typing import Protocol, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, cast, get_args, get_type_hints
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from catalog.models import Episode, Series
 from config.bodies import AnswerShape
+from config.compiled_queries import CompiledQuery
 from config.problems import NotFound
 from payments.access import entitlements, equivalents
+from payments.access.entitlements import Held
 from payments.access.equivalents import CoinRate
 from payments.ledger import wallets
-from payments.models import Entitlement, EntitlementSource
+from payments.models import EntitlementSource
 from payments.money import Money
 from payments.prices import exposing, pricing, quotes
 from payments.prices.quotes import Quote
@@ -55,6 +58,13 @@ class CoinsOption(PaywallOption, tag="coins"):
     shortfall_coins: int
 
 
+class Listed(NamedTuple):
+    """A published episode of the series."""
+
+    id: UUID
+    number: int
+
+
 @dataclass(frozen=True)
 class Paywall:
     """A viewer in front of a series: every episode's state and price under one quote."""
@@ -62,14 +72,21 @@ class Paywall:
     viewer_id: UUID
     environment: str
     series: Series
-    episodes: Sequence[Episode]
-    owned: Mapping[UUID, Entitlement]
+    episodes: Sequence[Listed]
+    owned: Mapping[UUID, Held]
     ladder: PriceLadder
     quote: Quote
     now: datetime
 
-    def state_of(self, episode: Episode) -> EpisodeState:
+    def state_of(self, episode: Listed) -> EpisodeState:
         """What the viewer owns is owned even if it has become free since, or is covered too."""
+        return self._states[episode.id]
+
+    @cached_property
+    def _states(self) -> Mapping[UUID, EpisodeState]:
+        return {episode.id: self._state_of(episode) for episode in self.episodes}
+
+    def _state_of(self, episode: Listed) -> EpisodeState:
         held = self.owned.get(episode.id)
         if held is not None and held.source != EntitlementSource.SUBSCRIPTION:
             return EpisodeState.OWNED
@@ -79,7 +96,7 @@ class Paywall:
             return EpisodeState.COVERED
         return EpisodeState.LOCKED
 
-    def ends_at(self, episode: Episode) -> datetime | None:
+    def ends_at(self, episode: Listed) -> datetime | None:
         """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""
         is_owned = self.state_of(episode) is EpisodeState.OWNED
         return self.owned[episode.id].ends_at if is_owned else None
@@ -92,7 +109,7 @@ class Paywall:
         )
 
     @cached_property
-    def next_locked(self) -> Episode | None:
+    def next_locked(self) -> Listed | None:
         """The first episode that the viewer cannot open yet."""
         locked = (e for e in self.episodes if self.state_of(e) is EpisodeState.LOCKED)
         return next(locked, None)
@@ -123,7 +140,7 @@ class Paywall:
         """What coins cost in money, None where there are none or nothing is on sale."""
         return self.coin_rate.money_for(coins) if coins and self.coin_rate else None
 
-    def equivalent_of(self, episode: Episode) -> Money | None:
+    def equivalent_of(self, episode: Listed) -> Money | None:
         """The price of an episode in money, None where nothing is to pay or nothing is on sale."""
         return self.money_for(self.ladder.price_of(episode.number))
 
@@ -154,13 +171,12 @@ def show(
     It shows every price: whoever sees it meets the experiments by which one of them differs, but for
     episodes that are open to them anyway. Raises NotFound.
     """
-    series = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED).first()
-    if series is None:
+    found = _SERIES.objects(series_id=series_id)
+    if not found:
         raise NotFound
+    (series,) = found
     price = pricing.price_for(viewer_id=viewer_id, device_id=device_id, series_id=series_id, at=now)
-    episodes = list(
-        Episode.objects.filter(series=series, state=Episode.State.PUBLISHED).order_by("number")
-    )
+    episodes = [Listed(*row) for row in _EPISODES.rows(series_id=series_id)]
     owned = entitlements.live(
         viewer_id=viewer_id, environment=environment, series_id=series_id, at=now
     )
@@ -217,3 +233,17 @@ def _kind(source: OptionSource) -> type[PaywallOption]:
     annotated = get_args(get_type_hints(source)["return"])
     (kind,) = (member for member in annotated if member is not NoneType)
     return cast(type[PaywallOption], kind)
+
+
+def _published(*, series_id: UUID) -> QuerySet[Series]:
+    found: QuerySet[Series] = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED)
+    return found
+
+
+def _listed(*, series_id: UUID) -> QuerySet[Any, Any]:
+    published = Episode.objects.filter(series_id=series_id, state=Episode.State.PUBLISHED)
+    return published.order_by("number").values_list(*Listed._fields)
+
+
+_SERIES = CompiledQuery(_published, series_id=UUID)
+_EPISODES = CompiledQuery(_listed, series_id=UUID)

@@ -1,6 +1,6 @@
 """Opening an episode: the last door before the video's URL."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
@@ -11,7 +11,7 @@ from catalog.models import Episode, EpisodeVersion, Series
 from catalog.playback import Playback
 from config.problems import NotFound, Problem
 from payments.access import entitlements
-from payments.models import Entitlement
+from payments.access.entitlements import Held
 from payments.prices import exposing, pricing, quotes
 
 #: How many openable episodes beyond the asked one are opened too, so that a swipe never stalls.
@@ -148,7 +148,7 @@ class _Door:
             quote=quote.token(),
         )
 
-    def _live(self) -> dict[UUID, Entitlement]:
+    def _live(self) -> Mapping[UUID, Held]:
         return entitlements.live(**self._whose, series_id=self._series.id, at=self._now)
 
 

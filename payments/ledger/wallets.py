@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q, QuerySet, Sum
 
+from config.compiled_queries import CompiledQuery
 from payments.chart import REVENUE_ORIGINS, Account, LotKind, TransferCode
 from payments.models import Cover, Entry, Lot, LotMovement, Transfer, Wallet
 
@@ -78,13 +80,8 @@ def overview(*, viewer_id: UUID, environment: str, at: datetime) -> Overview:
 
 def balance(*, viewer_id: UUID, environment: str, at: datetime) -> Balance:
     """What the viewer can spend at a moment. Lots past their expiry do not count."""
-    lots = Lot.objects.filter(
-        Q(expires_at__isnull=True) | Q(expires_at__gt=at),
-        wallet__viewer_id=viewer_id,
-        wallet__environment=environment,
-        remaining_coins__gt=0,
-    )
-    by_kind = dict(lots.values_list("kind").annotate(Sum("remaining_coins")))
+    rows = _SPENDABLE.rows(viewer_id=viewer_id, environment=environment, at=at)
+    by_kind: dict[str, int] = dict(rows)
     return Balance(
         paid_coins=by_kind.get(LotKind.PAID, 0), bonus_coins=by_kind.get(LotKind.BONUS, 0)
     )
@@ -184,3 +181,17 @@ def covered_until_of(*, viewer_id: UUID, environment: str, at: datetime) -> date
     """The same of a viewer, who may have no wallet yet."""
     held = Wallet.objects.filter(viewer_id=viewer_id, environment=environment).first()
     return covered_until(held, at) if held else None
+
+
+def _spendable(*, viewer_id: UUID, environment: str, at: datetime) -> QuerySet[Any, Any]:
+    """Coins by kind."""
+    lots = Lot.objects.filter(
+        Q(expires_at__isnull=True) | Q(expires_at__gt=at),
+        wallet__viewer_id=viewer_id,
+        wallet__environment=environment,
+        remaining_coins__gt=0,
+    )
+    return lots.values_list("kind").annotate(Sum("remaining_coins"))
+
+
+_SPENDABLE = CompiledQuery(_spendable, viewer_id=UUID, environment=str, at=datetime)

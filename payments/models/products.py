@@ -1,7 +1,12 @@
 """What a store sells for us, and on which terms."""
 
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, OuterRef, Q
 
 from config.ids import uuid7
 from payments.money import PARTS_PER_MILLION
@@ -48,6 +53,11 @@ class CoinPack(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @cached_property
+    def store_names(self) -> Mapping[str, str]:
+        """Each store's own name for it."""
+        return _names(self.store_products.all())
+
 
 class PassProduct(models.Model):
     """Every episode for a while, for money: so many calendar months, or so many days.
@@ -91,6 +101,11 @@ class PassProduct(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    @cached_property
+    def store_names(self) -> Mapping[str, str]:
+        """Each store's own name for it."""
+        return _names(self.store_products.all())
+
 
 class StoreProduct(models.Model):
     """A store's own name for a pack or a pass, which may have had several: the latest is offered.
@@ -121,6 +136,23 @@ class StoreProduct(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.store_product_id}"
+
+
+def _names(products: Iterable[StoreProduct]) -> Mapping[str, str]:
+    return {each.provider: each.store_product_id for each in products}
+
+
+def names_in_stores(sold: str) -> ArraySubquery:
+    """Pairs of a store and its name for a pack or a pass, as `sold` is called in StoreProduct, the latest
+    last: part of a query of the caller's, whose `dict` is `store_names`."""
+    pair = Func(
+        "provider",
+        "store_product_id",
+        template="ARRAY[%(expressions)s]::text[]",
+        output_field=ArrayField(models.TextField()),
+    )
+    of_it = StoreProduct.objects.filter(**{sold: OuterRef("id")})
+    return ArraySubquery(of_it.order_by("id").values(pair=pair))
 
 
 class StoreTerms(models.Model):

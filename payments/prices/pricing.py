@@ -5,7 +5,6 @@ the viewer's region and platform, the link the viewer came by, their arms of the
 oldest first), a promotion. Versions and adjustments never change, so that a quote that names them is a price.
 """
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -118,9 +117,7 @@ def price_for(
         raise PriceVersion.DoesNotExist
     version_id, region, platform, link_adjustment_id, joined_at, experiments, promotions = found
     where = Place(region=region or "", platform=platform or "")
-    assigned = arms.assigned(
-        map(json.loads, experiments), viewer_id=viewer_id, created_at=joined_at
-    )
+    assigned = arms.assigned(experiments, viewer_id=viewer_id, created_at=joined_at)
     return _price(
         version_id,
         before=(where.first_fitting(variants(version_id)), link_adjustment_id),

@@ -140,7 +140,7 @@ def make_bundle(
     now: datetime,
 ) -> BundleQuote:
     """A quote for these episodes together, one at least, honoured for QUOTE_SECONDS from `now`."""
-    first = min(numbers)
+    first, ladder = min(numbers), price.ladder
     mask = sum(1 << (number - first) for number in numbers)
     return BundleQuote(
         viewer_id=viewer_id,
@@ -154,7 +154,7 @@ def make_bundle(
         expires_at=_expiry(now),
         first_number=first,
         mask=mask.to_bytes((mask.bit_length() + 7) // 8, "big"),
-        total_coins=sum(price.ladder.price_of(number) for number in numbers),
+        total_coins=sum(ladder.price_of(number) for number in numbers),
     )
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
+from config.compiled_queries import CompiledQuery
 from payments.models import ClaimState, CoinPack, Offer, OfferClaim, OfferKind, Purchase
+from payments.models.products import names_in_stores
 from viewers.models import Environment
 
 
@@ -39,14 +42,15 @@ def on_sale(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Off
     """Every pack that is shown, in the operator's order, each under the best offer for this viewer.
 
     A pack that is not shown by itself is there under an offer alone. Of two offers on a pack the one
-    with more bonus counts, and one that gives no more than the pack does by itself is left out. At most
-    four queries, whatever there is.
+    with more bonus counts, and one that gives no more than the pack does by itself is left out. Two
+    queries, whatever there is.
     """
-    offers = _usable(viewer_id=viewer_id, environment=environment, now=now)
-    wanted = Q(is_active=True) | Q(id__in={offer.pack_id for offer in offers})
-    packs = CoinPack.objects.filter(wanted).prefetch_related("store_products")
-    best = _best(offers)
-    found = [_offered(pack, best.get(pack.id), environment) for pack in packs]
+    best = _best(_USABLE[environment].objects(viewer_id=viewer_id, now=now))
+    found = [
+        _offered(pack, best.get(pack.id), environment)
+        for pack in _packs()
+        if pack.is_active or pack.id in best
+    ]
     return sorted(found, key=_place)
 
 
@@ -72,34 +76,12 @@ def without(pack: CoinPack) -> Offered:
     return Offered(pack=pack, offer=None, bonus_coins=pack.bonus_coins, stock_left=None)
 
 
-def _usable(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Offer]:
-    """The open offers of which this viewer has a place, or could take one."""
-    own = OfferClaim.objects.filter(
-        offer=OuterRef("id"), viewer_id=viewer_id, environment=environment
-    )
-    used = own.filter(state=ClaimState.USED).order_by().values("offer")
-    is_sandbox = environment == Environment.SANDBOX
-    taken = F("sandbox_taken_count" if is_sandbox else "taken_count")
-    found = list(
-        Offer.objects.annotate(
-            is_held=Exists(own.filter(state=ClaimState.HELD)),
-            used_count=Coalesce(Subquery(used.annotate(count=Count("id")).values("count")), 0),
-        ).filter(
-            Q(ends_at=None) | Q(ends_at__gt=now),
-            Q(is_held=True)
-            | Q(used_count__lt=F("per_viewer_limit")) & (Q(stock=None) | Q(stock__gt=taken)),
-            is_active=True,
-            starts_at__lte=now,
-        )
-    )
-    firsts = {offer.id for offer in found if offer.kind == OfferKind.FIRST_TOP_UP}
-    if firsts and _has_bought_coins(viewer_id, environment):
-        return [offer for offer in found if offer.id not in firsts]
-    return found
-
-
-def _has_bought_coins(viewer_id: UUID, environment: str) -> bool:
-    return Purchase.objects.filter(viewer_id=viewer_id, environment=environment).exists()
+def _packs() -> Sequence[CoinPack]:
+    """Every pack that is shown, or might be under an offer, in the operator's order."""
+    packs = _PACKS.objects()
+    for pack in packs:
+        pack.store_names = dict(pack.named)
+    return packs
 
 
 def _best(offers: Iterable[Offer]) -> Mapping[UUID, Offer]:
@@ -126,3 +108,40 @@ def _offered(pack: CoinPack, offer: Offer | None, environment: str) -> Offered:
 def _place(offered: Offered) -> tuple[int, int]:
     source = offered.offer or offered.pack
     return source.position, offered.pack.price_micros
+
+
+def _usable(environment: str, *, viewer_id: UUID, now: datetime) -> QuerySet[Offer]:
+    """The open offers of which this viewer has a place, or could take one."""
+    own = OfferClaim.objects.filter(
+        offer=OuterRef("id"), viewer_id=viewer_id, environment=environment
+    )
+    used = own.filter(state=ClaimState.USED).order_by().values("offer")
+    bought = Purchase.objects.filter(viewer_id=viewer_id, environment=environment)
+    is_sandbox = environment == Environment.SANDBOX
+    taken = F("sandbox_taken_count" if is_sandbox else "taken_count")
+    return Offer.objects.alias(
+        is_held=Exists(own.filter(state=ClaimState.HELD)),
+        used_count=Coalesce(Subquery(used.annotate(count=Count("id")).values("count")), 0),
+    ).filter(
+        Q(ends_at=None) | Q(ends_at__gt=now),
+        ~Q(kind=OfferKind.FIRST_TOP_UP) | ~Exists(bought),
+        Q(is_held=True)
+        | Q(used_count__lt=F("per_viewer_limit")) & (Q(stock=None) | Q(stock__gt=taken)),
+        is_active=True,
+        starts_at__lte=now,
+    )
+
+
+def _offerable() -> QuerySet[CoinPack]:
+    offered = Offer.objects.filter(pack=OuterRef("id"), is_active=True)
+    return CoinPack.objects.filter(Q(is_active=True) | Exists(offered)).annotate(
+        named=names_in_stores("pack")
+    )
+
+
+#: By environment: each has stock of its own.
+_USABLE = {
+    each: CompiledQuery(partial(_usable, each), viewer_id=UUID, now=datetime)
+    for each in Environment.values
+}
+_PACKS = CompiledQuery(_offerable)

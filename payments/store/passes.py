@@ -5,8 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from config.bodies import AnswerShape
+from config.compiled_queries import CompiledQuery
 from payments.models import Cover, PassProduct
+from payments.models.products import names_in_stores
 from payments.money import Money
 
 
@@ -36,12 +40,15 @@ class CoverState(StrEnum):
 
 
 def on_sale() -> Sequence[PassProduct]:
-    """Every pass that is shown, in the operator's order, with its name in each store."""
-    return list(PassProduct.objects.filter(is_active=True).prefetch_related("store_products"))
+    """Every pass that is shown, in the operator's order, with its name in each store, in one query."""
+    found = _ON_SALE.objects()
+    for product in found:
+        product.store_names = dict(product.named)
+    return found
 
 
 def offer(product: PassProduct) -> PassOffer:
-    """A pass, which brings its names in stores, as a viewer is offered it."""
+    """A pass as a viewer is offered it."""
     return PassOffer(
         pass_id=product.id,
         code=product.code,
@@ -51,9 +58,7 @@ def offer(product: PassProduct) -> PassOffer:
         period_days=product.period_days,
         is_renewing=product.is_renewing,
         price=Money(amount_micros=product.price_micros, currency=product.currency),
-        store_products={
-            each.provider: each.store_product_id for each in product.store_products.all()
-        },
+        store_products=dict(product.store_names),
     )
 
 
@@ -80,3 +85,12 @@ def state_of(cover: Cover, at: datetime) -> CoverState:
     if cover.ends_at <= at:
         return CoverState.OVER
     return CoverState.AHEAD if cover.starts_at > at else CoverState.RUNNING
+
+
+def _shown() -> QuerySet[PassProduct]:
+    return PassProduct.objects.filter(is_active=True).annotate(
+        named=names_in_stores("pass_product")
+    )
+
+
+_ON_SALE = CompiledQuery(_shown)

@@ -132,5 +132,5 @@ def test_takes_the_same_number_of_queries_for_a_long_series(
         EpisodeFactory(series=series, number=number)
     CoinPackFactory()
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(10):
         shown(api, series, headers)
