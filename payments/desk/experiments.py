@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from catalog.models import Series
+from config import many_rows
 from payments.desk.price_changes import approval, checks, measuring
 from payments.desk.price_changes.contents import AdjustedPrice
 from payments.desk.price_changes.measuring import Prices, Reach
@@ -43,10 +44,10 @@ def ask_in(
             return
         row = adjustment_row(adjustment, now=now)
         row.save()
-        named: Collection[UUID | None] = series_ids or [None]
-        ArmTerms.objects.bulk_create(
-            [ArmTerms(arm=arm, series_id=one, adjustment=row) for one in named],
-            batch_size=5_000,
+        many_rows.add(
+            ArmTerms,
+            {"series": list(series_ids) or [None]},
+            same={"arm": arm.id, "adjustment": row.id},
         )
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
 from catalog.models import Series
+from config import many_rows
+from config.ids import uuid7
 from payments.models import AssignmentSource, PlanAssignment, PricePlan, PriceVersion
 
 
@@ -49,22 +51,24 @@ def assign_each(
 
     `instead_of_id` is a change that is rolled back by it.
     """
-    PlanAssignment.objects.bulk_create(
-        [
-            PlanAssignment(
-                plan_id=plan_id,
-                series_id=series_id,
-                effective_from=effective_from,
-                source=source,
-                created_at=now,
-                created_by_id=operator_id,
-                change_id=change_id,
-                instead_of_id=instead_of_id,
-                rule_id=(rule_of or {}).get(series_id),
-            )
-            for series_id, plan_id in plan_of.items()
-        ],
-        batch_size=5_000,
+    series_ids = list(plan_of)
+    many_rows.add(
+        PlanAssignment,
+        {
+            # Of two of one moment the greater id counts: they come from the one place.
+            "id": [uuid7() for _ in series_ids],
+            "series": series_ids,
+            "plan": list(plan_of.values()),
+            "rule": [(rule_of or {}).get(one) for one in series_ids],
+        },
+        same={
+            "effective_from": effective_from,
+            "source": source,
+            "created_at": now,
+            "created_by": operator_id,
+            "change": change_id,
+            "instead_of": instead_of_id,
+        },
     )
 
 

@@ -1,19 +1,17 @@
 """Writing price versions: rows that are added and never changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Manager, Model
 
+from config import many_rows
+from config.ids import uuid7
 from payments.models import EpisodePrice, PriceAdjustment, PricePlan, PriceStep, PriceVariant
 from payments.models import PriceVersion as Version
 from payments.prices.terms import Adjustment, Rental, Terms
-
-_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,13 @@ def add(
         steps=steps or {},
         overrides=overrides or {},
     )
-    (version,) = add_many(
+    (version_id,) = add_many(
         [NewVersion(plan.id, terms, bundle=bundle, rental=rental)],
         effective_from=effective_from,
         now=now,
         created_by_id=created_by_id,
     )
-    return version
+    return Version.objects.get(id=version_id)
 
 
 def add_many(
@@ -81,75 +79,103 @@ def add_many(
     created_by_id: int | None = None,
     change_id: UUID | None = None,
     instead_of_id: UUID | None = None,
-) -> Sequence[Version]:
-    """Gives plans new prices from one moment on, all or none, in a handful of statements.
+) -> Sequence[UUID]:
+    """Gives plans new prices from one moment on, all or none, in a handful of statements, and returns the
+    ids of the versions.
 
     `instead_of_id` is a change that is rolled back by it. Raises django.db.IntegrityError as `add` does.
     """
-    versions = [
-        Version(
-            plan_id=draft.plan_id,
-            effective_from=effective_from,
-            free_count=draft.terms.free_count,
-            base_price_coins=draft.terms.base_price_coins,
-            bundle_adjustment=adjustment_row(draft.bundle, now=now) if draft.bundle else None,
-            rental_adjustment=(
-                adjustment_row(draft.rental.adjustment, now=now) if draft.rental else None
-            ),
-            rental_seconds=draft.rental.seconds if draft.rental else None,
-            created_at=now,
-            created_by_id=created_by_id,
-            change_id=change_id,
-            instead_of_id=instead_of_id,
-        )
-        for draft in drafts
-    ]
-    pairs = list(zip(versions, drafts, strict=True))
-    variants = list(_variants(pairs, now))
-    of_ways = [
-        row
-        for version in versions
-        for row in (version.bundle_adjustment, version.rental_adjustment)
-        if row is not None
-    ]
-    rows: Sequence[tuple[Manager[Any], Sequence[Model]]] = [
-        (PriceAdjustment.objects, [*of_ways, *(variant.adjustment for variant in variants)]),
-        (Version.objects, versions),
-        (EpisodePrice.objects, list(_overrides(pairs))),
-        (PriceStep.objects, list(_steps(pairs))),
-        (PriceVariant.objects, variants),
-    ]
+    version_ids = [uuid7() for _ in drafts]
+    pairs = list(zip(version_ids, drafts, strict=True))
     with transaction.atomic():
-        for manager, made in rows:
-            manager.bulk_create(made, batch_size=_AT_ONCE)
-    return versions
+        bundles = _add_some([draft.bundle for draft in drafts], now)
+        rentals = _add_some(
+            [draft.rental.adjustment if draft.rental else None for draft in drafts], now
+        )
+        many_rows.add(
+            Version,
+            {
+                "id": version_ids,
+                "plan": [draft.plan_id for draft in drafts],
+                "free_count": [draft.terms.free_count for draft in drafts],
+                "base_price_coins": [draft.terms.base_price_coins for draft in drafts],
+                "bundle_adjustment": bundles,
+                "rental_adjustment": rentals,
+                "rental_seconds": [
+                    draft.rental.seconds if draft.rental else None for draft in drafts
+                ],
+            },
+            same={
+                "effective_from": effective_from,
+                "created_at": now,
+                "created_by": created_by_id,
+                "change": change_id,
+                "instead_of": instead_of_id,
+            },
+        )
+        _add_prices(EpisodePrice, [(one, draft.terms.overrides) for one, draft in pairs])
+        _add_prices(PriceStep, [(one, draft.terms.steps) for one, draft in pairs])
+        _add_variants(pairs, now)
+    return version_ids
 
 
-_Pairs = Sequence[tuple[Version, NewVersion]]
+def _add_some(adjustments: Sequence[Adjustment | None], now: datetime) -> Sequence[UUID | None]:
+    """A row for each that is one, by its id."""
+    ids = iter(_add_adjustments([one for one in adjustments if one is not None], now))
+    return [None if one is None else next(ids) for one in adjustments]
 
 
-def _overrides(pairs: _Pairs) -> Iterator[EpisodePrice]:
-    for version, draft in pairs:
-        for number, price_coins in sorted(draft.terms.overrides.items()):
-            yield EpisodePrice(version=version, number=number, price_coins=price_coins)
+def _add_adjustments(adjustments: Sequence[Adjustment], now: datetime) -> Sequence[UUID]:
+    ids = [uuid7() for _ in adjustments]
+    many_rows.add(
+        PriceAdjustment,
+        {
+            "id": ids,
+            "free_count": [one.free_count for one in adjustments],
+            "price_coins": [one.price_coins for one in adjustments],
+            "scale_parts_per_million": [one.scale_parts_per_million for one in adjustments],
+        },
+        same={"created_at": now},
+    )
+    return ids
 
 
-def _steps(pairs: _Pairs) -> Iterator[PriceStep]:
-    for version, draft in pairs:
-        for number, price_coins in sorted(draft.terms.steps.items()):
-            yield PriceStep(version=version, number=number, price_coins=price_coins)
+def _add_prices(
+    model: type[EpisodePrice] | type[PriceStep], prices_of: Sequence[tuple[UUID, Mapping[int, int]]]
+) -> None:
+    """The prices of versions by episode number."""
+    many_rows.add(
+        model,
+        {
+            "version": [one for one, prices in prices_of for _ in prices],
+            "number": [number for _, prices in prices_of for number in prices],
+            "price_coins": [coins for _, prices in prices_of for coins in prices.values()],
+        },
+    )
 
 
-def _variants(pairs: _Pairs, now: datetime) -> Iterator[PriceVariant]:
-    for version, draft in pairs:
-        for place, variant in enumerate(draft.variants):
-            yield PriceVariant(
-                version=version,
-                position=place,
+def _add_variants(pairs: Sequence[tuple[UUID, NewVersion]], now: datetime) -> None:
+    variants = [
+        (version_id, position, variant)
+        for version_id, draft in pairs
+        for position, variant in enumerate(draft.variants)
+    ]
+    adjusting = _add_adjustments([variant.adjustment for *_, variant in variants], now)
+    PriceVariant.objects.bulk_create(
+        [
+            PriceVariant(
+                version_id=version_id,
+                position=position,
                 regions=list(variant.regions),
                 platforms=list(variant.platforms),
-                adjustment=adjustment_row(variant.adjustment, now=now),
+                adjustment_id=adjustment_id,
             )
+            for (version_id, position, variant), adjustment_id in zip(
+                variants, adjusting, strict=True
+            )
+        ],
+        batch_size=many_rows.AT_ONCE,
+    )
 
 
 def adjustment_row(adjustment: Adjustment, *, now: datetime) -> PriceAdjustment:

@@ -7,11 +7,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from config import many_rows
 from payments.desk.price_versions import adjustment_row
 from payments.models import PromotedSeries, Promotion
 from payments.prices.terms import Adjustment
-
-_AT_ONCE = 5_000
 
 
 def start(
@@ -45,9 +44,8 @@ def start(
             created_by_id=operator_id,
             change_id=change_id,
         )
-        PromotedSeries.objects.bulk_create(
-            [PromotedSeries(promotion=promotion, series_id=one) for one in series_ids],
-            batch_size=_AT_ONCE,
+        many_rows.add(
+            PromotedSeries, {"series": list(series_ids)}, same={"promotion": promotion.id}
         )
     return promotion
 
@@ -66,6 +64,6 @@ def overlapping(
         Q(stopped_at=None) | Q(stopped_at__gt=starts_at),
         starts_at__lt=ends_at,
         ends_at__gt=starts_at,
-        promoted__series_id__in=series_ids,
+        promoted__series_id__in=many_rows.among(series_ids),
     )
     return list(found.distinct())

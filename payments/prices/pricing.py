@@ -8,7 +8,7 @@ oldest first), a promotion. Versions and adjustments never change, so that a quo
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +16,15 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from catalog.models import Series
+from config import many_rows
 from config.compiled_queries import CompiledQuery
 from payments.models import (
+    EpisodePrice,
     LinkArrival,
     PlanAssignment,
     PriceAdjustment,
     PricePlan,
+    PriceStep,
     PriceVariant,
     PriceVersion,
     Promotion,
@@ -141,27 +144,33 @@ def everywhere(series_ids: Collection[UUID], *, at: datetime) -> Mapping[UUID, E
 
     A series that nothing prices yet, or that does not exist, is left out.
     """
-    found = list(
-        Series.objects.filter(id__in=series_ids)
-        .annotate(
-            version_id=Subquery(_of_series(OuterRef("id"), at).values("id")),
-            promotions=ArraySubquery(_promotions(OuterRef("id"), at)),
+    return everywhere_at(series_ids, moments=[at])[0]
+
+
+def everywhere_at(
+    series_ids: Collection[UUID], *, moments: Sequence[datetime]
+) -> Sequence[Mapping[UUID, Everywhere]]:
+    """The same at each of several moments, in three queries too."""
+    found: dict[str, Any] = {}
+    for place, at in enumerate(moments):
+        found[f"version_{place}"] = Subquery(_of_series(OuterRef("id"), at).values("id"))
+        found[f"promotions_{place}"] = ArraySubquery(_promotions(OuterRef("id"), at))
+    series = Series.objects.filter(id__in=many_rows.among(series_ids)).annotate(**found)
+    rows = list(series.values_list("id", *found))
+    variants_of = _variants_of({one for row in rows for one in row[1::2] if one is not None})
+    places_of = _places_of({one for row in rows for promotions in row[2::2] for one in promotions})
+
+    @cache
+    def asked(version_id: UUID, promotions: tuple[UUID, ...]) -> Everywhere:
+        variants = variants_of.get(version_id, ())
+        return Everywhere(
+            version_id, Adjusting(variants, promotions=tuple(places_of[one] for one in promotions))
         )
-        .exclude(version_id=None)
-        .values_list("id", "version_id", "promotions")
-    )
-    variants_of = _variants_of({version_id for _, version_id, _ in found})
-    places_of = _places_of({one for *_, promotions in found for one in promotions})
-    return {
-        series_id: Everywhere(
-            version_id,
-            Adjusting(
-                variants=variants_of.get(version_id, ()),
-                promotions=tuple(places_of[one] for one in promotions),
-            ),
-        )
-        for series_id, version_id, promotions in found
-    }
+
+    return [
+        {row[0]: asked(row[at], tuple(row[at + 1])) for row in rows if row[at] is not None}
+        for at in range(1, 2 * len(moments), 2)
+    ]
 
 
 def version_in_force(*, series_id: UUID, at: datetime) -> PriceVersion:
@@ -178,7 +187,7 @@ def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[
     A series that nothing prices yet, or that does not exist, is left out.
     """
     found = (
-        Series.objects.filter(id__in=series_ids)
+        Series.objects.filter(id__in=many_rows.among(series_ids))
         .annotate(version_id=Subquery(_of_series(OuterRef("id"), at).values("id")))
         .exclude(version_id=None)
     )
@@ -231,7 +240,7 @@ def ways(version_id: UUID) -> Ways:
 
 def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
     """The same of many versions, in one query."""
-    found = PriceVersion.objects.filter(id__in=version_ids).values_list(
+    found = PriceVersion.objects.filter(id__in=many_rows.among(version_ids)).values_list(
         "id", "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
     )
     return {
@@ -253,18 +262,34 @@ def promoted(promotion_id: UUID) -> Variant:
 
 
 def terms_of(version_id: UUID) -> Terms:
-    """A version's terms, without any adjustment."""
-    return read_terms(_versions().get(id=version_id))
+    """A version's terms, without any adjustment. Raises PriceVersion.DoesNotExist."""
+    found = terms_of_many([version_id])
+    if version_id not in found:
+        raise PriceVersion.DoesNotExist
+    return found[version_id]
 
 
 def terms_of_many(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
     """The terms of each version, in three queries whatever their number."""
-    return {one.id: read_terms(one) for one in _versions().filter(id__in=version_ids)}
+    steps, overrides = (_by_number(rows, version_ids) for rows in (PriceStep, EpisodePrice))
+    versions = PriceVersion.objects.filter(id__in=many_rows.among(version_ids))
+    return {
+        one: Terms(free_count, base_price_coins, steps.get(one, {}), overrides.get(one, {}))
+        for one, free_count, base_price_coins in versions.order_by().values_list(
+            "id", "free_count", "base_price_coins"
+        )
+    }
 
 
-def _versions() -> QuerySet[PriceVersion]:
-    """Versions with all that their terms consist of."""
-    return PriceVersion.objects.prefetch_related("episode_prices", "steps")
+def _by_number(
+    rows: type[PriceStep] | type[EpisodePrice], version_ids: Collection[UUID]
+) -> Mapping[UUID, Mapping[int, int]]:
+    """What versions ask by episode number, of those that say any."""
+    found: dict[UUID, dict[int, int]] = {}
+    kept = rows.objects.filter(version__in=many_rows.among(version_ids)).order_by("number")
+    for version_id, number, price_coins in kept.values_list("version_id", "number", "price_coins"):
+        found.setdefault(version_id, {})[number] = price_coins
+    return found
 
 
 def read_terms(version: PriceVersion) -> Terms:
@@ -305,7 +330,9 @@ def _found(
 def _variants_of(version_ids: Collection[UUID]) -> Mapping[UUID, tuple[Variant, ...]]:
     """The variants of each version that has any, the first that fits first."""
     found: dict[UUID, list[Variant]] = {}
-    rows = PriceVariant.objects.filter(version__in=version_ids).order_by("position")
+    rows = PriceVariant.objects.filter(version__in=many_rows.among(version_ids)).order_by(
+        "position"
+    )
     for row in rows:
         found.setdefault(row.version_id, []).append(_differing(row))
     return {version_id: tuple(variants) for version_id, variants in found.items()}

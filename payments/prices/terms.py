@@ -25,6 +25,11 @@ class PriceLadder:
         """The price of episode `number` (1 or more), in coins."""
         return self.prices[number - 1] if number <= len(self.prices) else self.price_after
 
+    def total(self, last: int) -> int:
+        """What every episode up to `last` costs together, in coins."""
+        spelled_out = min(last, len(self.prices))
+        return sum(self.prices[:spelled_out]) + (last - spelled_out) * self.price_after
+
     def capped(self, cap: "PriceLadder") -> "PriceLadder":
         """For every episode the lower of the two prices."""
         spelled_out = max(len(self.prices), len(cap.prices))

@@ -17,7 +17,7 @@ from payments.admin.price_preview import Cost, EpisodeChange, Run
 from payments.admin.series_choice import titles
 from payments.desk.price_changes import approval, checks, contents, effects
 from payments.desk.price_changes.checks import ContentRefused
-from payments.desk.price_changes.contents import Campaign, Content, NewVersion, PriceTable
+from payments.desk.price_changes.contents import Campaign, Content, NewVersion, Opened, PriceTable
 from payments.desk.price_changes.effects import Asked, Shift
 from payments.desk.price_changes.measuring import Reach
 from payments.desk.price_changes.samples import InArm, Sample, Stranger
@@ -130,13 +130,14 @@ class Preview:
 def of_open(change: PriceChange, *, asked: LookAt, now: datetime, operator_id: int) -> Preview:
     """What a draft, or a change that waits, would do if it were agreed to now: by this operator, unless
     it takes a second person."""
-    content = contents.read(change.content)
-    refusals = _refusals(change, content, now)
+    opened = contents.opened(change)
+    content = opened.content
+    refusals = _refusals(opened, now)
     samples = samples_of(change, content, asked, at=effects.moment_of(change, now=now))
     try:
         with transaction.atomic():
             seen = effects.look(
-                change, samples=samples, titles=SHOWN_TITLES, now=now, series_id=asked.series_id
+                opened, samples=samples, titles=SHOWN_TITLES, now=now, series_id=asked.series_id
             )
     except IntegrityError:
         # Two versions of a plan from one moment: the refusals say so.
@@ -236,21 +237,21 @@ def _strangers(regions: Sequence[str], platforms: Sequence[str]) -> Iterator[Str
                 yield Stranger(region, platform)
 
 
-def _refusals(change: PriceChange, content: Content, now: datetime) -> Sequence[str]:
+def _refusals(opened: Opened, now: datetime) -> Sequence[str]:
     """Why it would be refused if it were asked for now."""
     said: list[str] = []
     try:
         checks.refuse_content(
-            content,
-            series_ids=list(change.changed_series.values_list("series_id", flat=True)),
-            effective_from=change.effective_from,
+            opened.content,
+            series_ids=opened.series_ids,
+            effective_from=opened.change.effective_from,
             now=now,
         )
     except ContentRefused as refusal:
         said += refusal.complaints
     for check in (checks.refuse_overlap, checks.refuse_absurd):
         try:
-            check(change, now=now)
+            check(opened, now=now)
         except ContentRefused as refusal:
             said += refusal.complaints
     return said

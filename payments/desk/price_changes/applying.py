@@ -7,12 +7,18 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Max, QuerySet
 
-from catalog.models import Series
+from config import many_rows
 from payments.desk import plans, price_versions, promotions
-from payments.desk.price_changes import contents
-from payments.desk.price_changes.contents import Campaign, MoveSeries, PriceTable, TermsContent
+from payments.desk.price_changes.contents import (
+    Campaign,
+    MoveSeries,
+    Opened,
+    PriceTable,
+    TermsContent,
+)
 from payments.desk.price_changes.contents import NewVersion as NewVersionContent
 from payments.desk.price_versions import NewVariant, NewVersion
 from payments.models import (
@@ -26,22 +32,31 @@ from payments.models import (
 from payments.prices import pricing
 from payments.prices.terms import Rental
 
+_OWN_PLANS = """
+    INSERT INTO payments_priceplan (id, name, is_default, own_series_id, created_at)
+    SELECT uuidv7(), left(external_id, 80) || ' ' || right(replace(id::text, '-', ''), 12), false, id,
+        %(now)s
+    FROM catalog_series AS series
+    WHERE id = ANY(%(series)s::uuid[])
+        AND NOT EXISTS (SELECT FROM payments_priceplan WHERE own_series_id = series.id)
+"""
 
-def apply(change: PriceChange, *, now: datetime) -> datetime:
+
+def apply(opened: Opened, *, now: datetime) -> datetime:
     """Adds the rows of a change and returns the moment from which they hold, `now` or later.
 
     The caller has checked it and holds a transaction.
     """
+    change, content = opened.change, opened.content
     effective_from = max(change.effective_from or now, now)
-    content = contents.read(change.content)
     if isinstance(content, NewVersionContent):
         _add_version(change, content, effective_from, now)
     elif isinstance(content, MoveSeries):
-        _assign(change, content.plan_id, series_of(change), effective_from, now)
+        _assign(opened, content.plan_id, effective_from, now)
     elif isinstance(content, PriceTable):
         _apply_table(change, content, effective_from, now)
     else:
-        _start(change, content, effective_from, now)
+        _start(opened, content, effective_from, now)
     return effective_from
 
 
@@ -59,11 +74,6 @@ def undo(change: PriceChange, *, now: datetime) -> None:
         )
     _assign_as_before(change, now)
     _price_as_before(change, now)
-
-
-def series_of(change: PriceChange) -> Collection[UUID]:
-    """The titles that a change is about by name; a new version is about its plan's."""
-    return list(change.changed_series.values_list("series_id", flat=True))
 
 
 def _add_version(
@@ -101,56 +111,35 @@ def _apply_table(
 
 def _own_plans(series_ids: Collection[UUID], now: datetime) -> Mapping[UUID, UUID]:
     """The own plan of each series, made where there is none."""
-    found = PricePlan.objects.filter(own_series_id__in=series_ids)
-    own = {
-        series_id: plan_id
-        for series_id, plan_id in found.values_list("own_series_id", "id")
-        if series_id
-    }
-    missing = Series.objects.filter(id__in=[one for one in series_ids if one not in own])
-    made = PricePlan.objects.bulk_create(
-        [
-            PricePlan(
-                name=f"{series.external_id[:80]} {series.id.hex[-12:]}",
-                own_series=series,
-                created_at=now,
-            )
-            for series in missing
-        ],
-        batch_size=5_000,
-    )
-    return own | {plan.own_series_id: plan.id for plan in made if plan.own_series_id}
+    with connection.cursor() as cursor:
+        cursor.execute(_OWN_PLANS, {"series": many_rows.array(series_ids), "now": now})
+    found = PricePlan.objects.filter(own_series_id__in=many_rows.among(series_ids))
+    return dict(found.values_list("own_series_id", "id"))
 
 
-def _start(change: PriceChange, content: Campaign, starts_at: datetime, now: datetime) -> None:
+def _start(opened: Opened, content: Campaign, starts_at: datetime, now: datetime) -> None:
     promotions.start(
-        name=change.name,
-        series_ids=series_of(change),
+        name=opened.change.name,
+        series_ids=opened.series_ids,
         starts_at=starts_at,
         ends_at=content.ends_at,
         adjustment=content.price.adjustment,
         regions=content.regions,
         platforms=content.platforms,
         now=now,
-        operator_id=change.asked_by_id,
-        change_id=change.id,
+        operator_id=opened.change.asked_by_id,
+        change_id=opened.change.id,
     )
 
 
-def _assign(
-    change: PriceChange,
-    plan_id: UUID,
-    series_ids: Collection[UUID],
-    effective_from: datetime,
-    now: datetime,
-) -> None:
+def _assign(opened: Opened, plan_id: UUID, effective_from: datetime, now: datetime) -> None:
     plans.assign(
         plan=PricePlan.objects.get(id=plan_id),
-        series_ids=series_ids,
+        series_ids=opened.series_ids,
         effective_from=effective_from,
         now=now,
-        operator_id=change.asked_by_id,
-        change_id=change.id,
+        operator_id=opened.change.asked_by_id,
+        change_id=opened.change.id,
     )
 
 

@@ -12,14 +12,33 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from config import many_rows
 from payments.desk.price_changes import applying, checks, contents, effects, selection
-from payments.desk.price_changes.contents import Content
+from payments.desk.price_changes.contents import Content, Opened
 from payments.desk.price_changes.measuring import Reach
 from payments.desk.price_changes.selection import Selection
 from payments.models import ChangedSeries, ChangeState, PriceChange
 from payments.money import PARTS_PER_MILLION
 
 NOTE_CHARACTERS = 500
+
+#: What becomes of a change after its draft; what it consists of is not written again.
+_DECIDED = (
+    "state",
+    "effective_from",
+    "titles_count",
+    "given_away_count",
+    "largest_rise_parts_per_million",
+    "largest_fall_parts_per_million",
+    "needs_second",
+    "asked_by",
+    "asked_at",
+    "decided_by",
+    "decided_at",
+    "decision_note",
+    "ended_by",
+    "ended_at",
+)
 
 
 class ChangeRefused(Exception):
@@ -62,10 +81,7 @@ def draft(
             asked_by_id=operator_id,
             asked_at=now,
         )
-        ChangedSeries.objects.bulk_create(
-            [ChangedSeries(change=change, series_id=one) for one in series_ids],
-            batch_size=5_000,
-        )
+        many_rows.add(ChangedSeries, {"series": series_ids}, same={"change": change.id})
     return change
 
 
@@ -76,10 +92,11 @@ def propose(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
     """
     with transaction.atomic():
         change = _held(change_id, ChangeState.DRAFT)
-        _refuse(change, now)
+        opened = contents.opened(change)
+        _refuse(opened, now)
         change.asked_by_id, change.asked_at = operator_id, now
         savepoint = transaction.savepoint()
-        reach = effects.make(change, now=now)
+        reach = effects.make(opened, now=now)
         _write(change, reach)
         change.needs_second = needs_second(reach, alone=titles_alone(operator_id, now=now))
         if change.needs_second:
@@ -87,7 +104,7 @@ def propose(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
             change.state = ChangeState.WAITING
         else:
             _agreed(change, operator_id, now)
-        change.save()
+        change.save(update_fields=_DECIDED)
     return change
 
 
@@ -110,10 +127,11 @@ def decide(
                 "You asked for this change yourself: somebody else has to agree to it."
             )
         else:
-            _refuse(change, now)
-            _refuse_outdated(change, effects.make(change, now=now))
+            opened = contents.opened(change)
+            _refuse(opened, now)
+            _refuse_outdated(change, effects.make(opened, now=now))
             _agreed(change, operator_id, now)
-        change.save()
+        change.save(update_fields=_DECIDED)
     return change
 
 
@@ -129,7 +147,7 @@ def end(*, change_id: UUID, operator_id: int, now: datetime) -> PriceChange:
             applying.undo(change, now=now)
         has_begun = is_agreed and begins_at is not None and begins_at <= now
         change.state = ChangeState.ROLLED_BACK if has_begun else ChangeState.WITHDRAWN
-        change.save()
+        change.save(update_fields=_DECIDED)
     return change
 
 
@@ -173,17 +191,17 @@ def _write(change: PriceChange, reach: Reach) -> None:
     ) = reach.figures
 
 
-def _refuse(change: PriceChange, now: datetime) -> None:
+def _refuse(opened: Opened, now: datetime) -> None:
     """Whatever stands against it. From here on nobody else makes a change."""
     _lock_schedule()
     checks.refuse_content(
-        contents.read(change.content),
-        series_ids=applying.series_of(change),
-        effective_from=change.effective_from,
+        opened.content,
+        series_ids=opened.series_ids,
+        effective_from=opened.change.effective_from,
         now=now,
     )
-    checks.refuse_overlap(change, now=now)
-    checks.refuse_absurd(change, now=now)
+    checks.refuse_overlap(opened, now=now)
+    checks.refuse_absurd(opened, now=now)
 
 
 def _agreed(change: PriceChange, operator_id: int, now: datetime) -> None:

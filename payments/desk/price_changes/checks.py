@@ -4,22 +4,24 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from django.conf import settings
 
+from config import many_rows
 from payments.desk import promotions
-from payments.desk.price_changes import applying, contents, effects
+from payments.desk.price_changes import effects
 from payments.desk.price_changes.contents import (
     AdjustedPrice,
     Campaign,
     Content,
     MoveSeries,
     NewVersion,
+    Opened,
     PriceTable,
     TermsContent,
 )
 from payments.models import (
     PlanAssignment,
-    PriceChange,
     PriceVersion,
 )
 from payments.models.prices import (
@@ -67,13 +69,12 @@ def refuse_content(
         raise ContentRefused(complaints)
 
 
-def refuse_overlap(change: PriceChange, *, now: datetime) -> None:
+def refuse_overlap(opened: Opened, *, now: datetime) -> None:
     """Two schedules for the same prices: which came last would decide, and nobody would see it.
 
     Raises ContentRefused.
     """
-    content = contents.read(change.content)
-    series_ids = applying.series_of(change)
+    content = opened.content
     if isinstance(content, NewVersion):
         ahead = PriceVersion.objects.filter(
             plan_id=content.plan_id, cancelled_at=None, effective_from__gt=now
@@ -84,14 +85,14 @@ def refuse_overlap(change: PriceChange, *, now: datetime) -> None:
                 "that come first, or withdraw it and put both into one change."
             )
     elif isinstance(content, Campaign):
-        _refuse_second_promotion(change, content, series_ids, now)
+        _refuse_second_promotion(opened, content, now)
     else:
-        _refuse_second_assignment(series_ids, now)
+        _refuse_second_assignment(opened.series_ids, now)
 
 
-def refuse_absurd(change: PriceChange, *, now: datetime) -> None:
+def refuse_absurd(opened: Opened, *, now: datetime) -> None:
     """A price that is far from what everything else costs is a slip of the hand. Raises ContentRefused."""
-    refuse_far_off(_asked(change, now), now=now)
+    refuse_far_off(_asked(opened, now), now=now)
 
 
 def refuse_far_off(prices: Iterable[int], *, now: datetime) -> None:
@@ -227,12 +228,10 @@ def of_adjustment(price: AdjustedPrice, where: str = "") -> Iterator[str]:
         yield f"{where}A price is scaled to between nothing and a hundred times what it was."
 
 
-def _refuse_second_promotion(
-    change: PriceChange, content: Campaign, series_ids: Collection[UUID], now: datetime
-) -> None:
-    starts_at = effects.moment_of(change, now=now)
+def _refuse_second_promotion(opened: Opened, content: Campaign, now: datetime) -> None:
+    starts_at = effects.moment_of(opened.change, now=now)
     others = promotions.overlapping(
-        series_ids=series_ids, starts_at=starts_at, ends_at=content.ends_at
+        series_ids=opened.series_ids, starts_at=starts_at, ends_at=content.ends_at
     )
     if others:
         raise ContentRefused.of(
@@ -243,7 +242,7 @@ def _refuse_second_promotion(
 
 def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> None:
     ahead = PlanAssignment.objects.filter(
-        series_id__in=series_ids, cancelled_at=None, effective_from__gt=now
+        series_id__in=many_rows.among(series_ids), cancelled_at=None, effective_from__gt=now
     )
     if first := ahead.order_by("effective_from").select_related("series", "plan").first():
         raise ContentRefused.of(
@@ -252,14 +251,14 @@ def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> No
         )
 
 
-def _asked(change: PriceChange, now: datetime) -> Iterator[int]:
+def _asked(opened: Opened, now: datetime) -> Iterator[int]:
     """Every price above 0 that the change brings."""
-    content = contents.read(change.content)
+    content = opened.content
     if isinstance(content, MoveSeries):
         begun = PriceVersion.objects.filter(
             plan_id=content.plan_id,
             cancelled_at=None,
-            effective_from__lte=effects.moment_of(change, now=now),
+            effective_from__lte=effects.moment_of(opened.change, now=now),
         )
         if version := begun.order_by("-effective_from").first():
             yield from {price for _, price in pricing.terms_of(version.id).turns() if price}
@@ -271,8 +270,9 @@ def _asked(change: PriceChange, now: datetime) -> Iterator[int]:
         yield content.price.price_coins
 
 
-def _terms(content: Content) -> Iterator[TermsContent]:
+def _terms(content: Content) -> Iterable[TermsContent]:
+    """What it asks; what many titles ask is said once."""
     if isinstance(content, NewVersion):
-        yield content.terms
-    elif isinstance(content, PriceTable):
-        yield from content.rows.values()
+        return [content.terms]
+    rows = content.rows.values() if isinstance(content, PriceTable) else ()
+    return {msgspec.msgpack.encode(terms): terms for terms in rows}.values()

@@ -1,11 +1,13 @@
 """What a change of prices consists of, as it is kept until it takes effect."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from payments.models import PriceChange
 from payments.prices.terms import Adjustment, Rental, Terms
 
 
@@ -95,6 +97,22 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, tag="campaign"):
 
 
 Content = NewVersion | MoveSeries | PriceTable | Campaign
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A change with what it consists of and the titles that it is about by name; a new version is about
+    its plan's. Read once: a table has tens of thousands of lines."""
+
+    change: PriceChange
+    content: Content
+    series_ids: Sequence[UUID]
+
+
+def opened(change: PriceChange) -> Opened:
+    """A change with what its rows say. Raises msgspec.ValidationError."""
+    series_ids = change.changed_series.values_list("series_id", flat=True)
+    return Opened(change, read(change.content), list(series_ids))
 
 
 def read(kept: object) -> Content:

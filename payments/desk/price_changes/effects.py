@@ -17,7 +17,7 @@ from django.db.models import Max, QuerySet
 from catalog.models import Episode
 from payments.desk import plans
 from payments.desk.price_changes import applying, contents, measuring
-from payments.desk.price_changes.contents import MoveSeries, NewVersion
+from payments.desk.price_changes.contents import Content, MoveSeries, NewVersion, Opened
 from payments.desk.price_changes.measuring import Prices, Reach
 from payments.desk.price_changes.samples import Sample, Stranger, introduced
 from payments.models import PlanAssignment, PriceChange, PricePlan, PriceVersion
@@ -90,7 +90,7 @@ def shifts(
     with _taken_back():
         people = _introduced(samples, when)
         before = _asked_of(series_ids, people.values(), when)
-        applying.apply(change, now=now)
+        applying.apply(contents.opened(change), now=now)
         after = _asked_of(series_ids, people.values(), when)
     return _shifts(series_ids, people, before, after)
 
@@ -110,26 +110,26 @@ def shifts_kept(
     return _shifts(series_ids, people, before, after)
 
 
-def make(change: PriceChange, *, now: datetime) -> Reach:
+def make(opened: Opened, *, now: datetime) -> Reach:
     """Makes the change and returns what it does to all the titles that it prices, for whomever it does most,
     in every way in which they are sold.
 
     A handful of queries whatever their number. The caller holds a transaction, and takes it back should
     the change not be made after all.
     """
-    standing = _Standing.before(change, now=now)
-    applying.apply(change, now=now)
+    standing = _Standing.before(opened, now=now)
+    applying.apply(opened, now=now)
     return standing.reach()
 
 
 def reach(change: PriceChange, *, now: datetime) -> Reach:
     """The same, with nothing made."""
     with _taken_back():
-        return make(change, now=now)
+        return make(contents.opened(change), now=now)
 
 
 def look(
-    change: PriceChange,
+    opened: Opened,
     *,
     samples: Sequence[Sample | Stranger],
     titles: int,
@@ -142,12 +142,12 @@ def look(
     sample: where it rises most, where it falls most, then the newest. The change is made once, and as
     many queries are asked for 30,000 titles as for 3.
     """
-    when = moment_of(change, now=now)
+    when = moment_of(opened.change, now=now)
     with _taken_back():
         people = _introduced(samples, when)
         with _taken_back():
-            standing = _Standing.before(change, now=now)
-            applying.apply(change, now=now)
+            standing = _Standing.before(opened, now=now)
+            applying.apply(opened, now=now)
             found = standing.reach()
             some = _some(found, standing.series_ids, titles)
             chosen = series_id or next(iter(some), None)
@@ -176,9 +176,13 @@ def look(
 def titles_of(change: PriceChange, *, at: datetime) -> Sequence[UUID]:
     """The titles that a change prices at a moment: those that it names, or the published ones of the plan
     that it changes."""
-    content = contents.read(change.content)
+    return _titles(contents.opened(change), at)
+
+
+def _titles(opened: Opened, at: datetime) -> Sequence[UUID]:
+    content = opened.content
     if not isinstance(content, NewVersion):
-        return list(applying.series_of(change))
+        return opened.series_ids
     plan = PricePlan.objects.get(id=content.plan_id)
     return list(plans.priced_by(plan, at=at).values_list("id", flat=True))
 
@@ -193,27 +197,22 @@ class _Standing:
     earlier: Prices
 
     @classmethod
-    def before(cls, change: PriceChange, *, now: datetime) -> "_Standing":
-        when = moment_of(change, now=now)
-        coming = _coming(change, when).values_list("series_id", flat=True)
-        series_ids = list(dict.fromkeys([*titles_of(change, at=when), *coming]))
-        moments = _moments(change, when)
-        return cls(
-            series_ids=series_ids,
-            moments=moments,
-            prices=[pricing.everywhere(series_ids, at=at) for at in moments],
-            earlier=pricing.everywhere(series_ids, at=now - A_DAY),
-        )
+    def before(cls, opened: Opened, *, now: datetime) -> "_Standing":
+        when = moment_of(opened.change, now=now)
+        coming = _coming(opened.content, when).values_list("series_id", flat=True)
+        series_ids = list(dict.fromkeys([*_titles(opened, when), *coming]))
+        moments = _moments(opened.content, when)
+        *prices, earlier = pricing.everywhere_at(series_ids, moments=[*moments, now - A_DAY])
+        return cls(series_ids=series_ids, moments=moments, prices=prices, earlier=earlier)
 
     def reach(self) -> Reach:
         """How far it is from there to what is asked by now."""
-        after = [pricing.everywhere(self.series_ids, at=at) for at in self.moments]
+        after = pricing.everywhere_at(self.series_ids, moments=self.moments)
         return measuring.compared(list(zip(self.prices, after, strict=True)), earlier=self.earlier)
 
 
-def _coming(change: PriceChange, when: datetime) -> QuerySet[PlanAssignment]:
+def _coming(content: Content, when: datetime) -> QuerySet[PlanAssignment]:
     """The assignments by which titles come to the plan of a new version after it has begun."""
-    content = contents.read(change.content)
     if not isinstance(content, NewVersion):
         return PlanAssignment.objects.none()
     return PlanAssignment.objects.filter(
@@ -221,11 +220,10 @@ def _coming(change: PriceChange, when: datetime) -> QuerySet[PlanAssignment]:
     )
 
 
-def _moments(change: PriceChange, when: datetime) -> Sequence[datetime]:
+def _moments(content: Content, when: datetime) -> Sequence[datetime]:
     """When it begins, and when it has met what is scheduled already: titles that come to its plan, or
     the next price of the plan that titles are moved to."""
-    content = contents.read(change.content)
-    last = _coming(change, when).aggregate(last=Max("effective_from"))["last"]
+    last = _coming(content, when).aggregate(last=Max("effective_from"))["last"]
     ahead: list[datetime] = [last] if last else []
     if isinstance(content, MoveSeries):
         versions = PriceVersion.objects.filter(

@@ -7,17 +7,18 @@ rented, while a promotion is on and when it is over.
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import accumulate, product
+from itertools import product
+from operator import itemgetter
 from uuid import UUID
 
 from django.db.models import Max
 
 from catalog.models import Episode
+from config import many_rows
 from payments.money import PARTS_PER_MILLION
-from payments.prices import pricing
+from payments.prices import alike, pricing
 from payments.prices.places import Adjusting, Place
 from payments.prices.pricing import Everywhere, Price, Ways
-from payments.prices.terms import PriceLadder
 
 Prices = Mapping[UUID, Everywhere]
 """What some series cost at a moment."""
@@ -60,19 +61,37 @@ class Reach:
         )
 
 
+@dataclass(frozen=True)
+class _Alike:
+    """Titles of one length, `last` episodes, that are asked the same as each other at every moment."""
+
+    first_id: UUID
+    count: int
+    last: int
+    steps: Collection[Step]
+    since: Collection[Step]
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Titles that are alike and cost somebody something else, and what: at once, and since a day ago."""
+
+    first_id: UUID
+    count: int
+    steps: Sequence[tuple[Totals, Totals]]
+    since: Sequence[tuple[Totals, Totals]]
+
+
 def compared(moments: Sequence[tuple[Prices, Prices]], *, earlier: Prices | None = None) -> Reach:
     """How far it is from the first to the second prices of each moment, over all of them; and from what
-    they were a day `earlier`, if that is given."""
-    series_ids = {one for before, after in moments for one in before.keys() & after.keys()}
-    last = _last_numbers(series_ids)
-    moved = {one: set(_steps(moments, one)) for one in last}
-    since = {one: set(_steps_since(earlier or {}, moments, one)) for one in last}
-    priced = ((one, price) for of in (moved, since) for one in last for price in _prices(of[one]))
-    totals = _totals(priced, last)
-    return _reach(
-        {one: {(totals[one, was], totals[one, will]) for was, will in moved[one]} for one in last},
-        {one: {(totals[one, was], totals[one, will]) for was, will in since[one]} for one in last},
-    )
+    they were a day `earlier`, if that is given.
+
+    Titles of one length that are asked the same are reckoned once. A handful of queries whatever their
+    number.
+    """
+    groups = _grouped(moments, earlier or {})
+    totals = _totals({(price, of.last) for of in groups for price in _prices(of)})
+    return _reach([moved for of in groups if (moved := _moved(of, totals)).steps])
 
 
 def in_each_way(price: Price, ways: Ways) -> Sequence[Price | None]:
@@ -81,25 +100,42 @@ def in_each_way(price: Price, ways: Ways) -> Sequence[Price | None]:
     return price, *(replace(price, way_adjustment_id=way) if way else None for way in others)
 
 
-def _steps(moments: Sequence[tuple[Prices, Prices]], series_id: UUID) -> Iterator[Step]:
-    for before, after in moments:
-        was, will = before.get(series_id), after.get(series_id)
+def _grouped(moments: Sequence[tuple[Prices, Prices]], earlier: Prices) -> Sequence[_Alike]:
+    sides = [*(side for moment in moments for side in moment), earlier]
+    one_for = alike.standing_for({price for side in sides for price in side.values()})
+    asked = [{one: one_for[price] for one, price in side.items()} for side in sides]
+    last = _last_numbers({one for before, after in moments for one in before.keys() & after.keys()})
+    titles: dict[tuple[int, tuple[Everywhere | None, ...]], list[UUID]] = {}
+    for one, number in last.items():
+        titles.setdefault((number, tuple(side.get(one) for side in asked)), []).append(one)
+    return [
+        _Alike(
+            first_id=series_ids[0],
+            count=len(series_ids),
+            last=number,
+            steps=set(_steps(prices[:-1:2], prices[1::2])),
+            since=set(_steps_since(prices[-1], prices[1::2])),
+        )
+        for (number, prices), series_ids in titles.items()
+    ]
+
+
+def _steps(
+    before: Sequence[Everywhere | None], after: Sequence[Everywhere | None]
+) -> Iterator[Step]:
+    for was, will in zip(before, after, strict=True):
         if was is None or will is None:
             continue
         for adjusted, otherwise in _met(was.adjusting, will.adjusting):
             yield Price(was.version_id, adjusted), Price(will.version_id, otherwise)
 
 
-def _steps_since(
-    earlier: Prices, moments: Sequence[tuple[Prices, Prices]], series_id: UUID
-) -> Iterator[Step]:
-    was = earlier.get(series_id)
-    for _, after in moments:
-        will = after.get(series_id)
-        if was is None or will is None:
+def _steps_since(earlier: Everywhere | None, after: Sequence[Everywhere | None]) -> Iterator[Step]:
+    for will in after:
+        if earlier is None or will is None:
             continue
-        for adjusted, otherwise in _met_since(was.adjusting, will.adjusting):
-            yield Price(was.version_id, adjusted), Price(will.version_id, otherwise)
+        for adjusted, otherwise in _met_since(earlier.adjusting, will.adjusting):
+            yield Price(earlier.version_id, adjusted), Price(will.version_id, otherwise)
 
 
 @lru_cache(maxsize=4096)
@@ -130,71 +166,64 @@ def _places(*adjusting: Adjusting) -> Sequence[Place]:
     return [Place(*place) for place in product(regions, platforms)]
 
 
-def _prices(steps: Collection[Step]) -> Iterator[Price]:
-    for step in steps:
+def _prices(titles: _Alike) -> Iterator[Price]:
+    for step in (*titles.steps, *titles.since):
         yield from step
 
 
 def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
-    episodes = Episode.objects.filter(series_id__in=series_ids, state=Episode.State.PUBLISHED)
+    episodes = Episode.objects.filter(
+        series_id__in=many_rows.among(series_ids), state=Episode.State.PUBLISHED
+    )
     counted = episodes.values("series_id").annotate(last=Max("number"))
     return dict(counted.values_list("series_id", "last"))
 
 
-def _totals(
-    priced: Iterable[tuple[UUID, Price]], last: Mapping[UUID, int]
-) -> Mapping[tuple[UUID, Price], Totals]:
-    """What every episode up to the last costs together, in each way, by series and price."""
-    wanted = set(priced)
-    ways = pricing.ways_of({price.version_id for _, price in wanted})
-    asked = {price: in_each_way(price, ways[price.version_id]) for _, price in wanted}
+def _totals(priced: Collection[tuple[Price, int]]) -> Mapping[tuple[Price, int], Totals]:
+    """What every episode up to the last costs together, in each way, by price and last episode."""
+    ways = pricing.ways_of({price.version_id for price, _ in priced})
+    asked = {price: in_each_way(price, ways[price.version_id]) for price, _ in priced}
     ladders = pricing.ladders(
         {way for each in asked.values() for way in each if way},
-        until=max(last.values(), default=0),
+        until=max((last for _, last in priced), default=0),
     )
-    sums: dict[PriceLadder, Sequence[int]] = {}
-
-    def total(ladder: PriceLadder, number: int) -> int:
-        if ladder not in sums:
-            sums[ladder] = [0, *accumulate(ladder.prices)]
-        spelled = min(number, len(ladder.prices))
-        return sums[ladder][spelled] + (number - spelled) * ladder.price_after
-
     return {
-        (one, price): tuple(total(ladders[way], last[one]) if way else None for way in asked[price])
-        for one, price in wanted
+        (price, last): tuple(ladders[way].total(last) if way else None for way in asked[price])
+        for price, last in priced
     }
 
 
-def _reach(
-    steps_of: Mapping[UUID, set[tuple[Totals, Totals]]],
-    since: Mapping[UUID, set[tuple[Totals, Totals]]],
-) -> Reach:
-    moved = {
-        one: changed
-        for one, steps in steps_of.items()
-        if (changed := [(was, will) for was, will in steps if was != will])
-    }
-    rises, falls = {}, {}
-    for one, changed in moved.items():
-        by = _by(changed)
-        if max(by) > 0:
-            rises[one] = max(by)
-        if min(by) < 0:
-            falls[one] = -min(by)
-    steepest = max(rises, key=lambda one: rises[one], default=None)
-    deepest = max(falls, key=lambda one: falls[one], default=None)
+def _moved(titles: _Alike, totals: Mapping[tuple[Price, int], Totals]) -> _Moved:
+    def coins(steps: Collection[Step]) -> set[tuple[Totals, Totals]]:
+        return {(totals[was, titles.last], totals[will, titles.last]) for was, will in steps}
+
+    return _Moved(
+        first_id=titles.first_id,
+        count=titles.count,
+        steps=[(was, will) for was, will in coins(titles.steps) if was != will],
+        since=list(coins(titles.since)),
+    )
+
+
+def _reach(moved: Sequence[_Moved]) -> Reach:
+    by = [_by(of.steps) for of in moved]
+    rises = [(max(each), of) for each, of in zip(by, moved, strict=True) if max(each) > 0]
+    falls = [(-min(each), of) for each, of in zip(by, moved, strict=True) if min(each) < 0]
+    rise, steepest = max(rises, key=itemgetter(0), default=(0, None))
+    fall, deepest = max(falls, key=itemgetter(0), default=(0, None))
+    titles_count = sum(of.count for of in moved)
+    dearer_count = sum(of.count for _, of in rises)
     return Reach(
-        titles_count=len(moved),
-        dearer_count=len(rises),
-        cheaper_count=len(moved) - len(rises),
-        given_away_count=sum(any(will[0] == 0 for _, will in each) for each in moved.values()),
-        largest_rise_parts_per_million=rises[steepest] if steepest else 0,
-        largest_rise_series_id=steepest,
-        largest_fall_parts_per_million=falls[deepest] if deepest else 0,
-        largest_fall_series_id=deepest,
+        titles_count=titles_count,
+        dearer_count=dearer_count,
+        cheaper_count=titles_count - dearer_count,
+        given_away_count=sum(of.count for of in moved if any(will[0] == 0 for _, will in of.steps)),
+        largest_rise_parts_per_million=rise,
+        largest_rise_series_id=steepest.first_id if steepest else None,
+        largest_fall_parts_per_million=fall,
+        largest_fall_series_id=deepest.first_id if deepest else None,
         rise_in_a_day_parts_per_million=max(
-            (rise for one in rises for rise in _by(since[one]) if rise > 0), default=0
+            (rise for _, of in rises for rise in _by(of.since) if rise > 0), default=0
         ),
     )
 

@@ -94,6 +94,15 @@ def test_until_an_episode_terms_say_the_same_of_all_before(
     assert len(cut.prices) <= last
 
 
+@given(terms=TERMS, adjustments=ADJUSTMENTS, last=st.integers(0, 60))
+def test_all_episodes_cost_together_what_each_costs(
+    terms: Terms, adjustments: list[Adjustment], last: int
+) -> None:
+    ladder = terms.adjusted(adjustments).ladder()
+
+    assert ladder.total(last) == sum(ladder.price_of(number) for number in range(1, last + 1))
+
+
 def test_what_is_said_of_one_far_episode_takes_no_ladder_up_to_it() -> None:
     far = Terms(free_count=8, base_price_coins=60, overrides={10_000: 90})
 

@@ -38,10 +38,10 @@ def plan(series: Series) -> PricePlan:
 
 
 def differ(plan: PricePlan, *variants: NewVariant, now: datetime) -> PriceVersion:
-    (version,) = price_versions.add_many(
+    (version_id,) = price_versions.add_many(
         [NewVersion(plan.id, Terms(8, 60), variants)], effective_from=now - DAY, now=now
     )
-    return version
+    return PriceVersion.objects.get(id=version_id)
 
 
 def device_in(region: str, platform: Platform = Platform.IOS) -> Device:

@@ -294,3 +294,55 @@ def test_reach_asks_as_much_for_many_places_as_for_none(
         reach = effects.reach(change, now=now)
 
     assert reach.largest_rise_parts_per_million == 83_333
+
+
+def test_titles_that_are_asked_the_same_count_each(
+    titles: Sequence[Series], draft: Draft, now: datetime
+) -> None:
+    longer = SeriesFactory(state="published")
+    episodes_of(longer, range(1, 25))
+    dearer, cheaper = asking(66), asking(45, bundle=AdjustedPrice(scale_parts_per_million=500_000))
+    table = {titles[0].id: dearer, titles[1].id: dearer, titles[2].id: cheaper, longer.id: dearer}
+
+    reach = effects.reach(draft(PriceTable(rows=table), [*titles, longer]), now=now)
+
+    assert (reach.titles_count, reach.dearer_count, reach.cheaper_count) == (4, 3, 1)
+    assert reach.largest_rise_parts_per_million == 100_000
+    assert reach.largest_rise_series_id in {titles[0].id, titles[1].id, longer.id}
+    assert reach.largest_fall_series_id == titles[2].id
+
+
+def test_a_long_table_asks_as_much_as_a_short_one(
+    plan: PricePlan,
+    draft: Draft,
+    dana: User,
+    erin: User,
+    now: datetime,
+    settings: Any,
+    django_assert_max_num_queries: Any,
+) -> None:
+    settings.PRICE_SOLO_TITLES = 1
+
+    def tabled(number: int) -> PriceChange:
+        series = [SeriesFactory(state="published") for _ in range(number)]
+        for one in series:
+            episodes_of(one, [9])
+        rows = {
+            one.id: asking(70 + place % 9, steps={12: 90 + place % 5}, overrides={11: 30})
+            for place, one in enumerate(series)
+        }
+        return draft(PriceTable(rows=rows), series)
+
+    short = tabled(2)
+    with django_assert_max_num_queries(45) as proposed:
+        propose(short, dana, now)
+    with django_assert_max_num_queries(45) as agreed:
+        agree(short, erin, now)
+
+    long = tabled(60)
+    with django_assert_max_num_queries(len(proposed)):
+        propose(long, dana, now)
+    with django_assert_max_num_queries(len(agreed)):
+        agree(long, erin, now)
+    long.refresh_from_db()
+    assert (long.state, long.titles_count) == (ChangeState.SCHEDULED, 60)
