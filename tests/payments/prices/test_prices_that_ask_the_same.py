@@ -10,7 +10,7 @@ import pytest
 
 from payments.desk import price_versions
 from payments.desk.price_versions import NewVariant, NewVersion, adjustment_row
-from payments.models import PriceAdjustment, PricePlan
+from payments.models import PriceAdjustment, PricePlan, PriceVersion
 from payments.prices import alike
 from payments.prices.places import Adjusting, Variant
 from payments.prices.pricing import Everywhere
@@ -112,3 +112,16 @@ def test_a_thousand_versions_take_as_many_questions_as_two(
         stands = alike.standing_for([Everywhere(one, Adjusting()) for one in made])
 
     assert len(set(stands.values())) == 7
+
+
+def test_nothing_that_a_version_may_ask_by_is_forgotten() -> None:
+    """A field that is new is one more that versions of one price have to share."""
+    told_apart = {"free_count", "base_price_coins", "rental_seconds"}
+    told_apart |= {"bundle_adjustment", "rental_adjustment"}
+    of_no_price = {"id", "plan", "effective_from", "cancelled_at", "created_at"}
+    of_no_price |= {"created_by", "note", "change", "instead_of"}
+    named = {field.name for field in PriceVersion._meta.concrete_fields}
+    assert named - of_no_price == told_apart
+    assert {field.name for field in PriceAdjustment._meta.concrete_fields} == {
+        "id", "free_count", "price_coins", "scale_parts_per_million", "created_at",
+    }  # fmt: skip
