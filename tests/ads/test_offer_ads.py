@@ -195,6 +195,7 @@ def test_lists_many_placements_in_as_many_queries_as_one(
         )
         watch(session, now=now)
 
+    ad_options(api, series, headers)  # what never changes is read once
     with django_assert_max_num_queries(3):
         assert len(listed(api, headers)) == 7
     with django_assert_max_num_queries(13):
