@@ -1,41 +1,239 @@
-"""What every store adapter promises: bytes in, a frozen fact out, no Django and no database."""
+"""What every store adapter promises: bytes in, frozen facts out, no Django and no database.
 
+A store tells of the same money several times: by the app that bought, by its notifications, when it is asked.
+Whatever tells, the facts are the same, and what they do is the caller's to know.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+#: A store's refund of a whole transaction that has no name of its own.
+ALL = "all"
 
-class ProviderError(Exception):
-    """A store's message could not be turned into a fact.
 
-    `permanent` is True when the message itself is bad and will never verify, False when asking
-    again later may succeed (the store or its keys were out of reach).
+class Fault(StrEnum):
+    """What is wrong with a message, or with asking for it.
+
+    MALFORMED is no message of this store's. FORGED has no signature that holds, or names no one who may sign.
+    FOREIGN is genuine, of another app or for another address. OTHER_ENVIRONMENT is genuine, of an environment
+    that this deployment does not serve. GONE is what the store knows no more. UNAVAILABLE alone may pass later:
+    the store, or its keys, are out of reach.
     """
 
-    def __init__(self, reason: str, *, permanent: bool) -> None:
+    MALFORMED = "malformed"
+    FORGED = "forged"
+    FOREIGN = "foreign"
+    OTHER_ENVIRONMENT = "other_environment"
+    GONE = "gone"
+    UNAVAILABLE = "unavailable"
+
+
+class ProviderError(Exception):
+    """A store's message could not be turned into facts, or the store not be asked.
+
+    `retry_after_seconds` is when the store said that it may be asked again, if it did.
+    """
+
+    def __init__(
+        self, reason: str, fault: Fault, *, retry_after_seconds: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.permanent = permanent
+        self.fault = fault
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the same will never do."""
+        return self.fault is not Fault.UNAVAILABLE
 
 
-@dataclass(frozen=True)
+class Ownership(StrEnum):
+    """How somebody came to what a store sold: a family's members pay nothing for theirs."""
+
+    PURCHASED = "purchased"
+    FAMILY_SHARED = "family_shared"
+
+
+class Payment(StrEnum):
+    """Whether what was bought is paid: pending is a slow method of paying, or a bank that still asks."""
+
+    PAID = "paid"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+class State(StrEnum):
+    """Where a subscription is, whichever store sells it.
+
+    PENDING waits for its first payment. CANCELLED runs to its end and does not renew. GRACE is open though the
+    renewal is not paid. BILLING_RETRY and ON_HOLD are closed until it is; PAUSED, until the viewer goes on.
+    """
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    GRACE = "grace"
+    BILLING_RETRY = "billing_retry"
+    ON_HOLD = "on_hold"
+    PAUSED = "paused"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class PriceConsent(StrEnum):
+    """Whether a subscriber agrees to a higher price: NONE is asked."""
+
+    NONE = "none"
+    PENDING = "pending"
+    AGREED = "agreed"
+
+
+class RefundOrigin(StrEnum):
+    """Who gave money back."""
+
+    STORE = "store"
+    CHARGEBACK = "chargeback"
+
+
+@dataclass(frozen=True, kw_only=True)
 class StoreTransaction:
-    """A one-time purchase as its store attests it. `price_micros` includes tax."""
+    """Something that is bought once: coins, or a pass that does not renew.
+
+    `transaction_id` is the name of the money, under which it is credited once ever. `account_token` is ours, as
+    the store was given it. `price_micros` is what was paid for all of `quantity`, with tax; None where the store
+    does not say.
+    """
 
     environment: str
     transaction_id: str
     store_product_id: str
     account_token: UUID | None
-    intent_id: UUID | None
+    price_micros: int | None
+    currency: str
+    purchased_at: datetime
+    quantity: int = 1
+    payment: Payment = Payment.PAID
+    intent_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaidPeriod:
+    """One period of a subscription that has been paid, or is free by the store's offer."""
+
+    transaction_id: str
+    store_product_id: str
+    starts_at: datetime
+    ends_at: datetime
     price_micros: int
     currency: str
     purchased_at: datetime
 
 
-class ProviderAdapter(Protocol):
-    """The verbs of a store."""
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionSnapshot:
+    """A subscription as its store saw it at a moment. Of two the later one holds, whichever comes first.
 
-    def verify_transaction(self, signed: str) -> StoreTransaction:
-        """The transaction inside a signed message. Raises ProviderError."""
+    `subscription_id` stays the same through renewals. `access_until` is the end of what is open: of the period
+    or of its grace, None where nothing is. `renews_as` is the product of the next period, "" if there is none.
+    `replaces` is a subscription that this one took the place of, which is open no more. `period` is the last
+    that was paid.
+    """
+
+    environment: str
+    subscription_id: str
+    store_product_id: str
+    state: State
+    account_token: UUID | None
+    access_until: datetime | None
+    renews_as: str
+    as_of: datetime
+    period: PaidPeriod | None
+    ownership: Ownership = Ownership.PURCHASED
+    price_consent: PriceConsent = PriceConsent.NONE
+    replaces: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreRefund:
+    """A transaction's money went back, or did so no more. One of `refunded_at` and `reversed_at` is set.
+
+    How much is one of `amount_micros`, with tax, and `share_parts_per_million` of what was paid; neither is all.
+    """
+
+    environment: str
+    transaction_id: str
+    refund_id: str = ALL
+    origin: RefundOrigin = RefundOrigin.STORE
+    refunded_at: datetime | None = None
+    reversed_at: datetime | None = None
+    amount_micros: int | None = None
+    share_parts_per_million: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundQuestion:
+    """A store asks, before it refunds, what became of what was bought."""
+
+    environment: str
+    transaction_id: str
+    question_id: str
+    asked_at: datetime
+    reason: str
+
+
+Fact = StoreTransaction | SubscriptionSnapshot | StoreRefund | RefundQuestion
+Facts = tuple[Fact, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A store's message whose signature holds, as far as it can be read without asking anybody.
+
+    `event_id` is the store's own name for it, the same when it is sent again. `type` is the store's word, with a
+    subtype after a dot. One that is not known stands for no facts.
+    """
+
+    environment: str
+    event_id: str
+    type: str
+    occurred_at: datetime
+    is_known: bool
+
+
+@dataclass(frozen=True)
+class RawMessage:
+    """A message as it came, or as a store's history has it."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class ProviderAdapter(Protocol):
+    """The verbs of a store. All of them raise ProviderError; what asks the store is called outside of any
+    transaction."""
+
+    def submitted(self, handed_in: str, *, now: datetime) -> Facts:
+        """What an app hands in after buying: verified, and asked about where the store has to be."""
+        ...
+
+    def read_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """A notification, verified over its raw bytes. Asks nobody but for keys."""
+        ...
+
+    def facts_of(self, message: RawMessage, *, now: datetime) -> Facts:
+        """What a verified notification stands for, read back from the store where it only hints."""
+        ...
+
+    def subscription(self, *, environment: str, subscription_id: str, now: datetime) -> Facts:
+        """A subscription as the store sees it now."""
+        ...
+
+    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """Messages of that time by the store's own history, those that came among them."""
         ...
