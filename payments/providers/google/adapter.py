@@ -1,0 +1,220 @@
+"""Google Play Billing: what an app hands in and what Google notifies of, both read back from Google.
+
+A token or a notification is a hint; whose it is, what was bought and what became of it is Google's answer alone.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import httpx
+import msgspec
+
+from payments.providers.base import (
+    Facts,
+    Fault,
+    Message,
+    ProviderError,
+    RawMessage,
+    StoreTransaction,
+    SubscriptionSnapshot,
+)
+from payments.providers.google import notifications, purchases
+from payments.providers.google.api import AndroidPublisher
+from payments.providers.google.keys import SigningKeys, fetched_from
+from payments.providers.google.names import checked_product, token_of
+from payments.providers.google.notifications import (
+    ConsoleTrial,
+    Notification,
+    OneTimeProductNotification,
+    PendingRefundReviewNotification,
+    SubscriptionNotification,
+    VoidedPurchaseNotification,
+)
+from payments.providers.google.pubsub import PushVerifier, read_envelope
+from payments.providers.google.read_back import ReadBack
+from payments.providers.google.refunds import Told
+from payments.providers.google.settings import GoogleSettings
+from payments.providers.google.transport import Transport
+from payments.providers.google.voided import Voided
+
+PREFERENCES = frozenset({"DECLINE", "APPROVE", "NEUTRAL"})
+_WHOLE_PARTS_PER_MILLION = 1_000_000
+_WHOLE_MILLIUNITS = 100_000
+
+
+class _HandedIn(msgspec.Struct):
+    product_id: str
+    purchase_token: str
+    is_subscription: bool
+
+
+class GoogleAdapter:
+    """See ProviderAdapter. `http` takes the place of the network.
+
+    A one-time purchase and a subscription are named by their purchase token, a paid period by its order, and
+    each of several lines as `names` says. The environment is what Google's answer says.
+    """
+
+    def __init__(
+        self, settings: GoogleSettings, *, http: httpx.BaseTransport | None = None
+    ) -> None:
+        self._settings = settings
+        transport = Transport(http)
+        self.api = AndroidPublisher(settings, transport)
+        self._read_back = ReadBack(settings, self.api)
+        keys = SigningKeys(fetched_from(settings.keys_url, transport))
+        self._verifier = PushVerifier(settings, keys)
+
+    def submitted(self, handed_in: str, *, now: datetime) -> Facts:
+        """`{"product_id", "purchase_token", "is_subscription"}`, of which Google has all that counts.
+
+        MALFORMED also where the token bought another product than the app says.
+        """
+        try:
+            said = msgspec.json.decode(handed_in, type=_HandedIn)
+        except (ValueError, RecursionError) as error:
+            raise ProviderError(f"not a purchase: {error!s:.200}", Fault.MALFORMED) from error
+        token, product_id = token_of(said.purchase_token), checked_product(said.product_id)
+        facts: Facts
+        if said.is_subscription:
+            facts = self._read_back.subscription(token, now)
+        else:
+            facts = self._read_back.product(token, Told(now))
+        if product_id not in _products(facts):
+            raise ProviderError(f"the token did not buy {product_id}", Fault.MALFORMED)
+        return facts
+
+    def read_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """A push of Pub/Sub. FORGED is answered with 401 and FOREIGN with 403, if it is to come again."""
+        envelope = self._verifier.verify(message, now=now)
+        hint = notifications.read(envelope, package_name=self._settings.package_name, now=now)
+        return Message(
+            environment=self._settings.environment,
+            event_id=envelope.message.message_id,
+            type=hint.type,
+            occurred_at=hint.occurred_at,
+            is_known=hint.notification is not None,
+        )
+
+    def facts_of(self, message: RawMessage, *, now: datetime) -> Facts:
+        """Asks Google. The bearer token is not looked at again: it held when the message came."""
+        envelope = read_envelope(message.body)
+        hint = notifications.read(envelope, package_name=self._settings.package_name, now=now)
+        if hint.notification is None:
+            return ()
+        return self._hinted(hint.notification, hint.occurred_at, now)
+
+    def subscription(self, *, environment: str, subscription_id: str, now: datetime) -> Facts:
+        """All lines of the subscription's token."""
+        facts = self._read_back.subscription(token_of(subscription_id), now)
+        if any(fact.environment != environment for fact in facts):
+            raise ProviderError(f"not a subscription of {environment}", Fault.OTHER_ENVIRONMENT)
+        return facts
+
+    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """None: Pub/Sub keeps no history. `voided`, and asking for subscriptions, tell of what was missed."""
+        del since, until
+        return iter(())
+
+    def voided(self, *, since: datetime, until: datetime, now: datetime) -> Iterator[Facts]:
+        """What went back in that time by when Google saw it: an order at a time, each as `facts_of` has it.
+
+        30 days back at most. Google may be late, so windows of the caller overlap. What cannot be read back is
+        passed over, and raised after all the others.
+        """
+        failed: ProviderError | None = None
+        seen = set()
+        for voided in self.api.voided(since=since, until=until if until < now else None):
+            if (one := (voided.order_id, voided.purchase_token)) in seen:
+                continue
+            seen.add(one)
+            try:
+                yield self._read_back.voided(Voided.listed(voided, now), now)
+            except ProviderError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def acknowledge(self, *, store_product_id: str, name: str, is_subscription: bool) -> None:
+        """Tells Google that it was delivered, within three days of paying; else Google takes it back.
+
+        `name` is the transaction's, or the subscription's. Doing so again changes nothing.
+        """
+        token = token_of(name)
+        try:
+            if is_subscription:
+                self.api.acknowledge_subscription(store_product_id, token)
+            else:
+                self.api.acknowledge_product(store_product_id, token)
+        except ProviderError as error:
+            if not error.permanent or not self._is_acknowledged(token, is_subscription):
+                raise
+
+    def consume(self, *, store_product_id: str, transaction_id: str) -> None:
+        """Lets it be bought again, and acknowledges it. Doing so again changes nothing."""
+        token = token_of(transaction_id)
+        try:
+            self.api.consume_product(store_product_id, token)
+        except ProviderError as error:
+            if not error.permanent or not self._is_consumed(token, store_product_id):
+                raise
+
+    def answer_refund_question(
+        self,
+        *,
+        question_id: str,
+        preference: str,
+        sample_content_provided: bool,
+        consumed_parts_per_million: int | None,
+    ) -> None:
+        """Tells Google, within 24 hours, what we would do (DECLINE, APPROVE or NEUTRAL) and what was used up."""
+        order_id, _, pending = question_id.partition(" ")
+        consumed = consumed_parts_per_million
+        is_share = consumed is None or 0 <= consumed <= _WHOLE_PARTS_PER_MILLION
+        if preference not in PREFERENCES or not pending or not is_share:
+            raise ProviderError("not an answer to a refund's question", Fault.MALFORMED)
+        if consumed is not None:
+            consumed = consumed * _WHOLE_MILLIUNITS // _WHOLE_PARTS_PER_MILLION
+        self.api.review_refund(
+            order_id,
+            pending_refund_token=pending,
+            preference=preference,
+            sample_content_provided=sample_content_provided,
+            consumption_percentage_milliunits=consumed,
+        )
+
+    def _hinted(self, notification: Notification, at: datetime, now: datetime) -> Facts:
+        match notification:
+            case SubscriptionNotification(purchase_token=token):
+                return self._read_back.subscription(token_of(token), now)
+            case OneTimeProductNotification(purchase_token=token):
+                return self._read_back.product(token_of(token), Told(at))
+            case VoidedPurchaseNotification():
+                return self._read_back.voided(Voided.notified(notification, at), now)
+            case PendingRefundReviewNotification():
+                return (self._read_back.question(notification, at, now),)
+            case ConsoleTrial():
+                return ()
+
+    def _is_acknowledged(self, token: str, is_subscription: bool) -> bool:
+        bought = self.api.subscription(token) if is_subscription else self.api.product(token)
+        return bought.acknowledgement_state == purchases.ACKNOWLEDGED
+
+    def _is_consumed(self, token: str, product_id: str) -> bool:
+        return any(
+            line.product_offer_details.consumption_state == purchases.CONSUMED
+            for line in self.api.product(token).product_line_item
+            if line.product_id == product_id
+        )
+
+
+def _products(facts: Facts) -> set[str]:
+    """The products of facts; what a plan is to become is bought, too."""
+    found = set()
+    for fact in facts:
+        match fact:
+            case StoreTransaction():
+                found.add(fact.store_product_id)
+            case SubscriptionSnapshot():
+                found |= {fact.store_product_id, fact.renews_as}
+    return found
