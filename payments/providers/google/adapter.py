@@ -59,11 +59,15 @@ class GoogleAdapter:
         self, settings: GoogleSettings, *, http: httpx.BaseTransport | None = None
     ) -> None:
         self._settings = settings
-        transport = Transport(http)
+        self._transport = transport = Transport(http)
         self.api = AndroidPublisher(settings, transport)
         self._read_back = ReadBack(settings, self.api)
         keys = SigningKeys(fetched_from(settings.keys_url, transport))
         self._verifier = PushVerifier(settings, keys)
+
+    def close(self) -> None:
+        """Lets go of the connections to Google; no verb works after that."""
+        self._transport.close()
 
     def submitted(self, handed_in: str, *, now: datetime) -> Facts:
         """`{"product_id", "purchase_token", "is_subscription"}`, of which Google has all that counts.

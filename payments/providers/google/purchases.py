@@ -116,7 +116,9 @@ def _refunded(
 ) -> int:
     """How many units went back. Google leaves out what it has no value for, and may leave out a zero."""
     details = line.product_offer_details
-    is_back = order is not None and order.order_history.refund_event is not None
+    is_back = order is not None and (
+        order.order_history.refund_event is not None or order.state == "REFUNDED"
+    )
     is_back = is_back or told.is_whole
     if is_back or purchase.purchase_state_context.purchase_state == _CANCELLED:
         return details.quantity

@@ -31,6 +31,10 @@ class Transport:
     def __init__(self, http: httpx.BaseTransport | None = None) -> None:
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, transport=http, follow_redirects=False)
 
+    def close(self) -> None:
+        """Lets go of what is kept open between requests."""
+        self._http.close()
+
     def send(
         self,
         method: str,
