@@ -48,7 +48,9 @@ class Accounts:
             "token_uri": f"{address}/token",
         }
         document = msgspec.json.format(msgspec.json.encode(self.service_account), indent=2)
-        (folder / "service_account.json").write_bytes(document)
+        kept = folder / "service_account.json"
+        kept.touch(mode=0o600)
+        kept.write_bytes(document)
 
     def keys(self) -> Answer:
         """The JWKS document."""

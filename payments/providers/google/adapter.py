@@ -23,7 +23,6 @@ from payments.providers.google.api import AndroidPublisher
 from payments.providers.google.keys import SigningKeys, fetched_from
 from payments.providers.google.names import checked_product, token_of
 from payments.providers.google.notifications import (
-    ConsoleTrial,
     Notification,
     OneTimeProductNotification,
     PendingRefundReviewNotification,
@@ -197,8 +196,7 @@ class GoogleAdapter:
                 return self._read_back.voided(Voided.notified(notification, at), now)
             case PendingRefundReviewNotification():
                 return (self._read_back.question(notification, at, now),)
-            case ConsoleTrial():
-                return ()
+        return ()  # the console's trial
 
     def _is_acknowledged(self, token: str, is_subscription: bool) -> bool:
         bought = self.api.subscription(token) if is_subscription else self.api.product(token)

@@ -36,8 +36,23 @@ class KeyDocument:
     keep: timedelta = SHORTEST_KEEPING
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """Keys, and until when Google says that they are good."""
+
+    keys: Keys
+    good_until: datetime
+
+    def is_fresh(self, now: datetime) -> bool:
+        return now < self.good_until
+
+    def is_bearable(self, now: datetime) -> bool:
+        return now < self.good_until + GRACE
+
+
 class SigningKeys:
-    """Keys by their id, of one document. Threads share it; only one of them fetches.
+    """Keys by their id, of one document. Threads share it; one of them fetches, and a fetch holds up only those
+    that need what it is for.
 
     `fetch` raises ProviderError (UNAVAILABLE).
     """
@@ -45,8 +60,7 @@ class SigningKeys:
     def __init__(self, fetch: Callable[[], KeyDocument]) -> None:
         self._fetch = fetch
         self._lock = threading.Lock()
-        self._keys: Keys = {}
-        self._good_until: datetime | None = None
+        self._kept: _Kept | None = None
         self._asked_at: datetime | None = None
 
     def key(self, key_id: str, *, now: datetime) -> RSAPublicKey:
@@ -54,35 +68,42 @@ class SigningKeys:
 
         Raises ProviderError: FORGED if Google has no such key, UNAVAILABLE if Google cannot be asked.
         """
+        known = self._fresh(key_id, now)
+        if known is not None:
+            return known
         with self._lock:
-            known = self._keys.get(key_id)
-            is_fresh = self._good_until is not None and now < self._good_until
-            if known is not None and is_fresh:
+            # Another thread may have fetched it meanwhile.
+            known = self._fresh(key_id, now)
+            if known is not None:
                 return known
-            if not self._may_ask(now):
-                return self._found(key_id, now)
-            self._asked_at = now
-            try:
-                document = self._fetch()
-                self._keys = read_keys(document.body)
-                keep = min(max(document.keep, SHORTEST_KEEPING), LONGEST_KEEPING)
-                self._good_until = now + keep
-            except ProviderError:
-                # Google cannot say that the id is not its own.
-                if known is None or not self._is_bearable(now):
-                    raise
+            if self._may_ask(now):
+                self._ask(key_id, now)
             return self._found(key_id, now)
 
+    def _ask(self, key_id: str, now: datetime) -> None:
+        self._asked_at = now
+        try:
+            document = self._fetch()
+            keep = min(max(document.keep, SHORTEST_KEEPING), LONGEST_KEEPING)
+            self._kept = _Kept(read_keys(document.body), now + keep)
+        except ProviderError:
+            # Google cannot say that the id is not its own.
+            kept = self._kept
+            if kept is None or key_id not in kept.keys or not kept.is_bearable(now):
+                raise
+
+    def _fresh(self, key_id: str, now: datetime) -> RSAPublicKey | None:
+        kept = self._kept
+        return kept.keys.get(key_id) if kept is not None and kept.is_fresh(now) else None
+
     def _found(self, key_id: str, now: datetime) -> RSAPublicKey:
-        if not self._is_bearable(now):
+        kept = self._kept
+        if kept is None or not kept.is_bearable(now):
             raise ProviderError("Google's keys are out of reach", Fault.UNAVAILABLE)
-        key = self._keys.get(key_id)
+        key = kept.keys.get(key_id)
         if key is None:
             raise ProviderError(f"Google has no key {key_id!r:.60}", Fault.FORGED)
         return key
-
-    def _is_bearable(self, now: datetime) -> bool:
-        return self._good_until is not None and now < self._good_until + GRACE
 
     def _may_ask(self, now: datetime) -> bool:
         """A clock that was put back does not stop the asking."""

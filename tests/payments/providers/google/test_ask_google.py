@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from payments.providers.base import Fault, ProviderError
-from payments.providers.google import transport
+from payments.providers.google import credentials, transport
 from tests.payments.providers.google import play
 from tests.payments.providers.google.play import NOW, TOKEN, Play, hint, refusal
 
@@ -232,3 +232,28 @@ def test_orders_can_be_had_many_at_a_time() -> None:
 
 def test_what_it_is_built_from_does_not_show_the_key() -> None:
     assert "PRIVATE" not in repr(play.settings())
+
+
+def test_google_auth_gets_the_whole_answer() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(404, headers={"x": "1"}, content=b"no")
+
+    request = credentials._OverOurTransport(transport.Transport(httpx.MockTransport(answer)))
+    answered = request("https://play.test/token", method="POST", body=b"", timeout=3)
+    assert (answered.status, answered.headers["x"], answered.data) == (404, "1", b"no")
+
+
+def test_a_token_that_was_renewed_meanwhile_is_not_forgotten() -> None:
+    google = Play()
+    google.has_subscription()
+    google.adapter.facts_of(hint(), now=NOW)
+    google.adapter.api._tokens.forget("Bearer ya29.0")
+    google.adapter.facts_of(hint(), now=NOW)
+    assert google.tokens == 1
+
+
+def test_nothing_is_asked_once_it_is_closed() -> None:
+    google = Play()
+    google.adapter.close()
+    with pytest.raises(RuntimeError):
+        google.adapter.facts_of(hint(), now=NOW)

@@ -1,5 +1,7 @@
 """Google's keys are kept as long as Google says, and asked for again when one is missing: not too often."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -224,3 +226,40 @@ def test_a_push_waits_while_the_keys_cannot_be_had(answer: Any) -> None:
     assert fault(lambda: google.adapter.read_message(message, now=NOW)) is Fault.UNAVAILABLE
     google.documents = lambda _: httpx.Response(200, json=jwks(KEY))
     google.adapter.read_message(message, now=NOW + timedelta(seconds=30))
+
+
+def test_a_fetch_that_hangs_holds_up_no_push_whose_key_is_known() -> None:
+    google = Google()
+    kept = SigningKeys(google.fetch)
+    kept.key("1", now=NOW)
+    hangs, may_end = threading.Event(), threading.Event()
+
+    def hang() -> KeyDocument:
+        hangs.set()
+        assert may_end.wait(10)
+        return KeyDocument(google.document)
+
+    kept._fetch = hang
+    later = NOW + MINUTE
+    asking = threading.Thread(target=lambda: fault(lambda: kept.key("made-up", now=later)))
+    asking.start()
+    assert hangs.wait(10)
+    kept.key("1", now=later)
+    may_end.set()
+    asking.join()
+
+
+def test_many_threads_fetch_once() -> None:
+    google = Google()
+
+    def slow() -> KeyDocument:
+        time.sleep(0.2)
+        return google.fetch()
+
+    kept = SigningKeys(slow)
+    threads = [threading.Thread(target=lambda: kept.key("1", now=NOW)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert google.times == 1

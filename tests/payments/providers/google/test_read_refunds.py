@@ -16,6 +16,7 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
+from payments.providers.google import api
 from tests.payments.providers.google import play
 from tests.payments.providers.google.play import (
     NOW,
@@ -352,6 +353,28 @@ def test_pages_without_end_are_an_end() -> None:
         listed(google)
     assert endless.value.fault is Fault.UNAVAILABLE
     assert len(google.asked) == 2
+
+
+def test_no_more_pages_are_read_than_anybody_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAXIMUM_PAGES", 3)
+    google = Play()
+
+    def answer(_: Any) -> Any:
+        page = {"nextPageToken": str(len(google.asked))}
+        return play.httpx.Response(200, json={"tokenPagination": page})
+
+    google.answers["purchases/voidedpurchases"] = answer
+    with pytest.raises(ProviderError):
+        listed(google)
+    assert len(google.asked) == 3
+
+
+def test_an_order_without_lines_is_refunded_as_a_whole() -> None:
+    google = Play()
+    google.has_order(orderId=SUBSCRIBED, lineItems=[])
+    (refund,) = notified(google, kind=1, order_id=SUBSCRIBED)
+    assert isinstance(refund, StoreRefund)
+    assert refund.transaction_id == SUBSCRIBED
 
 
 def test_one_that_cannot_be_read_back_holds_up_no_other() -> None:
