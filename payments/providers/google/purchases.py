@@ -1,6 +1,5 @@
 """What is bought once: Google's answer about a purchase token, and about its order, as facts."""
 
-from datetime import datetime
 from uuid import UUID
 
 from payments.providers.base import Fact, Facts, Owed, Payment, StoreTransaction
@@ -40,7 +39,7 @@ def facts(purchase: ProductPurchase, *, token: str, order: Order | None, told: T
         raise unreadable("a purchase of nothing, or twice of the same")
     found: list[Fact] = []
     for line in lines:
-        transaction = _transaction(purchase, line, token, order, told.at)
+        transaction = _transaction(purchase, line, token, order, told)
         found.append(transaction)
         if transaction.payment is Payment.PAID:
             found += refunds.of_units(
@@ -68,7 +67,7 @@ def _transaction(
     line: ProductLineItem,
     token: str,
     order: Order | None,
-    otherwise_at: datetime,
+    told: Told,
 ) -> StoreTransaction:
     paid = order.line(line.product_id) if order is not None else None
     total = paid.total if paid is not None else None
@@ -84,9 +83,9 @@ def _transaction(
         intent_id=ours(purchase.obfuscated_external_profile_id),
         price_micros=total.micros if total is not None else None,
         currency=total.currency if total is not None else "",
-        purchased_at=purchase.purchase_completion_time or began_at or otherwise_at,
+        purchased_at=purchase.purchase_completion_time or began_at or told.at,
         quantity=quantity,
-        payment=_payment(purchase, order),
+        payment=_payment(purchase, order, told),
         owed=_owed(purchase, line),
     )
 
@@ -98,7 +97,8 @@ def _owed(purchase: ProductPurchase, line: ProductLineItem) -> Owed | None:
     return Owed.CONSUME if is_bought and not is_consumed else None
 
 
-def _payment(purchase: ProductPurchase, order: Order | None) -> Payment:
+def _payment(purchase: ProductPurchase, order: Order | None, told: Told) -> Payment:
+    """What went back was paid."""
     state = purchase.purchase_state_context.purchase_state
     if state == _PURCHASED:
         return Payment.PAID
@@ -107,7 +107,7 @@ def _payment(purchase: ProductPurchase, order: Order | None) -> Payment:
     if state == _CANCELLED:
         was_processed = order is not None and order.order_history.processed_event is not None
         was_paid = purchase.purchase_completion_time is not None or was_processed
-        return Payment.PAID if was_paid else Payment.FAILED
+        return Payment.PAID if was_paid or told.is_whole else Payment.FAILED
     raise unreadable(f"a purchase that is {state!r:.60}")
 
 

@@ -10,6 +10,7 @@ import pytest
 from payments.providers.base import (
     Facts,
     Fault,
+    Payment,
     ProviderError,
     RefundOrigin,
     StoreRefund,
@@ -194,6 +195,16 @@ def test_a_purchase_that_is_gone_went_back_all_the_same() -> None:
     assert notified(google) == (whole(),)
     with pytest.raises(ProviderError):
         notified(google, refund=2)
+
+
+def test_what_went_back_was_paid_though_google_says_no_more_when() -> None:
+    google = Play()
+    google.has_product(
+        purchaseStateContext={"purchaseState": "CANCELLED"}, purchaseCompletionTime=None
+    )
+    transaction, refund = notified(google)
+    assert isinstance(transaction, StoreTransaction)
+    assert (transaction.payment, refund) == (Payment.PAID, whole())
 
 
 def has_subscription(google: Play, **history: Any) -> None:
