@@ -102,9 +102,10 @@ def issued(
     oid: str = "",
     is_authority: bool = False,
     valid_for: timedelta = VALID_FOR,
+    key: ec.EllipticCurvePrivateKey | None = None,
 ) -> Issued:
-    """A certificate for a new key. Without an issuer it vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    """A certificate for a key, by default a new one. Without an issuer it vouches for itself."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Demo Store {name}")])
     signing_key = issuer.key if issuer else key
     builder = (

@@ -16,7 +16,9 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Thousandths of a per cent in a whole.
 WHOLE = 100_000
 
-Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]  # until the year 9999
+_UNTIL_YEAR_9999 = msgspec.Meta(ge=0, le=253_402_300_799_999)
+#: Xcode alone has fractions.
+Milliseconds = Annotated[int, _UNTIL_YEAR_9999] | Annotated[float, _UNTIL_YEAR_9999]
 Identifier = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,100}\Z")]
 Currency = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
 Milliunits = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
@@ -29,7 +31,7 @@ FAMILY_SHARED = "FAMILY_SHARED"
 FAMILY_REVOKE = "FAMILY_REVOKE"
 
 
-def moment(milliseconds: int) -> datetime:
+def moment(milliseconds: float) -> datetime:
     """A time, exactly."""
     return EPOCH + timedelta(milliseconds=milliseconds)
 
