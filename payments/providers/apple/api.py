@@ -269,8 +269,10 @@ def _fault(status: int, code: int) -> Fault:
 
 
 def _bounded(response: httpx.Response) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise ProviderError("the App Store answered in an encoding of its own", Fault.UNAVAILABLE)
     content = bytearray()
-    for piece in response.iter_raw(64 * 1024):
+    for piece in response.iter_bytes(64 * 1024):
         content += piece
         if len(content) > MAXIMUM_BYTES:
             raise ProviderError("the App Store answered more than 1 MB", Fault.UNAVAILABLE)
