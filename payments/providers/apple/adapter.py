@@ -64,13 +64,18 @@ class _Body(msgspec.Struct, rename="camel"):
 
 
 class AppleAdapter:
-    """See ProviderAdapter. One for a process: it remembers the chains that it has verified."""
+    """See ProviderAdapter. One for a process: it remembers the chains that it has verified, and keeps its
+    connections until it is closed."""
 
     def __init__(
         self, settings: AppleSettings, *, transport: httpx.BaseTransport | None = None
     ) -> None:
         self._verifier = Verifier(settings)
         self._api = AppStoreApi(settings, transport=transport)
+
+    def close(self) -> None:
+        """Ends its connections. It cannot ask any more."""
+        self._api.close()
 
     def submitted(self, handed_in: str, *, now: datetime) -> Facts:
         """See ProviderAdapter. What is handed in is a signed transaction, StoreKit's `jwsRepresentation`: its

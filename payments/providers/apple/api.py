@@ -95,6 +95,10 @@ class AppStoreApi:
             timeout=TIMEOUT_SECONDS, follow_redirects=False, transport=transport
         )
 
+    def close(self) -> None:
+        """Ends its connections."""
+        self._client.close()
+
     def doors(self, environment: str | None = None, bundle_id: str | None = None) -> list[Door]:
         """Where to ask, in the order to do so: production before sandbox."""
         return [

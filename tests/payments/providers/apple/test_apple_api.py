@@ -230,7 +230,7 @@ def test_reads_the_refusals_of_apples_own_tests(name: str, status: int, fault: F
     assert refusal(lambda: ask(Asked(answer(status, body))))[0] is fault
 
 
-def _at(request: httpx.Request, error: type[Exception]) -> httpx.Response:
+def _at(request: httpx.Request, error: type[httpx.RequestError]) -> httpx.Response:
     raise error("no", request=request)
 
 

@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -81,7 +82,7 @@ def test_takes_a_chain_of_its_configured_root() -> None:
     assert opened(STORE.sign(transaction())).transaction_id == "2000000000000001"
 
 
-def test_ships_apples_root_and_no_other(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ships_apples_root_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = tmp_path / "other.der"
     other.write_bytes(STORE.root)
     monkeypatch.setattr(apple_settings, "ROOT_FILE", other)
@@ -291,7 +292,7 @@ def test_believes_nothing_else_where_it_believes_xcode() -> None:
 
 
 def _told(**about: object) -> str:
-    return json.loads(notification("TEST", about=about).body)["signedPayload"]
+    return str(json.loads(notification("TEST", about=about).body)["signedPayload"])
 
 
 @pytest.mark.parametrize(
