@@ -20,6 +20,8 @@ _UNTIL_YEAR_9999 = msgspec.Meta(ge=0, le=253_402_300_799_999)
 #: Xcode alone has fractions.
 Milliseconds = Annotated[int, _UNTIL_YEAR_9999] | Annotated[float, _UNTIL_YEAR_9999]
 Identifier = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{1,100}\Z")]
+#: The App Store's words are of capitals and underscores; whatever they become, they can be stored and shown.
+Word = Annotated[str, msgspec.Meta(pattern=r"\A[!-~]{0,100}\Z")]
 Currency = Annotated[str, msgspec.Meta(pattern=r"\A[A-Z]{3}\Z")]
 Milliunits = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 Percentage = Annotated[int, msgspec.Meta(ge=0, le=WHOLE)]
@@ -89,7 +91,7 @@ class About(_Payload, frozen=True):
     status: int | None = None
     signed_transaction_info: str | None = None
     signed_renewal_info: str | None = None
-    consumption_request_reason: str | None = None
+    consumption_request_reason: Word | None = None
 
 
 class ExternalPurchase(_Payload, frozen=True):
@@ -116,7 +118,7 @@ class Notification(_Payload, frozen=True):
     notification_type: Identifier
     signed_date: Milliseconds
     notification_uuid: Identifier = msgspec.field(name="notificationUUID")
-    subtype: str | None = None
+    subtype: Word | None = None
     data: About | None = None
     summary: About | None = None
     external_purchase_token: ExternalPurchase | None = None

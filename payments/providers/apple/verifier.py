@@ -20,7 +20,7 @@ from appstoreserverlibrary.signed_data_verifier import (
     _ChainVerifier,
 )
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -118,6 +118,7 @@ class Chains:
             self._root = x509.load_der_x509_certificate(root_certificate)
         except ValueError as error:
             raise ValueError("the root certificate cannot be read") from error
+        # Its public verifier is of one app in one environment, and checks the chain every time.
         self._verifier = _ChainVerifier([root_certificate])
         self._kept: dict[tuple[str, ...], tuple[_Chain, datetime]] = {}
         self._lock = threading.Lock()
@@ -145,7 +146,7 @@ class Chains:
             ]
         except VerificationException as error:
             raise ProviderError(_reason(error), Fault.FORGED) from error
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise ProviderError(f"a certificate cannot be read: {error}", Fault.FORGED) from error
         if not isinstance(key, EllipticCurvePublicKey) or not isinstance(key.curve, SECP256R1):
             raise ProviderError("the leaf's key is not of P-256", Fault.FORGED)

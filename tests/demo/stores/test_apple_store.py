@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from demo.stores.deliveries import Deliveries
 from demo.stores.messages import Answer, Request
 from demo.stores.peer import Clock, Peer, Route
 from payments.providers.apple.adapter import AppleAdapter, Preference
+from payments.providers.apple.api import AppStoreApi, Door
 from payments.providers.apple.settings import AppleSettings
 from payments.providers.base import (
     Fault,
@@ -195,6 +197,16 @@ def test_renews_while_months_pass(store: Store) -> None:
     assert [one.starts_at for one in periods[1:]] == [one.ends_at for one in periods[:-1]]
     assert store.subscription(name).period == periods[-1]
     assert store.subscription(name).state is State.ACTIVE
+
+
+def test_renews_ahead_of_the_period(store: Store) -> None:
+    name = store.subscribe()
+    store.post(f"/_subscriptions/{name}/renew")
+
+    _, (now,) = store.told()[-1]
+
+    assert now.period.starts_at > now.as_of
+    assert store.subscription(name).period == now.period
 
 
 def test_leaves_open_what_is_unpaid_for_a_grace(store: Store) -> None:
@@ -418,6 +430,45 @@ def test_fails_on_command_without_saying_no(store: Store) -> None:
     store.client.put("/_faults", json={})
 
     assert store.adapter.transaction(bought, now=store.now)
+
+
+def test_refuses_what_the_app_store_refuses(store: Store) -> None:
+    coins = store.post("/_purchases", **COINS)["transaction_id"]
+    name = store.subscribe()
+    api = AppStoreApi(settings_of(store.folder, store.url))
+    door = Door("production", BUNDLE)
+    fine = {
+        "customerConsented": True,
+        "sampleContentProvided": True,
+        "deliveryStatus": "DELIVERED",
+    }
+    api.consumed(door, coins, fine)
+    asked: list[tuple[Callable[[], object], str]] = [
+        (partial(api.consumed, door, of, fine | changed), code)
+        for of, changed, code in (
+            (coins, {"customerConsented": False}, "4000035"),
+            (coins, {"customerConsented": "yes"}, "4000000"),
+            (coins, {"deliveryStatus": "LOST"}, "4000036"),
+            (coins, {"refundPreference": "PLEASE"}, "4000044"),
+            (coins, {"consumptionPercentage": 100_001}, "4000000"),
+            (coins, {"refundPreference": "GRANT_PRORATED"}, "4000000"),
+            (name, {"refundPreference": "GRANT_PRORATED", "consumptionPercentage": 1}, "4000000"),
+            ("7", {}, "4040010"),
+            ("seven", {}, "4000006"),
+        )
+    ]
+    day, until = timedelta(days=1), store.now
+    asked += [
+        (lambda: list(api.notifications(door, since=until, until=until - day)), "4000013"),
+        (lambda: list(api.notifications(door, since=until - 181 * day, until=until)), "4000012"),
+        (lambda: list(api.history(Door("sandbox", BUNDLE), coins)), "4040010"),
+    ]
+    for ask, code in asked:
+        with pytest.raises(ProviderError) as refused:
+            ask()
+        assert f"answered {code}:" in refused.value.reason
+        assert refused.value.permanent
+    api.close()
 
 
 def test_refuses_commands_that_make_no_sense(store: Store) -> None:

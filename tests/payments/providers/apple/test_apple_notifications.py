@@ -247,6 +247,8 @@ GRACE = {"gracePeriodExpiresDate": milliseconds(IN_GRACE), "isInBillingRetryPeri
         (4, GRACE, State.GRACE, IN_GRACE, "vip.month"),
         (5, {"autoRenewStatus": 0}, State.REVOKED, None, ""),
         (1, {"autoRenewProductId": "vip.week"}, State.ACTIVE, NOW + timedelta(days=30), "vip.week"),
+        (4, GRACE | {"autoRenewStatus": 0}, State.GRACE, IN_GRACE, ""),
+        (4, {}, State.GRACE, None, "vip.month"),
         (None, {}, State.ACTIVE, NOW + timedelta(days=30), "vip.month"),
         (None, GRACE, State.GRACE, IN_GRACE, "vip.month"),
         (None, {"isInBillingRetryPeriod": True}, State.BILLING_RETRY, None, "vip.month"),
@@ -266,6 +268,12 @@ def test_reads_where_a_subscription_is(
     found = snapshot(told)
 
     assert (found.state, found.access_until, found.renews_as) == (state, access_until, renews_as)
+
+
+def test_reads_a_status_without_renewal_information() -> None:
+    told = notification("DID_RENEW", of=period(), about={"status": 1})
+
+    assert (snapshot(told).state, snapshot(told).renews_as) == (State.ACTIVE, "vip.month")
 
 
 def test_reads_an_end_by_its_date_where_no_status_says_so() -> None:
@@ -453,6 +461,21 @@ def test_refuses_what_does_not_fit_its_notification(
 
     assert adapter().read_message(told, now=NOW).is_known
     assert refusal(lambda: facts(told))[0] is fault
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        notification("REFUND\x00"),
+        notification("REFUND", "\ud800".encode("unicode_escape").decode() + " "),
+        notification("CONSUMPTION_REQUEST", about={"consumptionRequestReason": "\x00"}),
+        notification("TEST", notificationUUID="x" * 101),
+        notification("TEST", notificationUUID=None),
+        notification(""),
+    ],
+)
+def test_refuses_words_that_the_store_does_not_use(told: RawMessage) -> None:
+    assert refusal(lambda: adapter().read_message(told, now=NOW))[0] is Fault.MALFORMED
 
 
 def test_refuses_a_transaction_that_somebody_else_signed() -> None:

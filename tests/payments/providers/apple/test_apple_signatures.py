@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -213,6 +215,70 @@ def test_takes_what_was_signed_before_a_certificate_ran_out() -> None:
         assert opened(signed, now=NOW + timedelta(days=days), verifier=verifier)
 
 
+MARKS = {"leaf": authority.LEAF_OID, "middle": authority.INTERMEDIATE_OID}
+
+
+def _no_authority() -> Authority:
+    """An intermediate that may sign nothing."""
+    root = authority.issued("Root", NOW, None, is_authority=True)
+    middle = authority.issued("Middle", NOW, root, oid=MARKS["middle"])
+    return Authority.of(root, middle, authority.issued("Leaf", NOW, middle, oid=MARKS["leaf"]))
+
+
+def _past_intermediate() -> Authority:
+    root = authority.issued("Root", NOW, None, is_authority=True)
+    middle = authority.issued(
+        "Middle",
+        NOW - timedelta(days=9),
+        root,
+        oid=MARKS["middle"],
+        is_authority=True,
+        valid_for=timedelta(days=1),
+    )
+    return Authority.of(root, middle, authority.issued("Leaf", NOW, middle, oid=MARKS["leaf"]))
+
+
+def _leaf_of_the_root() -> Authority:
+    """The intermediate is only there to make three."""
+    root = authority.issued("Root", NOW, None, is_authority=True)
+    middle = authority.issued("Middle", NOW, root, oid=MARKS["middle"], is_authority=True)
+    return Authority.of(root, middle, authority.issued("Leaf", NOW, root, oid=MARKS["leaf"]))
+
+
+def _leaf_of_another() -> Authority:
+    root = authority.issued("Root", NOW, None, is_authority=True)
+    middle = authority.issued("Middle", NOW, root, oid=MARKS["middle"], is_authority=True)
+    other = authority.issued("Middle", NOW, root, oid=MARKS["middle"], is_authority=True)
+    return Authority.of(root, middle, authority.issued("Leaf", NOW, other, oid=MARKS["leaf"]))
+
+
+def _leaf_that_signs_leaves() -> Authority:
+    """Whoever has the App Store's leaf is no authority by that."""
+    root = authority.issued("Root", NOW, None, is_authority=True)
+    middle = authority.issued("Middle", NOW, root, oid=MARKS["middle"], is_authority=True)
+    leaf = authority.issued("Leaf", NOW, middle, oid=MARKS["leaf"])
+    return Authority.of(root, leaf, authority.issued("Own", NOW, leaf, oid=MARKS["leaf"]))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        _no_authority,
+        _past_intermediate,
+        _leaf_of_the_root,
+        _leaf_of_another,
+        _leaf_that_signs_leaves,
+    ],
+)
+def test_refuses_a_chain_that_is_not_one(made: Callable[[], Authority]) -> None:
+    store = made()
+    verifier = Verifier(settings(root_certificate=store.root))
+
+    fault, _ = refusal(lambda: opened(store.sign(transaction()), verifier=verifier))
+
+    assert fault is Fault.FORGED
+
+
 def test_refuses_a_leaf_of_another_curve() -> None:
     root = authority.issued("Root", NOW, None, is_authority=True)
     middle = authority.issued(
@@ -228,6 +294,22 @@ def test_refuses_a_leaf_of_another_curve() -> None:
     assert refusal(lambda: opened(signed, verifier=verifier)) == (
         Fault.FORGED,
         "the leaf's key is not of P-256",
+    )
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), UnsupportedAlgorithm("no")])
+def test_refuses_a_certificate_that_one_library_reads_and_another_does_not(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def read(*_: object) -> None:
+        raise error
+
+    verifier = Verifier(settings())
+    monkeypatch.setattr(x509, "load_der_x509_certificate", read)
+
+    assert refusal(lambda: opened(STORE.sign(transaction()), verifier=verifier)) == (
+        Fault.FORGED,
+        "a certificate cannot be read: no",
     )
 
 
