@@ -467,7 +467,7 @@ def test_refuses_what_does_not_fit_its_notification(
     "told",
     [
         notification("REFUND\x00"),
-        notification("REFUND", "\ud800".encode("unicode_escape").decode() + " "),
+        notification("REFUND", "TWO WORDS"),
         notification("CONSUMPTION_REQUEST", about={"consumptionRequestReason": "\x00"}),
         notification("TEST", notificationUUID="x" * 101),
         notification("TEST", notificationUUID=None),
