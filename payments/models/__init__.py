@@ -9,6 +9,7 @@ from payments.models.auto_unlocks import AutoUnlockConsent
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock, UnlockWay
+from payments.models.exchange_rates import ExchangeRate
 from payments.models.experiments import ArmTerms
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
@@ -33,6 +34,7 @@ from payments.models.products import (
     Provider,
     StoreProduct,
     StoreTerms,
+    TransferPolicy,
 )
 from payments.models.promo_codes import PromoAttempt, PromoBatch, PromoCode, PromoRedemption
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
@@ -45,12 +47,35 @@ from payments.models.refunds import (
     UnlockCorrection,
     UnlockReversal,
 )
+from payments.models.store_messages import (
+    Arrival,
+    CallState,
+    CallVerb,
+    MessageState,
+    StoreCall,
+    StoreHistory,
+    StoreMessage,
+)
+from payments.models.subscriptions import (
+    ChangeCause,
+    Ownership,
+    PriceConsent,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionCover,
+    SubscriptionState,
+    SubscriptionTransfer,
+)
 
 __all__ = [
     "AcquisitionLink",
     "ArmTerms",
+    "Arrival",
     "AssignmentSource",
     "AutoUnlockConsent",
+    "CallState",
+    "CallVerb",
+    "ChangeCause",
     "ChangeState",
     "ChangedSeries",
     "ClaimState",
@@ -62,6 +87,7 @@ __all__ = [
     "Entry",
     "EpisodePrice",
     "ExceptionReason",
+    "ExchangeRate",
     "ExpiryNotice",
     "Grant",
     "GrantKind",
@@ -72,10 +98,12 @@ __all__ = [
     "LinkArrival",
     "Lot",
     "LotMovement",
+    "MessageState",
     "MoneyDay",
     "Offer",
     "OfferClaim",
     "OfferKind",
+    "Ownership",
     "PassIntent",
     "PassProduct",
     "PassPurchase",
@@ -86,6 +114,7 @@ __all__ = [
     "PlanRule",
     "PriceAdjustment",
     "PriceChange",
+    "PriceConsent",
     "PriceException",
     "PricePlan",
     "PriceStep",
@@ -104,9 +133,18 @@ __all__ = [
     "RefundBooking",
     "RefundOrigin",
     "Segment",
+    "StoreCall",
+    "StoreHistory",
+    "StoreMessage",
     "StoreProduct",
     "StoreTerms",
+    "Subscription",
+    "SubscriptionChange",
+    "SubscriptionCover",
+    "SubscriptionState",
+    "SubscriptionTransfer",
     "Transfer",
+    "TransferPolicy",
     "Unlock",
     "UnlockCorrection",
     "UnlockReversal",

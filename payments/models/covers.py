@@ -13,6 +13,7 @@ class CoverSource(models.TextChoices):
 
     GRANT = "grant", "Given by an operator"
     PASS = "pass", "Bought"
+    SUBSCRIPTION = "subscription", "A subscription that runs"
 
 
 class Cover(models.Model):

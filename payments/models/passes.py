@@ -37,6 +37,9 @@ class PassPurchase(models.Model):
     gross − tax − fee in the reporting currency at the rates kept on the row; it is earned evenly from
     `starts_at` to `ends_at`.
 
+    A subscription's period gives no cover of its own: what is open is the subscription's to say. It is earned
+    from when it was heard of.
+
     Months are counted from where the first of passes that follow each other began (`anchor_at`), so that
     three months from the 31st of January end on the 30th of April and not on the 28th.
     """
@@ -48,7 +51,10 @@ class PassPurchase(models.Model):
     viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="pass_purchases")
     intent = models.ForeignKey(PassIntent, models.PROTECT, null=True, related_name="purchases")
     product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
-    cover = models.OneToOneField(Cover, models.PROTECT, related_name="pass_purchase")
+    cover = models.OneToOneField(Cover, models.PROTECT, null=True, related_name="pass_purchase")
+    subscription = models.ForeignKey(
+        "payments.Subscription", models.PROTECT, null=True, related_name="periods"
+    )
     period_months = models.PositiveIntegerField()
     period_days = models.PositiveIntegerField()
     currency = models.CharField(max_length=3)
@@ -59,6 +65,8 @@ class PassPurchase(models.Model):
     exchange_rate = models.DecimalField(max_digits=20, decimal_places=10)
     exchange_source = models.CharField(max_length=50)
     purchased_at = models.DateTimeField()
+    store_starts_at = models.DateTimeField(null=True, help_text="Of a subscription's period")
+    store_ends_at = models.DateTimeField(null=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     anchor_at = models.DateTimeField(help_text="Where the months before it began to be counted")
@@ -80,6 +88,11 @@ class PassPurchase(models.Model):
             models.CheckConstraint(
                 condition=Q(ends_at__gt=F("starts_at"), starts_at__gte=F("created_at")),
                 name="payments_passpurchase_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(cover__isnull=False, subscription=None, store_ends_at=None)
+                | Q(cover=None, subscription__isnull=False, store_ends_at__isnull=False),
+                name="payments_passpurchase_covers_or_is_a_period",
             ),
         ]
         indexes = [

@@ -15,7 +15,21 @@ from payments.money import PARTS_PER_MILLION
 class Provider(models.TextChoices):
     """The stores whose transactions we can verify."""
 
+    APPLE = "apple", "Apple"
+    GOOGLE = "google", "Google Play"
+    STRIPE = "stripe", "Stripe"
     FAKE = "fake", "Fake store (demo and tests)"
+
+
+class TransferPolicy(models.TextChoices):
+    """Who has a subscription that another viewer restores on their device."""
+
+    KEEP = "keep", "Whoever bought it keeps it"
+    TRANSFER = "transfer", "Whoever restores it has it from then on"
+    TRANSFER_IF_INACTIVE = (
+        "transfer_if_inactive",
+        "Whoever restores it, if the other has not been seen for a while",
+    )
 
 
 class CoinPack(models.Model):
@@ -72,6 +86,12 @@ class PassProduct(models.Model):
     period_days = models.PositiveIntegerField(default=0, help_text="Days of 24 hours")
     is_renewing = models.BooleanField(
         "renews by itself", default=False, help_text="Sold by the store as a subscription"
+    )
+    transfer_policy = models.CharField(
+        max_length=30,
+        choices=TransferPolicy.choices,
+        default=TransferPolicy.TRANSFER_IF_INACTIVE,
+        help_text="Who has a subscription that another viewer restores",
     )
     price_micros = models.BigIntegerField(help_text="List price in millionths: 19990000 is 19.99")
     currency = models.CharField(max_length=3, default="USD")

@@ -46,6 +46,9 @@ class Refund(models.Model):
     amount_micros = models.BigIntegerField(
         null=True, help_text="Gross, in the purchase's currency; empty for all that was paid"
     )
+    share_parts_per_million = models.PositiveIntegerField(
+        null=True, help_text="Of what was paid, where the store gives no amount"
+    )
     reason = models.CharField(max_length=500, blank=True)
     refunded_at = models.DateTimeField(null=True)
     reversed_at = models.DateTimeField(null=True)

@@ -93,6 +93,13 @@ class PriceConsent(StrEnum):
     AGREED = "agreed"
 
 
+class Owed(StrEnum):
+    """What a store waits to hear once what was bought is delivered, else it gives the money back."""
+
+    ACKNOWLEDGE = "acknowledge"
+    CONSUME = "consume"
+
+
 class RefundOrigin(StrEnum):
     """Who gave money back."""
 
@@ -119,6 +126,7 @@ class StoreTransaction:
     quantity: int = 1
     payment: Payment = Payment.PAID
     intent_id: UUID | None = None
+    owed: Owed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +164,7 @@ class SubscriptionSnapshot:
     ownership: Ownership = Ownership.PURCHASED
     price_consent: PriceConsent = PriceConsent.NONE
     replaces: str = ""
+    owed: Owed | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,141 @@
+"""Subscriptions as their stores see them, and everything that changed one."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from config.ids import uuid7
+from payments.models.covers import Cover
+from payments.models.products import PassProduct, Provider
+from payments.models.store_messages import StoreMessage
+from viewers.models import Environment, Viewer
+
+
+class SubscriptionState(models.TextChoices):
+    """Where a subscription is. ACTIVE, CANCELLED and GRACE are open, the others are not."""
+
+    PENDING = "pending", "Waits for its first payment"
+    ACTIVE = "active", "Runs and renews"
+    CANCELLED = "cancelled", "Runs to its end"
+    GRACE = "grace", "Open while the store tries to be paid"
+    BILLING_RETRY = "billing_retry", "Closed while the store tries to be paid"
+    ON_HOLD = "on_hold", "Closed until it is paid"
+    PAUSED = "paused", "Paused by the viewer"
+    EXPIRED = "expired", "Over"
+    REVOKED = "revoked", "Taken back by the store"
+
+
+class Ownership(models.TextChoices):
+    PURCHASED = "purchased", "Bought"
+    FAMILY_SHARED = "family_shared", "Shared by a family's member who bought it"
+
+
+class PriceConsent(models.TextChoices):
+    NONE = "none", "Not asked"
+    PENDING = "pending", "Asked, not answered yet"
+    AGREED = "agreed", "Agreed"
+
+
+class Subscription(models.Model):
+    """What is known of one subscription, by the latest that its store has said. Written by SQL alone.
+
+    `access_until` is what the store grants; less is open where the money of that period went back, or where
+    another subscription took this one's place.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    provider = models.CharField(max_length=20, choices=Provider.choices)
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    subscription_id = models.CharField(max_length=200, help_text="The store's name for it")
+    viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="subscriptions")
+    product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
+    state = models.CharField(max_length=20, choices=SubscriptionState.choices)
+    access_until = models.DateTimeField(null=True)
+    renews_as = models.ForeignKey(PassProduct, models.PROTECT, null=True, related_name="+")
+    ownership = models.CharField(max_length=20, choices=Ownership.choices)
+    price_consent = models.CharField(max_length=20, choices=PriceConsent.choices)
+    replaces = models.CharField(
+        max_length=200, blank=True, help_text="The store's name of the one before it"
+    )
+    as_of = models.DateTimeField(help_text="When the store said so")
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "environment", "subscription_id"],
+                name="payments_subscription_once",
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["provider", "environment", "replaces"],
+                name="subscription_by_replaced",
+                condition=~Q(replaces=""),
+            ),
+            models.Index(
+                fields=["access_until"],
+                name="subscription_that_ends",
+                condition=Q(state__in=["active", "cancelled", "grace"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.subscription_id} {self.state}"
+
+
+class SubscriptionCover(models.Model):
+    """A cover that a subscription gives its viewer. Written by SQL alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="covers")
+    cover = models.OneToOneField(Cover, models.PROTECT, related_name="subscription_cover")
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id} {self.cover_id}"
+
+
+class ChangeCause(models.TextChoices):
+    """What told of it."""
+
+    MESSAGE = "message", "A store's message"
+    SUBMITTED = "submitted", "An app that handed it in"
+    READ_BACK = "read_back", "The store, when it was asked"
+    TRANSFER = "transfer", "A transfer to another viewer"
+    REFUND = "refund", "A refund, or the end of one"
+
+
+class SubscriptionChange(models.Model):
+    """One telling of a subscription, and what it changed: nothing, where a later one had been heard."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="changes")
+    cause = models.CharField(max_length=20, choices=ChangeCause.choices)
+    message = models.ForeignKey(StoreMessage, models.PROTECT, null=True, related_name="+")
+    from_state = models.CharField(max_length=20, choices=SubscriptionState.choices, blank=True)
+    state = models.CharField(max_length=20, choices=SubscriptionState.choices)
+    product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
+    access_until = models.DateTimeField(null=True)
+    is_outdated = models.BooleanField(help_text="Something later had been heard before")
+    as_of = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.from_state or 'new'} → {self.state}"
+
+
+class SubscriptionTransfer(models.Model):
+    """A subscription that another viewer restored, and has from then on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="transfers")
+    from_viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+")
+    to_viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.from_viewer_id} → {self.to_viewer_id}"

@@ -1,0 +1,165 @@
+"""What stores tell becomes coins, cover and refunds: once, whoever tells it and in whatever order."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from payments.models import CallVerb, ChangeCause, RefundOrigin, StoreCall, Subscription
+from payments.providers.base import (
+    Fact,
+    Owed,
+    Payment,
+    RefundQuestion,
+    StoreRefund,
+    StoreTransaction,
+    SubscriptionSnapshot,
+)
+from payments.store import checkout, owners, refunds, subscriptions
+from payments.store.checkout import Bought
+from payments.store.refunds import RefundFact
+
+#: Apple asks that a question be answered within half a day.
+ANSWER_WITHIN = timedelta(hours=12)
+
+_VERBS = {Owed.ACKNOWLEDGE: CallVerb.ACKNOWLEDGE, Owed.CONSUME: CallVerb.CONSUME}
+
+
+@dataclass(frozen=True)
+class Telling:
+    """How a fact was heard of: by which message, if it was one, and from whose device, if it was handed in."""
+
+    cause: ChangeCause
+    message_id: UUID | None = None
+    viewer_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a fact was about, and what is there now. `is_new` says that this telling booked it.
+
+    Money that the store waits for is `is_pending`, and nothing else is there yet.
+    """
+
+    subject: str
+    bought: Bought | None = None
+    subscription: Subscription | None = None
+    is_new: bool = False
+    is_pending: bool = False
+
+
+def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Applied:
+    """Lets a fact take effect, in the caller's transaction; safe to repeat.
+
+    Raises Unclaimed, RateMissing, and of `purchases` TransactionInvalid, ProductUnknown, IntentUnknown.
+    """
+    match fact:
+        case StoreTransaction():
+            return _transaction(fact, provider, telling, now)
+        case SubscriptionSnapshot():
+            return _subscription(fact, provider, telling, now)
+        case StoreRefund():
+            return _refund(fact, provider, now)
+        case RefundQuestion():
+            return _question(fact, provider, now)
+
+
+def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: datetime) -> Applied:
+    if fact.payment is not Payment.PAID:
+        return Applied(fact.transaction_id, is_pending=fact.payment is Payment.PENDING)
+    viewer_id = owners.of_transaction(
+        provider=provider,
+        environment=fact.environment,
+        transaction_id=fact.transaction_id,
+        token=fact.account_token,
+        handed_in_by=telling.viewer_id,
+    )
+    bought, is_new = checkout.credit(
+        viewer_id=viewer_id, provider=provider, transaction=fact, now=now
+    )
+    _owe(fact.owed, provider, fact.environment, fact.transaction_id, fact.store_product_id, now)
+    return Applied(fact.transaction_id, bought=bought, is_new=is_new)
+
+
+def _subscription(
+    fact: SubscriptionSnapshot, provider: str, telling: Telling, now: datetime
+) -> Applied:
+    viewer_id = owners.of_subscription(
+        provider=provider,
+        environment=fact.environment,
+        subscription_id=fact.subscription_id,
+        replaces=fact.replaces,
+        token=fact.account_token,
+        handed_in_by=telling.viewer_id,
+    )
+    subscription, outcome = subscriptions.apply(
+        fact,
+        provider=provider,
+        viewer_id=viewer_id,
+        cause=telling.cause,
+        message_id=telling.message_id,
+        now=now,
+    )
+    period = subscriptions.credit(fact, subscription, now=now) if fact.period else None
+    _owe(fact.owed, provider, fact.environment, fact.subscription_id, fact.store_product_id, now)
+    return Applied(
+        fact.subscription_id, subscription=subscription, bought=period, is_new=outcome == "new"
+    )
+
+
+def _refund(fact: StoreRefund, provider: str, now: datetime) -> Applied:
+    refunds.record(
+        RefundFact(
+            provider=provider,
+            environment=fact.environment,
+            transaction_id=fact.transaction_id,
+            refund_id=fact.refund_id,
+            origin=RefundOrigin(fact.origin),
+            refunded_at=fact.refunded_at,
+            reversed_at=fact.reversed_at,
+            amount_micros=fact.amount_micros,
+            share_parts_per_million=fact.share_parts_per_million,
+            reason=fact.reason,
+        ),
+        now=now,
+    )
+    return Applied(fact.transaction_id)
+
+
+def _question(fact: RefundQuestion, provider: str, now: datetime) -> Applied:
+    StoreCall.objects.get_or_create(
+        provider=provider,
+        environment=fact.environment,
+        verb=CallVerb.ANSWER_REFUND_QUESTION,
+        subject=fact.question_id,
+        defaults={
+            "details": {"transaction_id": fact.transaction_id, "reason": fact.reason},
+            "next_attempt_at": now,
+            "deadline_at": fact.asked_at + ANSWER_WITHIN,
+            "created_at": now,
+        },
+    )
+    return Applied(fact.transaction_id)
+
+
+def _owe(
+    owed: Owed | None,
+    provider: str,
+    environment: str,
+    subject: str,
+    store_product_id: str,
+    now: datetime,
+) -> None:
+    """The store is told that what it sold is delivered, as soon as this is committed."""
+    if owed is None:
+        return
+    StoreCall.objects.get_or_create(
+        provider=provider,
+        environment=environment,
+        verb=_VERBS[owed],
+        subject=subject,
+        defaults={
+            "details": {"store_product_id": store_product_id},
+            "next_attempt_at": now,
+            "created_at": now,
+        },
+    )

@@ -1,0 +1,62 @@
+"""Whose a purchase is: what the store was told when it was made, never whose device tells of it."""
+
+from uuid import UUID
+
+from payments.models import PassIntent, PassPurchase, Purchase, PurchaseIntent, Subscription
+from viewers.models import Viewer
+
+
+class Unclaimed(Exception):
+    """Nobody is known to have bought it: it names no account of ours, and no app has handed it in."""
+
+
+def of_token(token: UUID) -> UUID | None:
+    """The viewer behind an account token: an intent's, or their own id. None if it is neither."""
+    for intents in (PurchaseIntent.objects, PassIntent.objects):
+        found = intents.filter(id=token).values_list("viewer_id", flat=True).first()
+        if found is not None:
+            return found
+    return Viewer.objects.filter(id=token).values_list("id", flat=True).first()
+
+
+def of_transaction(
+    *,
+    provider: str,
+    environment: str,
+    transaction_id: str,
+    token: UUID | None,
+    handed_in_by: UUID | None,
+) -> UUID:
+    """Whose a transaction is: who has it already, else whom its token names, else, without a token, who handed
+    it in first. Raises Unclaimed."""
+    name = {"provider": provider, "environment": environment, "transaction_id": transaction_id}
+    for booked in (Purchase.objects, PassPurchase.objects):
+        found: UUID | None = booked.filter(**name).values_list("viewer_id", flat=True).first()
+        if found is not None:
+            return found
+    return _named(token, handed_in_by)
+
+
+def of_subscription(
+    *,
+    provider: str,
+    environment: str,
+    subscription_id: str,
+    replaces: str,
+    token: UUID | None,
+    handed_in_by: UUID | None,
+) -> UUID:
+    """The same of a subscription. One that took another's place is that one's viewer's. Raises Unclaimed."""
+    known = Subscription.objects.filter(provider=provider, environment=environment)
+    for name in (subscription_id, replaces):
+        found = known.filter(subscription_id=name).values_list("viewer_id", flat=True).first()
+        if name and found is not None:
+            return found
+    return _named(token, handed_in_by)
+
+
+def _named(token: UUID | None, handed_in_by: UUID | None) -> UUID:
+    found = of_token(token) if token is not None else handed_in_by
+    if found is None:
+        raise Unclaimed
+    return found

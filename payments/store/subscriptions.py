@@ -1,0 +1,122 @@
+"""Subscriptions: where the latest telling of its store puts one, and what each period was paid."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+
+from payments.models import ChangeCause, PassProduct, PassPurchase, StoreProduct, Subscription
+from payments.providers.base import PaidPeriod, SubscriptionSnapshot
+from payments.store import exchange, purchases
+
+_APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 15) + ")::text"
+_CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 16) + ")::text"
+
+
+def apply(
+    snapshot: SubscriptionSnapshot,
+    *,
+    provider: str,
+    viewer_id: UUID,
+    cause: ChangeCause,
+    message_id: UUID | None,
+    now: datetime,
+) -> tuple[Subscription, str]:
+    """Keeps what a store says; returns the subscription as it is now, and "new", "changed", "outdated" or
+    "repeated". `viewer_id` counts where it was not known. Raises ProductUnknown."""
+    product = product_of(provider, snapshot.store_product_id)
+    renews_as = product_of(provider, snapshot.renews_as) if snapshot.renews_as else None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _APPLY,
+            [
+                provider,
+                snapshot.environment,
+                snapshot.subscription_id,
+                viewer_id,
+                product.id,
+                snapshot.state,
+                snapshot.access_until,
+                renews_as.id if renews_as else None,
+                snapshot.ownership,
+                snapshot.price_consent,
+                snapshot.replaces,
+                snapshot.as_of,
+                cause,
+                message_id,
+                now,
+            ],
+        )
+        (answer,) = cursor.fetchone()
+    told = json.loads(answer)
+    return Subscription.objects.select_related("product").get(id=told["id"]), told["outcome"]
+
+
+def credit(
+    snapshot: SubscriptionSnapshot, subscription: Subscription, *, now: datetime
+) -> PassPurchase:
+    """Books the money of a snapshot's period, once ever. Raises ProductUnknown, RateMissing, TransactionInvalid,
+    BoughtAnother."""
+    period = snapshot.period
+    if period is None:
+        raise ValueError("a snapshot without a period has no money")
+    _refuse_nonsense(period, snapshot, now)
+    product = product_of(subscription.provider, period.store_product_id)
+    rate = exchange.rate(period.currency, at=period.purchased_at)
+    terms = purchases.divide(
+        provider=subscription.provider, gross_micros=period.price_micros, at=period.purchased_at
+    )
+    arguments: list[str | int | Decimal | UUID | datetime] = [
+        subscription.provider,
+        subscription.environment,
+        period.transaction_id,
+        subscription.id,
+        product.id,
+        period.currency,
+        period.price_micros,
+        terms.tax_micros,
+        terms.fee_micros,
+        rate.micros(terms.net_micros),
+        rate.rate,
+        rate.source,
+        period.purchased_at,
+        period.starts_at,
+        period.ends_at,
+        now,
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_CREDIT, arguments)
+        (answer,) = cursor.fetchone()
+    told = json.loads(answer)
+    if told["outcome"] == "another_product":
+        raise purchases.BoughtAnother
+    return PassPurchase.objects.get(id=told["purchase_id"])
+
+
+def product_of(provider: str, store_product_id: str) -> PassProduct:
+    """The pass that a store sells under a name. Raises ProductUnknown."""
+    found = (
+        StoreProduct.objects.filter(
+            provider=provider, store_product_id=store_product_id, pass_product__isnull=False
+        )
+        .select_related("pass_product")
+        .first()
+    )
+    if found is None or found.pass_product is None:
+        raise purchases.ProductUnknown
+    return found.pass_product
+
+
+def _refuse_nonsense(period: PaidPeriod, snapshot: SubscriptionSnapshot, now: datetime) -> None:
+    if not period.starts_at < period.ends_at:
+        raise purchases.TransactionInvalid("A period ends after it has begun.")
+    purchases.refuse_nonsense(
+        environment=snapshot.environment,
+        transaction_id=period.transaction_id,
+        store_product_id=period.store_product_id,
+        price_micros=period.price_micros,
+        purchased_at=period.purchased_at,
+        now=now,
+    )
