@@ -249,5 +249,9 @@ def _line_of_period(lines: Iterable[InvoiceLine]) -> InvoiceLine | None:
 
     A change of plan has two lines of the rest of the period, one of them credited, and sometimes one of the next.
     """
-    own = [line for line in lines if line.of_subscription and line.amount >= 0]
+    own = [
+        line
+        for line in lines
+        if line.of_subscription and line.amount >= 0 and line.period.start < line.period.end
+    ]
     return max(own, key=lambda line: (line.period.end, line.amount), default=None)

@@ -303,7 +303,7 @@ class _EventData(msgspec.Struct, frozen=True):
 class Event(_Live, frozen=True, kw_only=True):
     """That something happened. `account` is there for accounts that are connected to ours."""
 
-    id: Id
+    id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]{1,200}$")]
     object: Literal["event"]
     created: Moment
     type: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.]{1,100}$")]
