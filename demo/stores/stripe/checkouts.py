@@ -10,20 +10,9 @@ _SHORTEST_SECONDS, _LONGEST_SECONDS = 30 * 60, 24 * 3600
 
 def create(account: Account, asked: OpenCheckout, *, address: str) -> Body:
     """A page of `address` on which one thing is paid."""
-    if len(asked.line_items) != 1:
-        raise refused("line_items: this account sells one thing at a time")
-    price = _price(account, asked.line_items[0])
-    if (asked.mode == "subscription") != (price["type"] == "recurring"):
-        raise refused("`mode` does not go with the type of the price")
-    if asked.mode == "payment" and asked.subscription_data:
-        raise refused("You can not pass `subscription_data` in `payment` mode.")
-    if asked.mode == "subscription" and asked.payment_intent_data:
-        raise refused("You can not pass `payment_intent_data` in `subscription` mode.")
     expires_at = asked.expires_at or account.now + _LONGEST_SECONDS
-    if not _SHORTEST_SECONDS <= expires_at - account.now <= _LONGEST_SECONDS:
-        raise refused("The `expires_at` timestamp must be 30 minutes to 24 hours ahead.")
-    if asked.customer:
-        account.find("customer", asked.customer)
+    _check(account, asked, expires_at)
+    price = _price(account, asked.line_items[0])
     quantity = asked.line_items[0].quantity
     trial_days = asked.subscription_data.trial_period_days if asked.subscription_data else 0
     amount = 0 if trial_days else price["unit_amount"] * quantity
@@ -170,9 +159,30 @@ def every(interval: str, count: int) -> Body:
     }
 
 
-def _price(account: Account, line: LineItem) -> Body:
+def _check(account: Account, asked: OpenCheckout, expires_at: int) -> None:
+    if len(asked.line_items) != 1:
+        raise refused("line_items: this account sells one thing at a time")
+    line = asked.line_items[0]
     if (line.price_data is None) == (not line.price):
         raise refused("line_items[0]: one of `price` and `price_data` is needed")
+    recurring = (
+        line.price_data.recurring
+        if line.price_data
+        else account.find("price", line.price)["recurring"]
+    )
+    if (asked.mode == "subscription") != (recurring is not None):
+        raise refused("`mode` does not go with the type of the price")
+    if asked.mode == "payment" and asked.subscription_data:
+        raise refused("You can not pass `subscription_data` in `payment` mode.")
+    if asked.mode == "subscription" and asked.payment_intent_data:
+        raise refused("You can not pass `payment_intent_data` in `subscription` mode.")
+    if not _SHORTEST_SECONDS <= expires_at - account.now <= _LONGEST_SECONDS:
+        raise refused("The `expires_at` timestamp must be 30 minutes to 24 hours ahead.")
+    if asked.customer:
+        account.find("customer", asked.customer)
+
+
+def _price(account: Account, line: LineItem) -> Body:
     if line.price_data is None:
         return account.find("price", line.price)
     recurring = line.price_data.recurring

@@ -79,6 +79,10 @@ class StripeAdapter:
             grace=timedelta(days=settings.grace_days),
         )
 
+    def close(self) -> None:
+        """Ends all connections; nothing can be asked after."""
+        self._api.close()
+
     def submitted(self, handed_in: str, *, now: datetime) -> Facts:
         """What came of a checkout session or a payment intent, by its id. Nothing, if nobody has paid yet.
 

@@ -98,13 +98,18 @@ class StripeApi:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._environment = environment
+        self._wire = BoundedClient(transport)
         self._v1 = stripe.StripeClient(
             key,
             stripe_version=API_VERSION,
             base_addresses={"api": address},
             max_network_retries=0,
-            http_client=BoundedClient(transport),
+            http_client=self._wire,
         ).v1
+
+    def close(self) -> None:
+        """Ends all connections; nothing can be asked after."""
+        self._wire.close()
 
     def create_checkout(
         self,
@@ -328,7 +333,9 @@ class StripeApi:
             yield from page.data
             if not page.has_more or not page.data:
                 return
-            after = _read(partial(id_of, page.data[-1]))
+            before, after = after, _read(partial(id_of, page.data[-1]))
+            if after == before:
+                break
         raise ProviderError("a list without an end", Fault.UNAVAILABLE)
 
     def _ask(self, call: Callable[[], _Answered], shape: type[Shape]) -> Shape:

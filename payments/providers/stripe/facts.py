@@ -56,7 +56,7 @@ def of_payment(intent: PaymentIntent) -> StoreTransaction | None:
         payment = Payment.FAILED
     if told is None or payment is None:
         return None
-    amount = intent.amount_received if payment is Payment.PAID else intent.amount
+    amount = intent.paid if payment is Payment.PAID else intent.amount
     return StoreTransaction(
         environment=intent.environment,
         transaction_id=intent.id,
@@ -190,7 +190,7 @@ def of_dispute(
     if not taken and not was_taken:
         return None
     is_comparable = dispute.currency == payment.currency
-    amount = min(dispute.amount, payment.amount_received)
+    amount = min(dispute.amount, payment.paid)
     return StoreRefund(
         environment=dispute.environment,
         transaction_id=transaction_id,

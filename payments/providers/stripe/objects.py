@@ -82,12 +82,17 @@ class PaymentIntent(_Live, frozen=True, kw_only=True):
     created: Moment
     status: str
     amount: Amount
-    amount_received: Amount = 0
+    amount_received: Amount | None = None
     currency: Currency
     customer: Reference | Id | None = None
     client_secret: str | None = None
     last_payment_error: Any = None
     metadata: Metadata | None = None
+
+    @property
+    def paid(self) -> int:
+        """What came of a payment that succeeded, all of it where it is not said."""
+        return self.amount if self.amount_received is None else self.amount_received
 
 
 class _Price(msgspec.Struct, frozen=True):

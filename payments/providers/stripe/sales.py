@@ -21,7 +21,8 @@ class Sale:
 
     Sold at `unit_price_micros` of `currency`, with tax, for each of `quantity`; or at a price that was set up at
     Stripe, if `price_id` names one. `every` makes a subscription of it, `trial_days` begins that for nothing.
-    `title` is what the buyer reads.
+    `title` is what the buyer reads. A subscription whose plan may change is to have the price's id for its
+    `store_product_id` as well: it is told under the id of the price that it has; any other name it keeps.
     """
 
     account_token: UUID

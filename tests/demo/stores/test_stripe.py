@@ -16,8 +16,9 @@ from config import clock
 from demo import ports
 from demo.stores.messages import Answer, Request
 from demo.stores.stripe.server import StripePeer
-from payments.providers.base import ProviderError, RawMessage
+from payments.providers.base import Payment, ProviderError, RawMessage
 from payments.providers.stripe.adapter import StripeAdapter, StripeSettings
+from tests.payments.providers.stripe.shop import COINS
 
 CHECKOUT = {
     "mode": "payment",
@@ -46,20 +47,25 @@ class Served:
         keys = self.http.get("/_keys").json()
         self.key = keys["secret_key"]
         self.secrets = tuple(keys["webhook_secrets"])
+        self.adapter = self._adapter(self.secrets)
         self.order("set_webhook", url=f"{self.url}/our_endpoint")
 
-    @property
-    def adapter(self) -> StripeAdapter:
+    def holds(self, *secrets: str) -> None:
+        """Which secrets our endpoint has from now on."""
+        self.adapter.close()
+        self.adapter = self._adapter(secrets)
+
+    def _adapter(self, secrets: tuple[str, ...]) -> StripeAdapter:
         return StripeAdapter(
             StripeSettings(
                 environment="sandbox",
                 secret_key=self.key,
-                webhook_secrets=self.secrets,
+                webhook_secrets=secrets,
                 api_address=self.url,
             )
         )
 
-    def order(self, name: str, /, **members: Any) -> dict[str, Any]:
+    def order(self, name: str, /, **members: Any) -> Any:
         answer = self.http.post(f"/_commands/{name}", json=members)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -71,7 +77,7 @@ class Served:
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}", "Stripe-Version": "2026-10-28.endive"}
 
-    def opened(self) -> dict[str, Any]:
+    def opened(self) -> Any:
         return self.post("/v1/checkout/sessions", CHECKOUT).json()
 
     def _receive(self, request: Request, match: object) -> Answer:
@@ -96,6 +102,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     served = Served(tmp_path)
     yield served
     served.http.close()
+    served.adapter.close()
 
 
 def wait_until(is_so: Callable[[], bool], seconds: float = 10) -> None:
@@ -217,13 +224,27 @@ def test_tells_our_endpoint_and_signs_it(served: Served) -> None:
     assert served.refused == []
 
 
+def test_sells_to_the_adapter_from_the_link_to_the_fact(served: Served) -> None:
+    opened = served.adapter.open_checkout(
+        COINS,
+        success_url="https://app.test/done?session={CHECKOUT_SESSION_ID}",
+        cancel_url="https://app.test",
+        idempotency_key="order-1",
+    )
+    back = served.http.post(f"{opened.url}/pay").headers["Location"]
+
+    (fact,) = served.adapter.submitted(back.partition("=")[2], now=clock.read())
+    assert (fact.price_micros, fact.payment) == (4_990_000, Payment.PAID)
+    wait_until(lambda: len(served.taken) == 4)
+
+
 def test_signs_with_both_secrets_while_they_are_rolled(served: Served) -> None:
     old = served.secrets
     new = tuple(served.order("roll_secret")["webhook_secrets"])
     assert new[1:] == old
 
     for secrets in (old, new[:1], new):
-        served.secrets = secrets
+        served.holds(*secrets)
         before = len(served.taken)
         served.order("pay", session=served.opened()["id"])
         wait_until(lambda before=before: len(served.taken) == before + 4)

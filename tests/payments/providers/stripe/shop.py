@@ -95,7 +95,7 @@ class Shop:
         self._keys += 1
         return f"test-{self._keys}"
 
-    def order(self, name: str, /, **members: Any) -> dict[str, Any]:
+    def order(self, name: str, /, **members: Any) -> Any:
         """Has the other side do something."""
         answer = self.http.post(f"/_commands/{name}", json=members)
         assert answer.status_code == 200, answer.text
@@ -121,15 +121,15 @@ class Shop:
         )
         return opened.session_id
 
-    def bought(self, sale: Sale = COINS) -> str:
+    def bought(self, sale: Sale = COINS) -> Any:
         """The payment intent of something that was bought."""
         return self.order("pay", session=self.checkout(sale))["payment_intent"]
 
-    def subscribed(self, sale: Sale = PASS) -> str:
+    def subscribed(self, sale: Sale = PASS) -> Any:
         """A subscription whose first period is paid."""
         return self.order("pay", session=self.checkout(sale))["subscription"]
 
-    def read(self, path: str) -> dict[str, Any]:
+    def read(self, path: str) -> Any:
         """Stripe's own answer."""
         headers = {
             "Authorization": f"Bearer {self.settings.secret_key}",
@@ -173,12 +173,12 @@ def fault_of(call: Callable[[], object]) -> Fault | None:
     return None
 
 
-def settled(facts: Iterable[Fact]) -> dict[object, object]:
+def settled(facts: Iterable[Fact]) -> dict[Any, Any]:
     """What is known after facts in an order, by the names that they go by.
 
     A payment that is paid stays so, money that came back stays back, of two snapshots the later holds.
     """
-    known: dict[object, object] = {}
+    known: dict[Any, Any] = {}
     for fact in facts:
         if isinstance(fact, StoreTransaction):
             before = known.get(fact.transaction_id)

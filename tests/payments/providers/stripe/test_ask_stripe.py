@@ -68,6 +68,14 @@ def error(code: str = "", kind: str = "invalid_request_error") -> dict[str, Any]
         (answered(200, {"object": ["list"]}), Fault.UNAVAILABLE),
         (answered(200, {"object": "list", "data": 7}), Fault.UNAVAILABLE),
         (answered(200, {"object": "event", "data": {"object": 7}}), Fault.UNAVAILABLE),
+        (answered(200, {"object": "price", "unit_amount_decimal": "x"}), Fault.UNAVAILABLE),
+        (
+            answered(400, {"error": {"source": {"object": "price", "unit_amount_decimal": "x"}}}),
+            Fault.UNAVAILABLE,
+        ),
+        (answered(400, {"error": {"code": ["x"], "message": {"a": 1}}}), Fault.MALFORMED),
+        (answered(200, b"9" * 5000), Fault.UNAVAILABLE),
+        (answered(200, b'{"id": ' + b"9" * 5000 + b"}"), Fault.UNAVAILABLE),
         (answered(200, b"\xff\xfe"), Fault.UNAVAILABLE),
         (answered(200, b'{"a":' * 5000 + b"1" + b"}" * 5000), Fault.UNAVAILABLE),
         (answered(200, b" " * (MAXIMUM_ANSWER_BYTES + 1)), Fault.UNAVAILABLE),
@@ -169,6 +177,56 @@ def test_refuses_an_object_of_the_other_environment(shop: Shop) -> None:
     payment = shop.read(f"/v1/payment_intents/{shop.bought()}") | {"livemode": True}
 
     assert fault(answered(200, payment), shop.now) is Fault.OTHER_ENVIRONMENT
+
+
+def test_asks_of_no_other_environment(now: Any) -> None:
+    asked = lambda: answered().subscription(  # noqa: E731
+        environment="production", subscription_id="sub_1", now=now
+    )
+
+    assert fault_of(asked) is Fault.OTHER_ENVIRONMENT
+
+
+@pytest.mark.parametrize("member", ["url", "client_secret"])
+def test_opens_nothing_that_a_buyer_could_not_use(shop: Shop, member: str) -> None:
+    session = shop.read(f"/v1/checkout/sessions/{shop.checkout()}") | {"url": None}
+    payment = shop.read(f"/v1/payment_intents/{shop.bought()}") | {"client_secret": None}
+    if member == "url":
+        fault = fault_of(
+            lambda: answered(200, session).open_checkout(
+                COINS, success_url="x", cancel_url="x", idempotency_key="a"
+            )
+        )
+    else:
+        fault = fault_of(lambda: answered(200, payment).open_payment(COINS, idempotency_key="a"))
+
+    assert fault is Fault.UNAVAILABLE
+
+
+def test_ends_a_list_that_does_not(now: Any) -> None:
+    page = {"object": "list", "has_more": True, "url": "/", "data": [{"id": "evt_1"}]}
+
+    assert (
+        fault_of(lambda: list(answered(200, page).missed(since=now, until=now)))
+        is Fault.UNAVAILABLE
+    )
+
+
+def test_asks_nothing_when_it_was_closed(now: Any) -> None:
+    adapter = answered(404, error("resource_missing"))
+    assert fault(adapter, now) is Fault.GONE
+    adapter.close()
+
+    with pytest.raises(RuntimeError, match="closed"):
+        adapter.submitted("pi_1", now=now)
+
+
+def test_opens_a_portal_for_a_subscription_alone(shop: Shop) -> None:
+    for name in ("", "cus_1", "sub_", "sub_1/x"):
+        opened = lambda name=name: shop.adapter.open_portal(  # noqa: E731
+            name, return_url="https://app.test", idempotency_key=shop.key()
+        )
+        assert fault_of(opened) is Fault.MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Coins bought by Stripe: one fact under the payment intent's name, whatever tells of it and when."""
 
+import json
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -186,6 +188,89 @@ def test_knows_nothing_of_what_others_sell_with_the_account(shop: Shop) -> None:
     assert fault_of(lambda: shop.adapter.submitted(foreign["id"], now=shop.now)) is Fault.FOREIGN
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"product_id": ""},
+        {"product_id": "mug", "account_token": "someone", "intent_id": "7", "quantity": "many"},
+        {"product_id": "mug", "quantity": "0"},
+        {"product_id": "mug", "quantity": chr(0x663)},
+    ],
+)
+def test_reads_what_an_operator_made_of_our_metadata(shop: Shop, changes: dict[str, str]) -> None:
+    mark = shop.mark()
+    payment_id = shop.bought()
+    with shop.stripe.changing() as account:
+        account.find("payment_intent", payment_id)["metadata"] = changes
+
+    told = shop.told(mark, "checkout.session.completed")
+    assert [(one.store_product_id, one.quantity, one.intent_id) for one in told] == (
+        [("mug", 1, None)] if changes.get("product_id") else []
+    )
+
+
+def test_is_free_under_the_checkouts_name_when_a_discount_pays_all(shop: Shop) -> None:
+    session, mark = shop.checkout(), shop.mark()
+    shop.order("pay", session=session)
+    with shop.stripe.changing() as account:
+        account.find("checkout.session", session).update(
+            payment_status="no_payment_required", payment_intent=None, amount_total=0
+        )
+
+    (fact,) = shop.told(mark, "checkout.session.completed")
+    assert (fact.transaction_id, fact.price_micros, fact.payment) == (session, 0, Payment.PAID)
+
+
+def test_knows_no_checkout_of_others(shop: Shop) -> None:
+    session, mark = shop.checkout(), shop.mark()
+    shop.order("pay", session=session)
+    with shop.stripe.changing() as account:
+        account.find("checkout.session", session)["metadata"] = {}
+
+    assert shop.told(mark, "checkout.session.completed") == []
+    assert fault_of(lambda: shop.adapter.submitted(session, now=shop.now)) is Fault.FOREIGN
+
+
+@pytest.mark.parametrize(
+    "changes", [{"amount": "much"}, {"status": "processing"}, {"livemode": True}]
+)
+def test_asks_when_the_event_does_not_say_it_itself(shop: Shop, changes: dict[str, object]) -> None:
+    mark = shop.mark()
+    payment_id = shop.bought()
+    (message,) = shop.messages(mark, "payment_intent.succeeded")
+    event = json.loads(message.body)
+    event["data"]["object"] |= changes
+
+    told = shop.adapter.facts_of(shop.signed(json.dumps(event).encode()), now=shop.now)
+    assert told == (bought(shop, payment_id),)
+
+
+@pytest.mark.parametrize("subject", [{"id": None}, {"id": "a/b"}, {"id": 7}, {}])
+@pytest.mark.parametrize("told", ["checkout.session.completed", "customer.subscription.updated"])
+def test_refuses_an_event_of_nothing(shop: Shop, told: str, subject: dict[str, object]) -> None:
+    event = {
+        "id": "evt_1",
+        "object": "event",
+        "created": 1,
+        "livemode": False,
+        "type": told,
+        "data": {"object": subject},
+    }
+    message = shop.signed(json.dumps(event).encode())
+
+    assert fault_of(lambda: shop.adapter.facts_of(message, now=shop.now)) is Fault.MALFORMED
+
+
+def test_finds_gone_what_stripe_has_no_more(shop: Shop) -> None:
+    mark = shop.mark()
+    payment_id = shop.bought()
+    with shop.stripe.changing() as account:
+        del account.state.objects[payment_id]
+
+    assert fault_of(lambda: shop.told(mark, "checkout.session.completed")) is Fault.GONE
+
+
 def test_does_nothing_twice_under_one_key(shop: Shop) -> None:
     key = shop.key()
     opened = [shop.adapter.open_payment(COINS, idempotency_key=key) for _ in range(3)]
@@ -244,9 +329,9 @@ def test_every_order_of_all_events_comes_to_the_same(shop: Shop) -> None:
     assert settled(fact for facts in reversed(at_the_end) for fact in facts) == expected
 
 
-def _payment(shop: Shop, session: str) -> str:
+def _payment(shop: Shop, session: str) -> Any:
     return shop.read(f"/v1/checkout/sessions/{session}")["payment_intent"]
 
 
-def _last_refund(shop: Shop, session: str) -> str:
+def _last_refund(shop: Shop, session: str) -> Any:
     return shop.read(f"/v1/refunds?payment_intent={_payment(shop, session)}")["data"][0]["id"]

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
+import pytest
+
 from payments.providers.base import Fault
+from payments.providers.stripe import api
 from payments.providers.stripe.api import EVENTS_PER_PAGE
 from tests.payments.providers.stripe.shop import Shop, fault_of
 
@@ -86,3 +89,33 @@ def test_trusts_no_line_that_does_not_add_up(other: Shop) -> None:
         )
         is Fault.UNAVAILABLE
     )
+
+
+def test_names_no_payment_for_a_line_that_is_of_none(other: Shop) -> None:
+    other.bought()
+    with other.stripe.changing() as account:
+        line = account.every("balance_transaction")[0]
+        line.update(type="payout", source=None)
+
+    lines = other.adapter.settlements(
+        since=other.now - timedelta(minutes=5), until=other.now + timedelta(minutes=5)
+    )
+    assert [(line.kind, line.transaction_id) for line in lines] == [("payout", "")]
+
+
+def test_reads_lists_page_by_page(other: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "LINES_PER_PAGE", 2)
+    payment_id = other.bought()
+    mark = other.mark()
+    for _ in range(4):
+        other.order("refund", payment_intent=payment_id, amount=10)
+
+    assert len(set(other.told(mark, "charge.refunded"))) == 4
+    lines = list(
+        other.adapter.settlements(
+            since=other.now - timedelta(minutes=5), until=other.now + timedelta(minutes=5)
+        )
+    )
+    assert len({line.settlement_id for line in lines}) == 5
+    monkeypatch.setattr(api, "MAXIMUM_PAGES", 1)
+    assert fault_of(lambda: other.told(mark, "charge.refunded")) is Fault.UNAVAILABLE

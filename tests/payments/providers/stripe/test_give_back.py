@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -193,7 +194,7 @@ def test_knows_a_disputed_period_by_its_invoice(shop: Shop) -> None:
 
 def test_every_order_of_all_events_comes_to_the_same(shop: Shop) -> None:
     payment_id, mark, live = shop.bought(), shop.mark(), []
-    made = {}
+    made: dict[str, Any] = {}
     for act in (
         lambda: made.update(part=shop.order("refund", payment_intent=payment_id, amount=100)),
         lambda: shop.order("fail_refund", refund=made["part"]["id"]),
@@ -224,3 +225,17 @@ def test_refunds_in_the_currency_that_was_paid(shop: Shop) -> None:
 
     assert fact.amount_micros == 120_000_000
     assert refunds(shop, payment_id)[0]["amount"] == 120
+
+
+@pytest.mark.parametrize("payment", ["another's", None])
+def test_knows_no_money_of_others(shop: Shop, payment: str | None) -> None:
+    payment_id, mark = shop.bought(), shop.mark()
+    made = shop.order("refund", payment_intent=payment_id, amount=100)
+    case = shop.order("dispute", payment_intent=payment_id)
+    with shop.stripe.changing() as account:
+        account.find("payment_intent", payment_id)["metadata"] = {}
+        if payment is None:
+            account.find("refund", made["id"])["payment_intent"] = None
+            account.find("dispute", case["id"])["payment_intent"] = None
+
+    assert shop.told(mark) == []

@@ -59,6 +59,15 @@ def test_reads_of_an_event_what_older_versions_wrote() -> None:
     assert coming.id is None
 
 
+def test_reads_a_name_whether_or_not_the_object_was_put_in_its_place() -> None:
+    named = msgspec.json.decode(b'{"payment_intent": "pi_1"}', type=objects.Subject)
+    there = msgspec.json.decode(b'{"payment_intent": {"id": "pi_1"}}', type=objects.Subject)
+
+    assert objects.name_of(named.payment_intent) == "pi_1"
+    assert objects.name_of(there.payment_intent) == "pi_1"
+    assert objects.name_of(None) == ""
+
+
 def test_the_simulator_has_the_same_fixtures() -> None:
     copied = Path(shapes.__file__).parent / FIXTURES.name
 

@@ -230,7 +230,53 @@ def test_stays_open_when_an_operator_gives_periods_away(shop: Shop) -> None:
 
     free = seen(shop, subscription_id)
     assert (free.state, free.period) == (State.ACTIVE, paid)
+    assert free.access_until is not None
     assert free.access_until > paid.ends_at
+
+
+def test_buys_again_as_the_same_customer_and_until_a_time(shop: Shop) -> None:
+    first = shop.subscribed()
+    customer = shop.read(f"/v1/subscriptions/{first}")["customer"]
+    until = shop.now + timedelta(hours=1)
+    session = shop.checkout(PASS, customer_id=customer, expires_at=until)
+
+    read = shop.read(f"/v1/checkout/sessions/{session}")
+    assert (read["customer"], read["expires_at"]) == (customer, int(until.timestamp()))
+
+
+def test_opens_the_portal_that_was_set_up(shop: Shop) -> None:
+    adapter = StripeAdapter(
+        replace(shop.settings, portal_configuration="bpc_ours"),
+        transport=InProcess(shop.stripe.peer),
+    )
+    url = adapter.open_portal(
+        shop.subscribed(), return_url="https://app.test", idempotency_key=shop.key()
+    )
+
+    with shop.stripe.kept.reading() as state:
+        assert state.objects[url.rpartition("/")[2]]["configuration"] == "bpc_ours"
+
+
+def test_knows_no_invoice_without_a_subscription(shop: Shop) -> None:
+    mark = shop.mark()
+    subscription_id = shop.subscribed()
+    invoice_id = shop.read(f"/v1/subscriptions/{subscription_id}")["latest_invoice"]
+    with shop.stripe.changing() as account:
+        invoice = account.find("invoice", invoice_id)
+        invoice["parent"] = None
+        account.tell("invoice.payment_failed", invoice)
+
+    assert shop.told(mark, "invoice.paid", "invoice.payment_failed") == []
+
+
+def test_says_only_where_it_stands_when_an_invoice_is_not_paid_any_more(shop: Shop) -> None:
+    mark = shop.mark()
+    subscription_id = shop.subscribed()
+    invoice_id = shop.read(f"/v1/subscriptions/{subscription_id}")["latest_invoice"]
+    with shop.stripe.changing() as account:
+        account.find("invoice", invoice_id)["status"] = "void"
+
+    assert [one.period for one in shop.told(mark, "invoice.paid")] == [None]
 
 
 AT = datetime.fromisoformat("2026-11-28T12:00:00+00:00")
