@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from payments.messages import inbox
 from payments.models import Arrival, StoreHistory
-from payments.providers.base import ProviderError
+from payments.providers.base import Polled, ProviderError
 from payments.store import purchases
 from viewers.models import Environment
 
@@ -24,11 +24,14 @@ def read(provider: str, *, now: datetime) -> int:
     """
     known = StoreHistory.objects.filter(provider=provider).first()
     since = max((known.read_until if known else now) - OVERLAP, now - FURTHEST)
-    found = 0
+    found, adapter = 0, purchases.adapter(provider)
     try:
-        for raw in purchases.adapter(provider).missed(since=since, until=now):
+        for raw in adapter.missed(since=since, until=now):
             kept = inbox.receive(provider=provider, raw=raw, arrived_by=Arrival.PULLED, now=now)
             found += kept.is_new
+        if isinstance(adapter, Polled):
+            for facts_of_one in adapter.polled(since=since, until=now):
+                inbox.apply_polled(facts_of_one, provider=provider, now=now)
     except ProviderError as error:
         logger.warning("the history of %s cannot be read: %s", provider, error.reason)
         return found

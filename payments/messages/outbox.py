@@ -10,10 +10,18 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
-from payments.models import CallState, CallVerb, Purchase, StoreCall
-from payments.providers.base import Asked, ProviderError, Tells
+from payments.models import CallState, CallVerb, PassPurchase, Purchase, StoreCall
+from payments.providers.base import (
+    Answered,
+    Asks,
+    Listens,
+    Owed,
+    ProviderError,
+    RefundQuestion,
+)
 from payments.store import consumption, purchases
 from viewers import privacy
 
@@ -73,36 +81,34 @@ def _take(call_id: UUID, now: datetime) -> StoreCall | None:
 
 def _tell(call: StoreCall) -> None:
     adapter = purchases.adapter(call.provider)
-    if not isinstance(adapter, Tells):
-        raise TypeError(f"{call.provider} is told nothing")
-    if call.verb == CallVerb.ANSWER_REFUND_QUESTION:
-        adapter.answer_refund_question(_asked(call))
-        return
-    adapter.delivered(
-        subject=call.subject,
-        store_product_id=call.details["store_product_id"],
-        is_consumed=call.verb == CallVerb.CONSUME,
-        is_subscription=call.details.get("is_subscription", False),
-    )
+    if call.verb == CallVerb.ANSWER_REFUND_QUESTION and isinstance(adapter, Asks):
+        adapter.answer(_answered(call))
+    elif call.verb != CallVerb.ANSWER_REFUND_QUESTION and isinstance(adapter, Listens):
+        adapter.delivered(
+            environment=call.environment,
+            subject=call.subject,
+            store_product_id=call.details["store_product_id"],
+            owed=Owed(call.verb),
+        )
+    else:
+        raise TypeError(f"{call.provider} is not told to {call.verb}")
 
 
-def _asked(call: StoreCall) -> Asked:
-    """What is known of what was bought: from the lineage of its coins, and told with the buyer's consent alone."""
-    purchase = Purchase.objects.filter(
-        provider=call.provider,
-        environment=call.environment,
-        transaction_id=call.details["transaction_id"],
-    ).first()
+def _answered(call: StoreCall) -> Answered:
+    """What is known of what was bought, by the lineage of its coins."""
+    question = msgspec.convert(call.details, RefundQuestion)
+    name = {"provider": call.provider, "environment": call.environment}
+    name |= {"transaction_id": question.transaction_id}
+    coins = Purchase.objects.filter(**name).first()
+    bought = coins or PassPurchase.objects.filter(**name).first()
     share = None
-    if purchase is not None:
-        found = consumption.of_purchases([purchase])[purchase.id]
+    if coins is not None:
+        found = consumption.of_purchases([coins])[coins.id]
         share = Fraction(found.spent_coins, found.granted_coins)
-    return Asked(
-        environment=call.environment,
-        question_id=call.subject,
-        transaction_id=call.details["transaction_id"],
-        is_consented=purchase is not None and privacy.shares_consumption(purchase.viewer_id),
-        is_delivered=purchase is not None,
+    return Answered(
+        question=question,
+        is_consented=bought is not None and privacy.shares_consumption(bought.viewer_id),
+        is_delivered=bought is not None,
         consumed_share=share,
     )
 
