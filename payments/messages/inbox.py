@@ -151,6 +151,17 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
     return StoreMessage.objects.get(id=message_id)
 
 
+def apply_polled(found: Sequence[Fact], *, provider: str, now: datetime) -> None:
+    """Lets facts take effect that came by no message. What cannot be booked is told the next time again."""
+    telling = Telling(cause=ChangeCause.READ_BACK)
+    for fact in found:
+        try:
+            with transaction.atomic():
+                facts.apply(fact, provider=provider, telling=telling, now=now)
+        except (Problem, Unclaimed, RateMissing) as error:
+            logger.warning("%s told of %s, which cannot be booked: %s", provider, fact, error)
+
+
 def replay(message_ids: Sequence[UUID], *, now: datetime) -> int:
     """Makes messages that were parked, or of a type that was unknown, due again; returns how many."""
     return StoreMessage.objects.filter(

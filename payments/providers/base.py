@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from fractions import Fraction
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 #: A store's refund of a whole transaction that has no name of its own.
@@ -196,6 +197,17 @@ class RefundQuestion:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a store is told when it asks. `consumed_share` is of the coins that were bought, None where there is
+    nothing to count. Without the buyer's consent no store is told anything that needs it."""
+
+    question: RefundQuestion
+    is_consented: bool
+    is_delivered: bool
+    consumed_share: Fraction | None
+
+
 Fact = StoreTransaction | SubscriptionSnapshot | StoreRefund | RefundQuestion
 Facts = tuple[Fact, ...]
 
@@ -245,4 +257,34 @@ class ProviderAdapter(Protocol):
 
     def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """Messages of that time by the store's own history, those that came among them."""
+        ...
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """A store that waits to hear that what it sold was delivered. Both raise ProviderError; what was told before
+    is no error."""
+
+    def delivered(
+        self, *, environment: str, subject: str, store_product_id: str, owed: Owed
+    ) -> None:
+        """`subject` is the name of a transaction or subscription."""
+        ...
+
+
+@runtime_checkable
+class Asks(Protocol):
+    """A store that asks before it refunds."""
+
+    def answer(self, answered: Answered) -> None:
+        """Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
+class Polled(Protocol):
+    """A store some of whose facts come by no message."""
+
+    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+        """What happened in that time, those that came by a message among them. Raises ProviderError."""
         ...

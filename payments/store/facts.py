@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from payments.models import CallVerb, ChangeCause, RefundOrigin, StoreCall, Subscription
 from payments.providers.base import (
     Fact,
@@ -132,7 +134,7 @@ def _question(fact: RefundQuestion, provider: str, now: datetime) -> Applied:
         verb=CallVerb.ANSWER_REFUND_QUESTION,
         subject=fact.question_id,
         defaults={
-            "details": {"transaction_id": fact.transaction_id, "reason": fact.reason},
+            "details": msgspec.to_builtins(fact),
             "next_attempt_at": now,
             "deadline_at": fact.asked_at + ANSWER_WITHIN,
             "created_at": now,

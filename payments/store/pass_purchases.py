@@ -10,7 +10,7 @@ from django.db import connection
 from config.problems import Problem
 from payments.models import PassIntent, PassProduct, PassPurchase, StoreProduct, Wallet
 from payments.providers.base import StoreTransaction
-from payments.store import purchases
+from payments.store import exchange, purchases
 
 #: Nobody is sold a pass that would begin later: it is a mistake, and calendars end.
 MAXIMUM_AHEAD = timedelta(days=3653)
@@ -91,6 +91,7 @@ def credit(
     """
     if booked := _booked(provider, transaction):
         return _owned(booked, viewer_id), False
+    purchases.refuse_nonsense(transaction, now=now)
     product = _product(provider, transaction)
     intent = _intent(
         viewer_id=viewer_id, provider=provider, transaction=transaction, product=product
@@ -126,11 +127,12 @@ def _product(provider: str, transaction: StoreTransaction) -> PassProduct:
 def _intent(
     *, viewer_id: UUID, provider: str, transaction: StoreTransaction, product: PassProduct
 ) -> PassIntent | None:
+    if transaction.quantity > 1:
+        return None  # what was promised is the length of one
+    mine = PassIntent.objects.filter(viewer_id=viewer_id, provider=provider, product=product)
     if transaction.intent_id is None:
-        return None
-    intent = PassIntent.objects.filter(
-        id=transaction.intent_id, viewer_id=viewer_id, provider=provider, product=product
-    ).first()
+        return mine.filter(id=transaction.account_token).first()
+    intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
         raise purchases.IntentUnknown
     return intent
@@ -156,11 +158,12 @@ def _owned(purchase: PassPurchase, viewer_id: UUID) -> PassPurchase:
 
 def _book(sale: Sale, *, promise: PassIntent | None, now: datetime) -> str:
     """Calls the writer; returns its outcome. `promise` is the intent whose length is given."""
-    sold = sale.transaction
+    sold, given = sale.transaction, promise or sale.product
+    currency, gross_micros = purchases.paid(sold, sale.product)
     terms = purchases.divide(
-        provider=sale.provider, gross_micros=sold.price_micros, at=sold.purchased_at
+        provider=sale.provider, gross_micros=gross_micros, at=sold.purchased_at
     )
-    given = promise or sale.product
+    rate = exchange.rate(currency, at=sold.purchased_at)
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         sale.provider,
         sold.environment,
@@ -168,15 +171,15 @@ def _book(sale: Sale, *, promise: PassIntent | None, now: datetime) -> str:
         sale.viewer_id,
         promise.id if promise else None,
         sale.product.id,
-        given.period_months,
-        given.period_days,
-        sold.currency,
-        sold.price_micros,
+        given.period_months * sold.quantity,
+        given.period_days * sold.quantity,
+        currency,
+        gross_micros,
         terms.tax_micros,
         terms.fee_micros,
-        terms.net_micros,
-        Decimal(1),
-        "reporting currency",
+        rate.micros(terms.net_micros),
+        rate.rate,
+        rate.source,
         sold.purchased_at,
         now + MAXIMUM_AHEAD,
         now,

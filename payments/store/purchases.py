@@ -1,5 +1,6 @@
 """Verified store transactions become coins, once."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +15,7 @@ from config.problems import Problem
 from payments.models import (
     CoinPack,
     OfferClaim,
+    PassProduct,
     Purchase,
     PurchaseIntent,
     StoreProduct,
@@ -21,12 +23,15 @@ from payments.models import (
 )
 from payments.money import PARTS_PER_MILLION, share
 from payments.providers import registry
-from payments.providers.base import ProviderAdapter, ProviderError, StoreTransaction
-from payments.store import offer_claims
+from payments.providers.base import Facts, ProviderAdapter, ProviderError, StoreTransaction
+from payments.store import exchange, offer_claims
 from viewers.models import Environment
 
 MAXIMUM_TRANSACTION_ID = 180
-MAXIMUM_PRICE_MICROS = 100_000 * PARTS_PER_MILLION
+#: In whatever currency: a hundred thousand dollars are some billions of the smallest.
+MAXIMUM_PRICE_MICROS = 10_000_000_000 * PARTS_PER_MILLION
+MAXIMUM_QUANTITY = 1_000
+_CURRENCY = re.compile("[A-Z]{3}")
 #: No store sold coins in an app before.
 EARLIEST_PURCHASE = datetime(2008, 7, 10, tzinfo=UTC)
 #: How far a store's clock may be ahead of ours.
@@ -126,33 +131,18 @@ def create_intent(
     return intent, product
 
 
-def submit(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> tuple[Purchase, bool]:
-    """Verifies a transaction that the viewer's app brings and credits it; safe to repeat.
-
-    Returns the purchase and whether this call credited it (False: it was credited before). The
-    account token inside the transaction says whose it is, never the session that brought it.
-    Raises what `verify` and `credit` raise; none of it moves anything.
-    """
-    transaction = verify(viewer_id=viewer_id, provider=provider, signed=signed, now=now)
-    return credit(viewer_id=viewer_id, provider=provider, transaction=transaction, now=now)
-
-
-def verify(*, viewer_id: UUID, provider: str, signed: str, now: datetime) -> StoreTransaction:
-    """The transaction inside a store's message, if it is genuine, bookable and the viewer's.
+def read(*, provider: str, handed_in: str, now: datetime) -> Facts:
+    """What an app hands in after buying, if it is genuine.
 
     May ask the store, so it is called outside of any transaction. Raises ProviderUnknown,
-    TransactionInvalid, StoreUnavailable, TransactionOfAnotherViewer.
+    TransactionInvalid, StoreUnavailable.
     """
     try:
-        transaction = adapter(provider).verify_transaction(signed)
+        return adapter(provider).submitted(handed_in, now=now)
     except ProviderError as error:
         if error.permanent:
             raise TransactionInvalid(error.reason) from error
         raise StoreUnavailable from error
-    _refuse_nonsense(transaction, now)
-    if transaction.account_token != viewer_id:
-        raise TransactionOfAnotherViewer
-    return transaction
 
 
 def credit(
@@ -164,11 +154,12 @@ def credit(
     Else it grants what its intent promised, once for each intent, or the pack's coins of today. An offer
     that the intent was made under gives its bonus if it was paid in time or a place of it is left, in the
     environment of the transaction; else the money is credited with the pack's ordinary coins. Raises
-    ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, and BoughtAnother where the transaction had
-    bought a pass.
+    ProductUnknown, IntentUnknown, TransactionInvalid for what cannot be booked, RateMissing,
+    TransactionOfAnotherViewer, and BoughtAnother where the transaction had bought a pass.
     """
     if booked := _booked(provider, transaction):
         return _owned(booked, viewer_id), False
+    refuse_nonsense(transaction, now=now)
     pack = _pack(provider, transaction)
     intent = _intent(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
     booking = Booking(viewer_id=viewer_id, provider=provider, transaction=transaction, pack=pack)
@@ -197,6 +188,13 @@ def divide(*, provider: str, gross_micros: int, at: datetime) -> Terms:
     return Terms(tax_micros=gross_micros - before_tax, fee_micros=fee, net_micros=before_tax - fee)
 
 
+def paid(sold: StoreTransaction, product: CoinPack | PassProduct) -> tuple[str, int]:
+    """The currency and the price of a transaction with tax, in micros: the list's where the store tells none."""
+    if sold.price_micros is not None:
+        return sold.currency, sold.price_micros
+    return product.currency, product.price_micros * sold.quantity
+
+
 def promised(purchase: Purchase) -> OfferClaim | None:
     """What the purchase's intent had promised under an offer, None where it was made without one."""
     return purchase.intent.offer_claim if purchase.intent else None
@@ -220,21 +218,21 @@ def _adapters() -> dict[str, ProviderAdapter]:
     return dict(registry.adapters(settings))
 
 
-def _refuse_nonsense(transaction: StoreTransaction, now: datetime) -> None:
-    """A genuine signature over values we could not book is refused before anything is read."""
+def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
+    """A genuine signature over values that could not be booked. Raises TransactionInvalid."""
     bookable = (
         transaction.environment in Environment.values
         and 0 < len(transaction.transaction_id) <= MAXIMUM_TRANSACTION_ID
         and _can_be_stored(transaction.transaction_id)
         and _can_be_stored(transaction.store_product_id)
-        and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
+        and 0 < transaction.quantity <= MAXIMUM_QUANTITY
+        and 0 <= (transaction.price_micros or 0) <= MAXIMUM_PRICE_MICROS
+        and _CURRENCY.fullmatch(transaction.currency) is not None
         # Tax and fee are those of that day: a sale at no time would be booked without any.
         and EARLIEST_PURCHASE <= transaction.purchased_at <= now + CLOCK_SKEW
     )
     if not bookable:
         raise TransactionInvalid("A value is outside what can be booked.")
-    if transaction.currency != settings.REPORTING_CURRENCY:
-        raise TransactionInvalid(f"Only {settings.REPORTING_CURRENCY} can be booked.")
 
 
 def _can_be_stored(text: str) -> bool:
@@ -272,11 +270,13 @@ def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
 def _intent(
     *, viewer_id: UUID, provider: str, transaction: StoreTransaction, pack: CoinPack
 ) -> PurchaseIntent | None:
+    """The intent that a store was told: as such, or by the account token that stands for it."""
+    if transaction.quantity > 1:
+        return None  # what was promised are the coins of one
+    mine = PurchaseIntent.objects.filter(viewer_id=viewer_id, provider=provider, pack=pack)
     if transaction.intent_id is None:
-        return None
-    intent = PurchaseIntent.objects.filter(
-        id=transaction.intent_id, viewer_id=viewer_id, provider=provider, pack=pack
-    ).first()
+        return mine.filter(id=transaction.account_token).first()
+    intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
         raise IntentUnknown
     return intent
@@ -302,9 +302,10 @@ def _owned(purchase: Purchase, viewer_id: UUID) -> Purchase:
 
 def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) -> str:
     """Calls the writer; returns its outcome. `promise` is the intent whose coins are granted."""
-    sold = booking.transaction
-    terms = divide(provider=booking.provider, gross_micros=sold.price_micros, at=sold.purchased_at)
-    granted = promise or booking.pack
+    sold, granted = booking.transaction, promise or booking.pack
+    currency, gross_micros = paid(sold, booking.pack)
+    terms = divide(provider=booking.provider, gross_micros=gross_micros, at=sold.purchased_at)
+    rate = exchange.rate(currency, at=sold.purchased_at)
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         booking.provider,
         sold.environment,
@@ -312,15 +313,15 @@ def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) ->
         booking.viewer_id,
         promise.id if promise else None,
         booking.pack.id,
-        granted.paid_coins,
-        granted.bonus_coins,
-        sold.currency,
-        sold.price_micros,
+        granted.paid_coins * sold.quantity,
+        granted.bonus_coins * sold.quantity,
+        currency,
+        gross_micros,
         terms.tax_micros,
         terms.fee_micros,
-        terms.net_micros,
-        Decimal(1),
-        "reporting currency",
+        rate.micros(terms.net_micros),
+        rate.rate,
+        rate.source,
         sold.purchased_at,
         now,
     ]

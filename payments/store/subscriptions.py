@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from payments.models import ChangeCause, PassProduct, PassPurchase, StoreProduct, Subscription
-from payments.providers.base import PaidPeriod, SubscriptionSnapshot
+from payments.providers.base import PaidPeriod, StoreTransaction, SubscriptionSnapshot
 from payments.store import exchange, purchases
 
 _APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 15) + ")::text"
@@ -113,10 +113,14 @@ def _refuse_nonsense(period: PaidPeriod, snapshot: SubscriptionSnapshot, now: da
     if not period.starts_at < period.ends_at:
         raise purchases.TransactionInvalid("A period ends after it has begun.")
     purchases.refuse_nonsense(
-        environment=snapshot.environment,
-        transaction_id=period.transaction_id,
-        store_product_id=period.store_product_id,
-        price_micros=period.price_micros,
-        purchased_at=period.purchased_at,
+        StoreTransaction(
+            environment=snapshot.environment,
+            transaction_id=period.transaction_id,
+            store_product_id=period.store_product_id,
+            account_token=snapshot.account_token,
+            price_micros=period.price_micros,
+            currency=period.currency,
+            purchased_at=period.purchased_at,
+        ),
         now=now,
     )

@@ -4,9 +4,10 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from payments.providers.fake.verifier import ALGORITHM, TYPE
+from payments.providers.fake.verifier import ALGORITHM, MESSAGE_TYPE, TYPE, FakeMessage
 
 
 class FakeStore:
@@ -40,3 +41,8 @@ class FakeStore:
         if intent_id is not None:
             payload["intent_id"] = str(intent_id)
         return jwt.encode(payload, self._private_key, ALGORITHM, headers={"typ": TYPE})
+
+    def tell(self, message: FakeMessage) -> str:
+        """A signed notification."""
+        told = msgspec.to_builtins(message)
+        return jwt.encode(told, self._private_key, ALGORITHM, headers={"typ": MESSAGE_TYPE})

@@ -1,24 +1,40 @@
 """The fake store's adapter: verifies what `payments.providers.fake.store` signs.
 
-Protocol: a JWS (RFC 7515) in compact form, ES256, header `typ` `fake-store-transaction+jwt`; the
-payload's members are those of `_Payload`. There is one key, the store's; no other algorithm, type
-or key is accepted.
+Protocol: a JWS (RFC 7515) in compact form, ES256. Header `typ` is `fake-store-transaction+jwt` for a transaction,
+whose payload's members are those of `_Transaction`, and `fake-store-message+jwt` for a notification, which says
+its facts outright. There is one key, the store's; no other algorithm, type or key is accepted. It is not asked
+anything: it remembers nothing.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-from payments.providers.base import ProviderError, StoreTransaction
+from payments.providers.base import (
+    Facts,
+    Fault,
+    Message,
+    ProviderError,
+    RawMessage,
+    RefundQuestion,
+    StoreRefund,
+    StoreTransaction,
+    SubscriptionSnapshot,
+)
 
 TYPE = "fake-store-transaction+jwt"
+MESSAGE_TYPE = "fake-store-message+jwt"
 ALGORITHM = "ES256"
 
+Shape = TypeVar("Shape")
 
-class _Payload(msgspec.Struct, forbid_unknown_fields=True):
+
+class _Transaction(msgspec.Struct, forbid_unknown_fields=True):
     transaction_id: str
     product_id: str
     account_token: UUID
@@ -29,36 +45,103 @@ class _Payload(msgspec.Struct, forbid_unknown_fields=True):
     intent_id: UUID | None = None
 
 
+class FakeMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """A notification: its name, and what it tells."""
+
+    event_id: str
+    type: str
+    environment: str
+    occurred_at_ms: int
+    transactions: tuple[StoreTransaction, ...] = ()
+    subscriptions: tuple[SubscriptionSnapshot, ...] = ()
+    refunds: tuple[StoreRefund, ...] = ()
+    questions: tuple[RefundQuestion, ...] = ()
+
+
 class FakeStoreAdapter:
-    """Verifies with the store's public key alone."""
+    """Verifies with the store's public key alone. Every failure is permanent: there is nobody to ask again."""
 
     def __init__(self, public_key: EllipticCurvePublicKey) -> None:
         self._public_key = public_key
 
-    def verify_transaction(self, signed: str) -> StoreTransaction:
-        """See ProviderAdapter. Every failure is permanent: there is nobody to ask again."""
+    def submitted(self, handed_in: str, *, now: datetime) -> Facts:
+        """See ProviderAdapter. A transaction, or a notification as an app may bring it."""
+        if self._type(handed_in) == MESSAGE_TYPE:
+            return _facts(self._opened(handed_in, MESSAGE_TYPE, FakeMessage))
+        sold = self._opened(handed_in, TYPE, _Transaction)
+        return (
+            StoreTransaction(
+                environment=sold.environment,
+                transaction_id=sold.transaction_id,
+                store_product_id=sold.product_id,
+                account_token=sold.account_token,
+                intent_id=sold.intent_id,
+                price_micros=sold.price_micros,
+                currency=sold.currency,
+                purchased_at=_moment(sold.purchased_at_ms),
+            ),
+        )
+
+    def read_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """See ProviderAdapter. One that tells nothing is of an unknown type."""
+        told = self._message(message)
+        return Message(
+            environment=told.environment,
+            event_id=told.event_id,
+            type=told.type,
+            occurred_at=_moment(told.occurred_at_ms),
+            is_known=bool(_facts(told)),
+        )
+
+    def facts_of(self, message: RawMessage, *, now: datetime) -> Facts:
+        """See ProviderAdapter."""
+        return _facts(self._message(message))
+
+    def subscription(self, *, environment: str, subscription_id: str, now: datetime) -> Facts:
+        """See ProviderAdapter. It remembers none."""
+        raise ProviderError("the fake store remembers no subscription", Fault.GONE)
+
+    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """See ProviderAdapter. It remembers none."""
+        return iter(())
+
+    def _message(self, message: RawMessage) -> FakeMessage:
         try:
-            if jwt.get_unverified_header(signed).get("typ") != TYPE:
-                raise ProviderError("not a fake store transaction", permanent=True)
+            signed = message.body.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise ProviderError("not a signed text", Fault.MALFORMED) from error
+        return self._opened(signed, MESSAGE_TYPE, FakeMessage)
+
+    def _opened(self, signed: str, type_: str, shape: type[Shape]) -> Shape:
+        if self._type(signed) != type_:
+            raise ProviderError("of a type that the fake store does not sign", Fault.MALFORMED)
+        try:
             claims = jwt.decode(
                 signed,
                 self._public_key,
                 algorithms=[ALGORITHM],
                 options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
-            payload = msgspec.convert(claims, _Payload)
-            purchased_at = datetime.fromtimestamp(payload.purchased_at_ms / 1000, UTC)
-        except (jwt.InvalidTokenError, ValueError, OverflowError, OSError) as error:
-            raise ProviderError(
-                f"the signature or shape is wrong: {error}", permanent=True
-            ) from error
-        return StoreTransaction(
-            environment=payload.environment,
-            transaction_id=payload.transaction_id,
-            store_product_id=payload.product_id,
-            account_token=payload.account_token,
-            intent_id=payload.intent_id,
-            price_micros=payload.price_micros,
-            currency=payload.currency,
-            purchased_at=purchased_at,
-        )
+        except jwt.InvalidTokenError as error:
+            raise ProviderError(f"the signature is wrong: {error}", Fault.FORGED) from error
+        try:
+            return msgspec.convert(claims, shape)
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise ProviderError(f"the shape is wrong: {error}", Fault.MALFORMED) from error
+
+    def _type(self, signed: str) -> Any:
+        try:
+            return jwt.get_unverified_header(signed).get("typ")
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise ProviderError("not a signed text", Fault.MALFORMED) from error
+
+
+def _facts(told: FakeMessage) -> Facts:
+    return (*told.transactions, *told.subscriptions, *told.refunds, *told.questions)
+
+
+def _moment(milliseconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ProviderError("at no moment that there is", Fault.MALFORMED) from error

@@ -1,0 +1,1 @@
+"""An App Store of our own: Apple's protocol, with another root certificate."""

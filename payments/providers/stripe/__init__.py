@@ -1,0 +1,1 @@
+"""Stripe: hosted checkout, payments embedded in a page, subscriptions, refunds and disputes."""

@@ -1,0 +1,44 @@
+"""A Stripe for the tests of its adapter, which has no database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.payments.providers.stripe.shop import Shop
+
+
+@pytest.fixture(autouse=True)
+def _the_ledger_holds() -> None:
+    """Nothing here moves money."""
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with opened(tmp_path_factory.mktemp("stripe")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop(running: Shop) -> Iterator[Shop]:
+    """One for all tests: what others did in it is there as well."""
+    yield running
+    running.fails()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Shop]:
+    """An account of its own, in which nothing has happened."""
+    with opened(tmp_path) as shop:
+        yield shop
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Shop]:
+    shop = Shop(folder)
+    try:
+        yield shop
+    finally:
+        shop.http.close()
+        shop.stripe.peer._log.close()
