@@ -4,15 +4,17 @@ A token or a notification is a hint; whose it is, what was bought and what becam
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 import msgspec
 
 from payments.providers.base import (
+    Answered,
     Facts,
     Fault,
     Message,
+    Owed,
     ProviderError,
     RawMessage,
     StoreTransaction,
@@ -37,6 +39,8 @@ from payments.providers.google.transport import Transport
 from payments.providers.google.voided import Voided
 
 PREFERENCES = frozenset({"DECLINE", "APPROVE", "NEUTRAL"})
+#: Google's 30 days, less what its clock may be ahead of ours.
+_LONGEST_WINDOW = timedelta(days=30) - timedelta(minutes=10)
 _WHOLE_PARTS_PER_MILLION = 1_000_000
 _WHOLE_MILLIUNITS = 100_000
 
@@ -48,7 +52,7 @@ class _HandedIn(msgspec.Struct):
 
 
 class GoogleAdapter:
-    """See ProviderAdapter. `http` takes the place of the network.
+    """See ProviderAdapter, Listens, Asks and Polled. `http` takes the place of the network.
 
     A one-time purchase and a subscription are named by their purchase token, a paid period by its order, and
     each of several lines as `names` says. The environment is what Google's answer says.
@@ -122,10 +126,11 @@ class GoogleAdapter:
     def voided(self, *, since: datetime, until: datetime, now: datetime) -> Iterator[Facts]:
         """What went back in that time by when Google saw it: an order at a time, each as `facts_of` has it.
 
-        30 days back at most. Google may be late, so windows of the caller overlap. What cannot be read back is
+        Google knows 30 days back, and may be late, so windows of the caller overlap. What cannot be read back is
         passed over, and raised after all the others.
         """
         failed: ProviderError | None = None
+        since = max(since, now - _LONGEST_WINDOW)
         seen = set()
         for voided in self.api.voided(since=since, until=until if until < now else None):
             if (one := (voided.order_id, voided.purchase_token)) in seen:
@@ -137,6 +142,32 @@ class GoogleAdapter:
                 failed = failed or error
         if failed is not None:
             raise failed
+
+    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+        """See `voided`. `until` is now; Google is given no end, which must not be ahead of its own clock."""
+        return self.voided(since=since, until=until, now=until)
+
+    def delivered(
+        self, *, environment: str, subject: str, store_product_id: str, owed: Owed
+    ) -> None:
+        """See Listens. What is bought once is consumed, and a subscription acknowledged."""
+        del environment
+        if owed is Owed.CONSUME:
+            self.consume(store_product_id=store_product_id, transaction_id=subject)
+        else:
+            self.acknowledge(store_product_id=store_product_id, name=subject, is_subscription=True)
+
+    def answer(self, answered: Answered) -> None:
+        """See Asks. We ask Google to refund what we did not deliver, and leave it the choice of all else."""
+        share = answered.consumed_share if answered.is_consented else None
+        self.answer_refund_question(
+            question_id=answered.question.question_id,
+            preference="NEUTRAL" if answered.is_delivered else "APPROVE",
+            sample_content_provided=True,
+            consumed_parts_per_million=(
+                None if share is None else int(share * _WHOLE_PARTS_PER_MILLION)
+            ),
+        )
 
     def acknowledge(self, *, store_product_id: str, name: str, is_subscription: bool) -> None:
         """Tells Google that it was delivered, within three days of paying; else Google takes it back.

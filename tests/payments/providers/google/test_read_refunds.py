@@ -357,6 +357,20 @@ def test_the_end_of_a_window_is_never_ahead_of_now() -> None:
     assert ends == [str(int((NOW - timedelta(hours=1)).timestamp() * 1000)), None]
 
 
+def test_what_happened_is_polled_up_to_now_and_no_more_than_30_days_back() -> None:
+    google = Play()
+    google.has_product(purchaseStateContext={"purchaseState": "CANCELLED"})
+    google.has_order()
+    has_voided(google, entry())
+
+    (facts,) = google.adapter.polled(since=NOW - timedelta(days=365), until=NOW)
+    assert [refund.transaction_id for refund in refunds(facts)] == [TOKEN]
+    asked = google.asked[0].url.params
+    earliest = NOW - timedelta(days=30) + timedelta(minutes=10)
+    assert asked["startTime"] == str(int(earliest.timestamp() * 1000))
+    assert "endTime" not in asked
+
+
 def test_pages_without_end_are_an_end() -> None:
     google = Play()
     google.answers["purchases/voidedpurchases"] = {"tokenPagination": {"nextPageToken": "again"}}

@@ -1,12 +1,23 @@
 """Google hears once, or again, that something was delivered, ends, or may be refunded."""
 
 import json
+from fractions import Fraction
 from typing import Any
 
 import httpx
 import pytest
 
-from payments.providers.base import Fault, ProviderError, RefundQuestion
+from payments.providers.base import (
+    Answered,
+    Asks,
+    Fault,
+    Listens,
+    Owed,
+    Polled,
+    ProviderAdapter,
+    ProviderError,
+    RefundQuestion,
+)
 from tests.payments.providers.google import play
 from tests.payments.providers.google.play import (
     NOW,
@@ -244,3 +255,54 @@ def test_no_other_answer_is_given(wrong: dict[str, Any]) -> None:
         google.adapter.answer_refund_question(**(given | wrong))
     assert refused.value.fault is Fault.MALFORMED
     assert google.asked == []
+
+
+def test_is_what_the_domain_takes_for_such_a_store() -> None:
+    adapter: ProviderAdapter = Play().adapter
+    assert isinstance(adapter, Listens)
+    assert isinstance(adapter, Asks)
+    assert isinstance(adapter, Polled)
+
+
+@pytest.mark.parametrize(
+    ("owed", "product", "path"),
+    [(Owed.CONSUME, "coins_500", CONSUME), (Owed.ACKNOWLEDGE, "vip", SUBSCRIBED)],
+)
+def test_tells_what_is_owed(owed: Owed, product: str, path: str) -> None:
+    google = Play()
+    google.answers[path] = DONE
+    google.adapter.delivered(
+        environment="production", subject=TOKEN, store_product_id=product, owed=owed
+    )
+    assert said(google)[1] == path
+
+
+@pytest.mark.parametrize(
+    ("is_consented", "is_delivered", "share", "expected"),
+    [
+        (True, True, Fraction(1, 3), ("NEUTRAL", 33_333)),
+        (True, True, Fraction(1), ("NEUTRAL", 100_000)),
+        (True, True, None, ("NEUTRAL", None)),
+        (False, True, Fraction(1, 3), ("NEUTRAL", None)),
+        (False, False, None, ("APPROVE", None)),
+    ],
+)
+def test_answers_no_more_than_the_buyer_consents_to(
+    is_consented: bool, is_delivered: bool, share: Fraction | None, expected: Any
+) -> None:
+    google = Play()
+    google.has_product()
+    google.has_order()
+    asked = question(google, "GPA.1111-2222-3333-44444")
+    google.asked.clear()
+    google.answers["orders/GPA.1111-2222-3333-44444:reviewrefund"] = DONE
+    google.adapter.answer(
+        Answered(
+            question=asked,
+            is_consented=is_consented,
+            is_delivered=is_delivered,
+            consumed_share=share,
+        )
+    )
+    _, _, body = said(google)
+    assert (body["refundPreference"], body.get("consumptionPercentageMilliunits")) == expected
