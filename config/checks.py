@@ -99,6 +99,35 @@ def _ad_keys() -> CheckMessage | None:
     )
 
 
+def _store_addresses() -> CheckMessage | None:
+    names = (
+        "APPLE_API_URL",
+        "APPLE_SANDBOX_API_URL",
+        "GOOGLE_API_URL",
+        "GOOGLE_TOKEN_URL",
+        "GOOGLE_KEYS_URL",
+        "STRIPE_API_URL",
+    )
+    wrong = [name for name in names if not getattr(settings, name).lower().startswith("https://")]
+    if not wrong:
+        return None
+    return _refuse(
+        "E012",
+        f"{', '.join(wrong)}: not https. Who is on the way could say that anything was paid.",
+        "Unset them, or name https addresses.",
+    )
+
+
+def _store_root() -> CheckMessage | None:
+    if not settings.APPLE_ROOT_CERTIFICATE:
+        return None
+    return _refuse(
+        "E013",
+        "APPLE_ROOT_CERTIFICATE is set: whoever has its key could sell for nothing.",
+        "Unset APPLE_ROOT_CERTIFICATE.",
+    )
+
+
 def _database_role() -> CheckMessage | None:
     if settings.DATABASE_ROLE:
         return None
@@ -146,6 +175,8 @@ PRODUCTION_CHECKS: Sequence[Callable[[], CheckMessage | None]] = (
     _fake_store,
     _fake_ad_network,
     _ad_keys,
+    _store_addresses,
+    _store_root,
     _database_role,
     _second_factor,
     _durable,

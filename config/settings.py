@@ -358,6 +358,91 @@ FAKE_STORE_KEY = _secret_or_generated(
     "FAKE_STORE_KEY",
     env.secret("FAKE_STORE_KEY", help="The fake store's private key (EC P-256, PEM)."),
 )
+APPLE_APPS = env.words(
+    "APPLE_APPS",
+    help="Bundle ids sold in, each with its number in the App Store: `com.example.app:1234567890`. Empty "
+    "switches Apple off.",
+)
+APPLE_ENVIRONMENTS = env.words(
+    "APPLE_ENVIRONMENTS",
+    default="production,sandbox",
+    help="Whose purchases are taken: TestFlight and App Review buy in the sandbox.",
+)
+APPLE_ISSUER_ID = env.text("APPLE_ISSUER_ID", help="Of the In-App Purchase key.")
+APPLE_KEY_ID = env.text("APPLE_KEY_ID", help="Of the In-App Purchase key.")
+APPLE_PRIVATE_KEY = env.secret(
+    "APPLE_PRIVATE_KEY", help="The In-App Purchase key of App Store Connect, in PEM."
+)
+APPLE_API_URL = env.text(
+    "APPLE_API_URL",
+    default="https://api.storekit.apple.com",
+    help="The App Store Server API. In production https only.",
+)
+APPLE_SANDBOX_API_URL = env.text(
+    "APPLE_SANDBOX_API_URL",
+    default="https://api.storekit-sandbox.apple.com",
+    help="The sandbox's. In production https only.",
+)
+APPLE_ROOT_CERTIFICATE = env.text(
+    "APPLE_ROOT_CERTIFICATE",
+    help="A file in DER that takes the place of Apple Root CA - G3. Refused in production.",
+)
+GOOGLE_PACKAGE_NAME = env.text(
+    "GOOGLE_PACKAGE_NAME", help="The app in Google Play. Empty switches Google Play off."
+)
+GOOGLE_SERVICE_ACCOUNT = env.secret(
+    "GOOGLE_SERVICE_ACCOUNT", help="The key file of a service account, as JSON."
+)
+GOOGLE_PUSH_AUDIENCE = env.text(
+    "GOOGLE_PUSH_AUDIENCE", help="The audience of Pub/Sub's pushes: our address of them."
+)
+GOOGLE_PUSH_EMAIL = env.text(
+    "GOOGLE_PUSH_EMAIL", help="The service account that signs Pub/Sub's pushes."
+)
+GOOGLE_PUSH_SUBSCRIPTION = env.text(
+    "GOOGLE_PUSH_SUBSCRIPTION", help="`projects/…/subscriptions/…`: no other is taken."
+)
+GOOGLE_API_URL = env.text(
+    "GOOGLE_API_URL",
+    default="https://androidpublisher.googleapis.com",
+    help="The Play Developer API. In production https only.",
+)
+GOOGLE_TOKEN_URL = env.text(
+    "GOOGLE_TOKEN_URL",
+    default="https://oauth2.googleapis.com/token",
+    help="Where the service account gets its tokens. In production https only.",
+)
+GOOGLE_KEYS_URL = env.text(
+    "GOOGLE_KEYS_URL",
+    default="https://www.googleapis.com/oauth2/v3/certs",
+    help="The keys that pushes are signed with. In production https only.",
+)
+STRIPE_SECRET_KEY = env.secret(
+    "STRIPE_SECRET_KEY", help="Of the live account. Empty switches it off."
+)
+STRIPE_WEBHOOK_SECRETS = env.secret(
+    "STRIPE_WEBHOOK_SECRETS",
+    help="All that may sign its webhooks, comma separated: during a rotation the new one first.",
+)
+STRIPE_TEST_SECRET_KEY = env.secret(
+    "STRIPE_TEST_SECRET_KEY", help="Of the test account. Empty switches it off."
+)
+STRIPE_TEST_WEBHOOK_SECRETS = env.secret(
+    "STRIPE_TEST_WEBHOOK_SECRETS", help="The same as STRIPE_WEBHOOK_SECRETS of the test account."
+)
+STRIPE_API_URL = env.text(
+    "STRIPE_API_URL",
+    default="https://api.stripe.com",
+    help="In production https only.",
+)
+STRIPE_GRACE_DAYS = env.integer(
+    "STRIPE_GRACE_DAYS",
+    default=7,
+    help="How long a subscription stays open while Stripe tries to collect.",
+)
+STRIPE_PORTAL_CONFIGURATION = env.text(
+    "STRIPE_PORTAL_CONFIGURATION", help="Of the customer portal; empty is the default one."
+)
 FAKE_AD_NETWORK = env.flag(
     "FAKE_AD_NETWORK",
     default=not PRODUCTION,

@@ -22,6 +22,7 @@ from payments.providers.apple.payloads import (
 from payments.providers.apple.settings import AppleSettings
 from payments.providers.apple.verifier import Verifier, decoded
 from payments.providers.base import (
+    Answered,
     Facts,
     Fault,
     Message,
@@ -171,6 +172,15 @@ class AppleAdapter:
             lambda door: self._api.consumed(door, question.transaction_id, body),
         )
         return True
+
+    def answer(self, answered: Answered) -> None:
+        """See Asks. Whether a refund is granted is left to the App Store."""
+        self.answer_refund_question(
+            answered.question,
+            consumed_share=answered.consumed_share,
+            consented=answered.is_consented,
+            delivery=Delivery.DELIVERED if answered.is_delivered else Delivery.OTHER,
+        )
 
     def request_test_notification(self, *, environment: str) -> list[str]:
         """Has the App Store send a TEST notification for every app; answers their tokens."""

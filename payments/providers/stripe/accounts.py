@@ -1,0 +1,60 @@
+"""Stripe's live and test accounts behind one address: each message says which of them it is of."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from payments.providers.base import Facts, Fault, Message, ProviderError, RawMessage
+from payments.providers.stripe import webhooks
+from payments.providers.stripe.adapter import StripeAdapter
+
+
+class StripeAccounts:
+    """See ProviderAdapter: those of the account that is meant, by environment."""
+
+    def __init__(self, accounts: Mapping[str, StripeAdapter]) -> None:
+        self._accounts = accounts
+
+    def of(self, environment: str) -> StripeAdapter:
+        """The account of an environment. Raises ProviderError, OTHER_ENVIRONMENT."""
+        found = self._accounts.get(environment)
+        if found is None:
+            raise ProviderError(f"no account of {environment}", Fault.OTHER_ENVIRONMENT)
+        return found
+
+    def submitted(self, handed_in: str, *, now: datetime) -> Facts:
+        """See ProviderAdapter. Checkouts say whose they are; a payment is looked for in one account, then in the
+        other."""
+        if handed_in.startswith(("cs_live_", "cs_test_")):
+            environment = "sandbox" if handed_in.startswith("cs_test_") else "production"
+            return self.of(environment).submitted(handed_in, now=now)
+        refusal = ProviderError("no account is configured", Fault.OTHER_ENVIRONMENT)
+        for account in self._accounts.values():
+            try:
+                return account.submitted(handed_in, now=now)
+            except ProviderError as error:
+                if not error.permanent:
+                    raise
+                refusal = error
+        raise refusal
+
+    def read_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """See ProviderAdapter."""
+        return self._meant(message).read_message(message, now=now)
+
+    def facts_of(self, message: RawMessage, *, now: datetime) -> Facts:
+        """See ProviderAdapter."""
+        return self._meant(message).facts_of(message, now=now)
+
+    def subscription(self, *, environment: str, subscription_id: str, now: datetime) -> Facts:
+        """See ProviderAdapter."""
+        return self.of(environment).subscription(
+            environment=environment, subscription_id=subscription_id, now=now
+        )
+
+    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """See ProviderAdapter."""
+        for account in self._accounts.values():
+            yield from account.missed(since=since, until=until)
+
+    def _meant(self, message: RawMessage) -> StripeAdapter:
+        return self.of(webhooks.read(message.body).environment)
