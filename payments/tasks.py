@@ -1,7 +1,10 @@
 """Work that the task queue rings for."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from celery import shared_task
 
@@ -9,7 +12,8 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-from payments.store import offer_claims, promo_codes
+from payments.messages import history, inbox, outbox
+from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
@@ -62,6 +66,45 @@ def close_days(**_: Any) -> int:
         if not is_ours:
             return 0
         return _until_done(digests.seal_next) + _until_done(closing.close_next)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def settle_message(message_id: str, **_: Any) -> bool:
+    """Applies one message of a store; whether it was due."""
+    return inbox.settle(UUID(message_id), now=clock.read()) is not None
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def settle_messages(**_: Any) -> int:
+    """Applies every message of a store that is due; returns how many were tried."""
+    return _until_done(partial(_settled, inbox.due, inbox.settle))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def call_stores(**_: Any) -> int:
+    """Tells stores what they wait to hear; returns how many calls were tried."""
+    return _until_done(partial(_settled, outbox.due, outbox.settle))
+
+
+# A long outage leaves a long history.
+@shared_task(soft_time_limit=500, time_limit=540)  # type: ignore[untyped-decorator]  # Celery has no types
+def read_histories(**_: Any) -> int:
+    """Reads the histories of stores that were not read for a while; returns how many messages had not come."""
+    with advisory_lock.tried(history.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        now = clock.read()
+        due = [name for name in purchases.sold_by() if history.is_due(name, now=now)]
+        return sum(history.read(name, now=now) for name in due)
+
+
+def _settled(
+    due: Callable[..., Sequence[UUID]], settle: Callable[..., object], *, now: datetime
+) -> int:
+    found = due(now=now)
+    for one in found:
+        settle(one, now=clock.read())
+    return len(found)
 
 
 def _until_done(batch: Batch) -> int:

@@ -11,6 +11,7 @@ from viewers.models import Environment
 
 logger = logging.getLogger(__name__)
 
+LOCK = 7_164_205
 EVERY = timedelta(hours=1)
 #: A store's history lags behind what it sends, and its filters go by times that are not the event's.
 OVERLAP = timedelta(days=2)

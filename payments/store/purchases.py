@@ -1,6 +1,7 @@
 """Verified store transactions become coins, once."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -211,6 +212,11 @@ def adapter(provider: str) -> ProviderAdapter:
     if found is None:
         raise ProviderUnknown
     return found
+
+
+def sold_by() -> Collection[str]:
+    """The stores that are configured."""
+    return _adapters().keys()
 
 
 @lru_cache(maxsize=1)
