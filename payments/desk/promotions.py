@@ -61,9 +61,9 @@ def overlapping(
 ) -> Sequence[Promotion]:
     """The promotions of any of these series that are on at some moment between the two."""
     found = Promotion.objects.filter(
+        many_rows.among("promoted__series_id", series_ids),
         Q(stopped_at=None) | Q(stopped_at__gt=starts_at),
         starts_at__lt=ends_at,
         ends_at__gt=starts_at,
-        promoted__series_id__in=many_rows.among(series_ids),
     )
     return list(found.distinct())

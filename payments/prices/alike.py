@@ -80,7 +80,7 @@ def _adjusting(prices: Iterable[Everywhere]) -> Iterator[UUID]:
 
 def _adjustment_for(adjustment_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
     """For each the first that adjusts as it does."""
-    rows = PriceAdjustment.objects.filter(id__in=many_rows.among(adjustment_ids))
+    rows = PriceAdjustment.objects.filter(many_rows.among("id", adjustment_ids))
     first: dict[tuple[int | None, ...], UUID] = {}
     return {
         one: first.setdefault(tuple(how), one)

@@ -155,7 +155,7 @@ def everywhere_at(
     for place, at in enumerate(moments):
         found[f"version_{place}"] = Subquery(_of_series(OuterRef("id"), at).values("id"))
         found[f"promotions_{place}"] = ArraySubquery(_promotions(OuterRef("id"), at))
-    series = Series.objects.filter(id__in=many_rows.among(series_ids)).annotate(**found)
+    series = Series.objects.filter(many_rows.among("id", series_ids)).annotate(**found)
     rows = list(series.values_list("id", *found))
     variants_of = _variants_of({one for row in rows for one in row[1::2] if one is not None})
     places_of = _places_of({one for row in rows for promotions in row[2::2] for one in promotions})
@@ -187,7 +187,7 @@ def versions_in_force(series_ids: Collection[UUID], *, at: datetime) -> Mapping[
     A series that nothing prices yet, or that does not exist, is left out.
     """
     found = (
-        Series.objects.filter(id__in=many_rows.among(series_ids))
+        Series.objects.filter(many_rows.among("id", series_ids))
         .annotate(version_id=Subquery(_of_series(OuterRef("id"), at).values("id")))
         .exclude(version_id=None)
     )
@@ -240,7 +240,7 @@ def ways(version_id: UUID) -> Ways:
 
 def ways_of(version_ids: Collection[UUID]) -> Mapping[UUID, Ways]:
     """The same of many versions, in one query."""
-    found = PriceVersion.objects.filter(id__in=many_rows.among(version_ids)).values_list(
+    found = PriceVersion.objects.filter(many_rows.among("id", version_ids)).values_list(
         "id", "bundle_adjustment_id", "rental_adjustment_id", "rental_seconds"
     )
     return {
@@ -272,7 +272,7 @@ def terms_of(version_id: UUID) -> Terms:
 def terms_of_many(version_ids: Collection[UUID]) -> Mapping[UUID, Terms]:
     """The terms of each version, in three queries whatever their number."""
     steps, overrides = (_by_number(rows, version_ids) for rows in (PriceStep, EpisodePrice))
-    versions = PriceVersion.objects.filter(id__in=many_rows.among(version_ids))
+    versions = PriceVersion.objects.filter(many_rows.among("id", version_ids))
     return {
         one: Terms(free_count, base_price_coins, steps.get(one, {}), overrides.get(one, {}))
         for one, free_count, base_price_coins in versions.order_by().values_list(
@@ -286,7 +286,7 @@ def _by_number(
 ) -> Mapping[UUID, Mapping[int, int]]:
     """What versions ask by episode number, of those that say any."""
     found: dict[UUID, dict[int, int]] = {}
-    kept = rows.objects.filter(version__in=many_rows.among(version_ids)).order_by("number")
+    kept = rows.objects.filter(many_rows.among("version", version_ids)).order_by("number")
     for version_id, number, price_coins in kept.values_list("version_id", "number", "price_coins"):
         found.setdefault(version_id, {})[number] = price_coins
     return found
@@ -330,9 +330,7 @@ def _found(
 def _variants_of(version_ids: Collection[UUID]) -> Mapping[UUID, tuple[Variant, ...]]:
     """The variants of each version that has any, the first that fits first."""
     found: dict[UUID, list[Variant]] = {}
-    rows = PriceVariant.objects.filter(version__in=many_rows.among(version_ids)).order_by(
-        "position"
-    )
+    rows = PriceVariant.objects.filter(many_rows.among("version", version_ids)).order_by("position")
     for row in rows:
         found.setdefault(row.version_id, []).append(_differing(row))
     return {version_id: tuple(variants) for version_id, variants in found.items()}

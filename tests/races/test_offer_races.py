@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection, transaction
 from django.db.models import Sum
 from pytest_django import Settings
 
@@ -78,7 +80,7 @@ def announce(offer: Offer, viewer_id: UUID, now: datetime) -> str:
 
 def pay(intent: PurchaseIntent, *, paid: datetime, heard: datetime) -> str:
     """Credits a payment of an intent; `granted` with the offer's bonus, else `ordinary`."""
-    transaction = StoreTransaction(
+    sold = StoreTransaction(
         environment="production",
         transaction_id=f"race-{uuid4()}",
         store_product_id=intent.pack.store_products.get().store_product_id,
@@ -89,7 +91,7 @@ def pay(intent: PurchaseIntent, *, paid: datetime, heard: datetime) -> str:
         purchased_at=paid,
     )
     purchase, _ = purchases.credit(
-        viewer_id=intent.viewer_id, provider="fake", transaction=transaction, now=heard
+        viewer_id=intent.viewer_id, provider="fake", transaction=sold, now=heard
     )
     return "granted" if purchases.was_granted(purchase) else "ordinary"
 
@@ -119,6 +121,29 @@ def test_a_code_is_redeemed_as_often_as_it_may_be(
     assert given == 7 * PromoRedemption.objects.count() == 7 * Transfer.objects.count()
     assert list(verification.violations()) == []
     proof.record("P3", "a promo code with some redemptions left, 50 callers", violations=0)
+
+
+def test_who_waits_for_the_last_redemption_of_a_code_is_told_that_it_is_gone(
+    viewers: list[UUID], now: datetime
+) -> None:
+    promo = PromoCodeFactory(bonus_coins=7, maximum_redemptions=1)
+
+    def ask() -> str:
+        try:
+            return told(partial(redeem, promo, viewers[1], now))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            assert redeem(promo, viewers[0], now) == "redeemed"
+            waiting = pool.submit(ask)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        assert waiting.result(timeout=10) == "promo_code_used_up"
+
+    promo.refresh_from_db()
+    assert promo.redeemed_count == promo.redemptions.count() == 1
 
 
 def test_one_viewer_redeems_a_code_once(now: datetime, proof: Proof) -> None:

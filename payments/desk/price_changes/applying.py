@@ -113,7 +113,7 @@ def _own_plans(series_ids: Collection[UUID], now: datetime) -> Mapping[UUID, UUI
     """The own plan of each series, made where there is none."""
     with connection.cursor() as cursor:
         cursor.execute(_OWN_PLANS, {"series": many_rows.array(series_ids), "now": now})
-    found = PricePlan.objects.filter(own_series_id__in=many_rows.among(series_ids))
+    found = PricePlan.objects.filter(many_rows.among("own_series_id", series_ids))
     return dict(found.values_list("own_series_id", "id"))
 
 

@@ -242,7 +242,7 @@ def _refuse_second_promotion(opened: Opened, content: Campaign, now: datetime) -
 
 def _refuse_second_assignment(series_ids: Collection[UUID], now: datetime) -> None:
     ahead = PlanAssignment.objects.filter(
-        series_id__in=many_rows.among(series_ids), cancelled_at=None, effective_from__gt=now
+        many_rows.among("series_id", series_ids), cancelled_at=None, effective_from__gt=now
     )
     if first := ahead.order_by("effective_from").select_related("series", "plan").first():
         raise ContentRefused.of(

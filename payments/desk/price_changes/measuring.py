@@ -173,7 +173,7 @@ def _prices(titles: _Alike) -> Iterator[Price]:
 
 def _last_numbers(series_ids: Collection[UUID]) -> Mapping[UUID, int]:
     episodes = Episode.objects.filter(
-        series_id__in=many_rows.among(series_ids), state=Episode.State.PUBLISHED
+        many_rows.among("series_id", series_ids), state=Episode.State.PUBLISHED
     )
     counted = episodes.values("series_id").annotate(last=Max("number"))
     return dict(counted.values_list("series_id", "last"))

@@ -126,6 +126,7 @@ def charge(viewer_id: UUID, promise: quotes.Quote, series: Series, now: datetime
         environment="production",
         episode_id=series.episodes.get(number=number).id,
         quote=promise.token(),
+        confirmed_spend_coins=price_coins,
         now=now,
     )
     assert decision.outcome.price_coins == price_coins

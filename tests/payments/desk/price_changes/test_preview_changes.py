@@ -28,7 +28,7 @@ from payments.desk.price_changes.contents import (
 )
 from payments.desk.price_changes.effects import Shift
 from payments.desk.price_changes.samples import InArm, Sample, Stranger
-from payments.models import PricePlan, PriceVersion, Promotion, Wallet
+from payments.models import PriceChange, PricePlan, PriceVersion, Promotion, Wallet
 from payments.prices import pricing
 from payments.prices.pricing import Price
 from payments.prices.quotes import Quote
@@ -190,6 +190,24 @@ def devices(db: None) -> Sequence[Device]:
     return [DeviceFactory(viewer__region=region, platform=on) for region, on in WHERE]
 
 
+def put_in_force(change: PriceChange, author: User, second: User, now: datetime) -> None:
+    change = approval.propose(change_id=change.id, operator_id=author.id, now=now)
+    if change.needs_second:
+        approval.decide(
+            change_id=change.id, operator_id=second.id, is_agreed=True, note="", now=now
+        )
+
+
+def assert_is_asked(shift: Shift, device: Device, series: Series, at: datetime) -> None:
+    """Every episode costs what was shown."""
+    asked = pricing.price_for(
+        viewer_id=device.viewer_id, device_id=device.id, series_id=series.id, at=at
+    )
+    assert list(shift.numbers) == list(range(1, 13))
+    for number in shift.numbers:
+        assert shift.after.alone.price_of(number) == asked.ladder.price_of(number)
+
+
 def test_a_preview_is_what_is_charged_afterwards(
     titles: Sequence[Series],
     plan: PricePlan,
@@ -223,20 +241,10 @@ def test_a_preview_is_what_is_charged_afterwards(
         change = draft(content, about, effective_from=moment)
         at = effects.moment_of(change, now=now) + wait
         seen = effects.shifts(change, series_ids=ids, samples=shown, now=now, at=at)
-        change = approval.propose(change_id=change.id, operator_id=dana.id, now=now)
-        if change.needs_second:
-            approval.decide(
-                change_id=change.id, operator_id=erin.id, is_agreed=True, note="", now=now
-            )
+        put_in_force(change, dana, erin, now)
         for sample in shown:
-            device = like[sample]
             for series, shift in zip(titles, seen[sample], strict=True):
-                asked = pricing.price_for(
-                    viewer_id=device.viewer_id, device_id=device.id, series_id=series.id, at=at
-                )
-                assert list(shift.numbers) == list(range(1, 13))
-                for number in shift.numbers:
-                    assert shift.after.alone.price_of(number) == asked.ladder.price_of(number)
+                assert_is_asked(shift, like[sample], series, at)
         device = like[shown[0]]
         for series, shift in zip(titles, seen[shown[0]], strict=True):
             held = coins(device)
