@@ -79,6 +79,7 @@ def operation(
     refusals: Sequence[type[problems.Problem]] = (),
     limit_bytes: int = MONEY_BODY_BYTES,
     also_statuses: Sequence[int] = (),
+    also_answers: Mapping[int, Any] | None = None,
     raw_body_types: Sequence[str] = (),
     any_query: bool = False,
     also_as: Sequence[str] = (),
@@ -87,7 +88,7 @@ def operation(
 
     The method receives `now`, then `body` and `query` if declared, then the path's parameters, all
     by keyword, and returns `answer` (or a ready HTTP response, whose status beside `status` is one
-    of `also_statuses`). A body of `raw_body_types` is the method's own to read. A query string that
+    of `also_statuses`, or of `also_answers`, each with an answer of its own). A body of `raw_body_types` is the method's own to read. A query string that
     was not declared is refused, unless `any_query` says that it means nothing here. `also_as` are the
     media types, text all of them, that the answer may have instead of JSON.
     """
@@ -118,7 +119,11 @@ def operation(
             request={"application/json": body}
             if body
             else dict.fromkeys(raw_body_types, OpenApiTypes.BINARY) or None,
-            responses=_responses(answer, [status, *also_statuses], refusals, also_as),
+            responses=_responses(answer, [status, *also_statuses], refusals, also_as)
+            | {
+                other: OpenApiResponse(shape, description=HTTPStatus(other).phrase)
+                for other, shape in (also_answers or {}).items()
+            },
             parameters=[*_query_parameters(query), *parameters],
         )(handle)
         return schema

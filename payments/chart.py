@@ -26,6 +26,7 @@ class Account(TextChoices):
     GRANTS = "grants", "Given by operators"
     REWARDS = "rewards", "Earned by ads and tasks"
     PROMOS = "promos", "Given for promo codes"
+    PERIODS = "periods", "Given with periods of subscriptions"
     UNLOCKS = "unlocks", "Spent on episodes"
     EXPIRED = "expired", "Lapsed before they were spent"
     REFUNDS = "refunds", "Taken back because the money went back"
@@ -42,6 +43,8 @@ class TransferCode(TextChoices):
     GRANT_REVERSAL = "grant_reversal", "What is left of an operator's gift is taken back"
     REWARD = "reward", "Coins earned"
     PROMO = "promo", "Coins for a promo code"
+    PERIOD = "period", "Coins that come with a subscription's period"
+    PERIOD_REVERSAL = "period_reversal", "What is left of a refunded period's coins is taken back"
     UNLOCK = "unlock", "Coins spent on an episode"
     UNLOCK_REVERSAL = "unlock_reversal", "An unlock undone, its coins returned"
     EXPIRY = "expiry", "Coins lapsed"
@@ -64,6 +67,8 @@ CHART: Mapping[TransferCode, Way] = {
     TransferCode.GRANT_REVERSAL: Way((Account.BONUS,), (Account.GRANTS,)),
     TransferCode.REWARD: Way((Account.REWARDS,), (Account.BONUS, Account.DEBT)),
     TransferCode.PROMO: Way((Account.PROMOS,), (Account.BONUS, Account.DEBT)),
+    TransferCode.PERIOD: Way((Account.PERIODS,), (Account.BONUS, Account.DEBT)),
+    TransferCode.PERIOD_REVERSAL: Way((Account.BONUS,), (Account.PERIODS,)),
     TransferCode.UNLOCK: Way((Account.BONUS, Account.PAID), (Account.UNLOCKS,)),
     TransferCode.UNLOCK_REVERSAL: Way((Account.UNLOCKS,), (Account.PAID, Account.BONUS)),
     TransferCode.EXPIRY: Way((Account.BONUS,), (Account.EXPIRED,)),
@@ -88,6 +93,7 @@ class LotOrigin(TextChoices):
     GRANT = "grant", "Given by an operator"
     REWARD = "reward", "Earned"
     PROMO = "promo", "For a promo code"
+    PERIOD = "period", "Came with a subscription's period"
     DEBT_RETURNED = "debt_returned", "Had repaid a debt that did not stand"
 
 

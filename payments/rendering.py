@@ -18,38 +18,30 @@ from payments.models import (
     CoverSource,
     ExpiryNotice,
     PassPurchase,
-    Purchase,
-    PurchaseIntent,
-    StoreProduct,
 )
 from payments.money import Money
 from payments.shapes import (
     AutoUnlockAnswer,
     AutoUnlockedAnswer,
     BalanceAnswer,
-    BoughtKind,
-    BoughtPass,
     BundledEpisode,
     BundleUnlockAnswer,
     CoverAnswer,
     ExpiringCoins,
     ExpiryNoticeAnswer,
     ExpiryNoticesAnswer,
-    IntentAnswer,
     OfferAnswer,
     OfferedAs,
     PaywallAnswer,
     PaywallEpisode,
     PlaybackAnswer,
-    PromisedOffer,
-    PurchaseAnswer,
     RedemptionAnswer,
     UndoAnswer,
     UnlockAnswer,
     WalletAnswer,
 )
 from payments.statement_shapes import MovementAnswer
-from payments.store import offers, passes, purchases
+from payments.store import offers, passes
 from payments.store.offers import Offered
 from payments.store.promo_codes import Redeemed
 from payments.unlocking import auto_unlocks
@@ -87,23 +79,6 @@ def offers_for(
 ) -> Sequence[OfferAnswer]:
     found = offers.on_sale(viewer_id=viewer_id, environment=environment, now=now)
     return [offer(offered) for offered in offers.that_help(shortfall_coins, found)]
-
-
-def intent(value: PurchaseIntent, product: StoreProduct, *, environment: str) -> IntentAnswer:
-    claim = value.offer_claim
-    offered = (
-        offers.under(claim.offer, bonus_coins=claim.bonus_coins, environment=environment)
-        if claim
-        else offers.without(value.pack)
-    )
-    return IntentAnswer(
-        intent_id=value.id,
-        provider=value.provider,
-        store_product_id=product.store_product_id,
-        account_token=value.viewer_id,
-        offer=offer(offered),
-        held_until=claim.held_until if claim else None,
-    )
 
 
 def unlock(outcome: Outcome, episode_id: UUID) -> UnlockAnswer:
@@ -291,49 +266,6 @@ def expiry_notices(
         ],
         next_cursor=cursor,
         has_more=len(found) > limit,
-    )
-
-
-def purchase(value: Purchase | PassPurchase, *, credited_now: bool) -> PurchaseAnswer:
-    coins = value if isinstance(value, Purchase) else None
-    return PurchaseAnswer(
-        purchase_id=value.id,
-        provider=value.provider,
-        environment=value.environment,
-        transaction_id=value.transaction_id,
-        pack_code=coins.pack.code if coins else None,
-        coins=coins.paid_coins + coins.bonus_coins if coins else 0,
-        paid_coins=coins.paid_coins if coins else 0,
-        bonus_coins=coins.bonus_coins if coins else 0,
-        price=Money(amount_micros=value.gross_micros, currency=value.currency),
-        purchased_at=value.purchased_at,
-        credited_now=credited_now,
-        kind=BoughtKind.COINS if coins else BoughtKind.PASS,
-        bought_pass=bought_pass(value) if isinstance(value, PassPurchase) else None,
-        offer=_promised_offer(value) if isinstance(value, Purchase) else None,
-    )
-
-
-def bought_pass(value: PassPurchase) -> BoughtPass:
-    return BoughtPass(
-        pass_id=value.product_id,
-        code=value.product.code,
-        title=value.product.title,
-        cover_id=value.cover_id,
-        starts_at=value.starts_at,
-        ends_at=value.ends_at,
-    )
-
-
-def _promised_offer(value: Purchase) -> PromisedOffer | None:
-    claim = purchases.promised(value)
-    if claim is None:
-        return None
-    return PromisedOffer(
-        offer_id=claim.offer_id,
-        code=claim.offer.code,
-        bonus_coins=claim.bonus_coins,
-        granted=purchases.was_granted(value),
     )
 
 

@@ -5,7 +5,14 @@ from payments.views.finance import FinanceEntries, FinanceLots
 from payments.views.paywall import PlayEpisode, SeriesPaywall, UnlockEpisode
 from payments.views.placements import MyArrival, PlacementConfig
 from payments.views.promo_codes import RedeemPromoCode
-from payments.views.purchases import CreateIntent, SubmitTransaction
+from payments.views.purchases import CreateIntent, MyPurchase, SubmitTransaction
+from payments.views.subscriptions import (
+    MySubscriptions,
+    OpenCheckout,
+    OpenPayment,
+    OpenPortal,
+    RestorePurchases,
+)
 from payments.views.support import SupportWallet, SupportWhy
 from payments.views.wallet import MyPasses, MyStatement, MyWallet, Offers, Passes
 from payments.views.ways import (
@@ -15,6 +22,7 @@ from payments.views.ways import (
     UndoUnlock,
     UnlockSeries,
 )
+from payments.views.webhooks import Webhook
 
 urlpatterns = [
     path("series/<uuid:series_id>/paywall", SeriesPaywall.as_view()),
@@ -28,12 +36,19 @@ urlpatterns = [
     path("me/arrivals", MyArrival.as_view()),
     path("placements/<slug:code>", PlacementConfig.as_view()),
     path("me/passes", MyPasses.as_view()),
+    path("me/subscriptions", MySubscriptions.as_view()),
+    path("me/subscriptions/<uuid:subscription_id>/portal", OpenPortal.as_view()),
     path("me/auto-unlock", MyAutoUnlocks.as_view()),
     path("me/auto-unlock/<uuid:series_id>", MyAutoUnlock.as_view()),
     path("offers", Offers.as_view()),
     path("passes", Passes.as_view()),
     path("purchases/intents", CreateIntent.as_view()),
+    path("purchases/intents/<uuid:intent_id>/checkout", OpenCheckout.as_view()),
+    path("purchases/intents/<uuid:intent_id>/payment", OpenPayment.as_view()),
+    path("purchases/restore", RestorePurchases.as_view()),
+    path("purchases/<uuid:purchase_id>", MyPurchase.as_view()),
     path("purchases/<slug:provider>", SubmitTransaction.as_view()),
+    path("webhooks/<slug:provider>", Webhook.as_view()),
     path("promo-codes/redeem", RedeemPromoCode.as_view()),
     path("support/expiry-notices", ExpiryNotices.as_view()),
     path("support/why", SupportWhy.as_view()),

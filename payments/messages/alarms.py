@@ -31,7 +31,7 @@ _SILENT = """
         FROM gaps GROUP BY 1, 2, 3 HAVING count(*) >= %(enough)s
     )
     SELECT provider, environment, type, last_at FROM usual
-    WHERE %(now)s - last_at > greatest(gap * %(gaps)s, %(shortest)s)
+    WHERE %(now)s - last_at > greatest(gap * %(gaps)s, %(shortest_seconds)s * interval '1 second')
     ORDER BY 1, 2, 3
 """
 
@@ -96,7 +96,7 @@ def _silent(now: datetime) -> Iterator[Alarm]:
                 "since": now - LOOKED_BACK,
                 "enough": ENOUGH_MESSAGES,
                 "gaps": GAPS,
-                "shortest": SHORTEST,
+                "shortest_seconds": SHORTEST.total_seconds(),
             },
         )
         for provider, environment, type_, last_at in cursor.fetchall():

@@ -21,6 +21,7 @@ from payments.store.exchange import RateMissing
 from payments.store.facts import Telling
 from payments.store.owners import Unclaimed
 from payments.store.purchases import adapter as adapter_of
+from viewers.models import Environment
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,10 @@ logger = logging.getLogger(__name__)
 TAKEN_FOR = timedelta(seconds=60)
 #: How long after each attempt the next comes: the last of these again and again.
 PAUSES = tuple(timedelta(seconds=n) for n in (5, 30, 120, 600, 1800, 3600))
-#: What cannot be applied for so long is parked.
-PATIENCE = timedelta(days=7)
+#: What cannot be applied so often, which takes a week, is parked.
+PATIENCE_ATTEMPTS = 170
+#: What fails for a cause that nobody has thought of is parked after so many attempts: half an hour.
+POISON_ATTEMPTS = 5
 AT_ONCE = 100
 
 
@@ -43,11 +46,6 @@ class MessageForged(Problem):
     title = "The signature does not hold; nothing was kept"
 
 
-class MessageForeign(Problem):
-    code = "message_foreign"
-    title = "The message is of another app, or for another address"
-
-
 class SignaturesUnavailable(Problem):
     code = "signatures_unavailable"
     title = "The signature cannot be verified right now; send the same message again"
@@ -57,10 +55,11 @@ class SignaturesUnavailable(Problem):
 _REFUSALS: dict[Fault, type[Problem]] = {
     Fault.MALFORMED: MessageMalformed,
     Fault.FORGED: MessageForged,
-    Fault.FOREIGN: MessageForeign,
     Fault.GONE: MessageMalformed,
     Fault.UNAVAILABLE: SignaturesUnavailable,
 }
+#: Genuine, and not for us. A store that is refused sends again and again: it is kept for somebody to look.
+_NOT_OURS = (Fault.FOREIGN, Fault.OTHER_ENVIRONMENT)
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,16 @@ class Kept:
 def receive(*, provider: str, raw: RawMessage, arrived_by: Arrival, now: datetime) -> Kept:
     """Verifies a message over its raw bytes and keeps it; the same again is the same.
 
-    Asks no store. Raises ProviderUnknown, MessageMalformed, MessageForged, MessageForeign,
-    SignaturesUnavailable; nothing of these is kept.
+    Asks no store. What is genuine and of another app, or of an environment that is not served here, is kept
+    as parked. Raises ProviderUnknown, MessageMalformed, MessageForged, SignaturesUnavailable; nothing of
+    these is kept.
     """
     try:
         read = adapter_of(provider).read_message(raw, now=now)
     except ProviderError as error:
-        logger.warning("a message for %s was refused: %s", provider, error.reason)
+        logger.warning("a message for %s is not ours to apply: %s", provider, error.reason)
+        if error.fault in _NOT_OURS:
+            return _keep_foreign(provider, raw, error, arrived_by, now)
         raise _REFUSALS[error.fault](error.reason) from error
     message, is_new = StoreMessage.objects.get_or_create(
         provider=provider,
@@ -100,14 +102,17 @@ def receive(*, provider: str, raw: RawMessage, arrived_by: Arrival, now: datetim
 
 
 def keep_submission(
-    *, provider: str, environment: str, handed_in: str, viewer_id: UUID, code: str, now: datetime
+    *, provider: str, handed_in: str, viewer_id: UUID, code: str, now: datetime
 ) -> StoreMessage:
-    """Keeps what an app has handed in and the store could not be asked about yet: it is applied later."""
+    """Keeps what an app has handed in and the store could not be asked about yet: it is applied later.
+
+    Which environment it is of is the store's to say: until then it stands under production.
+    """
     body = handed_in.encode()
     message, _ = StoreMessage.objects.get_or_create(
         provider=provider,
-        environment=environment,
-        event_id=f"submitted:{hashlib.sha256(body).hexdigest()}",
+        environment=Environment.PRODUCTION,
+        event_id=f"submitted:{viewer_id}:{hashlib.sha256(body).hexdigest()}",
         defaults={
             "type": "submission",
             "arrived_by": Arrival.SUBMITTED,
@@ -143,11 +148,17 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
         else:
             _put_off(message, error.reason, code="store_unavailable", now=now)
     except Unclaimed:
+        _write(message, subject=facts.subject(found[0]))
         _put_off(message, "Nobody is known to have bought it.", code="unclaimed", now=now)
     except RateMissing as error:
         _put_off(message, f"No exchange rate: {error}", code="rate_missing", now=now)
     except Problem as error:
         _put_off(message, str(error), code=error.code, now=now)
+    except Exception as error:
+        logger.exception("%s could not be applied", message)
+        _put_off(
+            message, repr(error), code="unexpected", now=now, patience_attempts=POISON_ATTEMPTS
+        )
     return StoreMessage.objects.get(id=message_id)
 
 
@@ -166,7 +177,7 @@ def replay(message_ids: Sequence[UUID], *, now: datetime) -> int:
     """Makes messages that were parked, or of a type that was unknown, due again; returns how many."""
     return StoreMessage.objects.filter(
         id__in=message_ids, state__in=[MessageState.PARKED, MessageState.UNKNOWN]
-    ).update(state=MessageState.WAITING, next_attempt_at=now, attempts=0, received_at=now)
+    ).update(state=MessageState.WAITING, next_attempt_at=now, attempts=0)
 
 
 def wake(subject: str, *, provider: str, now: datetime) -> int:
@@ -174,6 +185,28 @@ def wake(subject: str, *, provider: str, now: datetime) -> int:
     return StoreMessage.objects.filter(
         provider=provider, subject=subject, state=MessageState.WAITING
     ).update(next_attempt_at=now)
+
+
+def _keep_foreign(
+    provider: str, raw: RawMessage, error: ProviderError, arrived_by: Arrival, now: datetime
+) -> Kept:
+    message, is_new = StoreMessage.objects.get_or_create(
+        provider=provider,
+        environment=Environment.SANDBOX,
+        event_id=f"foreign:{hashlib.sha256(raw.body).hexdigest()}",
+        defaults={
+            "type": error.fault.value,
+            "arrived_by": arrived_by,
+            "headers": dict(raw.headers),
+            "body": raw.body,
+            "occurred_at": now,
+            "received_at": now,
+            "state": MessageState.PARKED,
+            "reason": error.reason[:500],
+            "code": error.fault.value,
+        },
+    )
+    return Kept(message, is_new)
 
 
 def _standing(read: Message, now: datetime) -> dict[str, object]:
@@ -229,8 +262,15 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
     held.save()
 
 
-def _put_off(message: StoreMessage, reason: str, *, code: str, now: datetime) -> None:
-    if now - message.received_at > PATIENCE:
+def _put_off(
+    message: StoreMessage,
+    reason: str,
+    *,
+    code: str,
+    now: datetime,
+    patience_attempts: int = PATIENCE_ATTEMPTS,
+) -> None:
+    if message.attempts >= patience_attempts:
         _park(message, reason, code=code, now=now)
         return
     _write(

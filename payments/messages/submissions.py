@@ -5,96 +5,127 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+
 from config.problems import NotFound
 from payments.messages import inbox
-from payments.models import ChangeCause, MessageState, StoreMessage, Subscription
+from payments.models import (
+    ChangeCause,
+    MessageState,
+    PassPurchase,
+    Purchase,
+    StoreMessage,
+    Subscription,
+)
 from payments.providers.base import Fact
 from payments.store import facts, purchases
 from payments.store.checkout import Bought
 from payments.store.exchange import RateMissing
 from payments.store.facts import Applied, Telling
 from payments.store.owners import Unclaimed
-from viewers.models import Environment
+
+
+class Waits(Exception):
+    """Nothing of it can be booked yet. `code` says why: store_unavailable, payment_pending or rate_missing."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """What came of it: something bought, a subscription, or both; or what is `waiting` for its store."""
+class Booked:
+    """What came of it for the viewer: something bought, a subscription, or both."""
 
-    bought: Bought | None = None
-    subscription: Subscription | None = None
-    is_new: bool = False
-    waiting: StoreMessage | None = None
+    bought: Bought | None
+    subscription: Subscription | None
+    is_new: bool
 
 
-def read(
-    *, viewer_id: UUID, provider: str, handed_in: str, now: datetime
-) -> Sequence[Fact] | StoreMessage:
-    """What a store says of what was handed in; or the message that it waits as, where the store does not answer.
+@dataclass(frozen=True)
+class Standing:
+    """A submission, and what has come of it. What waits is booked by itself; `reason` is what it waits for, or
+    why it is parked."""
 
-    Asks the store: called outside of any transaction. Raises ProviderUnknown and TransactionInvalid.
+    id: UUID
+    state: MessageState
+    reason: str = ""
+    booked: Booked | None = None
+
+
+def read(*, provider: str, handed_in: str, now: datetime) -> Sequence[Fact]:
+    """What its store says of what was handed in. Asks the store: called outside of any transaction.
+
+    Raises ProviderUnknown and TransactionInvalid, and Waits where the store does not answer, or has not been
+    paid.
     """
     try:
-        return purchases.read(provider=provider, handed_in=handed_in, now=now)
-    except purchases.StoreUnavailable:
-        return inbox.keep_submission(
-            provider=provider,
-            environment=Environment.PRODUCTION,
-            handed_in=handed_in,
-            viewer_id=viewer_id,
-            code="store_unavailable",
-            now=now,
-        )
+        found = purchases.read(provider=provider, handed_in=handed_in, now=now)
+    except purchases.StoreUnavailable as error:
+        raise Waits("store_unavailable") from error
+    if not found:
+        raise Waits("payment_pending")
+    return found
 
 
-def book(
-    found: Sequence[Fact], *, viewer_id: UUID, provider: str, handed_in: str, now: datetime
-) -> Submitted:
-    """Books what a store says, in the caller's transaction. It is its owner's, who need not be the viewer.
+def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime) -> Booked:
+    """Books what a store says, all of it or nothing.
 
-    What nobody has paid yet waits. Raises what `facts.apply` raises, and TransactionOfAnotherViewer where all of
-    it is booked and another's.
+    It is its owner's, who need not be who hands it in. Raises what `facts.apply` raises, Waits, and
+    TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
+    with transaction.atomic():
+        applied = _applied(found, viewer_id, provider, now)
+        for one in applied:
+            inbox.wake(one.subject, provider=provider, now=now)
+        return _own(applied, viewer_id)
+
+
+def book_for_its_owner(
+    found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
+) -> None:
+    """Books what a viewer has handed in that is another's: whose app was closed before it could."""
+    with transaction.atomic():
+        _applied(found, viewer_id, provider, now)
+
+
+def keep(*, viewer_id: UUID, provider: str, handed_in: str, why: Waits, now: datetime) -> Standing:
+    """Keeps what was handed in and cannot be booked yet. The same again is the same."""
+    message = inbox.keep_submission(
+        provider=provider, handed_in=handed_in, viewer_id=viewer_id, code=why.code, now=now
+    )
+    return _standing(message)
+
+
+def standing(named: UUID, *, viewer_id: UUID) -> Standing:
+    """What has come of what the viewer handed in, by the name that it was kept under or the purchase's. Raises
+    NotFound."""
+    message = StoreMessage.objects.filter(id=named, submitted_by_id=viewer_id).first()
+    if message is not None:
+        return _standing(message)
+    for purchase in (Purchase.objects, PassPurchase.objects):
+        bought: Bought | None = purchase.filter(id=named, viewer_id=viewer_id).first()
+        if bought is not None:
+            return Standing(named, MessageState.APPLIED, booked=_booked(bought))
+    raise NotFound
+
+
+def _applied(
+    found: Sequence[Fact], viewer_id: UUID, provider: str, now: datetime
+) -> Sequence[Applied]:
     telling = Telling(cause=ChangeCause.SUBMITTED, viewer_id=viewer_id)
     try:
         applied = [facts.apply(fact, provider=provider, telling=telling, now=now) for fact in found]
     except Unclaimed as error:
         raise purchases.TransactionInvalid("It names an account that is not here.") from error
-    except RateMissing:
-        return _waiting("rate_missing", viewer_id, provider, handed_in, now)
-    if not applied or any(one.is_pending for one in applied):
-        return _waiting("payment_pending", viewer_id, provider, handed_in, now)
-    for one in applied:
-        inbox.wake(one.subject, provider=provider, now=now)
-    return _own(applied, viewer_id)
+    except RateMissing as error:
+        raise Waits("rate_missing") from error
+    if any(one.is_pending for one in applied):
+        raise Waits("payment_pending")
+    return applied
 
 
-def found(submission_id: UUID, *, viewer_id: UUID) -> StoreMessage:
-    """What the viewer has handed in. Raises NotFound."""
-    message = StoreMessage.objects.filter(id=submission_id, submitted_by_id=viewer_id).first()
-    if message is None:
-        raise NotFound
-    return message
-
-
-def is_waiting(message: StoreMessage) -> bool:
-    """Whether something may still come of it."""
-    return message.state == MessageState.WAITING
-
-
-def _waiting(code: str, viewer_id: UUID, provider: str, handed_in: str, now: datetime) -> Submitted:
-    message = inbox.keep_submission(
-        provider=provider,
-        environment=Environment.PRODUCTION,
-        handed_in=handed_in,
-        viewer_id=viewer_id,
-        code=code,
-        now=now,
-    )
-    return Submitted(waiting=message)
-
-
-def _own(applied: Sequence[Applied], viewer_id: UUID) -> Submitted:
+def _own(applied: Sequence[Applied], viewer_id: UUID) -> Booked:
     mine = [
         one
         for one in applied
@@ -103,9 +134,41 @@ def _own(applied: Sequence[Applied], viewer_id: UUID) -> Submitted:
     ]
     if not mine:
         raise purchases.TransactionOfAnotherViewer
-    last = mine[-1]
-    return Submitted(
-        bought=last.bought,
-        subscription=last.subscription,
+    return Booked(
+        bought=mine[-1].bought,
+        subscription=mine[-1].subscription,
         is_new=any(one.is_new for one in mine),
     )
+
+
+def _standing(message: StoreMessage) -> Standing:
+    state = MessageState(message.state)
+    if state != MessageState.APPLIED:
+        return Standing(message.id, state, message.code)
+    return Standing(message.id, state, booked=_bought(message))
+
+
+def _bought(message: StoreMessage) -> Booked | None:
+    """What is there under the name that the message was about, if it is whose app handed it in."""
+    mine = {"provider": message.provider, "viewer_id": message.submitted_by_id}
+    for purchase in (Purchase.objects, PassPurchase.objects):
+        bought: Bought | None = purchase.filter(transaction_id=message.subject, **mine).first()
+        if bought is not None:
+            return _booked(bought)
+    subscription = (
+        Subscription.objects.filter(subscription_id=message.subject, **mine)
+        .select_related("product", "renews_as")
+        .first()
+    )
+    if subscription is None:
+        return None
+    return Booked(
+        bought=subscription.periods.order_by("-id").first(),
+        subscription=subscription,
+        is_new=False,
+    )
+
+
+def _booked(bought: Bought) -> Booked:
+    subscription = bought.subscription if isinstance(bought, PassPurchase) else None
+    return Booked(bought=bought, subscription=subscription, is_new=False)

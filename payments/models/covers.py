@@ -27,7 +27,7 @@ class Cover(models.Model):
     viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="+", db_index=False)
     environment = models.CharField(max_length=10, choices=Environment.choices)
     source = models.CharField(max_length=20, choices=CoverSource.choices)
-    reference = models.CharField(max_length=200)
+    reference = models.CharField(max_length=600)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, help_text="Taken back before its end")

@@ -65,7 +65,7 @@ class Transfer(models.Model):
     )
     environment = models.CharField(max_length=10, choices=Environment.choices)
     code = models.CharField(max_length=30, choices=TransferCode.choices)
-    reference = models.CharField(max_length=200)
+    reference = models.CharField(max_length=600)
     reverses = models.ForeignKey(
         "self",
         models.PROTECT,

@@ -8,7 +8,8 @@ from django.db.models import F, Q
 
 from config.ids import uuid7
 from payments.models.covers import Cover
-from payments.models.products import PassProduct, Provider
+from payments.models.ledger import Transfer
+from payments.models.products import TRANSACTION_ID_CHARACTERS, PassProduct, Provider
 from viewers.models import Environment, Viewer
 
 
@@ -47,13 +48,20 @@ class PassPurchase(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
-    transaction_id = models.CharField(max_length=200)
+    transaction_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
     viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="pass_purchases")
     intent = models.ForeignKey(PassIntent, models.PROTECT, null=True, related_name="purchases")
     product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
     cover = models.OneToOneField(Cover, models.PROTECT, null=True, related_name="pass_purchase")
     subscription = models.ForeignKey(
         "payments.Subscription", models.PROTECT, null=True, related_name="periods"
+    )
+    coins_transfer = models.OneToOneField(
+        Transfer,
+        models.PROTECT,
+        null=True,
+        related_name="period",
+        help_text="The coins that came with a subscription's period",
     )
     period_months = models.PositiveIntegerField()
     period_days = models.PositiveIntegerField()

@@ -26,10 +26,11 @@ class TransferPolicy(models.TextChoices):
 
     KEEP = "keep", "Whoever bought it keeps it"
     TRANSFER = "transfer", "Whoever restores it has it from then on"
-    TRANSFER_IF_INACTIVE = (
-        "transfer_if_inactive",
-        "Whoever restores it, if the other has not been seen for a while",
-    )
+    TRANSFER_IF_INACTIVE = "transfer_if_inactive", "Whoever restores it, once it opens nothing"
+
+
+#: Google's purchase tokens are the longest names of money, of no length that is promised.
+TRANSACTION_ID_CHARACTERS = 512
 
 
 class CoinPack(models.Model):
@@ -90,8 +91,13 @@ class PassProduct(models.Model):
     transfer_policy = models.CharField(
         max_length=30,
         choices=TransferPolicy.choices,
-        default=TransferPolicy.TRANSFER_IF_INACTIVE,
+        default=TransferPolicy.TRANSFER,
         help_text="Who has a subscription that another viewer restores",
+    )
+    period_coins = models.PositiveIntegerField(
+        "coins with each period",
+        default=0,
+        help_text="Given with every period that is paid. They carry no money and do not lapse",
     )
     price_micros = models.BigIntegerField(help_text="List price in millionths: 19990000 is 19.99")
     currency = models.CharField(max_length=3, default="USD")
@@ -112,6 +118,10 @@ class PassProduct(models.Model):
                 condition=Q(period_months__gt=0, period_months__lte=12, period_days=0)
                 | Q(period_months=0, period_days__gt=0, period_days__lte=366),
                 name="payments_passproduct_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_coins=0) | Q(is_renewing=True, period_coins__lte=1_000_000),
+                name="payments_passproduct_coins",
             ),
             models.CheckConstraint(
                 condition=Q(currency__regex=r"^[A-Z]{3}$"), name="payments_passproduct_currency"

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from config.ids import uuid7
 from payments.models.ledger import Transfer
-from payments.models.products import CoinPack, Provider
+from payments.models.products import TRANSACTION_ID_CHARACTERS, CoinPack, Provider
 from viewers.models import Environment, Viewer
 
 
@@ -41,7 +41,7 @@ class Purchase(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
-    transaction_id = models.CharField(max_length=200)
+    transaction_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
     viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="purchases")
     intent = models.ForeignKey(PurchaseIntent, models.PROTECT, null=True, related_name="purchases")
     pack = models.ForeignKey(CoinPack, models.PROTECT, related_name="+")

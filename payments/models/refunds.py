@@ -11,7 +11,7 @@ from payments.models.entitlements import Unlock
 from payments.models.ledger import Transfer
 from payments.models.lots import Lot
 from payments.models.passes import PassPurchase
-from payments.models.products import Provider
+from payments.models.products import TRANSACTION_ID_CHARACTERS, Provider
 from payments.models.purchases import Purchase
 from viewers.models import Environment
 
@@ -34,9 +34,10 @@ class Refund(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
-    transaction_id = models.CharField(max_length=200)
+    transaction_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
     refund_id = models.CharField(
-        max_length=200, help_text="The store's name for it; `all` where it gives none"
+        max_length=TRANSACTION_ID_CHARACTERS,
+        help_text="The store's name for it; `all` where it gives none",
     )
     purchase = models.ForeignKey(Purchase, models.PROTECT, null=True, related_name="refunds")
     pass_purchase = models.ForeignKey(

@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from config.ids import uuid7
-from payments.models.products import Provider
+from payments.models.products import TRANSACTION_ID_CHARACTERS, Provider
 from viewers.models import Environment, Viewer
 
 
@@ -36,7 +36,7 @@ class StoreMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
-    event_id = models.CharField(max_length=200)
+    event_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
     type = models.CharField(max_length=100)
     arrived_by = models.CharField(max_length=10, choices=Arrival.choices)
     submitted_by = models.ForeignKey(
@@ -44,7 +44,7 @@ class StoreMessage(models.Model):
     )
     headers = models.JSONField(default=dict)
     body = models.BinaryField()
-    subject = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(max_length=TRANSACTION_ID_CHARACTERS, blank=True)
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     state = models.CharField(
@@ -110,7 +110,9 @@ class StoreCall(models.Model):
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
     verb = models.CharField(max_length=30, choices=CallVerb.choices)
-    subject = models.CharField(max_length=200, help_text="The transaction or question")
+    subject = models.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS, help_text="The transaction or question"
+    )
     details = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=CallState.choices, default=CallState.WAITING)
     attempts = models.PositiveIntegerField(default=0)

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from config.ids import uuid7
 from payments.models.covers import Cover
-from payments.models.products import PassProduct, Provider
+from payments.models.products import TRANSACTION_ID_CHARACTERS, PassProduct, Provider
 from payments.models.store_messages import StoreMessage
 from viewers.models import Environment, Viewer
 
@@ -46,7 +46,9 @@ class Subscription(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
-    subscription_id = models.CharField(max_length=200, help_text="The store's name for it")
+    subscription_id = models.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS, help_text="The store's name for it"
+    )
     viewer = models.ForeignKey(Viewer, models.PROTECT, related_name="subscriptions")
     product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
     state = models.CharField(max_length=20, choices=SubscriptionState.choices)
@@ -55,7 +57,9 @@ class Subscription(models.Model):
     ownership = models.CharField(max_length=20, choices=Ownership.choices)
     price_consent = models.CharField(max_length=20, choices=PriceConsent.choices)
     replaces = models.CharField(
-        max_length=200, blank=True, help_text="The store's name of the one before it"
+        max_length=TRANSACTION_ID_CHARACTERS,
+        blank=True,
+        help_text="The store's name of the one before it",
     )
     as_of = models.DateTimeField(help_text="When the store said so")
     created_at = models.DateTimeField()

@@ -88,12 +88,13 @@ END $$;
 -- "another_product", "purchase_id"}.
 --
 -- It is earned from when we heard of it, as days that are closed stay as they are, to its end; all at once
--- where that is past. What is open is not the period's but the subscription's to say.
+-- where that is past. What is open is not the period's but the subscription's to say. A period that was paid
+-- brings p_coins, which are a gift: they carry no money.
 CREATE FUNCTION payments_credit_period(
     p_provider text, p_environment text, p_transaction_id text, p_subscription uuid, p_product uuid,
     p_currency text, p_gross bigint, p_tax bigint, p_fee bigint, p_net bigint,
     p_exchange_rate numeric, p_exchange_source text, p_purchased_at timestamptz,
-    p_store_starts_at timestamptz, p_store_ends_at timestamptz, p_now timestamptz
+    p_store_starts_at timestamptz, p_store_ends_at timestamptz, p_coins bigint, p_now timestamptz
 ) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -133,9 +134,24 @@ BEGIN
             v_starts_at, greatest(p_store_ends_at, v_starts_at + interval '1 second'), v_starts_at,
             0, p_now)
     RETURNING id INTO STRICT v_purchase;
+    IF p_coins > 0 AND p_gross > 0 THEN
+        UPDATE payments_passpurchase SET coins_transfer_id = payments_give_coins(
+            v_subscription.viewer_id, p_environment, 'period', p_provider || ':' || p_transaction_id,
+            p_coins, 0, NULL, p_now)
+        WHERE id = v_purchase;
+    END IF;
     PERFORM payments_settle_pass_refunds(v_purchase, p_now);
     RETURN jsonb_build_object('outcome', 'credited', 'purchase_id', v_purchase);
 END $$;
+
+-- Whether all of a pass's money has gone back, and stays there.
+CREATE FUNCTION payments_is_refunded(p_purchase payments_passpurchase) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(gross_micros), 0) = (p_purchase).gross_micros AND EXISTS (
+        SELECT FROM payments_refund
+        WHERE pass_purchase_id = (p_purchase).id AND pass_booking_id IS NOT NULL)
+    FROM payments_passrefundbooking WHERE purchase_id = (p_purchase).id;
+$$;
 
 -- Until when a subscription opens episodes; NULL where it does not.
 --
@@ -156,15 +172,6 @@ LANGUAGE sql STABLE AS $$
           WHERE period.subscription_id = (p_subscription).id
           ORDER BY period.store_ends_at DESC, period.purchased_at DESC, period.id DESC LIMIT 1
       ), false);
-$$;
-
--- Whether all of a pass's money has gone back, and stays there.
-CREATE FUNCTION payments_is_refunded(p_purchase payments_passpurchase) RETURNS boolean
-LANGUAGE sql STABLE AS $$
-    SELECT coalesce(sum(gross_micros), 0) = (p_purchase).gross_micros AND EXISTS (
-        SELECT FROM payments_refund
-        WHERE pass_purchase_id = (p_purchase).id AND pass_booking_id IS NOT NULL)
-    FROM payments_passrefundbooking WHERE purchase_id = (p_purchase).id;
 $$;
 
 -- Covers the viewer of a subscription for as long as it opens episodes, and no longer.
@@ -246,6 +253,41 @@ BEGIN
     RETURN jsonb_build_object('outcome', 'transferred');
 END $$;
 
+-- Takes back what is left of the coins that came with a period whose money has gone back, and gives it again
+-- where that did not stand. What is spent of them stays spent: they were a gift.
+CREATE FUNCTION payments_fit_period_coins(
+    p_period payments_passpurchase, p_is_refunded boolean, p_now timestamptz
+) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_wallet uuid := payments_lock_wallet(p_period.viewer_id, p_period.environment, p_now);
+    v_lot payments_lot;
+    v_taken record;
+    v_transfer uuid := uuidv7();
+BEGIN
+    SELECT * INTO v_lot FROM payments_lot WHERE transfer_id = p_period.coins_transfer_id;
+    SELECT -coalesce(sum(movement.coins), 0) AS coins,
+           (max(transfer.id::text) FILTER (WHERE transfer.code = 'period_reversal'))::uuid AS by_id
+    INTO v_taken
+    FROM payments_lotmovement movement
+    JOIN payments_transfer transfer ON transfer.id = movement.transfer_id
+    WHERE movement.lot_id = v_lot.id AND transfer.code IN ('period', 'period_reversal');
+    IF p_is_refunded AND v_taken.coins = 0 AND v_lot.remaining_coins > 0 THEN
+        PERFORM payments_post(
+            v_transfer, p_period.viewer_id, v_wallet, p_period.environment, 'period_reversal',
+            p_period.id || '#' || v_transfer, ARRAY['bonus', 'periods'],
+            ARRAY[-v_lot.remaining_coins, v_lot.remaining_coins], p_now, p_now);
+        PERFORM payments_take_from_lot(v_lot.id, v_lot.remaining_coins, v_transfer, p_now);
+    ELSIF NOT p_is_refunded AND v_taken.coins > 0 THEN
+        PERFORM payments_post(
+            v_transfer, p_period.viewer_id, v_wallet, p_period.environment, 'period',
+            p_period.id || '#' || v_transfer, ARRAY['bonus', 'periods'],
+            ARRAY[v_taken.coins, -v_taken.coins], p_now, p_now);
+        UPDATE payments_transfer SET reverses_id = v_taken.by_id WHERE id = v_transfer;
+        PERFORM payments_return_to_lots(v_taken.by_id, v_transfer, p_now);
+    END IF;
+END $$;
+
 -- Ends a pass's cover where all of its money has gone back, and gives the rest of it again where it has not.
 -- What a subscription's period opens is the subscription's to say.
 CREATE OR REPLACE FUNCTION payments_cover_as_paid(
@@ -259,6 +301,7 @@ DECLARE
 BEGIN
     IF p_purchase.subscription_id IS NOT NULL THEN
         PERFORM payments_fit_subscription(p_purchase.subscription_id, p_now);
+        PERFORM payments_fit_period_coins(p_purchase, v_is_refunded, p_now);
         RETURN;
     END IF;
     SELECT * INTO v_last FROM payments_passrefundbooking

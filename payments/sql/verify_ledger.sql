@@ -150,6 +150,9 @@ FROM (
     WHERE transfer_id IS NOT NULL
     UNION ALL
     SELECT id, 'promo', viewer_id, environment, transfer_id FROM payments_promoredemption
+    UNION ALL
+    SELECT id, 'period', viewer_id, environment, coins_transfer_id FROM payments_passpurchase
+    WHERE coins_transfer_id IS NOT NULL
 ) fact
 JOIN payments_transfer transfer ON transfer.id = fact.transfer_id
 WHERE transfer.viewer_id IS DISTINCT FROM fact.viewer_id
@@ -168,6 +171,11 @@ WHERE NOT CASE transfer.code
         SELECT FROM payments_grant WHERE revocation_id = transfer.id AND state = 'revoked')
     WHEN 'promo' THEN EXISTS (
         SELECT FROM payments_promoredemption WHERE transfer_id = transfer.id)
+    WHEN 'period' THEN transfer.reverses_id IS NOT NULL OR EXISTS (
+        SELECT FROM payments_passpurchase WHERE coins_transfer_id = transfer.id)
+    WHEN 'period_reversal' THEN EXISTS (
+        SELECT FROM payments_passpurchase
+        WHERE id::text = split_part(transfer.reference, '#', 1) AND coins_transfer_id IS NOT NULL)
     WHEN 'unlock_reversal' THEN EXISTS (
         SELECT FROM payments_unlockreversal WHERE transfer_id = transfer.id)
     WHEN 'refund' THEN EXISTS (

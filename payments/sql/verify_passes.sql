@@ -5,7 +5,7 @@ SELECT coalesce(given.id, cover.id)::text, coalesce(given.reference, cover.refer
 FROM (
     SELECT id, cover_id, viewer_id, environment, starts_at, ends_at,
            provider || ':' || transaction_id AS reference
-    FROM payments_passpurchase
+    FROM payments_passpurchase WHERE subscription_id IS NULL
     UNION ALL
     SELECT booking.id, booking.cover_id, purchase.viewer_id, purchase.environment,
            greatest(purchase.starts_at, booking.created_at), purchase.ends_at,
@@ -31,10 +31,18 @@ JOIN payments_passpurchase pass
 -- check: a pass lasts as long as was sold
 SELECT id::text, starts_at || ' to ' || ends_at
 FROM payments_passpurchase
-WHERE ends_at <> (anchor_at AT TIME ZONE 'UTC'
-                  + make_interval(months => anchor_months, days => period_days)) AT TIME ZONE 'UTC'
-   OR starts_at <> (anchor_at AT TIME ZONE 'UTC'
-                    + make_interval(months => anchor_months - period_months)) AT TIME ZONE 'UTC';
+WHERE subscription_id IS NULL
+  AND (ends_at <> (anchor_at AT TIME ZONE 'UTC'
+                   + make_interval(months => anchor_months, days => period_days)) AT TIME ZONE 'UTC'
+       OR starts_at <> (anchor_at AT TIME ZONE 'UTC'
+                        + make_interval(months => anchor_months - period_months)) AT TIME ZONE 'UTC');
+
+-- check: a subscription's period is earned from when it was heard of to its end
+SELECT id::text, starts_at || ' to ' || ends_at
+FROM payments_passpurchase
+WHERE subscription_id IS NOT NULL
+  AND (starts_at <> greatest(created_at, store_starts_at)
+       OR ends_at <> greatest(store_ends_at, starts_at + interval '1 second'));
 
 -- check: a pass that was bought has its time to itself
 -- One that covers again after a refund that did not stand has its own time, which others may have been sold
@@ -118,3 +126,87 @@ CROSS JOIN LATERAL (
     FROM payments_passrefundbooking WHERE purchase_id = purchase.id
 ) booked
 WHERE booked.at < purchase.ends_at AND (cover.closed_at IS NOT NULL) <> booked.is_refunded;
+
+-- check: a period is of a subscription in its store and environment
+SELECT period.id::text, subscription.id::text
+FROM payments_passpurchase period
+JOIN payments_subscription subscription ON subscription.id = period.subscription_id
+WHERE (period.provider, period.environment) <> (subscription.provider, subscription.environment);
+
+-- check: a subscription is where the latest telling of it has put it
+SELECT subscription.id::text, subscription.state
+FROM payments_subscription subscription
+LEFT JOIN LATERAL (
+    SELECT * FROM payments_subscriptionchange
+    WHERE subscription_id = subscription.id AND NOT is_outdated
+    ORDER BY id DESC LIMIT 1
+) last ON true
+WHERE last.id IS NULL
+   OR (last.state, last.product_id, last.as_of)
+      <> (subscription.state, subscription.product_id, subscription.as_of)
+   OR last.access_until IS DISTINCT FROM subscription.access_until
+   OR EXISTS (
+       SELECT FROM payments_subscriptionchange
+       WHERE subscription_id = subscription.id AND as_of > subscription.as_of);
+
+-- check: a cover of a subscription is one that a subscription gave
+SELECT cover.id::text, cover.reference
+FROM payments_cover cover
+LEFT JOIN payments_subscriptioncover part ON part.cover_id = cover.id
+LEFT JOIN payments_subscription subscription ON subscription.id = part.subscription_id
+WHERE (cover.source = 'subscription') <> (part.id IS NOT NULL)
+   OR (part.id IS NOT NULL AND (
+       cover.environment <> subscription.environment
+       OR NOT starts_with(cover.reference, subscription.id || ':')));
+
+-- check: a subscription covers its viewer for as long as it opens, and no longer
+-- What ended before anything last changed is over, whoever had it.
+WITH standing AS (
+    SELECT subscription.*,
+           greatest(
+               subscription.changed_at,
+               (SELECT max(booking.created_at) FROM payments_passrefundbooking booking
+                JOIN payments_passpurchase period ON period.id = booking.purchase_id
+                WHERE period.subscription_id = subscription.id),
+               (SELECT max(created_at) FROM payments_passpurchase
+                WHERE subscription_id = subscription.id),
+               (SELECT max(next.changed_at) FROM payments_subscription next
+                WHERE next.provider = subscription.provider
+                  AND next.environment = subscription.environment
+                  AND next.replaces = subscription.subscription_id)) AS fitted_at,
+           CASE WHEN subscription.state IN ('active', 'cancelled', 'grace')
+                 AND NOT EXISTS (
+                     SELECT FROM payments_subscription next
+                     WHERE next.provider = subscription.provider
+                       AND next.environment = subscription.environment
+                       AND next.replaces = subscription.subscription_id
+                       AND next.state <> 'pending')
+                 AND NOT coalesce((
+                     SELECT booked.gross = period.gross_micros AND EXISTS (
+                         SELECT FROM payments_refund
+                         WHERE pass_purchase_id = period.id AND pass_booking_id IS NOT NULL)
+                     FROM payments_passpurchase period
+                     CROSS JOIN LATERAL (
+                         SELECT coalesce(sum(gross_micros), 0) AS gross
+                         FROM payments_passrefundbooking WHERE purchase_id = period.id) booked
+                     WHERE period.subscription_id = subscription.id
+                     ORDER BY period.store_ends_at DESC, period.purchased_at DESC, period.id DESC
+                     LIMIT 1), false)
+                THEN subscription.access_until END AS opens_until
+    FROM payments_subscription subscription
+), covering AS (
+    SELECT standing.id, max(cover.ends_at) AS until,
+           bool_and(cover.viewer_id = standing.viewer_id) AS is_own
+    FROM standing
+    JOIN payments_subscriptioncover part ON part.subscription_id = standing.id
+    JOIN payments_cover cover ON cover.id = part.cover_id
+    WHERE cover.closed_at IS NULL AND cover.ends_at > standing.fitted_at
+    GROUP BY standing.id
+)
+SELECT standing.id::text,
+       'opens until ' || coalesce(standing.opens_until::text, 'never') || ', covered until '
+       || coalesce(covering.until::text, 'never')
+FROM standing LEFT JOIN covering ON covering.id = standing.id
+WHERE coalesce(NOT covering.is_own, false)
+   OR covering.until IS DISTINCT FROM
+      CASE WHEN standing.opens_until > standing.fitted_at THEN standing.opens_until END;

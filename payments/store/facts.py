@@ -65,6 +65,11 @@ def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Appl
             return _question(fact, provider, now)
 
 
+def subject(fact: Fact) -> str:
+    """The store's name for what a fact is about."""
+    return fact.subscription_id if isinstance(fact, SubscriptionSnapshot) else fact.transaction_id
+
+
 def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: datetime) -> Applied:
     if fact.payment is not Payment.PAID:
         return Applied(fact.transaction_id, is_pending=fact.payment is Payment.PENDING)

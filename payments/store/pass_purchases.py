@@ -131,7 +131,8 @@ def _intent(
         return None  # what was promised is the length of one
     mine = PassIntent.objects.filter(viewer_id=viewer_id, provider=provider, product=product)
     if transaction.intent_id is None:
-        return mine.filter(id=transaction.account_token).first()
+        token = transaction.account_token
+        return mine.filter(id=token).first() if token else None
     intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
         raise purchases.IntentUnknown

@@ -22,13 +22,13 @@ from payments.models import (
     StoreProduct,
     StoreTerms,
 )
+from payments.models.products import TRANSACTION_ID_CHARACTERS
 from payments.money import PARTS_PER_MILLION, share
 from payments.providers import registry
 from payments.providers.base import Facts, ProviderAdapter, ProviderError, StoreTransaction
 from payments.store import exchange, offer_claims
 from viewers.models import Environment
 
-MAXIMUM_TRANSACTION_ID = 180
 #: In whatever currency: a hundred thousand dollars are some billions of the smallest.
 MAXIMUM_PRICE_MICROS = 10_000_000_000 * PARTS_PER_MILLION
 MAXIMUM_QUANTITY = 1_000
@@ -228,7 +228,7 @@ def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
     """A genuine signature over values that could not be booked. Raises TransactionInvalid."""
     bookable = (
         transaction.environment in Environment.values
-        and 0 < len(transaction.transaction_id) <= MAXIMUM_TRANSACTION_ID
+        and 0 < len(transaction.transaction_id) <= TRANSACTION_ID_CHARACTERS
         and _can_be_stored(transaction.transaction_id)
         and _can_be_stored(transaction.store_product_id)
         and 0 < transaction.quantity <= MAXIMUM_QUANTITY
@@ -281,7 +281,8 @@ def _intent(
         return None  # what was promised are the coins of one
     mine = PurchaseIntent.objects.filter(viewer_id=viewer_id, provider=provider, pack=pack)
     if transaction.intent_id is None:
-        return mine.filter(id=transaction.account_token).first()
+        token = transaction.account_token
+        return mine.filter(id=token).first() if token else None
     intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
         raise IntentUnknown

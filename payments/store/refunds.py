@@ -36,7 +36,7 @@ ALL = "all"
 Seen = TypeVar("Seen")
 _TICK = timedelta(microseconds=1)
 
-_RECORD = "SELECT payments_record_refund(" + ", ".join(["%s"] * 11) + ")::text"
+_RECORD = "SELECT payments_record_refund(" + ", ".join(["%s"] * 12) + ")::text"
 _UNDO = "SELECT payments_undo_unlock(%s, %s, %s, %s) ->> 'outcome'"
 
 
@@ -73,7 +73,7 @@ class RefundFact:
     """What a store, a bank or an operator says of one refund of one store transaction.
 
     `refund_id` is the store's own name for it, ALL where it has none. `amount_micros` is gross in the
-    purchase's currency, None for all that was paid. One of `refunded_at` and `reversed_at` is set, or
+    purchase's currency, or `share_parts_per_million` of what was paid; all of it where neither is given. One of `refunded_at` and `reversed_at` is set, or
     both.
     """
 
@@ -85,6 +85,7 @@ class RefundFact:
     refunded_at: datetime | None = None
     reversed_at: datetime | None = None
     amount_micros: int | None = None
+    share_parts_per_million: int | None = None
     reason: str = ""
 
 
@@ -144,6 +145,7 @@ def record(fact: RefundFact, *, now: datetime, operator_id: int | None = None) -
                 fact.refund_id,
                 fact.origin,
                 fact.amount_micros,
+                fact.share_parts_per_million,
                 fact.reason,
                 operator_id,
                 fact.refunded_at,

@@ -1,18 +1,32 @@
 """Subscriptions: where the latest telling of its store puts one, and what each period was paid."""
 
 import json
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 
-from payments.models import ChangeCause, PassProduct, PassPurchase, StoreProduct, Subscription
+from payments.models import (
+    ChangeCause,
+    PassProduct,
+    PassPurchase,
+    StoreProduct,
+    Subscription,
+    SubscriptionCover,
+    TransferPolicy,
+)
 from payments.providers.base import PaidPeriod, StoreTransaction, SubscriptionSnapshot
 from payments.store import exchange, purchases
 
+#: A subscription goes to another viewer so often at most in so long.
+TRANSFERS = 3
+TRANSFERS_WITHIN = timedelta(days=30)
+
 _APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 15) + ")::text"
-_CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 16) + ")::text"
+_CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 17) + ")::text"
+_TRANSFER = "SELECT payments_transfer_subscription(%s, %s, %s, %s, %s, %s) ->> 'outcome'"
 
 
 def apply(
@@ -51,7 +65,9 @@ def apply(
         )
         (answer,) = cursor.fetchone()
     told = json.loads(answer)
-    return Subscription.objects.select_related("product").get(id=told["id"]), told["outcome"]
+    return Subscription.objects.select_related("product", "renews_as").get(id=told["id"]), told[
+        "outcome"
+    ]
 
 
 def credit(
@@ -84,6 +100,7 @@ def credit(
         period.purchased_at,
         period.starts_at,
         period.ends_at,
+        product.period_coins,
         now,
     ]
     with connection.cursor() as cursor:
@@ -93,6 +110,52 @@ def credit(
     if told["outcome"] == "another_product":
         raise purchases.BoughtAnother
     return PassPurchase.objects.get(id=told["purchase_id"])
+
+
+def of_viewer(viewer_id: UUID, *, environment: str) -> Sequence[Subscription]:
+    """A viewer's subscriptions, the latest begun first."""
+    found = Subscription.objects.filter(viewer_id=viewer_id, environment=environment)
+    return list(found.select_related("product", "renews_as").order_by("-id"))
+
+
+def is_open(subscription: Subscription, *, at: datetime) -> bool:
+    """Whether it opens episodes: its cover says so, which ends where its money went back or another took its
+    place."""
+    return SubscriptionCover.objects.filter(
+        subscription=subscription,
+        cover__closed_at=None,
+        cover__starts_at__lte=at,
+        cover__ends_at__gt=at,
+    ).exists()
+
+
+def transfer(
+    subscription: Subscription, *, viewer_id: UUID, operator_id: int | None, now: datetime
+) -> str:
+    """Gives a subscription to another viewer; returns "transferred", "own" or "too_often". Whether its product
+    allows that is for the caller to have asked `may_transfer`; an operator may always."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TRANSFER,
+            [
+                subscription.id,
+                viewer_id,
+                operator_id,
+                TRANSFERS,
+                now - TRANSFERS_WITHIN,
+                now,
+            ],
+        )
+        (outcome,) = cursor.fetchone()
+    return str(outcome)
+
+
+def may_transfer(subscription: Subscription, *, now: datetime) -> bool:
+    """Whether the product's policy lets another viewer who restores it have it."""
+    policy = subscription.product.transfer_policy
+    if policy == TransferPolicy.TRANSFER_IF_INACTIVE:
+        return not is_open(subscription, at=now)
+    return policy == TransferPolicy.TRANSFER
 
 
 def product_of(provider: str, store_product_id: str) -> PassProduct:

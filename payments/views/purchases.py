@@ -1,5 +1,6 @@
 """Buying coins or a pass: the intent before, the store's transaction after."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -8,12 +9,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.endpoints import IDEMPOTENCY_KEY, operation
-from config.problems import Problem
-from payments import idempotency, rendering
-from payments.idempotency import Once
-from payments.providers.base import StoreTransaction
-from payments.shapes import IntentAnswer, IntentRequest, PurchaseAnswer, SubmitRequest
-from payments.store import checkout, offer_claims, pass_purchases, passes, purchases
+from config.problems import NotFound, Problem
+from payments import idempotency, purchase_rendering
+from payments.idempotency import Answered, Once
+from payments.messages import submissions
+from payments.messages.submissions import Waits
+from payments.providers.base import Fact
+from payments.purchase_shapes import (
+    IntentAnswer,
+    IntentRequest,
+    PurchaseAnswer,
+    SubmissionAnswer,
+    SubmitRequest,
+)
+from payments.store import offer_claims, pass_purchases, purchases
 from viewers.authentication import ViewerEndpoint
 
 
@@ -69,7 +78,7 @@ class CreateIntent(ViewerEndpoint):
             offer_id=body.offer_id,
             now=now,
         )
-        return rendering.intent(intent, product, environment=self.viewer.environment)
+        return purchase_rendering.intent(intent, product, environment=self.viewer.environment)
 
     def _announce_pass(self, pass_id: UUID, provider: str, now: datetime) -> IntentAnswer:
         intent, product = pass_purchases.create_intent(
@@ -79,14 +88,11 @@ class CreateIntent(ViewerEndpoint):
             provider=provider,
             now=now,
         )
-        return IntentAnswer(
-            intent_id=intent.id,
-            provider=intent.provider,
-            store_product_id=product.store_product_id,
-            account_token=intent.viewer_id,
-            offer=None,
-            pass_offer=passes.offer(intent.product),
-        )
+        return purchase_rendering.pass_intent(intent, product)
+
+
+#: The store could not be asked, or has not been paid: it is asked again in a while.
+RETRY_AFTER_SECONDS = "15"
 
 
 class SubmitTransaction(ViewerEndpoint):
@@ -98,7 +104,6 @@ class SubmitTransaction(ViewerEndpoint):
         refusals=[
             purchases.ProviderUnknown,
             purchases.TransactionInvalid,
-            purchases.StoreUnavailable,
             purchases.TransactionOfAnotherViewer,
             purchases.ProductUnknown,
             purchases.IntentUnknown,
@@ -107,14 +112,39 @@ class SubmitTransaction(ViewerEndpoint):
             idempotency.KeyReused,
         ],
         also_statuses=[201],
+        also_answers={202: SubmissionAnswer},
     )
     def post(
         self, request: Request, *, now: datetime, body: SubmitRequest, provider: str
     ) -> Response:
-        """Verified and credited once, ever, with a key or without: coins, or the cover of a pass. The same
-        transaction again is answered, not credited. 201 when this call credited it, 200 when an earlier one did. With a key
-        the same call again answers as the first did, 201 included; a refusal is not kept, since the
-        viewer has paid and its cause may be mended."""
+        """Verified and credited once, ever, with a key or without: coins, the cover of a pass, a subscription. It is
+        credited to whoever announced it, whoever hands it in. The same transaction again is answered, not credited.
+        201 when this call credited it, 200 when an earlier one did. With a key the same call again answers as the
+        first did, 201 included; a refusal is not kept, since the viewer has paid and its cause may be mended.
+
+        202 with a submission where the store cannot be asked right now, or waits for its money: it is kept and
+        booked by itself, and `GET /v1/purchases/{id}` says when."""
+        try:
+            answered = self._answered(body, provider, now)
+        except Waits as why:
+            kept = submissions.keep(
+                viewer_id=self.viewer.viewer_id,
+                provider=provider,
+                handed_in=body.transaction,
+                why=why,
+                now=now,
+            )
+            return Response(
+                purchase_rendering.submission(kept, now=now),
+                status=202,
+                headers={"Retry-After": RETRY_AFTER_SECONDS},
+            )
+        status = 201 if answered.answer.credited_now else 200
+        return Response(answered.answer, status=status, headers=answered.headers)
+
+    def _answered(
+        self, body: SubmitRequest, provider: str, now: datetime
+    ) -> Answered[PurchaseAnswer]:
         once = Once(
             viewer_id=self.viewer.viewer_id,
             operation="submit_transaction",
@@ -122,22 +152,31 @@ class SubmitTransaction(ViewerEndpoint):
             shape=PurchaseAnswer,
         )
         answered = once.kept()
-        if answered is None:
-            transaction = purchases.verify(
-                viewer_id=self.viewer.viewer_id,
-                provider=provider,
-                signed=body.transaction,
-                now=now,
+        if answered is not None:
+            return answered
+        found = submissions.read(provider=provider, handed_in=body.transaction, now=now)
+        try:
+            return once.answer(partial(self._book, provider, found, now), now=now)
+        except purchases.TransactionOfAnotherViewer:
+            submissions.book_for_its_owner(
+                found, viewer_id=self.viewer.viewer_id, provider=provider, now=now
             )
-            credit = partial(self._credit, provider, transaction, now)
-            answered = once.answer(credit, now=now)
-        status = 201 if answered.answer.credited_now else 200
-        return Response(answered.answer, status=status, headers=answered.headers)
+            raise
 
-    def _credit(
-        self, provider: str, transaction: StoreTransaction, now: datetime
-    ) -> PurchaseAnswer:
-        bought, credited_now = checkout.credit(
-            viewer_id=self.viewer.viewer_id, provider=provider, transaction=transaction, now=now
+    def _book(self, provider: str, found: Sequence[Fact], now: datetime) -> PurchaseAnswer:
+        booked = submissions.book(
+            found, viewer_id=self.viewer.viewer_id, provider=provider, now=now
         )
-        return rendering.purchase(bought, credited_now=credited_now)
+        return purchase_rendering.booked(booked, now=now)
+
+
+class MyPurchase(ViewerEndpoint):
+    @operation(
+        summary="What came of a transaction",
+        answer=SubmissionAnswer,
+        refusals=[NotFound],
+    )
+    def get(self, request: Request, *, now: datetime, purchase_id: UUID) -> SubmissionAnswer:
+        """Of what the viewer has bought, or handed in and got 202 for."""
+        found = submissions.standing(purchase_id, viewer_id=self.viewer.viewer_id)
+        return purchase_rendering.submission(found, now=now)

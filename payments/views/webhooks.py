@@ -30,7 +30,6 @@ class Webhook(UnstoredEndpoint):
             ProviderUnknown,
             inbox.MessageMalformed,
             inbox.MessageForged,
-            inbox.MessageForeign,
             inbox.SignaturesUnavailable,
         ],
     )

@@ -3,7 +3,8 @@
 --
 -- A pass is worth its net, less what of it has gone back. That is earned evenly over its time: up to a moment,
 -- floor(worth × elapsed ÷ length), and all of it at its end. What is earned is read from purchases, and what
--- is deferred from the covers that they gave: the day's invariants hold one against the other.
+-- is deferred from the covers that they gave, or from what the store said of a subscription's period: the day's
+-- invariants hold one against the other.
 --
 -- Of titles a period is attributed when it has ended. Until what covered viewers watch is counted, all of
 -- it is unattributed.
@@ -23,14 +24,18 @@ WITH sold AS (
     -- What may be worth something else at the window's end than at its start, at both. One that is
     -- bought later can have been refunded already, where clocks are simulated.
     SELECT edge.moment, edge.is_end, purchase.starts_at, purchase.ends_at,
-           cover.starts_at AS covers_from, cover.ends_at AS covers_to,
+           coalesce(cover.starts_at, greatest(purchase.created_at, purchase.store_starts_at))
+               AS covers_from,
+           coalesce(cover.ends_at, greatest(
+               purchase.store_ends_at, purchase.created_at + interval '1 second',
+               purchase.store_starts_at + interval '1 second')) AS covers_to,
            CASE WHEN purchase.created_at < edge.moment THEN purchase.net_micros ELSE 0 END
            - coalesce((
                SELECT sum(booking.net_micros) FROM payments_passrefundbooking booking
                WHERE booking.purchase_id = purchase.id AND booking.created_at < edge.moment
            ), 0) AS worth
     FROM payments_passpurchase purchase
-    JOIN payments_cover cover ON cover.id = purchase.cover_id
+    LEFT JOIN payments_cover cover ON cover.id = purchase.cover_id
     CROSS JOIN (VALUES (%(start)s::timestamptz, false), (%(end)s::timestamptz, true))
         AS edge(moment, is_end)
     WHERE purchase.environment = %(environment)s
