@@ -16,7 +16,7 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
-from payments.store import checkout, owners, refunds, subscriptions
+from payments.store import checkout, owners, purchases, refunds, subscriptions
 from payments.store.checkout import Bought
 from payments.store.refunds import RefundFact
 
@@ -54,6 +54,7 @@ def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Appl
 
     Raises Unclaimed, RateMissing, and of `purchases` TransactionInvalid, ProductUnknown, IntentUnknown.
     """
+    purchases.refuse_unstorable(fact)
     match fact:
         case StoreTransaction():
             return _transaction(fact, provider, telling, now)
@@ -71,6 +72,7 @@ def subject(fact: Fact) -> str:
 
 
 def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: datetime) -> Applied:
+    purchases.refuse_nonsense(fact, now=now)
     if fact.payment is not Payment.PAID:
         return Applied(fact.transaction_id, is_pending=fact.payment is Payment.PENDING)
     viewer_id = owners.of_transaction(

@@ -25,7 +25,13 @@ from payments.models import (
 from payments.models.products import TRANSACTION_ID_CHARACTERS
 from payments.money import PARTS_PER_MILLION, share
 from payments.providers import registry
-from payments.providers.base import Facts, ProviderAdapter, ProviderError, StoreTransaction
+from payments.providers.base import (
+    Fact,
+    Facts,
+    ProviderAdapter,
+    ProviderError,
+    StoreTransaction,
+)
 from payments.store import exchange, offer_claims
 from viewers.models import Environment
 
@@ -227,10 +233,7 @@ def _adapters() -> dict[str, ProviderAdapter]:
 def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
     """A genuine signature over values that could not be booked. Raises TransactionInvalid."""
     bookable = (
-        transaction.environment in Environment.values
-        and 0 < len(transaction.transaction_id) <= TRANSACTION_ID_CHARACTERS
-        and _can_be_stored(transaction.transaction_id)
-        and _can_be_stored(transaction.store_product_id)
+        0 < len(transaction.transaction_id) <= TRANSACTION_ID_CHARACTERS
         and 0 < transaction.quantity <= MAXIMUM_QUANTITY
         and 0 <= (transaction.price_micros or 0) <= MAXIMUM_PRICE_MICROS
         and _CURRENCY.fullmatch(transaction.currency) is not None
@@ -241,9 +244,20 @@ def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
         raise TransactionInvalid("A value is outside what can be booked.")
 
 
-def _can_be_stored(text: str) -> bool:
-    """Neither NUL nor a lone surrogate is text to PostgreSQL."""
-    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+def refuse_unstorable(fact: Fact) -> None:
+    """A genuine fact with text that no row can hold, or of no environment that there is. Raises TransactionInvalid.
+
+    Neither NUL nor a lone surrogate is text to PostgreSQL.
+    """
+    texts = {name: value for name, value in vars(fact).items() if isinstance(value, str)}
+    is_storable = all(
+        (len(text) <= TRANSACTION_ID_CHARACTERS or name == "reason")
+        and "\x00" not in text
+        and not any("\ud800" <= letter <= "\udfff" for letter in text)
+        for name, text in texts.items()
+    )
+    if fact.environment not in Environment.values or not is_storable:
+        raise TransactionInvalid("A value is outside what can be booked.")
 
 
 def _on_sale(

@@ -175,15 +175,14 @@ def product_of(provider: str, store_product_id: str) -> PassProduct:
 def _refuse_nonsense(period: PaidPeriod, snapshot: SubscriptionSnapshot, now: datetime) -> None:
     if not period.starts_at < period.ends_at:
         raise purchases.TransactionInvalid("A period ends after it has begun.")
-    purchases.refuse_nonsense(
-        StoreTransaction(
-            environment=snapshot.environment,
-            transaction_id=period.transaction_id,
-            store_product_id=period.store_product_id,
-            account_token=snapshot.account_token,
-            price_micros=period.price_micros,
-            currency=period.currency,
-            purchased_at=period.purchased_at,
-        ),
-        now=now,
+    sold = StoreTransaction(
+        environment=snapshot.environment,
+        transaction_id=period.transaction_id,
+        store_product_id=period.store_product_id,
+        account_token=snapshot.account_token,
+        price_micros=period.price_micros,
+        currency=period.currency,
+        purchased_at=period.purchased_at,
     )
+    purchases.refuse_unstorable(sold)
+    purchases.refuse_nonsense(sold, now=now)

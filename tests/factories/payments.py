@@ -15,6 +15,8 @@ from factory.django import DjangoModelFactory
 
 from payments.access import entitlements
 from payments.desk import plans, price_versions
+from payments.messages import submissions
+from payments.messages.submissions import Booked
 from payments.models import (
     AcquisitionLink,
     CoinPack,
@@ -279,3 +281,16 @@ def signed_sale(product: StoreProduct, *, viewer_id: UUID, now: datetime, **chan
         "now": now,
     }
     return registry.fake_store(settings).sell(**(sale | changes))
+
+
+def told(signed: str, *, now: datetime) -> StoreTransaction:
+    """The transaction that the fake store has signed."""
+    (fact,) = purchases.adapter("fake").submitted(signed, now=now)
+    assert isinstance(fact, StoreTransaction)
+    return fact
+
+
+def hand_in(signed: str, *, viewer_id: UUID, now: datetime) -> Booked:
+    """What comes of a transaction that a viewer's app hands in."""
+    found = submissions.read(provider="fake", handed_in=signed, now=now)
+    return submissions.book(found, viewer_id=viewer_id, provider="fake", now=now)

@@ -25,7 +25,7 @@ from payments.models import (
     Unlock,
     Wallet,
 )
-from payments.providers.base import ProviderError, StoreTransaction
+from payments.providers.base import Facts, Fault, ProviderError
 from payments.store import purchases
 from tests.factories.payments import PAST, StoreProductFactory, fund, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
@@ -338,8 +338,8 @@ def test_a_viewer_who_is_gone_is_told_so_and_leaves_no_key(
 
 
 class StoreOutOfReach:
-    def verify_transaction(self, signed: str) -> StoreTransaction:
-        raise ProviderError("no answer within 10 s", permanent=False)
+    def submitted(self, handed_in: str, *, now: datetime) -> Facts:
+        raise ProviderError("no answer within 10 s", Fault.UNAVAILABLE)
 
 
 @pytest.mark.parametrize("key", ["", "k" * 101, "tab\there", "naïve"])

@@ -18,7 +18,13 @@ from payments.providers.base import StoreTransaction
 from payments.store import purchases
 from payments.store.purchases import TransactionOfAnotherViewer
 from payments.unlocking import unlocks
-from tests.factories.payments import StoreProductFactory, fund, give_bonus, signed_sale
+from tests.factories.payments import (
+    StoreProductFactory,
+    fund,
+    give_bonus,
+    signed_sale,
+    told,
+)
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import unlock
 from tests.proof import Proof
@@ -139,7 +145,7 @@ def test_one_store_transaction_credits_one_wallet_once(now: datetime, proof: Pro
     for _ in range(proof.rounds(full=100)):
         accounts = [DeviceFactory().viewer_id for _ in range(20)]
         signed = signed_sale(product, viewer_id=accounts[0], now=now)
-        sold = purchases.adapter("fake").verify_transaction(signed)
+        sold = told(signed, now=now)
 
         def credit(viewer_id: UUID, sold: StoreTransaction = sold) -> bool | None:
             try:
@@ -170,9 +176,7 @@ def test_only_the_account_that_paid_is_credited(now: datetime, proof: Proof) -> 
 
         def hand_in(viewer_id: UUID, signed: str = signed) -> bool | None:
             try:
-                return purchases.submit(
-                    viewer_id=viewer_id, provider="fake", signed=signed, now=now
-                )[1]
+                return hand_in(signed, viewer_id=viewer_id, now=now).is_new
             except TransactionOfAnotherViewer:
                 return None
 

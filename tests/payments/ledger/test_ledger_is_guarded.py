@@ -17,7 +17,7 @@ from payments.ledger import verification
 from payments.models import Lot, Unlock, Wallet
 from payments.store import promo_codes, purchases
 from payments.unlocking import unlocks
-from tests.factories.payments import OfferFactory, PromoCodeFactory, as_owner, signed_sale
+from tests.factories.payments import OfferFactory, PromoCodeFactory, as_owner, hand_in, signed_sale
 from tests.factories.viewers import DeviceFactory
 from tests.payments.ledger_twins import Twins, set_stage
 
@@ -296,7 +296,7 @@ def sell_and_redeem(twins: Twins) -> None:
         **viewer,
     )
     signed = signed_sale(product, intent_id=intent.id, **viewer)
-    purchases.submit(provider="fake", signed=signed, **viewer)
+    hand_in(signed, **viewer)
     promo_codes.redeem(environment="production", typed=promo.code, address=None, **viewer)
 
 

@@ -11,8 +11,8 @@ from django.db import Error, IntegrityError, connection, transaction
 
 from payments.ledger import verification
 from payments.models import PassIntent, PassPurchase
-from payments.store import pass_purchases, purchases
-from tests.factories.payments import StorePassFactory, as_owner, buy_pass, fund, signed_sale
+from payments.store import pass_purchases
+from tests.factories.payments import StorePassFactory, as_owner, buy_pass, fund, signed_sale, told
 from tests.factories.viewers import DeviceFactory
 from tests.payments.ledger.days.story import money_back
 from viewers.models import Device
@@ -36,7 +36,7 @@ def story(device: Device, now: datetime) -> None:
     pass_purchases.credit(
         viewer_id=device.viewer_id,
         provider="fake",
-        transaction=purchases.adapter("fake").verify_transaction(signed),
+        transaction=told(signed, now=now),
         now=now,
     )
     month = buy_pass(device.viewer_id, now=now, months=1)
