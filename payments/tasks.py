@@ -94,7 +94,7 @@ def read_histories(**_: Any) -> int:
         if not is_ours:
             return 0
         now = clock.read()
-        due = [name for name in purchases.sold_by() if history.is_due(name, now=now)]
+        due = [name for name in purchases.adapters() if history.is_due(name, now=now)]
         return sum(history.read(name, now=now) for name in due)
 
 

@@ -1,11 +1,11 @@
 """Verified store transactions become coins, once."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -214,20 +214,16 @@ def was_granted(purchase: Purchase) -> bool:
 
 def adapter(provider: str) -> ProviderAdapter:
     """The adapter of a configured store. Raises ProviderUnknown."""
-    found = _adapters().get(provider)
+    found = adapters().get(provider)
     if found is None:
         raise ProviderUnknown
     return found
 
 
-def sold_by() -> Collection[str]:
-    """The stores that are configured."""
-    return _adapters().keys()
-
-
-@lru_cache(maxsize=1)
-def _adapters() -> dict[str, ProviderAdapter]:
-    return dict(registry.adapters(settings))
+@cache
+def adapters() -> Mapping[str, ProviderAdapter]:
+    """Those of the stores that are configured, made once: they keep connections, keys and verified chains."""
+    return registry.adapters(settings)
 
 
 def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:

@@ -26,6 +26,7 @@ class Webhook(UnstoredEndpoint):
         answer=None,
         status=204,
         any_query=True,
+        raw_body_types=["application/json"],
         refusals=[
             ProviderUnknown,
             inbox.MessageMalformed,

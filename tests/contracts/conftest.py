@@ -11,6 +11,7 @@ from django.core.cache import caches
 from django.db import transaction
 from django.test import override_settings
 
+from tests import served_stripe
 from tests.contracts.world import World
 
 
@@ -28,10 +29,11 @@ def made_world(
     }
     with (
         override_settings(STORAGES=settings.STORAGES | {"default": media}),
+        served_stripe.selling(tmp_path_factory.mktemp("stripe")) as stripe,
         django_db_blocker.unblock(),
         transaction.atomic(),
     ):
-        yield World(now)
+        yield World(now, stripe)
         transaction.set_rollback(True)
 
 
@@ -39,4 +41,4 @@ def made_world(
 def world(made_world: World, db: None) -> World:
     """The world as it was made."""
     caches["local"].clear()
-    return deepcopy(made_world)
+    return deepcopy(made_world, {id(made_world.stripe): made_world.stripe})

@@ -2,22 +2,37 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
 
 import msgspec
+from django.conf import settings
 
 from ads.models import Placement
 from catalog import playback
 from catalog.models import Episode, Series
+from config import clock
 from payments.access import paywall
 from payments.access.paywall import Paywall
 from payments.desk import price_versions
-from payments.models import AcquisitionLink, Offer, PaywallPlacement, PromoCode, StoreProduct
+from payments.models import (
+    AcquisitionLink,
+    ChangeCause,
+    Offer,
+    PaywallPlacement,
+    PromoCode,
+    Purchase,
+    StoreProduct,
+)
 from payments.prices.terms import Adjustment, Rental
+from payments.providers import registry
+from payments.providers.base import State, SubscriptionSnapshot
+from payments.providers.fake.verifier import FakeMessage
+from payments.store import facts, pass_purchases, purchases, stripe_pages
+from payments.store.facts import Telling
 from payments.unlocking import auto_unlocks, bundles
 from tests.factories.ads import PlacementFactory, ad_session, watched
 from tests.factories.analytics import publish_empty_rankings
@@ -41,8 +56,10 @@ from tests.factories.payments import (
     default_plan,
     fund,
     signed_sale,
+    told,
 )
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers, viewer_headers
+from tests.served_stripe import ServedStripe
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device, Scope
 
@@ -74,8 +91,8 @@ class Call:
 class World:
     """A published series with free and locked episodes, a pack on sale, and a funded viewer."""
 
-    def __init__(self, now: datetime) -> None:
-        self.now = now
+    def __init__(self, now: datetime, stripe: ServedStripe) -> None:
+        self.now, self.stripe = now, stripe
         _sell_every_way(now)
         self.video, self.poster = stored_video(), stored_poster()
         self.series: Series = SeriesFactory(title="The Hazards of Helen")
@@ -85,6 +102,13 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.pass_product: StoreProduct = StorePassFactory()
+        self.at_stripe: StoreProduct = StoreProductFactory(provider="stripe")
+        self.vip_at_stripe: StoreProduct = StorePassFactory(
+            provider="stripe",
+            pass_product__period_months=1,
+            pass_product__period_days=0,
+            pass_product__is_renewing=True,
+        )
         self.offer: Offer = OfferFactory(
             pack=self.product.pack, stock=1000, ends_at=now + timedelta(days=7)
         )
@@ -95,6 +119,8 @@ class World:
         self.viewer: Device = DeviceFactory()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS + PRICE)
+        self.intent_at_stripe = self._announce_at_stripe()
+        self.subscription_at_stripe = self._end_at_stripe()
         self.auto_unlocked = self._unlock_without_a_tap()
         # It has ended, so that episodes are locked.
         buy_pass(self.viewer.viewer_id, now=now - timedelta(days=9))
@@ -146,6 +172,50 @@ class World:
         assert unlocked.outcome.unlock_id is not None
         return unlocked.outcome.unlock_id
 
+    def _announce_at_stripe(self) -> UUID:
+        """Something that the viewer is about to buy in Stripe's page."""
+        intent, _ = purchases.create_intent(
+            viewer_id=self.viewer.viewer_id,
+            environment="production",
+            pack_id=self.at_stripe.pack_id,
+            provider="stripe",
+            now=self.now,
+        )
+        return intent.id
+
+    def _end_at_stripe(self) -> UUID:
+        """A subscription that the viewer has paid there, and that is over."""
+        who: dict[str, Any] = {"viewer_id": self.viewer.viewer_id, "environment": "production"}
+        intent, _ = pass_purchases.create_intent(
+            pass_id=self.vip_at_stripe.pass_product_id, provider="stripe", now=self.now, **who
+        )
+        opened = stripe_pages.open_checkout(
+            intent.id, success_url="https://app.test/done", cancel_url="https://app.test/", **who
+        )
+        self.stripe.order("pay", session=opened.session_id)
+        (fact,) = purchases.read(provider="stripe", handed_in=opened.session_id, now=clock.read())
+        assert isinstance(fact, SubscriptionSnapshot)
+        ended = replace(
+            fact, state=State.EXPIRED, access_until=None, period=None, renews_as="", as_of=self.now
+        )
+        applied = facts.apply(
+            ended, provider="stripe", telling=Telling(ChangeCause.READ_BACK), now=self.now
+        )
+        assert applied.subscription is not None
+        return applied.subscription.id
+
+    def notification(self) -> bytes:
+        """A notification of the fake store that nobody has heard of yet."""
+        sold = told(self.sale(), now=self.now)
+        message = FakeMessage(
+            event_id=str(uuid4()),
+            type="bought",
+            environment="production",
+            occurred_at_ms=int(self.now.timestamp() * 1000),
+            transactions=(sold,),
+        )
+        return registry.fake_store(settings).tell(message).encode()
+
     def sale(self, *, of: StoreProduct | None = None) -> str:
         """A transaction of the fake store that nobody has handed in yet: of coins, if nothing is said."""
         return signed_sale(of or self.product, viewer_id=self.viewer.viewer_id, now=self.now)
@@ -194,11 +264,41 @@ def _upload(world: World) -> Call:
 def _submit(world: World) -> list[Call]:
     path, body = {"provider": "fake"}, {"transaction": world.sale()}
     covers = {"transaction": world.sale(of=world.pass_product)}
+    unrated = signed_sale(
+        world.product, viewer_id=world.viewer.viewer_id, now=world.now, currency="XAU"
+    )
     return [
         Call(status=201, path=path, body=body),
         Call(path=path, body=body),
         Call(status=201, path=path, body=covers),
+        Call(status=202, path=path, body={"transaction": unrated}),
     ]
+
+
+def _bought(world: World) -> Call:
+    return Call(
+        path={
+            "purchase_id": str(
+                Purchase.objects.filter(viewer_id=world.viewer.viewer_id).values_list(
+                    "id", flat=True
+                )[0]
+            )
+        }
+    )
+
+
+def _restore(world: World) -> Call:
+    return Call(body={"provider": "fake", "transactions": [world.sale(), "nonsense"]})
+
+
+def _checkout(world: World) -> Call:
+    back = {"success_url": "https://app.test/done", "cancel_url": "https://app.test/"}
+    return Call(path={"intent_id": str(world.intent_at_stripe)}, body=back)
+
+
+def _portal(world: World) -> Call:
+    path = {"subscription_id": str(world.subscription_at_stripe)}
+    return Call(path=path, body={"return_url": "https://app.test/"})
 
 
 def _unlock(world: World) -> Call:
@@ -368,6 +468,15 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_play_episode": lambda world: Call(path={"episode_id": str(world.episodes[FREE])}),
     "post_create_intent": _intent,
     "post_submit_transaction": _submit,
+    "get_my_purchase": _bought,
+    "post_restore_purchases": _restore,
+    "get_my_subscriptions": lambda world: Call(),
+    "post_open_checkout": _checkout,
+    "post_open_payment": lambda world: Call(path={"intent_id": str(world.intent_at_stripe)}),
+    "post_open_portal": _portal,
+    "post_webhook": lambda world: Call(
+        status=204, path={"provider": "fake"}, body=world.notification()
+    ),
     "post_redeem_promo_code": _redeem,
     "post_events": _events,
     "post_fake_checkout": _sale,

@@ -203,7 +203,7 @@ class TestIntents:
         first = announce(api, headers | KEY, product, provider=provider)
         CoinPack.objects.update(is_active=True)
         sold_by = {"apple": purchases.adapter("fake"), "fake": purchases.adapter("fake")}
-        monkeypatch.setattr(purchases, "_adapters", lambda: sold_by)
+        monkeypatch.setattr(purchases, "adapters", lambda: sold_by)
         StoreProduct.objects.update(provider=provider)
 
         with untouched():
@@ -306,10 +306,11 @@ class TestTransactions:
 
         with untouched():
             again = submit(api, headers | KEY, signed)
-            unkept = submit(api, headers | {"Idempotency-Key": "other"}, signed)
+        unkept = submit(api, headers | {"Idempotency-Key": "other"}, signed)
 
         assert (again.status_code, again.content) == (201, first.content)
-        assert (unkept.status_code, unkept.json()["code"]) == (503, "store_unavailable")
+        assert (unkept.status_code, unkept.json()["reason"]) == (202, "store_unavailable")
+        assert IdempotencyRecord.objects.count() == 1
 
     def test_after_a_refund_it_is_answered_as_before_and_credits_nothing(
         self, api: Client, device: Device, headers: Any, product: StoreProduct, now: datetime

@@ -11,8 +11,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--webhook", default="", help="where events go")
+    parser.add_argument("--live", action="store_true", help="a live account, not one for tests")
     asked = parser.parse_args()
-    StripePeer(asked.folder, webhook_url=asked.webhook).peer.serve(asked.port)
+    StripePeer(asked.folder, webhook_url=asked.webhook, is_live=asked.live).peer.serve(asked.port)
 
 
 if __name__ == "__main__":

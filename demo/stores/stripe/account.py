@@ -36,11 +36,19 @@ class State(msgspec.Struct):
     answered: dict[str, Answered] = {}
     failing: set[str] = set()
     carts: dict[str, dict[str, Any]] = {}
+    is_live: bool = False
+
+    @property
+    def mode(self) -> str:
+        """What names of keys and sessions say of the account."""
+        return "live" if self.is_live else "test"
 
 
-def opened() -> State:
-    """An account with keys of its own."""
-    return State(secret_key=f"sk_test_{token(48)}", webhook_secrets=[f"whsec_{token(32)}"])
+def opened(*, is_live: bool) -> State:
+    """An account with keys of its own: the live one, or the one for tests."""
+    state = State(secret_key="", webhook_secrets=[f"whsec_{token(32)}"], is_live=is_live)
+    state.secret_key = f"sk_{state.mode}_{token(48)}"
+    return state
 
 
 def token(length: int) -> str:
@@ -61,6 +69,8 @@ class Account:
         made = shapes.body(kind, id=f"{prefix}_{token(24)}", **members)
         if "created" in made:
             made["created"] = made["created"] or self.now
+        if "livemode" in made:
+            made["livemode"] = self.state.is_live
         self.state.objects[made["id"]] = made
         return made
 
@@ -84,6 +94,7 @@ class Account:
             api_version=API_VERSION,
             type=event_type,
             data={"object": deepcopy(about)},
+            livemode=self.state.is_live,
             pending_webhooks=1,
             request={"id": None, "idempotency_key": None},
         )

@@ -18,7 +18,7 @@ def create(account: Account, asked: OpenCheckout, *, address: str) -> Body:
     amount = 0 if trial_days else price["unit_amount"] * quantity
     made = account.add(
         "checkout.session",
-        "cs_test",
+        f"cs_{account.state.mode}",
         adaptive_pricing={
             "enabled": asked.adaptive_pricing is None or asked.adaptive_pricing.enabled
         },

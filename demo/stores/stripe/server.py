@@ -57,11 +57,12 @@ Act = Callable[[Account, Request, "re.Match[str]"], Body]
 
 
 class StripePeer:
-    """Stripe, with one account, kept in a folder. `webhook_url` is where events go unless it was set before."""
+    """Stripe, with one account, kept in a folder. `webhook_url` is where events go unless it was set before, and
+    `is_live` makes of a new account a live one."""
 
-    def __init__(self, folder: Path, *, webhook_url: str = "") -> None:
+    def __init__(self, folder: Path, *, webhook_url: str = "", is_live: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.kept = Kept[State](folder / "stripe.json", opened())
+        self.kept = Kept[State](folder / "stripe.json", opened(is_live=is_live))
         with self.kept.changing() as state:
             state.webhook_url = state.webhook_url or webhook_url
         self._clock = Clock()

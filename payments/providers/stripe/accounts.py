@@ -21,6 +21,11 @@ class StripeAccounts:
             raise ProviderError(f"no account of {environment}", Fault.OTHER_ENVIRONMENT)
         return found
 
+    def close(self) -> None:
+        """Ends every account's connections."""
+        for account in self._accounts.values():
+            account.close()
+
     def submitted(self, handed_in: str, *, now: datetime) -> Facts:
         """See ProviderAdapter. Checkouts say whose they are; a payment is looked for in one account, then in the
         other."""
