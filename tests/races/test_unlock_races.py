@@ -174,13 +174,13 @@ def test_only_the_account_that_paid_is_credited(now: datetime, proof: Proof) -> 
         accounts = [DeviceFactory().viewer_id for _ in range(20)]
         signed = signed_sale(product, viewer_id=accounts[-1], now=now)
 
-        def hand_in(viewer_id: UUID, signed: str = signed) -> bool | None:
+        def submit(viewer_id: UUID, signed: str = signed) -> bool | None:
             try:
                 return hand_in(signed, viewer_id=viewer_id, now=now).is_new
             except TransactionOfAnotherViewer:
                 return None
 
-        answers = at_once([partial(hand_in, who) for who in [*accounts, *accounts[-1:] * 5]])
+        answers = at_once([partial(submit, who) for who in [*accounts, *accounts[-1:] * 5]])
 
         assert Counter(answers) == {True: 1, False: 5, None: 19}
         assert Purchase.objects.latest("id").viewer_id == accounts[-1]
