@@ -57,7 +57,9 @@ def complaints(answer: HttpResponse) -> str:
 
 
 class TestProducts:
-    def test_coins_with_each_period_are_for_what_renews(self, client: Client, now: datetime) -> None:
+    def test_coins_with_each_period_are_for_what_renews(
+        self, client: Client, now: datetime
+    ) -> None:
         refused = client.post(f"{LIST}add/", form(period_coins=300), headers=clock_headers(now))
         made = client.post(
             f"{LIST}add/", form(period_coins=300, is_renewing="on"), headers=clock_headers(now)
