@@ -12,8 +12,11 @@ _PURCHASES = """
     SELECT provider, transaction_id, viewer_id, paid_coins + bonus_coins, gross_micros
     FROM payments_purchase WHERE transaction_id = ANY(%s)
 """
-_TRANSFERS = """
-    SELECT count(*) FROM payments_transfer WHERE code = 'purchase' AND reference = ANY(%s)
+_BACK = """
+    SELECT purchase.transaction_id, sum(booking.gross_micros)::bigint
+    FROM payments_refundbooking AS booking
+    JOIN payments_purchase AS purchase ON purchase.id = booking.purchase_id
+    WHERE purchase.transaction_id = ANY(%s) GROUP BY 1
 """
 _MESSAGES = """
     SELECT provider, event_id, type, state, code, arrived_by, subject, reason
@@ -49,6 +52,12 @@ def booked(market: Market, transaction_ids: Collection[str]) -> Sequence[Booked]
     return [Booked(*row) for row in market.instance.query(_PURCHASES, list(transaction_ids))]
 
 
+def given_back(market: Market, transaction_ids: Collection[str]) -> Sequence[tuple[str, int]]:
+    """Which of these purchases were refunded, and how much of each, in micros."""
+    rows = market.instance.query(_BACK, list(transaction_ids))
+    return [(name, gross_micros) for name, gross_micros in rows]
+
+
 def kept(market: Market, event_ids: Collection[str]) -> Sequence[Kept]:
     """Every message of these names."""
     return [Kept(*row) for row in market.instance.query(_MESSAGES, list(event_ids))]
@@ -62,9 +71,7 @@ def one(market: Market, statement: str, *values: object) -> Any:
 
 def waiting(market: Market) -> int:
     """How many messages are not applied yet."""
-    found: int = one(
-        market, "SELECT count(*) FROM payments_storemessage WHERE state = 'waiting'"
-    )
+    found: int = one(market, "SELECT count(*) FROM payments_storemessage WHERE state = 'waiting'")
     return found
 
 
@@ -72,3 +79,10 @@ def ledger_faults(market: Market) -> Sequence[str]:
     """What re-adding the whole ledger finds."""
     said = market.instance.run("manage.py", "verify_ledger", check=False).decode()
     return [] if "rules hold" in said else said.splitlines() or ["verify_ledger failed"]
+
+
+def deadlocks(market: Market) -> int:
+    """How many Postgres has seen since its statistics began."""
+    statement = "SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()"
+    found: int = one(market, statement)
+    return found

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -131,8 +132,7 @@ class Market:
         """Whatever was put off until later is due now."""
         for table in ("storemessage", "storecall"):
             self.instance.query(
-                f"UPDATE payments_{table} SET next_attempt_at = now()"
-                " WHERE next_attempt_at > now()"
+                f"UPDATE payments_{table} SET next_attempt_at = now() WHERE next_attempt_at > now()"
             )
 
     def read_histories_again(self) -> None:
@@ -141,11 +141,40 @@ class Market:
             "UPDATE payments_storehistory SET read_at = read_at - interval '2 hours'"
         )
 
+    def read_histories(self) -> None:
+        """Have them read now, and wait until all were."""
+        (began_at,) = self.instance.query("SELECT clock_timestamp()")[0]
+        self.read_histories_again()
+        self.ring("read_histories")
+        read = "SELECT count(*) FROM payments_storehistory WHERE read_at >= %s"
+        self.wait_until(
+            lambda: self.instance.query(read, began_at) == [(len(self.shops),)],
+            "all histories are read",
+        )
+
     def wait_until(
         self, condition: Callable[[], bool], what: str, *, seconds: float = SETTLE_SECONDS
     ) -> float:
         """Wait for something that must come true; how many seconds it took."""
         return self.instance.wait_until(condition, what, seconds=seconds)
+
+
+def insist(
+    call: Callable[[], httpx.Response], *, seconds: float = ANSWER_SECONDS
+) -> httpx.Response:
+    """The answer, as an app gets it that comes again when it is told to, or hears nothing."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            answer = call()
+        except httpx.TransportError:
+            if time.monotonic() > until:
+                raise
+        else:
+            is_later = answer.status_code == 503 and "Retry-After" in answer.headers
+            if not is_later or time.monotonic() > until:
+                return answer
+        time.sleep(0.2)
 
 
 def at_once(calls: list[Callable[[], Answer]]) -> list[Answer]:

@@ -273,7 +273,7 @@ class Fake(Shop):
         assert isinstance(key, EllipticCurvePrivateKey)
         self.store = FakeStore(key)
         self._pack = population.pack
-        self._deliveries = Deliveries(content_type="application/jose")
+        self._deliveries = Deliveries()
         self._url = ""
         self._numbers = itertools.count(1)
         self._sold: dict[str, StoreTransaction] = {}
