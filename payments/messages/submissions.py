@@ -75,10 +75,10 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
     TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
     with transaction.atomic():
-        applied = _applied(found, viewer_id, provider, now)
-        for one in applied:
-            inbox.wake(one.subject, provider=provider, now=now)
-        return _own(applied, viewer_id)
+        # Whoever applies a message holds its row when they come to what it is about: so it is here.
+        for subject in sorted({facts.subject(fact) for fact in found}):
+            inbox.wake(subject, provider=provider, now=now)
+        return _own(_applied(found, viewer_id, provider, now), viewer_id)
 
 
 def book_for_its_owner(
