@@ -673,7 +673,10 @@ class Migration(migrations.Migration):
                             models.CharField(
                                 blank=True,
                                 choices=[
-                                    ("told", "The store said that it opens no more, or not so long"),
+                                    (
+                                        "told",
+                                        "The store said that it opens no more, or not so long",
+                                    ),
                                     ("replaced", "Another subscription took its place"),
                                     ("refunded", "The money of its latest period went back"),
                                     ("transferred", "Another viewer has it"),

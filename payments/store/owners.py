@@ -49,7 +49,9 @@ def of_subscription(
     """The same of a subscription. Without a token, one that took another's place is that one's viewer's. Raises
     Unclaimed."""
     known = Subscription.objects.filter(provider=provider, environment=environment)
-    owner = known.filter(subscription_id=subscription_id).values_list("viewer_id", flat=True).first()
+    owner = (
+        known.filter(subscription_id=subscription_id).values_list("viewer_id", flat=True).first()
+    )
     if owner is None and token is None and replaces:
         owner = known.filter(subscription_id=replaces).values_list("viewer_id", flat=True).first()
     return owner or _named(token, handed_in_by)
