@@ -64,6 +64,7 @@ from payments.models.subscriptions import (
     Subscription,
     SubscriptionChange,
     SubscriptionCover,
+    SubscriptionInquiry,
     SubscriptionState,
     SubscriptionTransfer,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "SubscriptionCover",
+    "SubscriptionInquiry",
     "SubscriptionState",
     "SubscriptionTransfer",
     "Transfer",
