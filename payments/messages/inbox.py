@@ -287,9 +287,7 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
         message_id=held.id,
         viewer_id=held.submitted_by_id,
     )
-    applied = [
-        facts.apply(fact, provider=held.provider, telling=telling, now=now) for fact in found
-    ]
+    applied = facts.apply_all(found, provider=held.provider, telling=telling, now=now)
     held.subject = next((one.subject for one in applied), "")
     if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
         held.code, held.reason = "payment_pending", "The buyer has not paid yet."
