@@ -37,7 +37,8 @@ def story(device: Device, now: datetime) -> Story:
 
 @pytest.fixture
 def heir() -> UUID:
-    return DeviceFactory().viewer_id
+    other: UUID = DeviceFactory().viewer_id
+    return other
 
 
 def give(story: Story, heir: UUID | None, now: datetime, operator_id: int | None = None) -> str:
