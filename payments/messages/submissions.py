@@ -23,6 +23,8 @@ from payments.store.checkout import Bought
 from payments.store.exchange import RateMissing
 from payments.store.facts import Applied, Telling
 from payments.store.owners import Unclaimed
+from viewers.models import Viewer
+from viewers.tokens import TokenInvalid
 
 
 class Waits(Exception):
@@ -75,10 +77,10 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
     TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
     with transaction.atomic():
-        applied = _applied(found, viewer_id, provider, now)
-        for one in applied:
-            inbox.wake(one.subject, provider=provider, now=now)
-        return _own(applied, viewer_id)
+        # Whoever applies a message holds its row when they come to what it is about: so it is here.
+        for subject in sorted({facts.subject(fact) for fact in found}):
+            inbox.wake(subject, provider=provider, now=now)
+        return _own(_applied(found, viewer_id, provider, now), viewer_id)
 
 
 def book_for_its_owner(
@@ -117,12 +119,19 @@ def _applied(
     try:
         applied = facts.apply_all(found, provider=provider, telling=telling, now=now)
     except Unclaimed as error:
+        _refuse_who_is_gone(viewer_id)
         raise purchases.TransactionInvalid("It names an account that is not here.") from error
     except RateMissing as error:
         raise Waits("rate_missing") from error
     if any(one.is_pending for one in applied):
         raise Waits("payment_pending")
     return applied
+
+
+def _refuse_who_is_gone(viewer_id: UUID) -> None:
+    """An access token is believed without a read, and may outlive its viewer. Raises TokenInvalid."""
+    if not Viewer.objects.filter(id=viewer_id, erased_at=None).exists():
+        raise TokenInvalid("The viewer it was issued to is gone.")
 
 
 def _own(applied: Sequence[Applied], viewer_id: UUID) -> Booked:
