@@ -1,26 +1,31 @@
 """Tellings, refunds and transfers of subscriptions that meet: each books once, and nobody waits in a circle."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from payments.ledger import verification
 from payments.models import (
     Cover,
     PassPurchase,
     PassRefundBooking,
+    RefundOrigin,
     SubscriptionChange,
     Transfer,
     Wallet,
 )
+from payments.providers.base import StoreRefund
 from payments.store import refunds, subscriptions
-from payments.store.refunds import RefundRefused
+from payments.store.refunds import RefundFact, RefundRefused
 from tests.factories.operators import operator
+from tests.factories.payments import as_owner
 from tests.factories.viewers import DeviceFactory
 from tests.payments.subscribing import DAY, Story, plan, tell
 from tests.proof import Proof
@@ -54,6 +59,94 @@ def _periods(story: Story) -> int:
 def _open_covers(story: Story) -> list[tuple[Any, datetime]]:
     found = Cover.objects.filter(subscription_cover__subscription=story.row(), closed_at=None)
     return list(found.values_list("viewer", "ends_at"))
+
+
+def _until_somebody_waits() -> None:
+    """Another connection has asked for a lock that is held."""
+    for _ in range(400):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+def _beside(call: Callable[[], Any], first: Callable[[], Any], then: Callable[[], Any]) -> None:
+    """In one transaction `first`, and `then` once `call`, in another, waits for it. Raises what either does, which
+    is that they wait for each other where locks are taken in another order."""
+
+    def run() -> None:
+        try:
+            call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first()
+            other = pool.submit(run)
+            _until_somebody_waits()
+            then()
+        other.result()
+
+
+def _lock_wallet(viewer_id: Any, now: datetime) -> None:
+    with as_owner() as cursor:
+        cursor.execute("SELECT payments_lock_wallet(%s, 'production', %s)", [viewer_id, now])
+
+
+def test_a_refund_takes_its_subscriptions_name_before_its_transactions(now: datetime) -> None:
+    """While somebody tells of the subscription, and then of the period that is refunded."""
+    story = _story(now, 0)
+    tell(story.paid(0), now=now)
+
+    _beside(
+        partial(tell, story.refund(0, at=now), now=now),
+        partial(tell, story.paid(0, at=now + DAY, period=None), now=now),
+        partial(tell, story.paid(0, at=now + 2 * DAY), now=now),
+    )
+
+    assert _open_covers(story) == []
+    assert list(verification.violations()) == []
+
+
+@pytest.mark.parametrize("way", ["refund", "transfer", "successor"])
+def test_two_wallets_are_locked_in_the_order_of_their_viewers(now: datetime, way: str) -> None:
+    """Whichever of them the path comes to first: somebody holds the first and then takes the second."""
+    low, high = sorted(DeviceFactory().viewer_id for _ in "ab")
+    story = Story(high, now, plan(coins=COINS), name="sub")
+    tell(story.paid(0), now=now)
+    boss = operator().id
+    calls: dict[str, Callable[[], Any]] = {
+        "refund": partial(_record, story.refund(0, at=now), now),
+        "transfer": partial(_transfer, story, high, boss, now),
+        "successor": partial(
+            tell, Story(high, now, plan(), name="new").paid(0, replaces="sub"), now=now
+        ),
+    }
+    # Bought by the second, and the first's by now.
+    _transfer(story, low, boss, now)
+
+    _beside(calls[way], partial(_lock_wallet, low, now), partial(_lock_wallet, high, now))
+
+    assert list(verification.violations()) == []
+
+
+@transaction.atomic
+def _record(fact: StoreRefund, now: datetime) -> None:
+    """Not as part of a message, whose wallets are locked beforehand."""
+    refunds.record(
+        RefundFact(
+            provider="fake",
+            environment=fact.environment,
+            transaction_id=fact.transaction_id,
+            refund_id=fact.refund_id,
+            origin=RefundOrigin.STORE,
+            refunded_at=fact.refunded_at,
+        ),
+        now=now,
+    )
 
 
 def test_one_period_from_twenty_callers_is_booked_and_brings_its_coins_once(

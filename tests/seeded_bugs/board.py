@@ -872,7 +872,7 @@ SUBSCRIBING = [
         TRANSFERRING,
     ),
     bug(
-        "a subscription's period is booked for whom it was told of, not for whose it is by then",
+        "a subscription's transfer takes the wallets as it comes to them",
         SUBSCRIPTION,
         "        ARRAY[v_subscription.viewer_id, p_viewer], v_subscription.environment, p_now);\n",
         "        ARRAY[p_viewer], v_subscription.environment, p_now);\n",
@@ -886,7 +886,15 @@ SUBSCRIBING = [
         SUBSCRIPTION_RACES,
     ),
     bug(
-        "what touches a subscription is locked as it comes",
+        "a refund of a subscription's period takes its buyer's wallet first",
+        SHARES,
+        "        ARRAY[v_purchase.viewer_id] || ARRAY(\n"
+        "            SELECT viewer_id FROM payments_subscription WHERE id = v_purchase.subscription_id),\n",
+        "        ARRAY[v_purchase.viewer_id],\n",
+        SUBSCRIPTION_RACES,
+    ),
+    bug(
+        "what is told together of a subscription is locked as it comes",
         SUBSCRIPTION,
         "    PERFORM payments_lock_names(p_provider, p_environment, p_subscriptions, p_transactions);\n"
         "    v_viewers",
