@@ -304,7 +304,7 @@ def effects_on_pass(refund_id: UUID, *, now: datetime) -> PassEffects:
         net_micros=booking.net_micros,
         deferred_micros=booking.net_micros - recognised,
         recognised_micros=recognised,
-        is_closed=refunded_micros(purchase) == purchase.gross_micros,
+        is_closed=is_refunded(purchase),
         covered_until_after=wallets.covered_until(wallet, now),
     )
 
@@ -349,6 +349,13 @@ def refunded_micros(purchase: Purchase | PassPurchase) -> int:
     """How much of a purchase's gross price has gone back."""
     total: int | None = purchase.refund_bookings.aggregate(total=Sum("gross_micros"))["total"]
     return total or 0
+
+
+def is_refunded(purchase: PassPurchase) -> bool:
+    """Whether all of a pass's money has gone back, and stays there."""
+    if refunded_micros(purchase) != purchase.gross_micros:
+        return False
+    return Refund.objects.filter(pass_purchase=purchase, pass_booking__isnull=False).exists()
 
 
 def refunded_net_micros(purchase: PassPurchase) -> int:
