@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
 from config.problems import Problem
@@ -253,6 +254,7 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
         facts.apply(fact, provider=held.provider, telling=telling, now=now) for fact in found
     ]
     held.subject = next((one.subject for one in applied), "")
+    held.facts = [{"fact": type(one).__name__, **msgspec.to_builtins(one)} for one in found]
     if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
         held.code, held.reason = "payment_pending", "The buyer has not paid yet."
         held.next_attempt_at = now + _pause(held.attempts)
