@@ -641,6 +641,7 @@ LEDGER_CHECKS = [
 MONEY_QUERIES = [
     BASE_DIR / "payments" / "sql",
     BASE_DIR / "payments" / "sql" / "passes",
+    BASE_DIR / "payments" / "sql" / "fees",
     BASE_DIR / "ads" / "sql",
 ]
 

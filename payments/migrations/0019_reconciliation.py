@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                             ),
                         ),
                         ("received_at", models.DateTimeField()),
-                        ("read_at", models.DateTimeField(null=True)),
+                        ("read_at", models.DateTimeField(help_text="Or tried last", null=True)),
                     ],
                     options={
                         "indexes": [

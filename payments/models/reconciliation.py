@@ -34,7 +34,7 @@ class StoreReport(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     received_at = models.DateTimeField()
-    read_at = models.DateTimeField(null=True)
+    read_at = models.DateTimeField(null=True, help_text="Or tried last")
 
     class Meta:
         constraints = [
