@@ -709,7 +709,11 @@ SWEPT_TASKS = [
     "payments.tasks.settle_messages",
     "payments.tasks.call_stores",
     "payments.tasks.read_histories",
+<<<<<<< HEAD
     "payments.tasks.reconcile_stores",
+=======
+    "payments.tasks.ask_about_subscriptions",
+>>>>>>> stores
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
@@ -743,6 +747,9 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A line for each request to a store would hold the names of what was bought.
+        "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
     },
 }
 # Codes are good for half a minute around the present one, by the machine's clock.

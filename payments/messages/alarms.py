@@ -7,7 +7,19 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count
 
-from payments.models import CallState, MessageState, StoreCall, StoreHistory, StoreMessage
+from payments.models import (
+    CallState,
+    Difference,
+    DifferenceState,
+    MessageState,
+    Reconciliation,
+    ReportState,
+    RunState,
+    StoreCall,
+    StoreHistory,
+    StoreMessage,
+    StoreReport,
+)
 
 #: A type of message has a usual gap once so many have come.
 ENOUGH_MESSAGES = 20
@@ -17,6 +29,17 @@ SHORTEST = timedelta(hours=6)
 LOOKED_BACK = timedelta(days=30)
 HISTORY_IS_LATE = timedelta(hours=6)
 SOON = timedelta(hours=2)
+RECONCILIATION_IS_LATE = timedelta(hours=30)
+
+#: The admin lists that alarms lead to.
+LISTED = (
+    "storemessage",
+    "storecall",
+    "storehistory",
+    "reconciliation",
+    "difference",
+    "storereport",
+)
 
 _SILENT = """
     WITH gaps AS (
@@ -48,7 +71,16 @@ class Alarm:
 
 def ringing(*, now: datetime) -> Sequence[Alarm]:
     """Everything that is wrong now, the gravest first."""
-    return [*_parked(), *_calls(now), *_silent(now), *_unknown(), *_histories(now)]
+    return [
+        *_parked(),
+        *_calls(now),
+        *_differences(),
+        *_silent(now),
+        *_unknown(),
+        *_histories(now),
+        *_reconciliations(now),
+        *_reports(),
+    ]
 
 
 def _parked() -> Iterator[Alarm]:
@@ -116,3 +148,47 @@ def _histories(now: datetime) -> Iterator[Alarm]:
             "storehistory",
             "",
         )
+
+
+def _differences() -> Iterator[Alarm]:
+    found = Difference.objects.filter(state=DifferenceState.OPEN).values("provider", "cause")
+    for provider, cause, count in (
+        found.annotate(count=Count("id"))
+        .order_by("provider", "cause")
+        .values_list("provider", "cause", "count")
+    ):
+        yield Alarm(
+            "differences_open",
+            f"{_number(count, 'difference')} with {provider}: {cause.replace('_', ' ')}.",
+            "difference",
+            f"state__exact=open&provider__exact={provider}&cause__exact={cause}",
+        )
+
+
+def _reconciliations(now: datetime) -> Iterator[Alarm]:
+    """The last of each store and environment, of those whose last is not well or long ago."""
+    runs = Reconciliation.objects.filter(report=None).order_by(
+        "provider", "environment", "-started_at"
+    )
+    for run in runs.distinct("provider", "environment"):
+        name = f"{run.provider} ({run.environment})"
+        query = f"provider__exact={run.provider}&environment__exact={run.environment}"
+        if run.state == RunState.FAILED:
+            sentence = f"The books were not compared with {name}: {run.reason}"
+            yield Alarm("reconciliation_failed", sentence, "reconciliation", query)
+        elif run.started_at < now - RECONCILIATION_IS_LATE:
+            sentence = (
+                f"The books were compared with {name} last at {run.started_at:%Y-%m-%d %H:%M} UTC."
+            )
+            yield Alarm("reconciliation_late", sentence, "reconciliation", query)
+
+
+def _reports() -> Iterator[Alarm]:
+    refused = StoreReport.objects.filter(state=ReportState.REFUSED).count()
+    if refused:
+        sentence = f"{_number(refused, 'report')} of stores cannot be read."
+        yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

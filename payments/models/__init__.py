@@ -73,6 +73,7 @@ from payments.models.subscriptions import (
     Subscription,
     SubscriptionChange,
     SubscriptionCover,
+    SubscriptionInquiry,
     SubscriptionState,
     SubscriptionTransfer,
 )
@@ -159,6 +160,7 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "SubscriptionCover",
+    "SubscriptionInquiry",
     "SubscriptionState",
     "SubscriptionTransfer",
     "Transfer",

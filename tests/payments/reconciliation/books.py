@@ -69,9 +69,7 @@ def remembering(folder: Path) -> Iterator[Shop]:
     with override_settings(FAKE_STORE_BOOKS=str(folder / "books.jsonl")):
         purchases.adapters.cache_clear()
         try:
-            yield Shop(
-                Books(folder / "books.jsonl"), StoreProductFactory(), DeviceFactory()
-            )
+            yield Shop(Books(folder / "books.jsonl"), StoreProductFactory(), DeviceFactory())
         finally:
             purchases.adapters.cache_clear()
 

@@ -48,9 +48,7 @@ def test_books_that_agree_differ_in_nothing(shop: Shop, now: datetime) -> None:
     assert found() == []
 
 
-def test_what_the_store_sold_and_we_have_not_is_booked_by_itself(
-    shop: Shop, now: datetime
-) -> None:
+def test_what_the_store_sold_and_we_have_not_is_booked_by_itself(shop: Shop, now: datetime) -> None:
     sale = shop.sale(now - 2 * DAY)
     shop.books.write(Entry(transaction=sale))
 
@@ -115,7 +113,10 @@ def test_a_list_that_lags_is_given_a_week(shop: Shop, now: datetime) -> None:
     shop.booked(late, at=now - 2 * DAY)
 
     run(now)
-    assert found() == [("sold-1", "missing_there", "waiting"), ("sold-2", "missing_there", "waiting")]
+    assert found() == [
+        ("sold-1", "missing_there", "waiting"),
+        ("sold-2", "missing_there", "waiting"),
+    ]
     shop.books.write(Entry(transaction=late))
     run(now + DAY)
     assert found() == [("sold-1", "missing_there", "waiting"), ("sold-2", "missing_there", "gone")]
