@@ -709,11 +709,8 @@ SWEPT_TASKS = [
     "payments.tasks.settle_messages",
     "payments.tasks.call_stores",
     "payments.tasks.read_histories",
-<<<<<<< HEAD
-    "payments.tasks.reconcile_stores",
-=======
     "payments.tasks.ask_about_subscriptions",
->>>>>>> stores
+    "payments.tasks.reconcile_stores",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",

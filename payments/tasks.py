@@ -12,12 +12,8 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-<<<<<<< HEAD
-from payments.messages import history, inbox, outbox
-from payments.reconciliation import reports, runs
-=======
 from payments.messages import history, inbox, inquiries, outbox
->>>>>>> stores
+from payments.reconciliation import reports, runs
 from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
@@ -110,7 +106,7 @@ def read_histories(**_: Any) -> int:
 
 
 # A day of many sales is a long list, and each that is missing is asked about.
-@shared_task(soft_time_limit=3500, time_limit=3540)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(soft_time_limit=500, time_limit=540)  # type: ignore[untyped-decorator]  # Celery has no types
 def reconcile_stores(**_: Any) -> int:
     """Compares our books with stores' lists and reports that are due; returns how many."""
     with advisory_lock.tried(runs.LOCK) as is_ours:

@@ -70,6 +70,17 @@ def count(window: Window) -> int:
     )
 
 
+def end_of(window: Window, number: int) -> datetime:
+    """Where a window ends that holds so many sales, or those of one moment if they are more."""
+    moments: list[datetime] = []
+    for model in (Purchase, PassPurchase):
+        booked = model.objects.filter(_booked_in(window)).order_by("created_at")
+        moments += booked.values_list("created_at", flat=True)[: number + 1]
+    moments.sort()
+    beyond = [moment for moment in moments[number:] if moment > window.since]
+    return beyond[0] if beyond else window.until
+
+
 def load(names: Collection[str], window: Window) -> dict[str, Booked]:
     """Those of the names that are booked. What was booked outside of the window is expected in no list."""
     own = Q(transaction_id__in=list(names), **window.name)

@@ -6,7 +6,7 @@ store is asked about it by name, and what it sold and we do not have is booked a
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -36,15 +36,17 @@ EVERY = timedelta(days=1)
 AGAIN = timedelta(hours=1)
 #: What happened later is looked at the next day.
 YOUNG = timedelta(days=1)
-#: A run looks again at so much of the one before it.
+#: A store's time of a sale and ours are not the same, and lists lag: they are read so much further back,
 OVERLAP = timedelta(days=2)
-#: A store's time of a sale and ours are not the same: its list is read so much further on both sides.
+#: and so much further on.
 MARGIN = timedelta(days=1)
+#: A run looks at so many sales of ours; a busy day takes several, one after the other.
+MAXIMUM_BOOKED = 2_000
 FIRST = timedelta(days=7)
 FURTHEST = timedelta(days=30)
 AT_ONCE = 500
 #: A list of another app than ours would have a store asked for ever.
-MAXIMUM_QUESTIONS = 20_000
+MAXIMUM_QUESTIONS = 5_000
 #: What is not settled is looked at again, so much of it in a run.
 LOOKED_AT_AGAIN = 2_000
 
@@ -58,7 +60,8 @@ class TooManyQuestions(Exception):
 
 
 def due(*, now: datetime) -> Sequence[tuple[str, str]]:
-    """Stores and environments that were not compared for EVERY, nor tried for AGAIN."""
+    """Stores and environments whose books were not compared up to EVERY before what is young, nor in vain for
+    AGAIN."""
     found = []
     for provider, adapter in purchases.adapters().items():
         if isinstance(adapter, Lists):
@@ -75,20 +78,17 @@ def run(provider: str, environment: str, *, now: datetime) -> Reconciliation:
 
     The caller holds LOCK. Asks the store: called outside of any transaction.
     """
-    until = now - YOUNG
-    last = _finished(provider, environment).order_by("-until").first()
-    since = max((last.until - OVERLAP) if last else until - FIRST, until - FURTHEST)
+    window = _next_window(provider, environment, now)
     row = Reconciliation.objects.create(
         provider=provider,
         environment=environment,
-        since=min(since, until),
-        until=until,
+        since=window.since,
+        until=window.until,
         started_at=now,
     )
     adapter = purchases.adapter(provider)
     assert isinstance(adapter, Lists)  # noqa: S101  `due` names no other
-    window = Window(provider, environment, row.since, row.until)
-    listed_since, listed_until = window.since - MARGIN, min(window.until + MARGIN, now)
+    listed_since, listed_until = window.since - OVERLAP, min(window.until + MARGIN, now)
 
     def lines() -> Iterator[Listed]:
         return adapter.listed(
@@ -363,9 +363,17 @@ def _finished(provider: str, environment: str) -> QuerySet[Reconciliation]:
     )
 
 
+def _next_window(provider: str, environment: str, now: datetime) -> Window:
+    """From where the last run ended, and not more than a run looks at."""
+    until = now - YOUNG
+    last = _finished(provider, environment).order_by("-until").first()
+    since = max(last.until if last else until - FIRST, until - FURTHEST)
+    window = Window(provider, environment, min(since, until), until)
+    return replace(window, until=booked.end_of(window, MAXIMUM_BOOKED))
+
+
 def _is_due(provider: str, environment: str, now: datetime) -> bool:
-    tried = Reconciliation.objects.filter(
-        provider=provider, environment=environment, report=None, started_at__gt=now - AGAIN
-    )
-    done = _finished(provider, environment).filter(started_at__gt=now - EVERY)
-    return not tried.exists() and not done.exists()
+    own = {"provider": provider, "environment": environment, "report": None}
+    in_vain = Reconciliation.objects.filter(started_at__gt=now - AGAIN, **own)
+    done = _finished(provider, environment).filter(until__gt=now - YOUNG - EVERY)
+    return not in_vain.exclude(state=RunState.FINISHED).exists() and not done.exists()

@@ -15,7 +15,7 @@ from payments.store import refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
 from tests.factories.payments import as_owner
-from tests.payments.reconciliation.books import Shop, found, run
+from tests.payments.reconciliation.books import Shop, catch_up, found, run
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -346,6 +346,23 @@ def test_a_list_of_another_app_stops_the_run(
         shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, account_token=None)))
     done = run(now)
     assert (done.state, done.reason) == ("failed", "more than 3 differences")
+
+
+def test_a_busy_time_takes_several_runs(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "MAXIMUM_BOOKED", 3)
+    for number in range(10):
+        shop.both(now - 5 * DAY + (number // 2) * HOUR)
+    shop.booked(shop.sale(now - 2 * DAY), at=now - 2 * DAY)
+
+    done = catch_up(now)
+
+    assert sum(one.booked_count for one in done) == 11
+    assert len(done) > 3
+    assert all(a.until == b.since for a, b in zip(done, done[1:], strict=False))
+    assert done[-1].until >= now - 2 * DAY
+    assert found() == [("sold-11", "missing_there", "open")]
 
 
 def test_an_outage_of_days_is_looked_at_whole(shop: Shop, now: datetime) -> None:
