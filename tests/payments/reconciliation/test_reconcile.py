@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -360,7 +361,7 @@ def test_a_busy_time_takes_several_runs(
 
     assert sum(one.booked_count for one in done) == 11
     assert len(done) > 3
-    assert all(a.until == b.since for a, b in zip(done, done[1:], strict=False))
+    assert all(a.until == b.since for a, b in pairwise(done))
     assert done[-1].until >= now - 2 * DAY
     assert found() == [("sold-11", "missing_there", "open")]
 
