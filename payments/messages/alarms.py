@@ -87,7 +87,7 @@ def _parked() -> Iterator[Alarm]:
     for provider, count in _counted(MessageState.PARKED):
         yield Alarm(
             "messages_parked",
-            f"{count} messages of {provider} could not be applied.",
+            f"{_number(count, 'message')} of {provider} could not be applied.",
             "storemessage",
             f"state__exact=parked&provider__exact={provider}",
         )
@@ -97,7 +97,7 @@ def _unknown() -> Iterator[Alarm]:
     for provider, count in _counted(MessageState.UNKNOWN):
         yield Alarm(
             "messages_unknown",
-            f"{count} messages of {provider} are of types that nothing here reads.",
+            f"{_number(count, 'message')} of {provider} {_are(count)} that nothing here reads.",
             "storemessage",
             f"state__exact=unknown&provider__exact={provider}",
         )
@@ -188,6 +188,10 @@ def _reports() -> Iterator[Alarm]:
     if refused:
         sentence = f"{_number(refused, 'report')} of stores cannot be read."
         yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+
+
+def _are(count: int) -> str:
+    return "is of a type" if count == 1 else "are of types"
 
 
 def _number(count: int, what: str) -> str:

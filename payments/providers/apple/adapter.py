@@ -113,10 +113,8 @@ class AppleAdapter:
 
     def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter. Of the last 180 days before `until` at most."""
-        since = max(since, until - HISTORY + MARGIN)
-        for door in self._api.doors():
-            for signed in self._api.notifications(door, since=since, until=until):
-                yield RawMessage({}, msgspec.json.encode(_Body(signed)))
+        for signed in self._sent(None, since, until):
+            yield RawMessage({}, msgspec.json.encode(_Body(signed)))
 
     def transaction(
         self, transaction_id: str, *, now: datetime, environment: str | None = None
@@ -207,15 +205,30 @@ class AppleAdapter:
             for line in lines.of_facts(self._owned_with(one, now)):
                 told.add(line.transaction_id)
                 yield line
-        for message in self.missed(since=since, until=until):
-            of, notification = self._notification(message, now)
-            if of == environment:
-                facts = notifications.facts(of, notification, self._verifier, now=now)
-                yield from lines.of_facts(facts)
+        for signed in self._sent(environment, since, until):
+            yield from lines.of_facts(self._told(signed, environment, now))
 
     def looked_up(self, known: Known, *, now: datetime) -> Facts:
         """See Lists."""
         return self.transaction(known.transaction_id, now=now, environment=known.environment)
+
+    def _told(self, signed: str, environment: str, now: datetime) -> Facts:
+        """Nothing of what cannot be read: the inbox has it, and rings."""
+        try:
+            of, notification = self._verifier.notification(signed, now=now)
+            if of != environment:
+                return ()
+            return notifications.facts(of, notification, self._verifier, now=now)
+        except ProviderError as error:
+            if not error.permanent:
+                raise
+            return ()
+
+    def _sent(self, environment: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        """Signed notifications of that time, come or not."""
+        since = max(since, until - HISTORY + MARGIN)
+        for door in self._api.doors(environment):
+            yield from self._api.notifications(door, since=since, until=until)
 
     def _owned_with(self, known: Known, now: datetime) -> Facts:
         """What is in the history of a transaction's owner, and the transaction, should it not be in there."""

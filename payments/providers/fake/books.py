@@ -20,7 +20,7 @@ from payments.providers.base import (
 
 class Entry(msgspec.Struct, omit_defaults=True):
     """One fact of money. `line_id` names its line where the store lists it more than once, `fee_micros` is what
-    the store kept of it in its currency. A real store's list may lag behind what it knows, or have what it knows
+    the store kept of it. A real store's list may lag behind what it knows, or have what it knows
     no more."""
 
     transaction: StoreTransaction | None = None
@@ -28,6 +28,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     refund: StoreRefund | None = None
     line_id: str = ""
     fee_micros: int | None = None
+    fee_currency: str = "USD"
     is_listed: bool = True
     is_known: bool = True
 
@@ -65,7 +66,7 @@ class Books:
                     yield replace(
                         line,
                         line_id=entry.line_id or line.line_id,
-                        fee=None if fee is None else Fee(fee, line.currency),
+                        fee=None if fee is None else Fee(fee, entry.fee_currency),
                     )
 
     def named(self, environment: str, transaction_id: str) -> Facts:
