@@ -27,7 +27,13 @@ ENOUGH_MESSAGES = 20
 GAPS = 3
 SHORTEST = timedelta(hours=6)
 LOOKED_BACK = timedelta(days=30)
+#: The latest of each type: however many have come, this is quick.
+LOOKED_AT = 300
 HISTORY_IS_LATE = timedelta(hours=6)
+#: Half a minute after it came, what could not be applied has been tried so often.
+TRIED_IN_VAIN = 3
+#: These wait for a buyer, as long as it takes.
+BUYERS_TURN = ("payment_pending", "unclaimed")
 SOON = timedelta(hours=2)
 RECONCILIATION_IS_LATE = timedelta(hours=30)
 
@@ -42,12 +48,25 @@ LISTED = (
 )
 
 _SILENT = """
-    WITH gaps AS (
-        SELECT provider, environment, type, received_at,
-               received_at - lag(received_at) OVER (
-                   PARTITION BY provider, environment, type ORDER BY received_at) AS gap
-        FROM payments_storemessage
-        WHERE arrived_by = 'pushed' AND received_at > %(since)s
+    WITH RECURSIVE types AS (
+        (SELECT provider, environment, type FROM payments_storemessage
+         ORDER BY provider, environment, type LIMIT 1)
+        UNION ALL
+        SELECT later.* FROM types, LATERAL (
+            SELECT provider, environment, type FROM payments_storemessage message
+            WHERE (message.provider, message.environment, message.type)
+                > (types.provider, types.environment, types.type)
+            ORDER BY provider, environment, type LIMIT 1) AS later
+    ), gaps AS (
+        SELECT provider, environment, type, came.received_at,
+               came.received_at - lag(came.received_at) OVER (
+                   PARTITION BY provider, environment, type ORDER BY came.received_at) AS gap
+        FROM types, LATERAL (
+            SELECT message.received_at FROM payments_storemessage message
+            WHERE message.provider = types.provider AND message.environment = types.environment
+              AND message.type = types.type AND message.arrived_by = 'pushed'
+              AND message.received_at > %(since)s
+            ORDER BY message.received_at DESC LIMIT %(looked_at)s) AS came
     ), usual AS (
         SELECT provider, environment, type, max(received_at) AS last_at,
                percentile_cont(0.95) WITHIN GROUP (ORDER BY gap) AS gap
@@ -74,6 +93,7 @@ def ringing(*, now: datetime) -> Sequence[Alarm]:
     return [
         *_parked(),
         *_calls(now),
+        *_tried_in_vain(),
         *_differences(),
         *_silent(now),
         *_unknown(),
@@ -90,6 +110,25 @@ def _parked() -> Iterator[Alarm]:
             f"{_number(count, 'message')} of {provider} could not be applied.",
             "storemessage",
             f"state__exact=parked&provider__exact={provider}",
+        )
+
+
+def _tried_in_vain() -> Iterator[Alarm]:
+    found = (
+        StoreMessage.objects.filter(
+            next_attempt_at__isnull=False, state=MessageState.WAITING, attempts__gte=TRIED_IN_VAIN
+        )
+        .exclude(code__in=BUYERS_TURN)
+        .values_list("provider", "code")
+        .annotate(count=Count("id"))
+        .order_by("provider", "code")
+    )
+    for provider, code, count in found:
+        yield Alarm(
+            "messages_waiting",
+            f"{_number(count, 'message')} of {provider} wait{_s(count)} to be applied: {code.replace('_', ' ')}.",
+            "storemessage",
+            f"state__exact=waiting&provider__exact={provider}&code__exact={code}",
         )
 
 
@@ -127,6 +166,7 @@ def _silent(now: datetime) -> Iterator[Alarm]:
                 "now": now,
                 "since": now - LOOKED_BACK,
                 "enough": ENOUGH_MESSAGES,
+                "looked_at": LOOKED_AT,
                 "gaps": GAPS,
                 "shortest_seconds": SHORTEST.total_seconds(),
             },
@@ -188,6 +228,10 @@ def _reports() -> Iterator[Alarm]:
     if refused:
         sentence = f"{_number(refused, 'report')} of stores cannot be read."
         yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+
+
+def _s(count: int) -> str:
+    return "s" if count == 1 else ""
 
 
 def _are(count: int) -> str:

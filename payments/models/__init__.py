@@ -68,6 +68,7 @@ from payments.models.store_messages import (
 )
 from payments.models.subscriptions import (
     ChangeCause,
+    CoverEnd,
     Ownership,
     PriceConsent,
     Subscription,
@@ -92,6 +93,7 @@ __all__ = [
     "ClaimState",
     "CoinPack",
     "Cover",
+    "CoverEnd",
     "CoverSource",
     "Difference",
     "DifferenceCause",

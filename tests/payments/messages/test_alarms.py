@@ -119,6 +119,19 @@ def test_answers_that_are_due_soon(now: datetime) -> None:
     assert [code for code, _ in rings(now - 2 * HOUR)] == []
 
 
+def test_messages_that_were_tried_in_vain(now: datetime) -> None:
+    """What waits for its buyer is not: that may take as long as it takes."""
+    for attempts in (2, 3, 170):
+        message(
+            now, state="waiting", next_attempt_at=now, attempts=attempts, code="product_unknown"
+        )
+    for code in ("unclaimed", "payment_pending"):
+        message(now, state="waiting", next_attempt_at=now, attempts=9, code=code)
+    assert rings(now) == [
+        ("messages_waiting", "2 messages of apple wait to be applied: product unknown.")
+    ]
+
+
 class TestSilence:
     """A type of which none has come for thrice as long as usual."""
 
@@ -222,6 +235,7 @@ class TestFirstPage:
     def everything(self, now: datetime) -> None:
         message(now, state="parked")
         message(now, state="unknown")
+        message(now, state="waiting", next_attempt_at=now, attempts=5, code="rate_missing")
         for nth in range(25):
             message(now - DAY - nth * HOUR, type="REFUND")
         call(state="failed", created_at=now)
@@ -240,7 +254,7 @@ class TestFirstPage:
         self.everything(now)
         root: Client = signed_in(operator("root", is_superuser=True))
         shown = root.get("/admin/", headers=clock_headers(now)).context["alarms"]
-        assert len(shown) == len({alarm.code for alarm in alarms.ringing(now=now)}) == 10
+        assert len(shown) == len({alarm.code for alarm in alarms.ringing(now=now)}) == 11
         for alarm in shown:
             answer = root.get(alarm["url"], headers=clock_headers(now))
             assert answer.status_code == 200, alarm
@@ -253,12 +267,12 @@ class TestFirstPage:
             client = signed_in(operator(role, role=role))
             return len(client.get("/admin/", headers=clock_headers(now)).context["alarms"])
 
-        assert (heard("finance"), heard("support"), heard("content")) == (10, 6, 0)
+        assert (heard("finance"), heard("support"), heard("content")) == (11, 7, 0)
 
     def test_looks_at_indexes_and_at_nobodys_bodies(
         self, now: datetime, django_assert_max_num_queries: Any
     ) -> None:
         self.everything(now)
-        with django_assert_max_num_queries(9) as captured:
+        with django_assert_max_num_queries(10) as captured:
             alarms.ringing(now=now)
         assert not any('"body"' in query["sql"] for query in captured)
