@@ -71,6 +71,15 @@ def test_a_difference_leads_to_what_is_here(finance: Client, done: Reconciliatio
     assert rows(finance.get(DIFFERENCES, {"state__exact": "open"})) == {difference.pk}
 
 
+def test_a_purchase_says_what_its_fee_came_to(finance: Client, done: Reconciliation) -> None:
+    purchase = done.fee_adjustments.get().purchase
+    assert purchase is not None
+    content = finance.get(f"/admin/payments/purchase/{purchase.pk}/change/").content.decode()
+    assert f"{FEES}?q={purchase.pk}" in content
+    assert "1.00 USD" in content
+    assert len(rows(finance.get(FEES, {"q": str(purchase.pk)}))) == 1
+
+
 def test_looking_takes_a_note_and_is_logged(
     finance: Client, done: Reconciliation, now: datetime
 ) -> None:
