@@ -143,9 +143,11 @@ class GoogleAdapter:
     ) -> Iterator[Listed]:
         """See Lists. What is known is asked about by its names, since Google lists no sales of a time; what went
         back in it is listed, known or not."""
-        for facts in self.voided(since=since, until=until, now=now):
-            yield from (line for line in lines.of_facts(facts) if line.environment == environment)
         yield from self._lists.of_known(known, now=now)
+        since = max(since, now - _LONGEST_WINDOW)
+        for voided in self.api.voided(since=since, until=until if until < now else None):
+            facts = self._lists.of_voided(Voided.listed(voided, now), now)
+            yield from (line for line in lines.of_facts(facts) if line.environment == environment)
 
     def looked_up(self, known: Known, *, now: datetime) -> Facts:
         """See Lists."""

@@ -23,6 +23,7 @@ from payments.providers.google.read_back import ReadBack, if_known
 from payments.providers.google.refunds import Told
 from payments.providers.google.resources import Order
 from payments.providers.google.settings import PRODUCTION, SANDBOX
+from payments.providers.google.voided import Voided
 
 #: An answer has no room for the thousand that Google allows, nor has an address.
 ORDERS_A_REQUEST = 100
@@ -54,6 +55,13 @@ class Lists:
         if known.subscription_id or name.startswith("GPA."):
             return self._read_back.of_order(self._api.order(name), now)
         return self._read_back.product(token_of(name), Told(now))
+
+    def of_voided(self, voided: Voided, now: datetime) -> Facts:
+        """What went back, if Google shows it by now: what it does not is polled again, and rings by itself."""
+        try:
+            return self._read_back.voided(voided, now)
+        except ProviderError:
+            return ()
 
     def of_earnings(self, report: Sequence[Earned], *, now: datetime) -> Iterator[Listed]:
         """A line for each charge with the fee that Google kept of it, and for each refund that its order shows."""

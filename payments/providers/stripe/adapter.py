@@ -223,7 +223,8 @@ class StripeAdapter:
                 settlement_id=line.id,
                 kind=line.type,
                 source_id=_source_of(line),
-                transaction_id=self._money_of(line, names),
+                transaction_id=(name := self._money_of(line, names)),
+                is_ours=name.startswith("in_") or _is_told(line),
                 paid_micros=paid_micros,
                 paid_currency=paid_currency,
                 amount_micros=micros(line.amount, line.currency),
@@ -257,6 +258,8 @@ class StripeAdapter:
                 kind = ListedKind.REFUND if line.amount_micros < 0 else ListedKind.REVERSAL
             if kind is None or not line.transaction_id:
                 continue
+            if kind is ListedKind.SALE and not line.is_ours:
+                continue  # another program's, with the same account
             # Of a payment each line counts by itself, of a refund what became of it.
             name = line.settlement_id if kind is ListedKind.SALE else line.source_id
             yield Listed(
@@ -305,6 +308,12 @@ class StripeAdapter:
 
 def _source_of(line: BalanceTransaction) -> str:
     return line.source if isinstance(line.source, str) else line.source.id if line.source else ""
+
+
+def _is_told(line: BalanceTransaction) -> bool:
+    """Whether what a line is of says that we sold it. A charge has what its payment was told when it was made."""
+    source = None if isinstance(line.source, str) else line.source
+    return source is not None and metadata.read(source.metadata) is not None
 
 
 def _paid(line: BalanceTransaction) -> tuple[int | None, str]:

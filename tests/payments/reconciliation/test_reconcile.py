@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connection
 
+from payments import tasks
 from payments.models import Difference, Lot, Purchase, Refund, RefundOrigin
 from payments.providers.base import Fault, ProviderError
 from payments.providers.fake.books import Entry
@@ -374,3 +377,40 @@ def test_an_outage_of_days_is_looked_at_whole(shop: Shop, now: datetime) -> None
     run(now + 9 * DAY)
 
     assert found() == [("sold-1", "missing_here", "healed")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_is_asked_outside_of_any_transaction(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    listed, looked_up = FakeStoreWithBooks.listed, FakeStoreWithBooks.looked_up
+
+    def outside(ask: Any) -> Any:
+        def act(*given: Any, **named: Any) -> Any:
+            asked.append(connection.in_atomic_block)
+            return ask(*given, **named)
+
+        return act
+
+    monkeypatch.setattr(FakeStoreWithBooks, "listed", outside(listed))
+    monkeypatch.setattr(FakeStoreWithBooks, "looked_up", outside(looked_up))
+    shop.both(now - 2 * DAY)
+    shop.booked(shop.sale(now - 2 * DAY), at=now - 2 * DAY)
+    shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY)))
+
+    run(now)
+
+    assert asked == [False, False, False]
+    assert found() == [("sold-2", "missing_there", "open"), ("sold-3", "missing_here", "healed")]
+
+
+def test_the_sweeps_worker_compares_alone(shop: Shop, now: datetime) -> None:
+    """Another session's lock is not ours: while it has it, there is nothing to do."""
+    held = psycopg.connect(**connection.get_connection_params() | {"autocommit": True})
+    try:
+        held.execute("SELECT pg_advisory_lock(%s)", [runs.LOCK])
+        assert tasks.reconcile_stores() == 0
+    finally:
+        held.close()
+    assert tasks.reconcile_stores() >= 1
