@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from config.problems import Problem
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
@@ -169,6 +169,8 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
         _put_off(message, f"No exchange rate: {error}", code="rate_missing", now=now)
     except Problem as error:
         _put_off(message, str(error), code=error.code, now=now)
+    except OperationalError as error:
+        _put_off(message, str(error), code="busy", now=now)
     except Exception as error:
         logger.exception("%s could not be applied", message)
         _put_off(

@@ -129,7 +129,7 @@ class FakeStoreAdapter:
             raise ProviderError(f"the signature is wrong: {error}", Fault.FORGED) from error
         try:
             return msgspec.convert(claims, shape)
-        except (msgspec.ValidationError, OverflowError) as error:
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise ProviderError(f"the shape is wrong: {error}", Fault.MALFORMED) from error
 
     def _type(self, signed: str) -> Any:
