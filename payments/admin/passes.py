@@ -191,7 +191,16 @@ class PassPurchaseAdmin(Sold, OfViewer, Explained, ReadOnlyAdmin):
         MONEY,
         BOOKED,
     )
-    readonly_fields = ("whole_viewer_link", "length", "cover_id", "gross", "tax", "fee", "net")
+    readonly_fields = (
+        "whole_viewer_link",
+        "length",
+        "cover_id",
+        "gross",
+        "tax",
+        "fee",
+        "beyond",
+        "net",
+    )
     change_form_template = "admin/payments/passpurchase/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:

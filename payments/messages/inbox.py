@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from django.db import OperationalError, transaction
 
 from config.problems import Problem
@@ -291,6 +292,7 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
     )
     applied = facts.apply_all(found, provider=held.provider, telling=telling, now=now)
     held.subject = next((one.subject for one in applied), "")
+    held.facts = [{"fact": type(one).__name__, **msgspec.to_builtins(one)} for one in found]
     if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
         held.code, held.reason = "payment_pending", "The buyer has not paid yet."
         held.next_attempt_at = now + _pause(held.attempts)

@@ -6,7 +6,7 @@ its facts outright. There is one key, the store's; no other algorithm, type or k
 anything: it remembers nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from payments.providers.base import (
     Facts,
     Fault,
+    Known,
+    Listed,
     Message,
     ProviderError,
     RawMessage,
@@ -26,6 +28,7 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
+from payments.providers.fake.books import Books
 
 TYPE = "fake-store-transaction+jwt"
 MESSAGE_TYPE = "fake-store-message+jwt"
@@ -134,6 +137,39 @@ class FakeStoreAdapter:
             return jwt.get_unverified_header(signed).get("typ")
         except (jwt.InvalidTokenError, ValueError) as error:
             raise ProviderError("not a signed text", Fault.MALFORMED) from error
+
+
+class FakeStoreWithBooks(FakeStoreAdapter):
+    """See Lists. A fake store that remembers."""
+
+    def __init__(self, public_key: EllipticCurvePublicKey, books: Books) -> None:
+        super().__init__(public_key)
+        self._books = books
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return ("production", "sandbox")
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists."""
+        for line in self._books.listed():
+            if line.environment == environment and since <= line.occurred_at < until:
+                yield line
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        found = self._books.named(known.environment, known.transaction_id)
+        if not found:
+            raise ProviderError("the fake store has sold no such thing", Fault.GONE)
+        return found
 
 
 def _facts(told: FakeMessage) -> Facts:

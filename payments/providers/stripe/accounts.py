@@ -1,9 +1,17 @@
 """Stripe's live and test accounts behind one address: each message says which of them it is of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from payments.providers.base import Facts, Fault, Message, ProviderError, RawMessage
+from payments.providers.base import (
+    Facts,
+    Fault,
+    Known,
+    Listed,
+    Message,
+    ProviderError,
+    RawMessage,
+)
 from payments.providers.stripe import webhooks
 from payments.providers.stripe.adapter import StripeAdapter
 
@@ -86,6 +94,28 @@ class StripeAccounts:
         """See ProviderAdapter."""
         for account in self._accounts.values():
             yield from account.missed(since=since, until=until)
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return tuple(self._accounts)
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists."""
+        return self.of(environment).listed(
+            environment=environment, since=since, until=until, known=known, now=now
+        )
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        return self.of(known.environment).looked_up(known, now=now)
 
     def _meant(self, message: RawMessage) -> StripeAdapter:
         return self.of(webhooks.read(message.body).environment)

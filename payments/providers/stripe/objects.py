@@ -267,7 +267,11 @@ class PortalSession(_Live, frozen=True, kw_only=True):
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge, a refund or a dispute, in the buyer's currency."""
+
     id: str = ""
+    amount: Amount | None = None
+    currency: Currency | None = None
     payment_intent: Reference | Id | None = None
     metadata: Metadata | None = None
 
