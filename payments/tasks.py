@@ -12,7 +12,7 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-from payments.messages import history, inbox, outbox
+from payments.messages import history, inbox, inquiries, outbox
 from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
@@ -84,6 +84,12 @@ def settle_messages(**_: Any) -> int:
 def call_stores(**_: Any) -> int:
     """Tells stores what they wait to hear; returns how many calls were tried."""
     return _until_done(partial(_settled, outbox.due, outbox.settle))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def ask_about_subscriptions(**_: Any) -> int:
+    """Asks stores about subscriptions that are over and that they told nothing more of; returns how many."""
+    return _until_done(partial(_settled, inquiries.due, inquiries.ask))
 
 
 # A long outage leaves a long history.

@@ -115,7 +115,7 @@ def _applied(
 ) -> Sequence[Applied]:
     telling = Telling(cause=ChangeCause.SUBMITTED, viewer_id=viewer_id)
     try:
-        applied = [facts.apply(fact, provider=provider, telling=telling, now=now) for fact in found]
+        applied = facts.apply_all(found, provider=provider, telling=telling, now=now)
     except Unclaimed as error:
         raise purchases.TransactionInvalid("It names an account that is not here.") from error
     except RateMissing as error:

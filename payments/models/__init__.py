@@ -58,11 +58,13 @@ from payments.models.store_messages import (
 )
 from payments.models.subscriptions import (
     ChangeCause,
+    CoverEnd,
     Ownership,
     PriceConsent,
     Subscription,
     SubscriptionChange,
     SubscriptionCover,
+    SubscriptionInquiry,
     SubscriptionState,
     SubscriptionTransfer,
 )
@@ -81,6 +83,7 @@ __all__ = [
     "ClaimState",
     "CoinPack",
     "Cover",
+    "CoverEnd",
     "CoverSource",
     "Entitlement",
     "EntitlementSource",
@@ -141,6 +144,7 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "SubscriptionCover",
+    "SubscriptionInquiry",
     "SubscriptionState",
     "SubscriptionTransfer",
     "Transfer",
