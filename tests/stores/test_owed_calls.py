@@ -58,7 +58,13 @@ def test_google_hears_of_every_delivery_before_it_takes_the_money_back(
     passes = [_bought(stores, stores.google.subscribe(one), one) for one in subscribers]
     assert _unheard(stores, packs, passes) != [], "Google was in no trouble"
 
-    # The worker dies while it tells, and so does what it was about to.
+    def is_tried_twice() -> bool:
+        stores.hurry()
+        return books.tried_less(stores, "storecall", times=2) == 0
+
+    stores.wait_until(is_tried_twice, "Google was told in vain")
+
+    # The worker dies while it tells.
     stores.google.fail({"kind": "hang", "seconds": 2.0, "matching": DELIVERED, "times": 4})
     stores.hurry()
     stores.wait_until(lambda: _is_told(stores), "Google is being told")
