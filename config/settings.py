@@ -698,6 +698,7 @@ SWEPT_TASKS = [
     "payments.tasks.settle_messages",
     "payments.tasks.call_stores",
     "payments.tasks.read_histories",
+    "payments.tasks.ask_about_subscriptions",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
@@ -731,6 +732,9 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A line for each request to a store would hold the names of what was bought.
+        "httpx": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},
     },
 }
 # Codes are good for half a minute around the present one, by the machine's clock.

@@ -138,7 +138,11 @@ class Show:
             return True
         self._screen.heading(f"{plan.viewers} simulated viewers over {plan.days} days")
         try:
-            with self._screen.progress("Visits") as progress, closing(Stores(at)) as stores:
+            with (
+                self._screen.progress("Visits") as progress,
+                closing(Stores(at)) as stores,
+                simulation.stillness_kept(),
+            ):
                 summary = simulation.run(
                     connect=simulation.over_http(self._processes.url),
                     serials=serials,
@@ -171,7 +175,7 @@ class Show:
                 ("API", f"{url}/docs"),
                 ("admin", f"{url}/admin/  as {owner.username}, password {password}"),
                 ("code", manage(f"operator_code {owner.username}")),
-                ("stores", ", ".join(stores.url(name) for name in ("apple", "google", "stripe"))),
+                ("phone", f"{stores.url('phone')}/  buys by App Store, Google Play, Stripe"),
                 ("poster", f"{url}{poster}" if poster.startswith("/") else poster),
                 ("search", f"curl '{url}/v1/series?q=vampiros&locale=es'"),
                 ("logs", f"{_shown(settings.DATA_DIR)}/logs/"),

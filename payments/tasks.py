@@ -13,12 +13,13 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-from payments.messages import history, inbox, outbox
+from payments.messages import history, inbox, inquiries, outbox
 from payments.models import StoreMessage
 from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
+INQUIRIES_LOCK = 7_164_206
 
 
 class Batch(Protocol):
@@ -86,6 +87,16 @@ def settle_messages(**_: Any) -> int:
 def call_stores(**_: Any) -> int:
     """Tells stores what they wait to hear; returns how many calls were tried."""
     return _until_done(partial(_settled, outbox.due, outbox.settle))
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def ask_about_subscriptions(**_: Any) -> int:
+    """Asks stores about subscriptions that are over and that they told nothing more of; returns how many.
+
+    One worker at a time; none while somebody else holds the lock, as a demo does whose stores live in other days.
+    """
+    with advisory_lock.tried(INQUIRIES_LOCK) as is_ours:
+        return _until_done(partial(_settled, inquiries.due, inquiries.ask)) if is_ours else 0
 
 
 # A long outage leaves a long history.

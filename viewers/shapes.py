@@ -62,11 +62,19 @@ class OwnDevice(AnswerShape):
     created_at: Moment
 
 
+class MeChanges(RequestShape):
+    """`shares_consumption` is whether a store may hear how much of a purchase was used, when it is asked to give
+    the money back. Without the viewer's word it hears nothing."""
+
+    shares_consumption: bool
+
+
 class Me(AnswerShape):
     viewer_id: UUID
     environment: Environment
     locale: str
     region: str
+    shares_consumption: bool
     created_at: Moment
     device: OwnDevice
 

@@ -7,14 +7,15 @@ from django.conf import settings
 from rest_framework.request import Request
 
 from config.endpoints import Endpoint, operation
-from viewers import profiles, refresh_tokens, registration
+from viewers import privacy, profiles, refresh_tokens, registration
 from viewers.authentication import NotAuthenticated, UnstoredEndpoint, ViewerEndpoint
-from viewers.models import Environment, Platform
+from viewers.models import Device, Environment, Platform
 from viewers.refresh_tokens import IssuedTokens, RefreshTokenInvalid, RefreshTokenReused
 from viewers.shapes import (
     Bootstrap,
     GuestRegistration,
     Me,
+    MeChanges,
     OwnDevice,
     TokenRefresh,
     ViewerTokens,
@@ -81,21 +82,37 @@ class MeEndpoint(ViewerEndpoint):
     )
     def get(self, request: Request, *, now: datetime) -> Me:
         """The viewer and the device that the access token was issued to."""
+        return _me(profiles.device_of(self.viewer))
+
+    @operation(
+        summary="Say what others may know",
+        body=MeChanges,
+        answer=Me,
+        refusals=(NotAuthenticated, TokenInvalid, TokenExpired),
+    )
+    def patch(self, request: Request, *, now: datetime, body: MeChanges) -> Me:
+        """Of the viewer who asks, on all of their devices."""
         device = profiles.device_of(self.viewer)
-        viewer = device.viewer
-        return Me(
-            viewer_id=viewer.id,
-            environment=Environment(viewer.environment),
-            locale=viewer.locale,
-            region=viewer.region,
-            created_at=viewer.created_at,
-            device=OwnDevice(
-                device_id=device.id,
-                platform=Platform(device.platform),
-                app_version=device.app_version,
-                created_at=device.created_at,
-            ),
-        )
+        privacy.say(device.viewer, shares_consumption=body.shares_consumption)
+        return _me(device)
+
+
+def _me(device: Device) -> Me:
+    viewer = device.viewer
+    return Me(
+        viewer_id=viewer.id,
+        environment=Environment(viewer.environment),
+        locale=viewer.locale,
+        region=viewer.region,
+        shares_consumption=viewer.shares_consumption,
+        created_at=viewer.created_at,
+        device=OwnDevice(
+            device_id=device.id,
+            platform=Platform(device.platform),
+            app_version=device.app_version,
+            created_at=device.created_at,
+        ),
+    )
 
 
 def _tokens(issued: IssuedTokens) -> ViewerTokens:

@@ -1,4 +1,4 @@
-"""`python -m demo.stores --data-dir .data`: the three stores of a demo, each as a process of its own.
+"""`python -m demo.stores --data-dir .data`: the three stores of a demo and a phone, each as a process of its own.
 
 They wait until the instance answers, which has more to do at its start than they. A store that ends is started again,
 with what it kept. All of them end with this one.
@@ -89,7 +89,9 @@ def main() -> None:
     if at is None:
         raise SystemExit("no demo has been started in that folder")
     folder = data_dir / addresses.FOLDER
-    stores = Stores({name: command(name, folder, at) for name in ("apple", "google", "stripe")})
+    commands = {name: command(name, folder, at) for name in ("apple", "google", "stripe")}
+    phone = [sys.executable, "-m", "demo.phone", "--data-dir", str(data_dir)]
+    stores = Stores(commands | {"phone": phone})
 
     def stop(_sign: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)

@@ -10,11 +10,12 @@ LOOPBACK = "127.0.0.1"
 
 
 class Addresses(msgspec.Struct, frozen=True):
-    """The port of each store in this run of the demo, and where the instance is that sells there."""
+    """The port of each store in this run of the demo and of the phone, and where the instance is that sells there."""
 
     apple: int
     google: int
     stripe: int
+    phone: int
     backend: str
 
     def url(self, provider: str) -> str:

@@ -96,8 +96,12 @@ class AppStore(_AtStore):
     provider = "apple"
 
     def buy(self, app: ViewerClient, intent: answers.Intent, *, at: datetime) -> Bought:
-        """See Store."""
+        """See Store. The SDK needs nothing but the intent."""
         del app
+        return self.sell(intent, at=at)
+
+    def sell(self, intent: answers.Intent, *, at: datetime) -> Bought:
+        """The SDK's own part."""
         sale: dict[str, object] = {
             "product_id": intent.store_product_id,
             "price": intent.price.amount_micros // MILLI,
@@ -144,8 +148,12 @@ class GooglePlay(_AtStore):
     provider = "google"
 
     def buy(self, app: ViewerClient, intent: answers.Intent, *, at: datetime) -> Bought:
-        """See Store."""
+        """See Store. The SDK needs nothing but the intent."""
         del app
+        return self.sell(intent, at=at)
+
+    def sell(self, intent: answers.Intent, *, at: datetime) -> Bought:
+        """The SDK's own part."""
         product, price = intent.store_product_id, intent.price
         renews = intent.pass_offer is not None and intent.pass_offer.is_renewing
         if intent.pass_offer is not None and renews:
@@ -199,10 +207,15 @@ class Stripe(_AtStore):
     def buy(self, app: ViewerClient, intent: answers.Intent, *, at: datetime) -> Bought:
         """See Store."""
         page = app.checkout(intent.intent_id, success_url=RETURN_URL, cancel_url=RETURN_URL)
-        paid = self._do("/_commands/pay", at, {"session": page.session_id})
-        renews = paid["mode"] == "subscription"
-        name = paid["subscription"] if renews else paid["payment_intent"]
-        return Bought(page.session_id, name, renews)
+        self._do("/_commands/pay", at, {"session": page.session_id})
+        return self.paid(page.session_id, at=at)
+
+    def paid(self, session_id: str, *, at: datetime) -> Bought:
+        """What was paid on a page."""
+        session = self._see(f"/_sessions/{session_id}", at)
+        renews = session["mode"] == "subscription"
+        name = session["subscription"] if renews else session["payment_intent"]
+        return Bought(session_id, name, renews)
 
     def on_device(self, bought: Bought, *, at: datetime) -> str:
         """See Store."""

@@ -34,8 +34,8 @@ def prepare(data_dir: Path, *, backend: str) -> Opened:
     """Free ports, folders and keys for the three; what a former run made is kept."""
     folder = data_dir / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    apple, google, stripe = ports.several_free(3)
-    found = Addresses(apple=apple, google=google, stripe=stripe, backend=backend)
+    apple, google, stripe, phone = ports.several_free(4)
+    found = Addresses(apple=apple, google=google, stripe=stripe, phone=phone, backend=backend)
     environment = {
         **_apple(folder / "apple", found.url("apple")),
         **_google(folder / "google", found.url("google")),

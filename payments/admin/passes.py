@@ -70,7 +70,10 @@ class PassProductForm(PriceTagForm):
 
     class Meta:
         model = PassProduct
-        fields = ("code", "title", "is_renewing", "price", "currency", "is_active", "position")
+        fields = (
+            *("code", "title", "is_renewing", "period_coins", "transfer_policy"),
+            *("price", "currency", "is_active", "position"),
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,6 +95,8 @@ class PassProductForm(PriceTagForm):
         elif period is not None and "days" not in self.errors:
             months, days = PERIODS.get(period, (0, days or 0))
             self.instance.period_months, self.instance.period_days = months, days
+        if cleaned.get("period_coins") and not cleaned.get("is_renewing"):
+            self.add_error("period_coins", "Only what renews by itself brings coins each period.")
         return cleaned
 
 
@@ -112,7 +117,8 @@ class PassProductAdmin(ModelAdmin):  # type: ignore[misc]
     inlines = (StorePassInline,)
     fieldsets = (
         (None, {"fields": ("title", "code")}),
-        ("Period", {"fields": ("period", "days", "is_renewing")}),
+        ("Period", {"fields": ("period", "days")}),
+        ("Subscription", {"fields": ("is_renewing", "period_coins", "transfer_policy")}),
         ("Price", {"fields": (("price", "currency"),)}),
         ("In the app", {"fields": ("is_active", "position")}),
     )
@@ -126,7 +132,8 @@ class PassProductAdmin(ModelAdmin):  # type: ignore[misc]
             return self.fieldsets
         return (
             (None, {"fields": ("title", "code")}),
-            ("Period", {"fields": ("length", "is_renewing")}),
+            ("Period", {"fields": ("length",)}),
+            ("Subscription", {"fields": ("is_renewing", "period_coins", "transfer_policy")}),
             ("Price", {"fields": ("price",)}),
             ("In the app", {"fields": ("is_active", "position")}),
         )

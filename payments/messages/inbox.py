@@ -91,7 +91,7 @@ def receive(*, provider: str, raw: RawMessage, arrived_by: Arrival, now: datetim
         defaults={
             "type": read.type,
             "arrived_by": arrived_by,
-            "headers": dict(raw.headers),
+            "headers": _without_credentials(raw),
             "body": raw.body,
             "occurred_at": read.occurred_at,
             "received_at": now,
@@ -197,7 +197,7 @@ def _keep_foreign(
         defaults={
             "type": error.fault.value,
             "arrived_by": arrived_by,
-            "headers": dict(raw.headers),
+            "headers": _without_credentials(raw),
             "body": raw.body,
             "occurred_at": now,
             "received_at": now,
@@ -207,6 +207,15 @@ def _keep_foreign(
         },
     )
     return Kept(message, is_new)
+
+
+def _without_credentials(raw: RawMessage) -> dict[str, str]:
+    """What came in the headers. Of a bearer's token what it says is kept, and not the signature that makes it
+    one: a message that is kept needs none, since it held when it came."""
+    kept = dict(raw.headers)
+    if token := kept.pop("authorization", ""):
+        kept["authorization"] = token.rpartition(".")[0]
+    return kept
 
 
 def _standing(read: Message, now: datetime) -> dict[str, object]:

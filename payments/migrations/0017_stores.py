@@ -704,6 +704,23 @@ class Migration(migrations.Migration):
                         ),
                     ],
                 ),
+                migrations.CreateModel(
+                    name="SubscriptionInquiry",
+                    fields=[
+                        (
+                            "subscription",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                primary_key=True,
+                                related_name="inquiry",
+                                serialize=False,
+                                to="payments.subscription",
+                            ),
+                        ),
+                        ("asked_at", models.DateTimeField()),
+                    ],
+                    options={"verbose_name_plural": "subscription inquiries"},
+                ),
             ],
         ),
         Together(

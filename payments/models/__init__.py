@@ -63,6 +63,7 @@ from payments.models.subscriptions import (
     Subscription,
     SubscriptionChange,
     SubscriptionCover,
+    SubscriptionInquiry,
     SubscriptionState,
     SubscriptionTransfer,
 )
@@ -141,6 +142,7 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "SubscriptionCover",
+    "SubscriptionInquiry",
     "SubscriptionState",
     "SubscriptionTransfer",
     "Transfer",

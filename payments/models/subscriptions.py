@@ -143,3 +143,18 @@ class SubscriptionTransfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_viewer_id} → {self.to_viewer_id}"
+
+
+class SubscriptionInquiry(models.Model):
+    """When a store was last asked about a subscription that it had told nothing more of."""
+
+    subscription = models.OneToOneField(
+        Subscription, models.PROTECT, primary_key=True, related_name="inquiry"
+    )
+    asked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "subscription inquiries"
+
+    def __str__(self) -> str:
+        return f"{self.subscription_id} {self.asked_at:%Y-%m-%d %H:%M}"

@@ -17,7 +17,7 @@ from payments.money import Money
 class PassOffer(AnswerShape):
     """A pass: every episode opens without coins for `period`, an ISO 8601 duration of calendar months or
     days, as `period_months` or `period_days`. The store renews one that `is_renewing`, until the viewer
-    ends it there. `store_products` is each store's own name for it."""
+    ends it there; each of its periods that is paid brings `period_coins`. `store_products` is each store's own name for it."""
 
     pass_id: UUID
     code: str
@@ -26,6 +26,7 @@ class PassOffer(AnswerShape):
     period_months: int
     period_days: int
     is_renewing: bool
+    period_coins: int
     price: Money
     store_products: dict[str, str]
 
@@ -57,6 +58,7 @@ def offer(product: PassProduct) -> PassOffer:
         period_months=product.period_months,
         period_days=product.period_days,
         is_renewing=product.is_renewing,
+        period_coins=product.period_coins,
         price=Money(amount_micros=product.price_micros, currency=product.currency),
         store_products=dict(product.store_names),
     )

@@ -16,7 +16,7 @@ from payments.store.purchases import ProviderUnknown
 from viewers.authentication import UnstoredEndpoint
 
 MAXIMUM_BODY_BYTES = 1024 * 1024
-#: What signatures are in; nothing else of a request is kept.
+#: What signatures are in: nothing else of a request is looked at.
 KEPT_HEADERS = ("authorization", "stripe-signature", "content-type")
 
 

@@ -20,10 +20,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from tests.benchmarks import webhooks
+
 if TYPE_CHECKING:  # it needs settings, which private_instance makes
     from tests.benchmarks.population import Population
 
 CLIENTS = 16
+BUSY_CLIENTS = 4
 SECONDS = 10.0
 IN_PROCESS_SECONDS = 5.0
 TURNS = 3
@@ -53,6 +56,7 @@ def private_instance() -> Iterator[None]:
         EMBEDDED_DURABLE="on",
         LOG_LEVEL="ERROR",
         DJANGO_SETTINGS_MODULE="config.settings",
+        **webhooks.environment(Path(folder)),
     )
     for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL"):
         os.environ.pop(name, None)
@@ -120,7 +124,7 @@ def _wait_until_ready(port: int) -> None:
     raise TimeoutError("the web server did not become ready")
 
 
-def pgbench(script: str, *, seconds: float) -> float:
+def pgbench(script: str, *, seconds: float, clients: int = CLIENTS) -> float:
     """Transactions a second of a script, with the tool of the server's own version."""
     from django.db import connection
 
@@ -136,7 +140,7 @@ def pgbench(script: str, *, seconds: float) -> float:
                 binaries.postgres_tool("pgbench"),
                 "--no-vacuum",
                 "--protocol=prepared",
-                f"--client={CLIENTS}",
+                f"--client={clients}",
                 "--jobs=2",
                 f"--time={seconds:.0f}",
                 f"--file={file.name}",
@@ -255,6 +259,19 @@ def measure_intake(*, port: int) -> None:
     say("ssv_callbacks_per_s", settled, "callbacks/s")
 
 
+def measure_webhooks(population: "Population", *, port: int) -> None:
+    """What a store waits for while others unlock as fast as four of them can."""
+    progress("stores' notifications while Postgres is busy")
+    settle_disk()
+    taken = webhooks.acknowledgements(
+        port=port,
+        seconds=SECONDS,
+        busy=lambda: pgbench(population.pgbench_script(), seconds=SECONDS, clients=BUSY_CLIENTS),
+    )
+    say("webhook_ack_p50_ms", taken.percentile_ms(0.5), "ms")
+    say("webhook_ack_p99_ms", taken.percentile_ms(0.99), "ms")
+
+
 def measure_in_process(population: "Population") -> None:
     """One client without HTTP, against other ways to write the same."""
     from tests.benchmarks import in_process, ledger, selling
@@ -284,6 +301,7 @@ def main() -> None:
             measure_selling(population, port=port)
             measure_reads(port=port)
             measure_intake(port=port)
+            measure_webhooks(population, port=port)
         measure_in_process(population)
 
 

@@ -69,11 +69,13 @@ class Latencies:
         return self.seconds[min(int(len(self.seconds) * share), len(self.seconds) - 1)] * 1000
 
 
-def at_rate(*, port: int, requests: Sequence[bytes], per_second: float) -> Latencies:
+def at_rate(
+    *, port: int, requests: Sequence[bytes], per_second: float, status: int = 200
+) -> Latencies:
     """Sends the requests at moments that were fixed beforehand, however the server does.
 
     A request that has to wait for a free connection has been waiting since it was due, and all that
-    time counts. Raises AssertionError for any answer but 200.
+    time counts. Raises AssertionError for any answer but `status`.
     """
     context = multiprocessing.get_context("fork")
     results: multiprocessing.Queue[list[float]] = context.Queue()
@@ -81,7 +83,14 @@ def at_rate(*, port: int, requests: Sequence[bytes], per_second: float) -> Laten
     workers = [
         context.Process(
             target=_follow_schedule,
-            args=(port, requests[n::PROCESSES], begin + n / per_second, per_second, results),
+            args=(
+                port,
+                requests[n::PROCESSES],
+                begin + n / per_second,
+                per_second,
+                status,
+                results,
+            ),
         )
         for n in range(PROCESSES)
     ]
@@ -91,7 +100,7 @@ def at_rate(*, port: int, requests: Sequence[bytes], per_second: float) -> Laten
     for worker in workers:
         worker.join()
     if len(latencies) != len(requests):
-        raise AssertionError(f"{len(requests)} requests, {len(latencies)} answers of 200")
+        raise AssertionError(f"{len(requests)} requests, {len(latencies)} answers of {status}")
     return Latencies(latencies)
 
 
@@ -100,6 +109,7 @@ def _follow_schedule(
     requests: Sequence[bytes],
     begin: float,
     per_second: float,
+    status: int,
     results: "multiprocessing.Queue[list[float]]",
 ) -> None:
     due = ((begin + place * PROCESSES / per_second, sent) for place, sent in enumerate(requests))
@@ -116,7 +126,7 @@ def _follow_schedule(
                     return
                 time.sleep(max(at - time.monotonic(), 0))
                 connection.sendall(request)
-                if _read_status(connection) == 200:
+                if _read_status(connection) == status:
                     latencies.append(time.monotonic() - at)
 
     threads = [threading.Thread(target=send) for _ in range(OPEN_LOOP_CONNECTIONS // PROCESSES)]

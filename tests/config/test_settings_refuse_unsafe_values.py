@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings as project
 from pytest_django.fixtures import Settings
 
@@ -24,6 +26,9 @@ SAFE: Mapping[str, str] = {
     "DATABASE_URL": "postgresql:///none",
     "REDIS_URL": "redis://none/0",
     "CACHE_URL": "redis://none/1",
+    "FAKE_STORE_KEY": ec.generate_private_key(ec.SECP256R1())
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode(),
 }
 UNSAFE: Mapping[str, str] = {
     "SECRET_KEY": "",
@@ -34,6 +39,8 @@ UNSAFE: Mapping[str, str] = {
     "FAKE_STORE": "on",
     "FAKE_AD_NETWORK": "on",
     "ADMOB_KEYS_URL": "http://keys.example/verifier-keys.json",
+    "STRIPE_API_URL": "http://stripe.example",
+    "APPLE_ROOT_CERTIFICATE": "/etc/our-own-root.cer",
     "DATABASE_ROLE": "",
     "ADMIN_SECOND_FACTOR": "off",
     "EMBEDDED_DURABLE": "off",
@@ -60,6 +67,13 @@ ALONE = [
     ("ADMOB_KEYS_URL", "http://keys.example/verifier-keys.json", "E011"),
     ("ADMOB_KEYS_URL", "", "E011"),
     ("ADMOB_KEYS_URL", "HTTPS://keys.example/verifier-keys.json", None),
+    ("APPLE_API_URL", "http://storekit.example", "E012"),
+    ("APPLE_SANDBOX_API_URL", "", "E012"),
+    ("GOOGLE_API_URL", "http://play.example", "E012"),
+    ("GOOGLE_TOKEN_URL", "http://tokens.example", "E012"),
+    ("GOOGLE_KEYS_URL", "http://keys.example", "E012"),
+    ("STRIPE_API_URL", "http://stripe.example", "E012"),
+    ("APPLE_ROOT_CERTIFICATE", "/etc/our-own-root.cer", "E013"),
     ("DATABASE_ROLE", "", "E007"),
     ("ADMIN_SECOND_FACTOR", False, "E008"),
     ("EMBEDDED_DURABLE", False, "E009"),
@@ -154,7 +168,7 @@ def test_check_passes_a_safe_configuration_by_djangos_own_list_too(tmp_path: Pat
 
 
 def test_the_web_server_loads_nothing_unsafe(tmp_path: Path) -> None:
-    environment = {**SAFE, "FAKE_STORE": "on", "FAKE_STORE_KEY": "x"}
+    environment = {**SAFE, "FAKE_STORE": "on"}
     done = _run("-c", "import config.wsgi", environment=environment, tmp_path=tmp_path)
 
     assert done.returncode == 1

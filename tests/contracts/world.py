@@ -449,6 +449,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_my_favorites": lambda world: Call(query={"limit": "1"}),
     "put_my_favorites": _favorite,
     "get_me": lambda world: Call(),
+    "patch_me": lambda world: Call(body={"shares_consumption": True}),
     "get_my_wallet": lambda world: Call(),
     "get_my_statement": lambda world: Call(query={"limit": "1"}),
     "get_expiry_notices": lambda world: Call(query={"limit": "1"}),

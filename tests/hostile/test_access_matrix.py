@@ -40,6 +40,7 @@ CLASSES: Mapping[str, Class] = {
     "post_webhook": "anyone",
     "post_fake_ad_view": "anyone",
     "get_me": "viewers",
+    "patch_me": "viewers",
     "get_my_wallet": "viewers",
     "get_my_statement": "viewers",
     "get_my_passes": "viewers",

@@ -121,6 +121,7 @@ def _settled(ask: Callable[[], HttpResponse]) -> HttpResponse:
 #: What one request adds, by operation id; its twins add nothing more.
 ONCE: dict[str, dict[str, int]] = {
     "post_submit_transaction": {"Purchase": 1, "Transfer": 1},
+    "patch_me": {},
     "post_restore_purchases": {"Purchase": 1, "Transfer": 1},
     "post_open_checkout": {},
     "post_open_payment": {},

@@ -22,6 +22,7 @@ from tests.factories.payments import (
     StoreProductFactory,
     fund,
     give_bonus,
+    hand_in,
     signed_sale,
     told,
 )

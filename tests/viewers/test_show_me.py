@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.factories.viewers import DeviceFactory, ViewerFactory, viewer_headers
+from viewers import privacy
 from viewers.models import Viewer
 
 
@@ -27,6 +28,7 @@ def test_answers_the_viewer_and_the_device_that_ask(api, device, now, django_ass
         "environment": "production",
         "locale": "th",
         "region": "TH",
+        "shares_consumption": False,
         "created_at": "2026-03-01T09:30:00Z",
         "device": {
             "device_id": str(device.id),
@@ -59,3 +61,32 @@ def test_takes_no_other_method(api, device, now):
 
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
     assert Viewer.objects.count() == 1
+
+
+def test_nobody_has_agreed_to_anything_until_they_say_so(api, device, now):
+    shown = api.get("/v1/me", headers=viewer_headers(device, now=now)).json()
+
+    assert shown["shares_consumption"] is False
+    assert not privacy.shares_consumption(device.viewer_id)
+
+
+def test_a_viewers_word_counts_until_they_take_it_back(api, device, now):
+    headers = viewer_headers(device, now=now)
+    for word in (True, False):
+        answer = api.patch(
+            "/v1/me", {"shares_consumption": word}, "application/json", headers=headers
+        )
+
+        assert (answer.status_code, answer.json()["shares_consumption"]) == (200, word)
+        assert api.get("/v1/me", headers=headers).json() == answer.json()
+        assert privacy.shares_consumption(device.viewer_id) is word
+
+
+@pytest.mark.parametrize("word", ["yes", 1, None])
+def test_what_is_neither_yes_nor_no_changes_nothing(api, device, now, word):
+    headers = viewer_headers(device, now=now)
+
+    answer = api.patch("/v1/me", {"shares_consumption": word}, "application/json", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_body")
+    assert not privacy.shares_consumption(device.viewer_id)

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="viewer",
             name="shares_consumption",
             field=models.BooleanField(
-                default=False,
+                db_default=False,
                 help_text="Agrees that a store hears, when it is asked for a refund, how much was used",
             ),
         ),

@@ -62,7 +62,7 @@ class Viewer(models.Model):
     locale = models.CharField(max_length=35, blank=True)
     region = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1 alpha-2, or empty.")
     shares_consumption = models.BooleanField(
-        default=False,
+        db_default=False,
         help_text="Agrees that a store hears, when it is asked for a refund, how much was used",
     )
     created_at = models.DateTimeField()

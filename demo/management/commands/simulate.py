@@ -56,6 +56,7 @@ class Command(BaseCommand):
                 stoppable(),
                 screen.progress("simulated visits") as on_progress,
                 _stores(options["url"]) as stores,
+                simulation.stillness_kept(),
             ):
                 summary = simulation.run(
                     connect=simulation.over_http(options["url"]),

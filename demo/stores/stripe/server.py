@@ -1,6 +1,7 @@
 """Stripe's addresses: the API with its keys and idempotency, the pages, and commands for the other side.
 
     GET    /_keys                  {"secret_key": …, "webhook_secrets": […]}
+    GET    /_sessions/<session>    a checkout as it is, for whoever sees its page
     POST   /_commands/<name>       see `demo.stores.stripe.commands`
     GET    /checkout/<session>     the page to pay on, and its buttons
     GET    /portal/<session>       the page to cancel on
@@ -106,6 +107,7 @@ class StripePeer:
 
     def _routes(self) -> Iterator[Route]:
         yield Route("GET", "/_keys", self._keys)
+        yield Route("GET", "/_sessions/([A-Za-z0-9_]+)", self._session)
         yield Route("POST", "/_commands/([a-z_]+)", self._command)
         for path, kind in _KINDS.items():
             yield Route("GET", f"/v1/{path}", self._reading(_list_of(kind, f"/v1/{path}")))
@@ -128,6 +130,10 @@ class StripePeer:
             return Answer.of(
                 {"secret_key": state.secret_key, "webhook_secrets": state.webhook_secrets}
             )
+
+    def _session(self, request: Request, match: "re.Match[str]") -> Answer:
+        with self.kept.reading() as state:
+            return Answer.of(Account(state, 0).find("checkout.session", match[1]))
 
     def _command(self, request: Request, match: "re.Match[str]") -> Answer:
         act = commands.BY_NAME.get(match[1])

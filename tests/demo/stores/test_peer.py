@@ -204,7 +204,7 @@ def test_a_request_may_name_its_moment_and_the_time_may_be_set(client: httpx.Cli
     assert client.get("/_clock", headers={"X-Store-Clock": "soon"}).status_code == 400
     assert client.get("/_clock").json()["now"] > then
 
-    assert client.put("/_clock", json={"now": then}).json()["now"] >= then.replace("+00:00", "Z")
+    assert client.put("/_clock", json={"now": then}).json()["now"][:10] == then[:10]
     assert client.get("/_clock").json()["now"][:10] == then[:10]
     assert client.put("/_clock", json={"now": "2026-03-14T12:00:00"}).status_code == 400
     back = datetime.fromisoformat(client.put("/_clock", json={}).json()["now"])

@@ -40,6 +40,8 @@ def form(**changes: Any) -> dict[str, Any]:
         "code": "vip",
         "period": "month",
         "days": "",
+        "period_coins": 0,
+        "transfer_policy": "transfer",
         "price": "39.99",
         "currency": "USD",
         "is_active": "on",
@@ -55,6 +57,18 @@ def complaints(answer: HttpResponse) -> str:
 
 
 class TestProducts:
+    def test_coins_with_each_period_are_for_what_renews(
+        self, client: Client, now: datetime
+    ) -> None:
+        refused = client.post(f"{LIST}add/", form(period_coins=300), headers=clock_headers(now))
+        made = client.post(
+            f"{LIST}add/", form(period_coins=300, is_renewing="on"), headers=clock_headers(now)
+        )
+
+        assert "Only what renews" in complaints(refused)
+        assert made.status_code == 302
+        assert PassProduct.objects.get().period_coins == 300
+
     @pytest.mark.parametrize(
         ("changes", "length"),
         [

@@ -211,7 +211,7 @@ class AppleStall(_Peered):
 
     def give_back(self, handed_in: str) -> None:
         """See Stall."""
-        _, transaction = self.adapter._verifier.transaction(handed_in, now=self.now)  # type: ignore[attr-defined]
+        _, transaction = self.adapter._verifier.transaction(handed_in, now=self.now)
         self.does(f"/_transactions/{transaction.transaction_id}/refund")
 
     def wrong_messages(self) -> dict[Fault, tuple[ProviderAdapter, RawMessage]]:
@@ -319,7 +319,7 @@ class StripeStall(_Peered):
 
     def buy(self, micros: int = PRICE_MICROS) -> str:
         """See Stall."""
-        return self._pay(PACK, micros, None)["id"]
+        return str(self._pay(PACK, micros, None)["id"])
 
     def subscribe(self) -> tuple[str, str]:
         """See Stall."""

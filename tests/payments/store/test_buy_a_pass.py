@@ -573,6 +573,7 @@ class TestCatalog:
             "period_months": 0,
             "period_days": 7,
             "is_renewing": False,
+            "period_coins": 0,
             "price": {"amount_micros": 19_990_000, "currency": "USD"},
             "store_products": {"fake": "week.2"},
         }
