@@ -19,8 +19,9 @@ def from_environment() -> Stamp | None:
         return None
     # A store has no other use for settings, and is not to start an instance's services.
     settings.configure(KEYRING=ring)
-    return _stamp
+    return stamp
 
 
-def _stamp(at: datetime) -> Mapping[str, str]:
+def stamp(at: datetime) -> Mapping[str, str]:
+    """The headers that make it that moment."""
     return {clock.HEADER: clock.header_value(at)}

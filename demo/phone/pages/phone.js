@@ -216,7 +216,7 @@ async function show() {
     row(one.title, money(one.price), button("Buy", () => buy({ pack_id: one.pack_id }), "buy"))));
   at("passes").replaceChildren(...passes
     .filter((one) => store !== "fake" || !one.is_renewing)
-    .map((one) => row(one.title, money(one.price),
+    .map((one) => row(one.title, money(one.price) + (one.period_coins ? `, ${one.period_coins} coins each time` : ""),
       button(one.is_renewing ? "Subscribe" : "Buy", () => buy({ pass_id: one.pass_id }), "buy"))));
   at("subscriptions").replaceChildren(...(subscribed.length
     ? subscribed.map(shownSubscription)
