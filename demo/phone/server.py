@@ -60,6 +60,12 @@ class Phone:
             server.daemon_threads = True
             server.serve_forever(poll_interval=0.1)
 
+    def close(self) -> None:
+        """Ends its connections."""
+        self._backend.close()
+        for store in self._stores.values():
+            store.close()
+
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """What the page gets."""
         path = target.partition("?")[0]
