@@ -83,6 +83,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "message_malformed": HTTPStatus.BAD_REQUEST,
     "message_forged": HTTPStatus.FORBIDDEN,
+    "message_foreign": HTTPStatus.TOO_MANY_REQUESTS,
     "signatures_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "checkout_refused": HTTPStatus.CONFLICT,
     "not_by_page": HTTPStatus.CONFLICT,

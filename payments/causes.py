@@ -1,15 +1,18 @@
 """Why coins moved, as a line of the statement tells it: one function for each code of the chart."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from payments.chart import LotOrigin, TransferCode
 from payments.ledger.wallets import Movement
-from payments.models import GrantReason, RefundOrigin, Unlock, UnlockWay
+from payments.models import GrantReason, PassPurchase, RefundOrigin, Unlock, UnlockWay
 from payments.statement_shapes import (
     Cause,
     MovedByExpiry,
     MovedByGrant,
     MovedByGrantReversal,
+    MovedByPeriod,
+    MovedByPeriodReversal,
     MovedByPromo,
     MovedByPurchase,
     MovedByRefund,
@@ -114,6 +117,29 @@ def _promo(movement: Movement) -> MovedByPromo:
     return MovedByPromo(redemption_id=redemption.id, promo_code=redemption.promo_code.code)
 
 
+def _period(movement: Movement) -> MovedByPeriod:
+    return MovedByPeriod(**_of_period(movement))
+
+
+def _period_reversal(movement: Movement) -> MovedByPeriodReversal:
+    return MovedByPeriodReversal(**_of_period(movement))
+
+
+def _of_period(movement: Movement) -> dict[str, Any]:
+    """The members of both. Coins that come again are of the refund that did not stand."""
+    booking = getattr(movement.transfer, "period_booking", None)
+    period: PassPurchase = booking.purchase if booking else movement.transfer.period
+    return {
+        "purchase_id": period.id,
+        "subscription_id": period.subscription_id,
+        "provider": period.provider,
+        "pass_code": period.product.code,
+        "pass_title": period.product.title,
+        "starts_at": period.store_starts_at,
+        "ends_at": period.store_ends_at,
+    }
+
+
 def _expiry(movement: Movement) -> MovedByExpiry:
     lot = movement.lapsed
     if lot is None:
@@ -146,6 +172,8 @@ _TELLERS: Mapping[TransferCode, Callable[[Movement], Cause]] = {
     TransferCode.GRANT_REVERSAL: _grant_reversal,
     TransferCode.REWARD: _reward,
     TransferCode.PROMO: _promo,
+    TransferCode.PERIOD: _period,
+    TransferCode.PERIOD_REVERSAL: _period_reversal,
     TransferCode.EXPIRY: _expiry,
     TransferCode.REPAYMENT: _repayment,
 }

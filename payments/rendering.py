@@ -18,6 +18,7 @@ from payments.models import (
     CoverSource,
     ExpiryNotice,
     PassPurchase,
+    SubscriptionCover,
 )
 from payments.money import Money
 from payments.shapes import (
@@ -208,6 +209,8 @@ def wallet(value: Overview, *, environment: str) -> WalletAnswer:
 
 def cover(value: Cover, *, now: datetime) -> CoverAnswer:
     bought: PassPurchase | None = getattr(value, "pass_purchase", None)
+    part: SubscriptionCover | None = getattr(value, "subscription_cover", None)
+    of_product = bought or (part.subscription if part else None)
     return CoverAnswer(
         cover_id=value.id,
         source=CoverSource(value.source),
@@ -216,9 +219,10 @@ def cover(value: Cover, *, now: datetime) -> CoverAnswer:
         ends_at=value.ends_at,
         closed_at=value.closed_at,
         purchase_id=bought.id if bought else None,
-        pass_id=bought.product_id if bought else None,
-        pass_code=bought.product.code if bought else None,
-        pass_title=bought.product.title if bought else None,
+        subscription_id=part.subscription_id if part else None,
+        pass_id=of_product.product_id if of_product else None,
+        pass_code=of_product.product.code if of_product else None,
+        pass_title=of_product.product.title if of_product else None,
     )
 
 

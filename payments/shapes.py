@@ -289,7 +289,8 @@ class CoversQuery(RequestShape):
 
 class CoverAnswer(AnswerShape):
     """Every episode opens without coins from `starts_at` to `ends_at`, or until it was taken back at
-    `closed_at`. One that was bought names its purchase and its pass; the others were given."""
+    `closed_at`. One that was bought names its purchase and its pass, that of a subscription the subscription and
+    what it is today; the others were given."""
 
     cover_id: UUID
     source: CoverSource
@@ -298,6 +299,7 @@ class CoverAnswer(AnswerShape):
     ends_at: Moment
     closed_at: Moment | None
     purchase_id: UUID | None
+    subscription_id: UUID | None
     pass_id: UUID | None
     pass_code: str | None
     pass_title: str | None

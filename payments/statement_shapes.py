@@ -113,6 +113,31 @@ class MovedByPromo(MovedBy, tag="promo"):
     promo_code: str
 
 
+class MovedByPeriod(MovedBy, tag="period"):
+    """Coins that come with a period of a subscription that was paid, or come again, as a refund did not stand.
+    The period is from `starts_at` to `ends_at` as its store counts it."""
+
+    purchase_id: UUID
+    subscription_id: UUID
+    provider: str
+    pass_code: str
+    pass_title: str
+    starts_at: Moment
+    ends_at: Moment
+
+
+class MovedByPeriodReversal(MovedBy, tag="period_reversal"):
+    """What was left of a period's coins, as the money of the period went back."""
+
+    purchase_id: UUID
+    subscription_id: UUID
+    provider: str
+    pass_code: str
+    pass_title: str
+    starts_at: Moment
+    ends_at: Moment
+
+
 class MovedByExpiry(MovedBy, tag="expiry"):
     """The coins that lapsed, by what had granted them."""
 
@@ -137,6 +162,8 @@ Cause = (
     | MovedByGrantReversal
     | MovedByReward
     | MovedByPromo
+    | MovedByPeriod
+    | MovedByPeriodReversal
     | MovedByExpiry
     | MovedByRepayment
 )

@@ -15,7 +15,7 @@ from psycopg import sql
 from tests.proof import Proof, write_evidence
 
 EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
-STARTING_INSTANCES = {"crash", "demo", "journeys"}
+STARTING_INSTANCES = {"crash", "demo", "journeys", "stores"}
 WRITTEN_BY_MIGRATE = {"auth_permission", "django_content_type"}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 PROOF_SEED = pytest.StashKey[int]()

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from payments.admin import formats
-from payments.models import EntitlementSource, UnlockWay
+from payments.models import EntitlementSource, Ownership, UnlockWay
 from payments.support.explanations import (
     Closing,
     CoinsCause,
@@ -26,6 +26,7 @@ from payments.support.explanations import (
     GrantSource,
     LotSource,
     PassFact,
+    PeriodSource,
     PriceFact,
     PromoSource,
     PurchaseSource,
@@ -35,6 +36,8 @@ from payments.support.explanations import (
     RewardSource,
     SpentLot,
     SubscriptionCause,
+    SubscriptionFact,
+    TellingFact,
 )
 from viewers.models import Platform
 
@@ -50,6 +53,9 @@ ENDINGS = {
     Ending.UNDONE: "was undone",
     Ending.GRANT_TAKEN_BACK: "was taken back",
     Ending.COVER_TAKEN_BACK: "ended with its pass, which was taken back",
+    Ending.TOLD: "ended with its subscription, by the store's word",
+    Ending.REPLACED: "ended with its subscription, whose place another took",
+    Ending.TRANSFERRED: "ended with its subscription, which went to another viewer",
     Ending.UNEXPLAINED: "was closed, and nothing says why",
 }
 
@@ -125,6 +131,8 @@ def _entitlement(fact: EntitlementFact) -> Iterator[Line]:
 def _closing(closing: Closing) -> Line:
     by = f" by {closing.by}" if closing.by else ""
     reason = f": {closing.reason}" if closing.reason else ""
+    if closing.telling:
+        reason = f": {_told(closing.telling)}"
     link: SafeString | str = ""
     if closing.refund:
         link = formats.link("refund", closing.refund.refund_id)
@@ -194,6 +202,38 @@ def _(cause: SubscriptionCause) -> Iterator[Line]:
     if cause.purchase:
         yield _pass(cause.purchase)
         yield from (_refund(refund, cause.purchase.currency) for refund in cause.purchase.refunds)
+    if cause.subscription:
+        yield from _subscription(cause.subscription)
+
+
+def _subscription(told: SubscriptionFact) -> Iterator[Line]:
+    until = f", open until {_moment(told.access_until)}" if told.access_until else ""
+    place = f"; {told.replaced_by} took its place" if told.replaced_by else ""
+    shared = " (shared by a family)" if told.ownership is Ownership.FAMILY_SHARED else ""
+    says = (
+        f"{told.pass_title} ({told.pass_code}){shared}: {told.state.label.lower()}{until}{place}; "
+        f"{told.provider} {told.name}"
+    )
+    yield Line("Subscription", says, told.as_of)
+    for telling in told.tellings:
+        outdated = "; something later was known" if telling.is_outdated else ""
+        message = f"; message {telling.message_id}" if telling.message_id else ""
+        yield Line("Told", f"{_told(telling)}{message}{outdated}", telling.told_at)
+    for transfer in told.transfers:
+        by = f", by {transfer.by}" if transfer.by else ""
+        says = f"From viewer {transfer.from_viewer_id} to {transfer.to_viewer_id}{by}"
+        yield Line("Transferred", says, transfer.at)
+    for period in told.periods:
+        yield _pass(period)
+        yield from (_refund(refund, period.currency) for refund in period.refunds)
+
+
+def _told(telling: TellingFact) -> str:
+    until = f" until {_moment(telling.access_until)}" if telling.access_until else ""
+    return (
+        f"{telling.cause.label} said: {telling.pass_code}, {telling.state.label.lower()}{until}, "
+        f"as of {_moment(telling.as_of)}"
+    )
 
 
 @_cause.register
@@ -218,6 +258,9 @@ def _source(source: LotSource) -> Iterator[Line]:
         yield Line("Earned", f"By an ad or a task: {source.reference}")
     elif isinstance(source, PromoSource):
         yield Line("Redeemed", f"Promo code {source.promo_code}")
+    elif isinstance(source, PeriodSource):
+        yield _pass(source.period)
+        yield from (_refund(refund, source.period.currency) for refund in source.period.refunds)
     elif isinstance(source, ReturnSource):
         link = formats.link("transfer", source.undone_transfer_id)
         yield Line("Returned", "Had repaid a debt that did not stand", link=link)
@@ -238,9 +281,10 @@ def _pass(bought: PassFact) -> Line:
         f"{bought.pass_title} ({bought.pass_code}) for {price}, net "
         f"{formats.money(bought.net_micros)}; {bought.provider} {bought.transaction_id}"
     )
-    return Line(
-        "Bought", says, bought.purchased_at, formats.link("passpurchase", bought.purchase_id)
-    )
+    if bought.subscription_id:
+        says += f"; from {_moment(bought.starts_at)} to {_moment(bought.ends_at)}"
+    about = "Period" if bought.subscription_id else "Bought"
+    return Line(about, says, bought.purchased_at, formats.link("passpurchase", bought.purchase_id))
 
 
 def _refund(refund: RefundFact, currency: str) -> Line:

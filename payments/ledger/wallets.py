@@ -23,6 +23,8 @@ _CAUSES = (
     "grant",
     "revoked_grant",
     "promo_redemption__promo_code",
+    "period__product",
+    "period_booking__purchase__product",
 )
 
 

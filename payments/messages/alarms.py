@@ -16,6 +16,10 @@ GAPS = 3
 SHORTEST = timedelta(hours=6)
 LOOKED_BACK = timedelta(days=30)
 HISTORY_IS_LATE = timedelta(hours=6)
+#: Half a minute after it came, what could not be applied has been tried so often.
+TRIED_IN_VAIN = 3
+#: These wait for a buyer, as long as it takes.
+BUYERS_TURN = ("payment_pending", "unclaimed")
 SOON = timedelta(hours=2)
 
 _SILENT = """
@@ -48,7 +52,14 @@ class Alarm:
 
 def ringing(*, now: datetime) -> Sequence[Alarm]:
     """Everything that is wrong now, the gravest first."""
-    return [*_parked(), *_calls(now), *_silent(now), *_unknown(), *_histories(now)]
+    return [
+        *_parked(),
+        *_calls(now),
+        *_tried_in_vain(),
+        *_silent(now),
+        *_unknown(),
+        *_histories(now),
+    ]
 
 
 def _parked() -> Iterator[Alarm]:
@@ -58,6 +69,23 @@ def _parked() -> Iterator[Alarm]:
             f"{count} messages of {provider} could not be applied.",
             "storemessage",
             f"state__exact=parked&provider__exact={provider}",
+        )
+
+
+def _tried_in_vain() -> Iterator[Alarm]:
+    found = (
+        StoreMessage.objects.filter(state=MessageState.WAITING, attempts__gte=TRIED_IN_VAIN)
+        .exclude(code__in=BUYERS_TURN)
+        .values_list("provider", "code")
+        .annotate(count=Count("id"))
+        .order_by("provider", "code")
+    )
+    for provider, code, count in found:
+        yield Alarm(
+            "messages_waiting",
+            f"{count} messages of {provider} wait to be applied: {code.replace('_', ' ')}.",
+            "storemessage",
+            f"state__exact=waiting&provider__exact={provider}&code__exact={code}",
         )
 
 

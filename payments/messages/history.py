@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from payments.messages import inbox
 from payments.models import Arrival, StoreHistory
-from payments.providers.base import Polled, ProviderError
+from payments.providers.base import Polled, ProviderError, RawMessage
 from payments.store import purchases
 from viewers.models import Environment
 
@@ -21,20 +21,20 @@ FURTHEST = timedelta(days=30)
 def read(provider: str, *, now: datetime) -> int:
     """Reads a store's history from a while before it was read last; returns how many messages had not come.
 
-    What cannot be read now is read the next time: how far it was read is only moved when all of it was.
+    What cannot be read now is read the next time: how far it was read is only moved when all of it was. A
+    message in it that never can be read is passed over: there are others behind it.
     """
     known = StoreHistory.objects.filter(provider=provider).first()
     since = max((known.read_until if known else now) - OVERLAP, now - FURTHEST)
     found, adapter = 0, purchases.adapter(provider)
     try:
         for raw in adapter.missed(since=since, until=now):
-            kept = inbox.receive(provider=provider, raw=raw, arrived_by=Arrival.PULLED, now=now)
-            found += kept.is_new
+            found += _is_found(provider, raw, now)
         if isinstance(adapter, Polled):
             for facts_of_one in adapter.polled(since=since, until=now):
                 inbox.apply_polled(facts_of_one, provider=provider, now=now)
-    except ProviderError as error:
-        logger.warning("the history of %s cannot be read: %s", provider, error.reason)
+    except (ProviderError, inbox.SignaturesUnavailable) as error:
+        logger.warning("the history of %s cannot be read: %s", provider, error)
         return found
     StoreHistory.objects.update_or_create(
         provider=provider,
@@ -51,3 +51,12 @@ def read(provider: str, *, now: datetime) -> int:
 def is_due(provider: str, *, now: datetime) -> bool:
     """Whether it was not read for EVERY."""
     return not StoreHistory.objects.filter(provider=provider, read_at__gt=now - EVERY).exists()
+
+
+def _is_found(provider: str, raw: RawMessage, now: datetime) -> bool:
+    """Whether it had not come. Raises SignaturesUnavailable."""
+    try:
+        return inbox.receive(provider=provider, raw=raw, arrived_by=Arrival.PULLED, now=now).is_new
+    except (inbox.MessageMalformed, inbox.MessageForged, inbox.MessageForeign) as refusal:
+        logger.warning("the history of %s has what cannot be kept: %s", provider, refusal)
+        return False

@@ -34,6 +34,11 @@ PATIENCE_ATTEMPTS = 170
 #: What fails for a cause that nobody has thought of is parked after so many attempts: half an hour.
 POISON_ATTEMPTS = 5
 AT_ONCE = 100
+#: So many messages that are not for us are kept of a store in a day: somebody is to see them, and nobody to fill
+#: our disk with them.
+FOREIGN_A_DAY = 100
+#: What `code` says of a message whose type was unknown when it came.
+UNKNOWN_TYPE = "unknown_type"
 
 
 class MessageMalformed(Problem):
@@ -44,6 +49,12 @@ class MessageMalformed(Problem):
 class MessageForged(Problem):
     code = "message_forged"
     title = "The signature does not hold; nothing was kept"
+
+
+class MessageForeign(Problem):
+    code = "message_foreign"
+    title = "This is for another app, and too much of the kind has come today; nothing was kept"
+    headers = {"Retry-After": "3600"}
 
 
 class SignaturesUnavailable(Problem):
@@ -74,8 +85,8 @@ def receive(*, provider: str, raw: RawMessage, arrived_by: Arrival, now: datetim
     """Verifies a message over its raw bytes and keeps it; the same again is the same.
 
     Asks no store. What is genuine and of another app, or of an environment that is not served here, is kept
-    as parked. Raises ProviderUnknown, MessageMalformed, MessageForged, SignaturesUnavailable; nothing of
-    these is kept.
+    as parked, FOREIGN_A_DAY of a store at most. Raises ProviderUnknown, MessageMalformed, MessageForged,
+    SignaturesUnavailable, and MessageForeign for what is beyond that; nothing of these is kept.
     """
     try:
         read = adapter_of(provider).read_message(raw, now=now)
@@ -140,8 +151,11 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
         return None
     try:
         found = _ask(message, now)
-        with transaction.atomic():
-            _apply(message, found, now)
+        if not found and _is_still_unknown(message):
+            _write(message, state=MessageState.UNKNOWN, next_attempt_at=None)
+        else:
+            with transaction.atomic():
+                _apply(message, found, now)
     except ProviderError as error:
         if error.permanent:
             _park(message, error.reason, code=error.fault, now=now)
@@ -171,6 +185,8 @@ def apply_polled(found: Sequence[Fact], *, provider: str, now: datetime) -> None
                 facts.apply(fact, provider=provider, telling=telling, now=now)
         except (Problem, Unclaimed, RateMissing) as error:
             logger.warning("%s told of %s, which cannot be booked: %s", provider, fact, error)
+        except Exception:
+            logger.exception("%s told of %s, which cannot be booked", provider, fact)
 
 
 def replay(message_ids: Sequence[UUID], *, now: datetime) -> int:
@@ -190,10 +206,19 @@ def wake(subject: str, *, provider: str, now: datetime) -> int:
 def _keep_foreign(
     provider: str, raw: RawMessage, error: ProviderError, arrived_by: Arrival, now: datetime
 ) -> Kept:
+    # A genuine message in another spelling, such as with more spaces, has another digest.
+    foreign = StoreMessage.objects.filter(
+        provider=provider,
+        type__in=[fault.value for fault in _NOT_OURS],
+        received_at__gt=now - timedelta(days=1),
+    )
+    name = f"foreign:{hashlib.sha256(raw.body).hexdigest()}"
+    if foreign.count() >= FOREIGN_A_DAY and not foreign.filter(event_id=name).exists():
+        raise MessageForeign(error.reason) from error
     message, is_new = StoreMessage.objects.get_or_create(
         provider=provider,
         environment=Environment.SANDBOX,
-        event_id=f"foreign:{hashlib.sha256(raw.body).hexdigest()}",
+        event_id=name,
         defaults={
             "type": error.fault.value,
             "arrived_by": arrived_by,
@@ -221,7 +246,11 @@ def _without_credentials(raw: RawMessage) -> dict[str, str]:
 def _standing(read: Message, now: datetime) -> dict[str, object]:
     if read.is_known:
         return {"state": MessageState.WAITING, "next_attempt_at": now}
-    return {"state": MessageState.UNKNOWN, "reason": "Nothing here reads messages of this type."}
+    return {
+        "state": MessageState.UNKNOWN,
+        "code": UNKNOWN_TYPE,
+        "reason": "Nothing here reads messages of this type.",
+    }
 
 
 def _take(message_id: UUID, now: datetime) -> StoreMessage | None:
@@ -258,9 +287,7 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
         message_id=held.id,
         viewer_id=held.submitted_by_id,
     )
-    applied = [
-        facts.apply(fact, provider=held.provider, telling=telling, now=now) for fact in found
-    ]
+    applied = facts.apply_all(found, provider=held.provider, telling=telling, now=now)
     held.subject = next((one.subject for one in applied), "")
     if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
         held.code, held.reason = "payment_pending", "The buyer has not paid yet."
@@ -269,6 +296,18 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
         held.state, held.next_attempt_at, held.applied_at = MessageState.APPLIED, None, now
         held.code = held.reason = ""
     held.save()
+
+
+def _is_still_unknown(message: StoreMessage) -> bool:
+    """Of a message that tells nothing, when it was replayed. Its signature is looked at as it was when it came."""
+    if message.code != UNKNOWN_TYPE:
+        return False
+    raw = RawMessage(message.headers, bytes(message.body))
+    try:
+        read = adapter_of(message.provider).read_message(raw, now=message.received_at)
+    except ProviderError:
+        return True
+    return not read.is_known
 
 
 def _put_off(

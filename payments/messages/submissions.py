@@ -75,10 +75,10 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
     TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
     with transaction.atomic():
-        applied = _applied(found, viewer_id, provider, now)
-        for one in applied:
-            inbox.wake(one.subject, provider=provider, now=now)
-        return _own(applied, viewer_id)
+        # Whoever applies a message holds its row when they come to what it is about: so it is here.
+        for subject in sorted({facts.subject(fact) for fact in found}):
+            inbox.wake(subject, provider=provider, now=now)
+        return _own(_applied(found, viewer_id, provider, now), viewer_id)
 
 
 def book_for_its_owner(
@@ -115,7 +115,7 @@ def _applied(
 ) -> Sequence[Applied]:
     telling = Telling(cause=ChangeCause.SUBMITTED, viewer_id=viewer_id)
     try:
-        applied = [facts.apply(fact, provider=provider, telling=telling, now=now) for fact in found]
+        applied = facts.apply_all(found, provider=provider, telling=telling, now=now)
     except Unclaimed as error:
         raise purchases.TransactionInvalid("It names an account that is not here.") from error
     except RateMissing as error:

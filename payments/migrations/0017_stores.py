@@ -22,6 +22,7 @@ READ_ONLY = ("subscription", "subscriptionchange", "subscriptioncover", "subscri
 # A rate, once known, is never changed.
 ADD_ONLY = ("exchangerate",)
 CALLABLE = (
+    "payments_lock_facts",
     "payments_apply_subscription",
     "payments_credit_period",
     "payments_transfer_subscription",
@@ -551,8 +552,6 @@ class Migration(migrations.Migration):
                                     ("message", "A store's message"),
                                     ("submitted", "An app that handed it in"),
                                     ("read_back", "The store, when it was asked"),
-                                    ("transfer", "A transfer to another viewer"),
-                                    ("refund", "A refund, or the end of one"),
                                 ],
                                 max_length=20,
                             ),
@@ -594,10 +593,32 @@ class Migration(migrations.Migration):
                         ),
                         ("access_until", models.DateTimeField(null=True)),
                         (
+                            "ownership",
+                            models.CharField(
+                                choices=[
+                                    ("purchased", "Bought"),
+                                    ("family_shared", "Shared by a family's member who bought it"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "price_consent",
+                            models.CharField(
+                                choices=[
+                                    ("none", "Not asked"),
+                                    ("pending", "Asked, not answered yet"),
+                                    ("agreed", "Agreed"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("replaces", models.CharField(blank=True, max_length=512)),
+                        (
                             "is_outdated",
                             models.BooleanField(help_text="Something later had been heard before"),
                         ),
-                        ("as_of", models.DateTimeField()),
+                        ("as_of", models.DateTimeField(help_text="When the store said so")),
                         ("created_at", models.DateTimeField()),
                         (
                             "message",
@@ -611,6 +632,15 @@ class Migration(migrations.Migration):
                         (
                             "product",
                             models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.passproduct",
+                            ),
+                        ),
+                        (
+                            "renews_as",
+                            models.ForeignKey(
+                                null=True,
                                 on_delete=django.db.models.deletion.PROTECT,
                                 related_name="+",
                                 to="payments.passproduct",
@@ -636,6 +666,23 @@ class Migration(migrations.Migration):
                                 editable=False,
                                 primary_key=True,
                                 serialize=False,
+                            ),
+                        ),
+                        (
+                            "ended_by",
+                            models.CharField(
+                                blank=True,
+                                choices=[
+                                    (
+                                        "told",
+                                        "The store said that it opens no more, or not so long",
+                                    ),
+                                    ("replaced", "Another subscription took its place"),
+                                    ("refunded", "The money of its latest period went back"),
+                                    ("transferred", "Another viewer has it"),
+                                ],
+                                help_text="Empty unless taken back",
+                                max_length=20,
                             ),
                         ),
                         (
@@ -767,6 +814,19 @@ class Migration(migrations.Migration):
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="period",
+                        to="payments.transfer",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="passrefundbooking",
+                    name="coins_transfer",
+                    field=models.OneToOneField(
+                        help_text=(
+                            "What was left of a subscription's period's coins, taken or given again"
+                        ),
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="period_booking",
                         to="payments.transfer",
                     ),
                 ),

@@ -58,6 +58,7 @@ from payments.models.store_messages import (
 )
 from payments.models.subscriptions import (
     ChangeCause,
+    CoverEnd,
     Ownership,
     PriceConsent,
     Subscription,
@@ -82,6 +83,7 @@ __all__ = [
     "ClaimState",
     "CoinPack",
     "Cover",
+    "CoverEnd",
     "CoverSource",
     "Entitlement",
     "EntitlementSource",

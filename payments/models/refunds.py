@@ -162,6 +162,13 @@ class PassRefundBooking(models.Model):
     cover = models.OneToOneField(
         Cover, models.PROTECT, null=True, related_name="pass_refund_booking"
     )
+    coins_transfer = models.OneToOneField(
+        Transfer,
+        models.PROTECT,
+        null=True,
+        related_name="period_booking",
+        help_text="What was left of a subscription's period's coins, taken or given again",
+    )
     gross_micros = models.BigIntegerField()
     tax_micros = models.BigIntegerField()
     fee_micros = models.BigIntegerField()

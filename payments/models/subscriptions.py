@@ -89,12 +89,24 @@ class Subscription(models.Model):
         return f"{self.provider} {self.subscription_id} {self.state}"
 
 
+class CoverEnd(models.TextChoices):
+    """Why a subscription's cover ended before its time."""
+
+    TOLD = "told", "The store said that it opens no more, or not so long"
+    REPLACED = "replaced", "Another subscription took its place"
+    REFUNDED = "refunded", "The money of its latest period went back"
+    TRANSFERRED = "transferred", "Another viewer has it"
+
+
 class SubscriptionCover(models.Model):
     """A cover that a subscription gives its viewer. Written by SQL alone."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="covers")
     cover = models.OneToOneField(Cover, models.PROTECT, related_name="subscription_cover")
+    ended_by = models.CharField(
+        max_length=20, choices=CoverEnd.choices, blank=True, help_text="Empty unless taken back"
+    )
 
     def __str__(self) -> str:
         return f"{self.subscription_id} {self.cover_id}"
@@ -106,12 +118,14 @@ class ChangeCause(models.TextChoices):
     MESSAGE = "message", "A store's message"
     SUBMITTED = "submitted", "An app that handed it in"
     READ_BACK = "read_back", "The store, when it was asked"
-    TRANSFER = "transfer", "A transfer to another viewer"
-    REFUND = "refund", "A refund, or the end of one"
 
 
 class SubscriptionChange(models.Model):
-    """One telling of a subscription, and what it changed: nothing, where a later one had been heard."""
+    """One telling of a subscription, all that it said. Written by SQL alone.
+
+    A subscription is where the latest of its tellings puts it, whichever came first: that of the latest moment,
+    of two of one moment that which opens longer. One that came after a later one changed nothing.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="changes")
@@ -121,8 +135,12 @@ class SubscriptionChange(models.Model):
     state = models.CharField(max_length=20, choices=SubscriptionState.choices)
     product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
     access_until = models.DateTimeField(null=True)
+    renews_as = models.ForeignKey(PassProduct, models.PROTECT, null=True, related_name="+")
+    ownership = models.CharField(max_length=20, choices=Ownership.choices)
+    price_consent = models.CharField(max_length=20, choices=PriceConsent.choices)
+    replaces = models.CharField(max_length=TRANSACTION_ID_CHARACTERS, blank=True)
     is_outdated = models.BooleanField(help_text="Something later had been heard before")
-    as_of = models.DateTimeField()
+    as_of = models.DateTimeField(help_text="When the store said so")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

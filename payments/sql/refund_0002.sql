@@ -1,6 +1,7 @@
 -- Refunds of which a store says what part they are, and not what amount.
 --
--- Lock order: the store transaction, the purchase, the wallet.
+-- Lock order: names of subscriptions, the name of the store transaction, the purchase, wallets by their viewers'
+-- ids.
 
 DROP FUNCTION payments_record_refund(
     text, text, text, text, text, bigint, text, integer, timestamptz, timestamptz, timestamptz);
@@ -14,13 +15,22 @@ LANGUAGE sql IMMUTABLE AS $$
                 ELSE ARRAY[2::numeric, 0] END;
 $$;
 
+-- The amount of a refund of which its part may be known instead: a micro at least, as a part is never nothing.
+CREATE FUNCTION payments_refund_amount(p_refund payments_refund, p_gross bigint) RETURNS bigint
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN (p_refund).share_parts_per_million IS NULL THEN (p_refund).amount_micros
+                ELSE greatest(payments_refunded_part(
+                    p_gross, (p_refund).share_parts_per_million, 1000000), 1) END;
+$$;
+
 -- Keeps what is heard of a refund, and lets it take effect as far as it stands.
 --
 -- p_refunded_at and p_reversed_at are the store's own times of the two events, NULL for what is not heard
 -- of; the later of them counts, so that a refund which is reversed and then happens again is a refund.
 -- p_amount is gross, NULL for all that was paid, or for p_share of a million parts of it where that is given;
--- what the latest refund says counts, of two at one moment the larger. Safe to repeat, in any order. Returns {"refund_id", "outcome": "taken" | "reversed" | "waiting"}:
--- waiting is for a purchase that is not booked yet, or for the refund itself.
+-- what the latest refund says counts, of two at one moment the larger. Safe to repeat, in any order. Returns
+-- {"refund_id", "outcome": "taken" | "reversed" | "waiting"}: waiting is for a purchase that is not booked yet,
+-- or for the refund itself.
 CREATE FUNCTION payments_record_refund(
     p_provider text, p_environment text, p_transaction_id text, p_refund_id text, p_origin text,
     p_amount bigint, p_share integer, p_reason text, p_operator integer, p_refunded_at timestamptz,
@@ -33,7 +43,7 @@ DECLARE
     v_known payments_refund;
     v_refund payments_refund;
 BEGIN
-    PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);
+    PERFORM payments_lock_names(p_provider, p_environment, '{}', ARRAY[p_transaction_id]);
     SELECT id INTO v_purchase FROM payments_purchase
     WHERE provider = p_provider AND environment = p_environment
       AND transaction_id = p_transaction_id;
@@ -106,10 +116,7 @@ BEGIN
     v_before := uuidv7();
     UPDATE payments_refund SET
         purchase_id = p_purchase,
-        amount_micros = CASE
-            WHEN share_parts_per_million IS NULL THEN amount_micros
-            ELSE payments_refunded_part(
-                v_purchase.gross_micros, share_parts_per_million, 1000000) END
+        amount_micros = payments_refund_amount(payments_refund, v_purchase.gross_micros)
     WHERE provider = v_purchase.provider AND environment = v_purchase.environment
       AND transaction_id = v_purchase.transaction_id
       AND (purchase_id IS NULL OR share_parts_per_million IS NOT NULL);
@@ -150,13 +157,13 @@ DECLARE
     v_id uuid;
 BEGIN
     SELECT * INTO STRICT v_purchase FROM payments_passpurchase WHERE id = p_purchase FOR UPDATE;
-    PERFORM payments_lock_wallet(v_purchase.viewer_id, v_purchase.environment, p_now);
+    PERFORM payments_lock_wallets(
+        ARRAY[v_purchase.viewer_id] || ARRAY(
+            SELECT viewer_id FROM payments_subscription WHERE id = v_purchase.subscription_id),
+        v_purchase.environment, p_now);
     UPDATE payments_refund SET
         pass_purchase_id = p_purchase,
-        amount_micros = CASE
-            WHEN share_parts_per_million IS NULL THEN amount_micros
-            ELSE payments_refunded_part(
-                v_purchase.gross_micros, share_parts_per_million, 1000000) END
+        amount_micros = payments_refund_amount(payments_refund, v_purchase.gross_micros)
     WHERE provider = v_purchase.provider AND environment = v_purchase.environment
       AND transaction_id = v_purchase.transaction_id
       AND (pass_purchase_id IS NULL OR share_parts_per_million IS NOT NULL);

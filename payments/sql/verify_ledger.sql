@@ -171,11 +171,12 @@ WHERE NOT CASE transfer.code
         SELECT FROM payments_grant WHERE revocation_id = transfer.id AND state = 'revoked')
     WHEN 'promo' THEN EXISTS (
         SELECT FROM payments_promoredemption WHERE transfer_id = transfer.id)
-    WHEN 'period' THEN transfer.reverses_id IS NOT NULL OR EXISTS (
-        SELECT FROM payments_passpurchase WHERE coins_transfer_id = transfer.id)
+    WHEN 'period' THEN EXISTS (
+        SELECT FROM payments_passpurchase WHERE coins_transfer_id = transfer.id
+        UNION ALL
+        SELECT FROM payments_passrefundbooking WHERE coins_transfer_id = transfer.id)
     WHEN 'period_reversal' THEN EXISTS (
-        SELECT FROM payments_passpurchase
-        WHERE id::text = split_part(transfer.reference, '#', 1) AND coins_transfer_id IS NOT NULL)
+        SELECT FROM payments_passrefundbooking WHERE coins_transfer_id = transfer.id)
     WHEN 'unlock_reversal' THEN EXISTS (
         SELECT FROM payments_unlockreversal WHERE transfer_id = transfer.id)
     WHEN 'refund' THEN EXISTS (
@@ -319,7 +320,8 @@ FROM payments_transfer transfer
 LEFT JOIN payments_transfer undone ON undone.id = transfer.reverses_id
 WHERE (transfer.reverses_id IS NOT NULL OR transfer.code IN ('unlock_reversal', 'refund_reversal'))
   AND undone.code IS DISTINCT FROM CASE transfer.code
-      WHEN 'unlock_reversal' THEN 'unlock' WHEN 'refund_reversal' THEN 'refund' END;
+      WHEN 'unlock_reversal' THEN 'unlock' WHEN 'refund_reversal' THEN 'refund'
+      WHEN 'period' THEN 'period_reversal' END;
 
 -- check: an episode that coins opened is closed only where its unlock was undone, or its time was over
 SELECT entitlement.id::text, entitlement.viewer_id::text

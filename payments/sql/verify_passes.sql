@@ -134,20 +134,36 @@ JOIN payments_subscription subscription ON subscription.id = period.subscription
 WHERE (period.provider, period.environment) <> (subscription.provider, subscription.environment);
 
 -- check: a subscription is where the latest telling of it has put it
+-- Of two of one moment that which opens longer is the later.
+WITH telling AS (
+    SELECT change.*, row_number() OVER (
+        PARTITION BY subscription_id
+        ORDER BY as_of DESC, access_until DESC NULLS LAST, state COLLATE "C" DESC, product_id DESC,
+                 renews_as_id DESC NULLS LAST, price_consent COLLATE "C" DESC,
+                 ownership COLLATE "C" DESC, replaces COLLATE "C" DESC) AS place
+    FROM payments_subscriptionchange change
+)
 SELECT subscription.id::text, subscription.state
 FROM payments_subscription subscription
+LEFT JOIN telling latest ON latest.subscription_id = subscription.id AND latest.place = 1
 LEFT JOIN LATERAL (
-    SELECT * FROM payments_subscriptionchange
-    WHERE subscription_id = subscription.id AND NOT is_outdated
-    ORDER BY id DESC LIMIT 1
-) last ON true
-WHERE last.id IS NULL
-   OR (last.state, last.product_id, last.as_of)
-      <> (subscription.state, subscription.product_id, subscription.as_of)
-   OR last.access_until IS DISTINCT FROM subscription.access_until
-   OR EXISTS (
-       SELECT FROM payments_subscriptionchange
-       WHERE subscription_id = subscription.id AND as_of > subscription.as_of);
+    SELECT replaces FROM telling
+    WHERE subscription_id = subscription.id AND replaces <> '' ORDER BY place LIMIT 1
+) named ON true
+WHERE latest.id IS NULL
+   OR (latest.state, latest.product_id, latest.as_of, latest.ownership, latest.price_consent,
+       coalesce(named.replaces, ''))
+      <> (subscription.state, subscription.product_id, subscription.as_of, subscription.ownership,
+          subscription.price_consent, subscription.replaces)
+   OR (latest.access_until, latest.renews_as_id)
+      IS DISTINCT FROM (subscription.access_until, subscription.renews_as_id)
+UNION ALL
+SELECT telling.subscription_id::text, telling.id::text
+FROM telling
+WHERE telling.is_outdated <> EXISTS (
+    SELECT FROM telling heard
+    WHERE heard.subscription_id = telling.subscription_id AND heard.id < telling.id
+      AND heard.place < telling.place);
 
 -- check: a cover of a subscription is one that a subscription gave
 SELECT cover.id::text, cover.reference
@@ -157,43 +173,50 @@ LEFT JOIN payments_subscription subscription ON subscription.id = part.subscript
 WHERE (cover.source = 'subscription') <> (part.id IS NOT NULL)
    OR (part.id IS NOT NULL AND (
        cover.environment <> subscription.environment
+       OR (cover.closed_at IS NULL) <> (part.ended_by = '')
        OR NOT starts_with(cover.reference, subscription.id || ':')));
 
 -- check: a subscription covers its viewer for as long as it opens, and no longer
 -- What ended before anything last changed is over, whoever had it.
-WITH standing AS (
+WITH period AS (
+    SELECT purchase.*, coalesce(booked.gross, 0) = purchase.gross_micros AND EXISTS (
+               SELECT FROM payments_refund
+               WHERE pass_purchase_id = purchase.id AND pass_booking_id IS NOT NULL) AS is_refunded,
+           row_number() OVER (
+               PARTITION BY subscription_id
+               ORDER BY store_starts_at DESC, store_ends_at DESC, transaction_id COLLATE "C" DESC)
+               AS place,
+           greatest(purchase.created_at, booked.at) AS changed_at
+    FROM payments_passpurchase purchase
+    LEFT JOIN (
+        SELECT purchase_id, sum(gross_micros) AS gross, max(created_at) AS at
+        FROM payments_passrefundbooking GROUP BY purchase_id
+    ) booked ON booked.purchase_id = purchase.id
+    WHERE subscription_id IS NOT NULL
+), standing AS (
     SELECT subscription.*,
            greatest(
                subscription.changed_at,
-               (SELECT max(booking.created_at) FROM payments_passrefundbooking booking
-                JOIN payments_passpurchase period ON period.id = booking.purchase_id
-                WHERE period.subscription_id = subscription.id),
-               (SELECT max(created_at) FROM payments_passpurchase
-                WHERE subscription_id = subscription.id),
+               (SELECT max(changed_at) FROM period WHERE subscription_id = subscription.id),
                (SELECT max(next.changed_at) FROM payments_subscription next
                 WHERE next.provider = subscription.provider
                   AND next.environment = subscription.environment
                   AND next.replaces = subscription.subscription_id)) AS fitted_at,
-           CASE WHEN subscription.state IN ('active', 'cancelled', 'grace')
-                 AND NOT EXISTS (
-                     SELECT FROM payments_subscription next
-                     WHERE next.provider = subscription.provider
-                       AND next.environment = subscription.environment
-                       AND next.replaces = subscription.subscription_id
-                       AND next.state <> 'pending')
-                 AND NOT coalesce((
-                     SELECT booked.gross = period.gross_micros AND EXISTS (
-                         SELECT FROM payments_refund
-                         WHERE pass_purchase_id = period.id AND pass_booking_id IS NOT NULL)
-                     FROM payments_passpurchase period
-                     CROSS JOIN LATERAL (
-                         SELECT coalesce(sum(gross_micros), 0) AS gross
-                         FROM payments_passrefundbooking WHERE purchase_id = period.id) booked
-                     WHERE period.subscription_id = subscription.id
-                     ORDER BY period.store_ends_at DESC, period.purchased_at DESC, period.id DESC
-                     LIMIT 1), false)
-                THEN subscription.access_until END AS opens_until
+           CASE
+               WHEN subscription.state NOT IN ('active', 'cancelled', 'grace') OR EXISTS (
+                   SELECT FROM payments_subscription next
+                   WHERE next.provider = subscription.provider
+                     AND next.environment = subscription.environment
+                     AND next.replaces = subscription.subscription_id
+                     AND next.state <> 'pending') THEN NULL
+               WHEN latest.id IS NULL THEN subscription.access_until
+               ELSE least(subscription.access_until, latest.store_starts_at, (
+                   SELECT coalesce(max(store_ends_at), '-infinity') FROM period
+                   WHERE subscription_id = subscription.id AND NOT is_refunded))
+           END AS opens_until
     FROM payments_subscription subscription
+    LEFT JOIN period latest ON latest.subscription_id = subscription.id AND latest.place = 1
+        AND latest.is_refunded
 ), covering AS (
     SELECT standing.id, max(cover.ends_at) AS until,
            bool_and(cover.viewer_id = standing.viewer_id) AS is_own

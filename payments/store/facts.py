@@ -1,15 +1,18 @@
 """What stores tell becomes coins, cover and refunds: once, whoever tells it and in whatever order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 
 from payments.models import CallVerb, ChangeCause, RefundOrigin, StoreCall, Subscription
 from payments.providers.base import (
     Fact,
     Owed,
+    Ownership,
     Payment,
     RefundQuestion,
     StoreRefund,
@@ -49,6 +52,19 @@ class Applied:
     is_pending: bool = False
 
 
+def apply_all(
+    found: Sequence[Fact], *, provider: str, telling: Telling, now: datetime
+) -> Sequence[Applied]:
+    """Lets facts that were told together take effect, one after another, in the caller's transaction.
+
+    All that they name is locked first, in one order for everybody. Raises what `apply` raises.
+    """
+    for fact in found:
+        purchases.refuse_unstorable(fact)
+    _lock(found, provider, now)
+    return [apply(fact, provider=provider, telling=telling, now=now) for fact in found]
+
+
 def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Applied:
     """Lets a fact take effect, in the caller's transaction; safe to repeat.
 
@@ -69,6 +85,30 @@ def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Appl
 def subject(fact: Fact) -> str:
     """The store's name for what a fact is about."""
     return fact.subscription_id if isinstance(fact, SubscriptionSnapshot) else fact.transaction_id
+
+
+def _lock(found: Sequence[Fact], provider: str, now: datetime) -> None:
+    for environment in sorted({fact.environment for fact in found}):
+        names = [_names(fact) for fact in found if fact.environment == environment]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT payments_lock_facts(%s, %s, %s::text[], %s::text[], %s)",
+                [
+                    provider,
+                    environment,
+                    [name for subscriptions_, _ in names for name in subscriptions_],
+                    [name for _, transactions in names for name in transactions],
+                    now,
+                ],
+            )
+
+
+def _names(fact: Fact) -> tuple[Sequence[str], Sequence[str]]:
+    """The subscriptions and the transactions that a fact names."""
+    if isinstance(fact, SubscriptionSnapshot):
+        transactions = [fact.period.transaction_id] if fact.period else []
+        return [fact.subscription_id, fact.replaces], transactions
+    return [], [fact.transaction_id]
 
 
 def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: datetime) -> Applied:
@@ -108,7 +148,9 @@ def _subscription(
         message_id=telling.message_id,
         now=now,
     )
-    period = subscriptions.credit(fact, subscription, now=now) if fact.period else None
+    # A family's members pay nothing, whatever price a store tells them.
+    is_paid = fact.period is not None and fact.ownership is Ownership.PURCHASED
+    period = subscriptions.credit(fact, subscription, now=now) if is_paid else None
     _owe(fact.owed, provider, fact.environment, fact.subscription_id, fact.store_product_id, now)
     return Applied(
         fact.subscription_id, subscription=subscription, bought=period, is_new=outcome == "new"

@@ -46,13 +46,15 @@ def of_subscription(
     token: UUID | None,
     handed_in_by: UUID | None,
 ) -> UUID:
-    """The same of a subscription. One that took another's place is that one's viewer's. Raises Unclaimed."""
+    """The same of a subscription. Without a token, one that took another's place is that one's viewer's. Raises
+    Unclaimed."""
     known = Subscription.objects.filter(provider=provider, environment=environment)
-    for name in (subscription_id, replaces):
-        found = known.filter(subscription_id=name).values_list("viewer_id", flat=True).first()
-        if name and found is not None:
-            return found
-    return _named(token, handed_in_by)
+    owner = (
+        known.filter(subscription_id=subscription_id).values_list("viewer_id", flat=True).first()
+    )
+    if owner is None and token is None and replaces:
+        owner = known.filter(subscription_id=replaces).values_list("viewer_id", flat=True).first()
+    return owner or _named(token, handed_in_by)
 
 
 def _named(token: UUID | None, handed_in_by: UUID | None) -> UUID:

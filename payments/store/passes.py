@@ -73,11 +73,12 @@ def covers(
     *, viewer_id: UUID, environment: str, before: UUID | None, limit: int
 ) -> Sequence[Cover]:
     """What has covered the viewer, will, or was to: the latest given first, older than cover `before`, each
-    with the purchase and the product that it came from."""
+    with the purchase or the subscription that it came from and its product."""
     found = Cover.objects.filter(viewer_id=viewer_id, environment=environment)
     if before is not None:
         found = found.filter(id__lt=before)
-    return list(found.order_by("-id").select_related("pass_purchase__product")[:limit])
+    came_from = ("pass_purchase__product", "subscription_cover__subscription__product")
+    return list(found.order_by("-id").select_related(*came_from)[:limit])
 
 
 def state_of(cover: Cover, at: datetime) -> CoverState:

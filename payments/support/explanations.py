@@ -18,11 +18,14 @@ from django.utils.module_loading import import_string
 from config.bodies import AnswerShape
 from payments.chart import LotKind
 from payments.models import (
+    ChangeCause,
     Entitlement,
     EntitlementSource,
     GrantKind,
     GrantReason,
+    Ownership,
     RefundOrigin,
+    SubscriptionState,
     UnlockWay,
 )
 
@@ -146,7 +149,38 @@ class ReturnSource(AnswerShape, tag_field="kind", tag="debt_returned"):
     undone_transfer_id: UUID
 
 
-LotSource = PurchaseSource | GrantSource | RewardSource | PromoSource | ReturnSource
+class PassFact(AnswerShape):
+    """A pass that was bought, or a period of a subscription: the store's transaction, and the refunds of it.
+
+    It is from `starts_at` to `ends_at`, a subscription's period as its store counts it, whose length is not told in
+    months or days. Of a pass refunds took no coins.
+    """
+
+    purchase_id: UUID
+    subscription_id: UUID | None
+    provider: str
+    transaction_id: str
+    pass_id: UUID
+    pass_code: str
+    pass_title: str
+    period_months: int
+    period_days: int
+    starts_at: Moment
+    ends_at: Moment
+    currency: str
+    gross_micros: int
+    net_micros: int
+    purchased_at: Moment
+    refunds: list[RefundFact]
+
+
+class PeriodSource(AnswerShape, tag_field="kind", tag="period"):
+    """Coins that came with a period of a subscription."""
+
+    period: PassFact
+
+
+LotSource = PurchaseSource | GrantSource | RewardSource | PromoSource | PeriodSource | ReturnSource
 
 
 class SpentLot(AnswerShape):
@@ -233,27 +267,59 @@ class CoinsCause(EntitlementCause, tag="coins"):
     corrections: list[Correction]
 
 
-class PassFact(AnswerShape):
-    """A pass that was bought: the store's transaction, and the refunds of it, which took no coins."""
+class TellingFact(AnswerShape):
+    """What a store said of a subscription: as of when, and by what it was heard at `told_at`.
 
-    purchase_id: UUID
+    One that `is_outdated` came after a later one and changed nothing. `message_id` is the store's message.
+    """
+
+    change_id: UUID
+    cause: ChangeCause
+    message_id: UUID | None
+    state: SubscriptionState
+    pass_code: str
+    access_until: Moment | None
+    is_outdated: bool
+    as_of: Moment
+    told_at: Moment
+
+
+class TransferFact(AnswerShape):
+    """A subscription that went to another viewer: as they restored it, or by an operator."""
+
+    transfer_id: UUID
+    from_viewer_id: UUID
+    to_viewer_id: UUID
+    by: str | None
+    at: Moment
+
+
+class SubscriptionFact(AnswerShape):
+    """A subscription as it was known: what its store said last by then, and everything that led there.
+
+    `name` is the store's, and `replaced_by` that of the one which took its place. `tellings` and `transfers` are in
+    the order in which they were heard, `periods` in that in which they began.
+    """
+
+    subscription_id: UUID
     provider: str
-    transaction_id: str
+    name: str
+    state: SubscriptionState
     pass_id: UUID
     pass_code: str
     pass_title: str
-    period_months: int
-    period_days: int
-    currency: str
-    gross_micros: int
-    net_micros: int
-    purchased_at: Moment
-    refunds: list[RefundFact]
+    ownership: Ownership
+    access_until: Moment | None
+    as_of: Moment
+    replaced_by: str
+    tellings: list[TellingFact]
+    transfers: list[TransferFact]
+    periods: list[PassFact]
 
 
 class SubscriptionCause(EntitlementCause, tag="subscription"):
-    """A subscription's period or a pass, and what gave it: a purchase or an operator. `closed_at`: taken
-    back before its end."""
+    """A span that a subscription or a pass covers, and what gave it: a subscription, a purchase or an operator.
+    `closed_at`: taken back before its end."""
 
     cover_id: UUID
     source: str
@@ -263,6 +329,7 @@ class SubscriptionCause(EntitlementCause, tag="subscription"):
     closed_at: Moment | None
     grant: GrantFact | None
     purchase: PassFact | None
+    subscription: SubscriptionFact | None = None
 
 
 class GrantCause(EntitlementCause, tag="grant"):
@@ -272,18 +339,23 @@ class GrantCause(EntitlementCause, tag="grant"):
 
 
 class Ending(StrEnum):
-    """How an entitlement ceased."""
+    """How an entitlement ceased. Its subscription was TOLD by its store to open no more, or not so long; another
+    subscription REPLACED it; it was TRANSFERRED to another viewer."""
 
     LAPSED = "lapsed"
     REFUNDED = "refunded"
     UNDONE = "undone"
     GRANT_TAKEN_BACK = "grant_taken_back"
     COVER_TAKEN_BACK = "cover_taken_back"
+    TOLD = "told"
+    REPLACED = "replaced"
+    TRANSFERRED = "transferred"
     UNEXPLAINED = "unexplained"
 
 
 class Closing(AnswerShape):
-    """When an entitlement ceased, and by what: of a refund its booking, of an operator their name."""
+    """When an entitlement ceased, and by what: of a refund its booking, of an operator their name. `telling` is
+    what the store said that ended it, of the subscription or of the one that took its place."""
 
     how: Ending
     at: Moment
@@ -291,6 +363,7 @@ class Closing(AnswerShape):
     reason: str = ""
     transfer_id: UUID | None = None
     refund: RefundFact | None = None
+    telling: TellingFact | None = None
 
 
 class EntitlementFact(AnswerShape):

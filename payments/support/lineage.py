@@ -39,6 +39,7 @@ from payments.support.explanations import (
     GrantSource,
     LotSource,
     PassFact,
+    PeriodSource,
     PriceFact,
     PromoSource,
     PurchaseSource,
@@ -60,8 +61,16 @@ class Lineage:
     refunds: Mapping[UUID, RefundFact]
 
 
+@dataclass(frozen=True)
+class _Granted:
+    """Of what had granted lots: the refunds of purchases, by purchase, and periods of subscriptions."""
+
+    refunds: Mapping[UUID, list[RefundFact]]
+    periods: Mapping[UUID, PassFact]
+
+
 def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
-    """The coins that paid each unlock: three queries, however many unlocks and lots there are.
+    """The coins that paid each unlock: four queries at most, however many unlocks and lots there are.
 
     The unlocks bring their price version with its plan, `restores`, and their consent, if they have one,
     with its price version and plan.
@@ -69,9 +78,11 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     movements = _movements(unlocks)
     purchases = {bought.id for m in movements if (bought := _purchase(m.lot.transfer))}
     refunds = _refunds(purchases, at)
+    periods = {each.id: each for m in movements if (each := _period(m.lot.transfer))}
+    known = _Granted(refunds, passes(list(periods.values()), at))
     lots: dict[UUID, list[SpentLot]] = {}
     for movement in movements:
-        lots.setdefault(movement.transfer_id, []).append(_spent(movement, refunds, at))
+        lots.setdefault(movement.transfer_id, []).append(_spent(movement, known, at))
     corrections = _corrections(unlocks, at)
     return Lineage(
         causes={
@@ -132,6 +143,7 @@ def passes(purchases: Sequence[PassPurchase], at: datetime) -> Mapping[UUID, Pas
     return {
         purchase.id: PassFact(
             purchase_id=purchase.id,
+            subscription_id=purchase.subscription_id,
             provider=purchase.provider,
             transaction_id=purchase.transaction_id,
             pass_id=purchase.product_id,
@@ -139,6 +151,8 @@ def passes(purchases: Sequence[PassPurchase], at: datetime) -> Mapping[UUID, Pas
             pass_title=purchase.product.title,
             period_months=purchase.period_months,
             period_days=purchase.period_days,
+            starts_at=purchase.store_starts_at or purchase.starts_at,
+            ends_at=purchase.store_ends_at or purchase.ends_at,
             currency=purchase.currency,
             gross_micros=purchase.gross_micros,
             net_micros=purchase.net_micros,
@@ -162,6 +176,7 @@ def _movements(unlocks: Sequence[Unlock]) -> Sequence[LotMovement]:
         "lot",
         f"{granted_by}__purchase__pack",
         f"{granted_by}__promo_redemption__promo_code",
+        f"{granted_by}__period__product",
         *(f"{granted_by}__grant__{who}" for who in OPERATORS),
     )
     return sorted(read, key=_spend_order)
@@ -181,9 +196,7 @@ def _expires_at(lot: Lot, at: datetime) -> datetime | None:
     return given.coins_expire_at
 
 
-def _spent(
-    movement: LotMovement, refunds: Mapping[UUID, list[RefundFact]], at: datetime
-) -> SpentLot:
+def _spent(movement: LotMovement, known: _Granted, at: datetime) -> SpentLot:
     lot = movement.lot
     return SpentLot(
         lot_id=lot.id,
@@ -195,20 +208,20 @@ def _spent(
         granted_coins=lot.granted_coins,
         granted_at=lot.granted_at,
         expires_at=_expires_at(lot, at),
-        source=_source(lot.origin, lot.transfer, refunds, at),
+        source=_source(lot.origin, lot.transfer, known, at),
     )
 
 
-def _source(
-    origin: str, transfer: Transfer, refunds: Mapping[UUID, list[RefundFact]], at: datetime
-) -> LotSource | None:
+def _source(origin: str, transfer: Transfer, known: _Granted, at: datetime) -> LotSource | None:
     """What granted a lot; None for a grant without its row, which `verify_ledger` names."""
     if purchase := _purchase(transfer):
-        return _bought(purchase, refunds.get(purchase.id, []))
+        return _bought(purchase, known.refunds.get(purchase.id, []))
     if given := _given(transfer):
         return GrantSource(grant=grant(given, at))
     if redeemed := _redeemed(transfer):
         return PromoSource(redemption_id=redeemed.id, promo_code=redeemed.promo_code.code)
+    if period := _period(transfer):
+        return PeriodSource(period=known.periods[period.id])
     if origin == LotOrigin.REWARD:
         return RewardSource(reference=transfer.reference)
     if transfer.reverses_id is not None:
@@ -229,6 +242,11 @@ def _given(transfer: Transfer) -> Grant | None:
 def _redeemed(transfer: Transfer) -> PromoRedemption | None:
     redeemed: PromoRedemption | None = getattr(transfer, "promo_redemption", None)
     return redeemed
+
+
+def _period(transfer: Transfer) -> PassPurchase | None:
+    period: PassPurchase | None = getattr(transfer, "period", None)
+    return period
 
 
 def _bought(purchase: Purchase, refunds: list[RefundFact]) -> PurchaseSource:

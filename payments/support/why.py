@@ -25,7 +25,7 @@ from payments.models import (
     UnlockReversal,
 )
 from payments.prices import pricing
-from payments.support import lineage
+from payments.support import lineage, subscribed
 from payments.support.explanations import (
     Closing,
     Ending,
@@ -41,6 +41,7 @@ from payments.support.explanations import (
     sources,
 )
 from payments.support.lineage import OPERATORS, Lineage
+from payments.support.subscribed import Subscribed
 from viewers.models import Device, RefreshToken
 
 
@@ -149,6 +150,7 @@ _COVER = (
     *(f"grant__{who}" for who in OPERATORS),
     "pass_purchase__product",
     "pass_refund_booking__purchase__product",
+    "subscription_cover__subscription",
 )
 
 
@@ -158,6 +160,7 @@ class _Known:
 
     lineage: Lineage
     passes: Mapping[UUID, PassFact]
+    subscriptions: Mapping[UUID, Subscribed]
     others: dict[UUID, EntitlementCause]
 
 
@@ -180,6 +183,7 @@ def _history(
     known = _Known(
         lineage.of_unlocks(unlocks, at),
         lineage.passes(list(bought.values()), at),
+        subscribed.of_covers([row.cover for row in rows if row.cover], at),
         _others(rows, at),
     )
     return [_fact(row, known, at) for row in rows]
@@ -224,14 +228,19 @@ def _cause(row: Entitlement, known: _Known, at: datetime) -> EntitlementCause | 
     if unlock := _unlock(row):
         return known.lineage.causes[unlock.id]
     if row.cover is not None:
-        return _covered(row.cover, known.passes, at)
+        return _covered(row.cover, known.passes, known.subscriptions, at)
     if given := _grant(row):
         return GrantCause(grant=lineage.grant(given, at))
     return known.others.get(row.id)
 
 
-def _covered(cover: Cover, passes: Mapping[UUID, PassFact], at: datetime) -> SubscriptionCause:
-    given, bought = _grant(cover), _bought(cover)
+def _covered(
+    cover: Cover,
+    passes: Mapping[UUID, PassFact],
+    subscriptions: Mapping[UUID, Subscribed],
+    at: datetime,
+) -> SubscriptionCause:
+    given, bought, part = _grant(cover), _bought(cover), subscribed.part_of(cover)
     is_closed = cover.closed_at is not None and cover.closed_at <= at
     return SubscriptionCause(
         cover_id=cover.id,
@@ -242,6 +251,7 @@ def _covered(cover: Cover, passes: Mapping[UUID, PassFact], at: datetime) -> Sub
         closed_at=cover.closed_at if is_closed else None,
         grant=lineage.grant(given, at) if given else None,
         purchase=passes[bought.id] if bought else None,
+        subscription=subscriptions[part.subscription_id].fact if part else None,
     )
 
 
@@ -258,7 +268,17 @@ def _closing(row: Entitlement, known: _Known, at: datetime) -> Closing | None:
     if given and given.revoked_at == closed_at:
         by = lineage.operator(given.revoked_by)
         return Closing(how=Ending.GRANT_TAKEN_BACK, at=closed_at, by=by)
-    if row.cover and row.cover.closed_at == closed_at and (bought := _bought(row.cover)):
+    if row.cover and row.cover.closed_at == closed_at:
+        return _closing_of_cover(row.cover, closed_at, known)
+    return Closing(how=Ending.UNEXPLAINED, at=closed_at)
+
+
+def _closing_of_cover(cover: Cover, closed_at: datetime, known: _Known) -> Closing:
+    """What ended a cover, and with it all that was opened under it."""
+    part = subscribed.part_of(cover)
+    if part and (ended := subscribed.ending(cover, known.subscriptions[part.subscription_id])):
+        return ended
+    if bought := _bought(cover):
         refund = _last_refund(known.passes[bought.id])
         return Closing(
             how=Ending.REFUNDED,
@@ -267,11 +287,9 @@ def _closing(row: Entitlement, known: _Known, at: datetime) -> Closing | None:
             reason=refund.reason if refund else "",
             refund=refund,
         )
-    if row.cover and row.cover.closed_at == closed_at:
-        gave_cover = _grant(row.cover)
-        by = lineage.operator(gave_cover.revoked_by) if gave_cover else None
-        return Closing(how=Ending.COVER_TAKEN_BACK, at=closed_at, by=by)
-    return Closing(how=Ending.UNEXPLAINED, at=closed_at)
+    gave_cover = _grant(cover)
+    by = lineage.operator(gave_cover.revoked_by) if gave_cover else None
+    return Closing(how=Ending.COVER_TAKEN_BACK, at=closed_at, by=by)
 
 
 def _undone(reversal: UnlockReversal, known: Lineage) -> Closing:
@@ -304,7 +322,8 @@ def cover_at(*, viewer_id: UUID, environment: str, at: datetime) -> Subscription
     if found is None:
         return None
     bought = _bought(found)
-    return _covered(found, lineage.passes([bought] if bought else [], at), at)
+    passes = lineage.passes([bought] if bought else [], at)
+    return _covered(found, passes, subscribed.of_covers([found], at), at)
 
 
 def _last_refund(bought: PassFact) -> RefundFact | None:

@@ -31,6 +31,7 @@ class Webhook(UnstoredEndpoint):
             ProviderUnknown,
             inbox.MessageMalformed,
             inbox.MessageForged,
+            inbox.MessageForeign,
             inbox.SignaturesUnavailable,
         ],
     )

@@ -71,6 +71,10 @@ class Instance:
         """Seed the database, start everything, and return when it serves."""
         seeded = self.run("-m", "tests.crash.seed", str(viewers))
         self.population = msgspec.json.decode(seeded, type=Population)
+        self.launch()
+
+    def launch(self) -> None:
+        """Start everything on a database that is seeded, and return when it serves."""
         # After a death Postgres asks the disk for each of its thousand files, or once for all of them.
         self.query("ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'")
         for program in self.programs:

@@ -77,8 +77,8 @@ class PushVerifier:
     def verify(self, message: RawMessage, *, now: datetime) -> Envelope:
         """The envelope of a push that is ours.
 
-        Raises ProviderError: FORGED without a token that Google signed and that holds now; FOREIGN if it is for
-        another audience, from another account, or about another subscription; UNAVAILABLE if Google's keys
+        Raises ProviderError: FORGED without a token that Google signed for our account and that holds now;
+        FOREIGN if it is for another audience, or about another subscription; UNAVAILABLE if Google's keys
         cannot be had; MALFORMED if the body is no envelope.
         """
         claims = self._claims(_bearer(message.headers), now)
@@ -112,12 +112,13 @@ class PushVerifier:
         return claims
 
     def _check_sender(self, claims: Mapping[str, Any]) -> None:
+        # Anybody gets a token of Google's for our audience: whoever is not ours may not have anything kept.
+        if claims.get("email_verified") is not True:
+            raise ProviderError("the token's address is not verified", Fault.FORGED)
+        if not _same(claims.get("email"), self._settings.push_email):
+            raise ProviderError("the token is another account's", Fault.FORGED)
         if not _same(claims.get("aud"), self._settings.push_audience):
             raise ProviderError("the token is for another audience", Fault.FOREIGN)
-        if claims.get("email_verified") is not True:
-            raise ProviderError("the token's address is not verified", Fault.FOREIGN)
-        if not _same(claims.get("email"), self._settings.push_email):
-            raise ProviderError("the token is another account's", Fault.FOREIGN)
 
 
 def read_envelope(body: bytes) -> Envelope:

@@ -27,10 +27,11 @@ READ_ONLY = (
     *("passpurchase", "passrefundbooking"),
     *("offerclaim", "promoredemption"),
     "autounlockconsent",
+    *("subscription", "subscriptionchange", "subscriptioncover", "subscriptiontransfer"),
 )
 """The application reads these. It writes them through functions alone."""
 
-ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest", "passintent")
+ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest", "passintent", "exchangerate")
 """A price, a promise or a sealed day, once written, stays as it is."""
 
 DOORS = {
@@ -55,6 +56,10 @@ DOORS = {
     "payments_claim_offer",
     "payments_release_offers",
     "payments_redeem_promo_code",
+    "payments_lock_facts",
+    "payments_apply_subscription",
+    "payments_credit_period",
+    "payments_transfer_subscription",
     "payments_take_key",
     "payments_keep_outcome",
 }
