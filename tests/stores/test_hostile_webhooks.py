@@ -262,7 +262,21 @@ def _of_another_type(letter: Letter, chance: Random) -> Letter:
         told = json.loads(letter.body)
     except ValueError:
         return _nothing(letter, chance)
-    odd: list[Any] = [None, 0, -1, 10**30, 1.5, True, "", "\x00", "\ud800", [], {}, [[]], {"a": None}]
+    odd: list[Any] = [
+        None,
+        0,
+        -1,
+        10**30,
+        1.5,
+        True,
+        "",
+        "\x00",
+        "\ud800",
+        [],
+        {},
+        [[]],
+        {"a": None},
+    ]
     holders = [one for one in _objects(told) if one]
     holder = chance.choice(holders)
     holder[chance.choice(list(holder))] = chance.choice(odd)
