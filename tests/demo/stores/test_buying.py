@@ -14,6 +14,7 @@ from config import clock
 from demo import reference_data
 from demo.client import StillWaits, ViewerClient
 from demo.simulated_clock import ViewersClock
+from demo.simulation import population
 from demo.simulation.accounts import Account
 from demo.simulation.counts import Counts
 from demo.simulation.fates import Ahead, Fate, Fates
@@ -222,5 +223,5 @@ def test_what_a_silent_store_sold_waits_and_is_booked_by_itself(at, comes, store
 
 
 def _ahead(fate: Fate, store: Store, bought: Bought, *, due: datetime) -> Ahead:
-    account: Account = None  # type: ignore[assignment]  # of nobody
-    return Ahead(due, fate, account, store, bought)
+    somebody = population.people(seed=1, count=9, days=9, until=due)[0]
+    return Ahead(due, fate, Account(somebody), store, bought)

@@ -177,7 +177,7 @@ def test_a_renewal_is_another_payment_of_the_same_subscription(stall) -> None:
     assert (second.price_micros, second.currency) == (first.price_micros, first.currency)
 
 
-def test_the_store_is_asked_for_a_subscription_by_the_name_that_it_told(stall) -> None:
+def test_the_store_is_asked_for_a_subscription_by_the_name_that_it_told(stall: Stall) -> None:
     _, name = stall.subscribe()
 
     def ask() -> Facts:

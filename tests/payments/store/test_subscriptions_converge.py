@@ -184,7 +184,10 @@ def moneys(draw: st.DrawFn, stories: Sequence[Story]) -> StoreRefund:
         )
     )
     told = draw(st.sampled_from([story.refund, story.refund, story.reversal]))
-    return told(number, at=draw(MOMENTS), refund_id=draw(st.sampled_from(["all", "r"])), **size)
+    refund: StoreRefund = told(
+        number, at=draw(MOMENTS), refund_id=draw(st.sampled_from(["all", "r"])), **size
+    )
+    return refund
 
 
 @st.composite
