@@ -23,6 +23,8 @@ from payments.store.checkout import Bought
 from payments.store.exchange import RateMissing
 from payments.store.facts import Applied, Telling
 from payments.store.owners import Unclaimed
+from viewers.models import Viewer
+from viewers.tokens import TokenInvalid
 
 
 class Waits(Exception):
@@ -117,12 +119,19 @@ def _applied(
     try:
         applied = facts.apply_all(found, provider=provider, telling=telling, now=now)
     except Unclaimed as error:
+        _refuse_who_is_gone(viewer_id)
         raise purchases.TransactionInvalid("It names an account that is not here.") from error
     except RateMissing as error:
         raise Waits("rate_missing") from error
     if any(one.is_pending for one in applied):
         raise Waits("payment_pending")
     return applied
+
+
+def _refuse_who_is_gone(viewer_id: UUID) -> None:
+    """An access token is believed without a read, and may outlive its viewer. Raises TokenInvalid."""
+    if not Viewer.objects.filter(id=viewer_id, erased_at=None).exists():
+        raise TokenInvalid("The viewer it was issued to is gone.")
 
 
 def _own(applied: Sequence[Applied], viewer_id: UUID) -> Booked:

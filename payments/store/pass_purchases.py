@@ -10,7 +10,7 @@ from django.db import connection
 from config.problems import Problem
 from payments.models import PassIntent, PassProduct, PassPurchase, StoreProduct, Wallet
 from payments.providers.base import StoreTransaction
-from payments.store import exchange, purchases
+from payments.store import purchases
 
 #: Nobody is sold a pass that would begin later: it is a mistake, and calendars end.
 MAXIMUM_AHEAD = timedelta(days=3653)
@@ -164,7 +164,7 @@ def _book(sale: Sale, *, promise: PassIntent | None, now: datetime) -> str:
     terms = purchases.divide(
         provider=sale.provider, gross_micros=gross_micros, at=sold.purchased_at
     )
-    rate = exchange.rate(currency, at=sold.purchased_at)
+    rate = purchases.rate_of(currency, gross_micros, at=sold.purchased_at)
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         sale.provider,
         sold.environment,

@@ -35,7 +35,9 @@ from payments.providers.base import (
 from payments.store import exchange, offer_claims
 from viewers.models import Environment
 
-#: In whatever currency: a hundred thousand dollars are some billions of the smallest.
+#: Nothing is sold for more at once, in the reporting currency.
+MAXIMUM_WORTH_MICROS = 100_000 * PARTS_PER_MILLION
+#: The same in whatever currency: it is some billions of the smallest.
 MAXIMUM_PRICE_MICROS = 10_000_000_000 * PARTS_PER_MILLION
 MAXIMUM_QUANTITY = 1_000
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -202,6 +204,15 @@ def paid(sold: StoreTransaction, product: CoinPack | PassProduct) -> tuple[str, 
     return product.currency, product.price_micros * sold.quantity
 
 
+def rate_of(currency: str, gross_micros: int, *, at: datetime) -> exchange.Rate:
+    """What a price's currency was worth that day. Raises RateMissing, and TransactionInvalid for more than
+    anything is sold for."""
+    found = exchange.rate(currency, at=at)
+    if found.micros(gross_micros) > MAXIMUM_WORTH_MICROS:
+        raise TransactionInvalid("A value is outside what can be booked.")
+    return found
+
+
 def promised(purchase: Purchase) -> OfferClaim | None:
     """What the purchase's intent had promised under an offer, None where it was made without one."""
     return purchase.intent.offer_claim if purchase.intent else None
@@ -322,7 +333,7 @@ def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) ->
     sold, granted = booking.transaction, promise or booking.pack
     currency, gross_micros = paid(sold, booking.pack)
     terms = divide(provider=booking.provider, gross_micros=gross_micros, at=sold.purchased_at)
-    rate = exchange.rate(currency, at=sold.purchased_at)
+    rate = rate_of(currency, gross_micros, at=sold.purchased_at)
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         booking.provider,
         sold.environment,

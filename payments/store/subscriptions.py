@@ -18,7 +18,7 @@ from payments.models import (
     TransferPolicy,
 )
 from payments.providers.base import PaidPeriod, StoreTransaction, SubscriptionSnapshot
-from payments.store import exchange, purchases
+from payments.store import purchases
 
 #: A subscription goes to another viewer so often at most in so long.
 TRANSFERS = 3
@@ -80,7 +80,7 @@ def credit(
         raise ValueError("a snapshot without a period has no money")
     _refuse_nonsense(period, snapshot, now)
     product = product_of(subscription.provider, period.store_product_id)
-    rate = exchange.rate(period.currency, at=period.purchased_at)
+    rate = purchases.rate_of(period.currency, period.price_micros, at=period.purchased_at)
     terms = purchases.divide(
         provider=subscription.provider, gross_micros=period.price_micros, at=period.purchased_at
     )
