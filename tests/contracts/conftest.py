@@ -11,7 +11,8 @@ from django.core.cache import caches
 from django.db import transaction
 from django.test import override_settings
 
-from tests.contracts.world import World
+from ads import adapters
+from tests.contracts.world import NETWORK_SETTINGS, World
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +28,14 @@ def made_world(
         "OPTIONS": {"location": tmp_path_factory.mktemp("media"), "base_url": "/media/"},
     }
     with (
-        override_settings(STORAGES=settings.STORAGES | {"default": media}),
+        override_settings(STORAGES=settings.STORAGES | {"default": media}, **NETWORK_SETTINGS),
         django_db_blocker.unblock(),
         transaction.atomic(),
     ):
+        adapters._adapters.cache_clear()
         yield World(now)
         transaction.set_rollback(True)
+    adapters._adapters.cache_clear()
 
 
 @pytest.fixture

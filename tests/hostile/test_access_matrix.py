@@ -37,6 +37,7 @@ CLASSES: Mapping[str, Class] = {
     "get_poster": "anyone",
     "get_video": "anyone",
     "get_settle_callback": "anyone",
+    "get_settle_callback_at_secret_address": "anyone",
     "post_fake_ad_view": "anyone",
     "get_me": "viewers",
     "get_my_wallet": "viewers",
