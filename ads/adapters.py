@@ -47,6 +47,12 @@ def names() -> Collection[str]:
 
 @lru_cache(maxsize=1)
 def _adapters() -> Mapping[str, NetworkAdapter]:
+    return built()
+
+
+def built() -> Mapping[str, NetworkAdapter]:
+    """The adapters anew, from the settings as they are. Raises ValueError for those that cannot be used,
+    and BadKeyring."""
     keys = keyring.keys_for(_SEALS)
     newest_first = sorted(keys.by_id, key=lambda key_id: key_id != keys.signing_id)
     return registry.adapters(

@@ -31,7 +31,10 @@ _SHAPES: Mapping[str, re.Pattern[str]] = {
     "timestamp": re.compile(r"[0-9]{12}"),
     "signature": re.compile(r"[0-9a-f]{32}"),
 }
-_UNSIGNED: Mapping[str, re.Pattern[str]] = {"dynamicUserId": queries.OURS}
+_UNSIGNED: Mapping[str, re.Pattern[str]] = {
+    # Empty when the app set none.
+    "dynamicUserId": re.compile(rf"({queries.OURS.pattern})?")
+}
 
 
 class LevelPlayAdapter(SharedSecretAdapter):

@@ -16,6 +16,8 @@ from ads.networks import queries
 from ads.networks.base import Conduct, Fault, HandOver, Keys, NetworkError, Part, SignedReward
 from ads.networks.shared_secrets import SharedSecretAdapter, check_digest, usable
 
+#: Whom this may speak for. Their placements' caps are `ads.models.placements.PROVISIONAL`'s.
+NAMES = frozenset({"douyin"})
 #: No rewarded video is shorter.
 SHORTEST_AD_SECONDS = 15
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ads.networks import fake
+from ads.networks import fake, provisional
 from ads.networks.admob import AdMobAdapter
 from ads.networks.applovin import AppLovinAdapter, Token
 from ads.networks.base import NetworkAdapter
@@ -41,6 +41,8 @@ def adapters(
     """The adapters of every network that may call us, by name. `seal_keys` are for the tickets of
     networks that call nobody. Raises ValueError for settings with which a network could not be
     believed."""
+    if strangers := set(settings.PROVISIONAL_AD_NETWORKS) - provisional.NAMES:
+        raise ValueError(f"not believed at an app's word: {sorted(strangers)}")
     factories: dict[str, Callable[[NetworkSettings], NetworkAdapter]] = {"admob": _admob}
     if settings.APPLOVIN_EVENT_KEYS:
         factories["applovin"] = _applovin

@@ -12,7 +12,6 @@ it said back. It waits one second for an answer and comes again three times.
 """
 
 import base64
-import binascii
 import hashlib
 import json
 import re
@@ -94,7 +93,7 @@ class WeChatAdapter(SharedSecretAdapter):
             padded = cipher.update(sealed[_BLOCK_BYTES:]) + cipher.finalize()
             unpadder = PKCS7(8 * _BLOCK_BYTES).unpadder()
             return unpadder.update(padded) + unpadder.finalize()
-        except (binascii.Error, ValueError) as error:
+        except ValueError as error:
             raise NetworkError("encrypt cannot be decrypted", Fault.MALFORMED) from error
 
 
@@ -128,7 +127,7 @@ def _aes_key(written: str) -> bytes:
     """The 32 bytes of an EncodingAESKey, which is base64 without its last `=`. Raises ValueError."""
     try:
         key = base64.b64decode(written + "=", validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise ValueError("the EncodingAESKey is not base64") from error
     if len(key) != _KEY_BYTES:
         raise ValueError("the EncodingAESKey is not 43 characters")
