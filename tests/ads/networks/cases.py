@@ -54,7 +54,7 @@ class Case:
 
     def callback(self, *, by: Account = OURS, **of: object) -> str:
         """The query string of the callback for a view."""
-        return self.signs(by, self.view(**of))  # type: ignore[arg-type]
+        return self.signs(by, self.view(**of))
 
     def read(self, query: str) -> SignedReward:
         """What the adapter makes of a query string. Raises NetworkError."""
@@ -98,7 +98,7 @@ def _by_the_app(account: Account, view: View) -> str:
 
 def replace_view(view: View, **changes: object) -> View:
     """The view, with other values."""
-    return View(**{name: getattr(view, name) for name in view.__struct_fields__} | changes)  # type: ignore[arg-type]
+    return View(**{name: getattr(view, name) for name in view.__struct_fields__} | changes)
 
 
 UNIT = "9ad0816ac071552a"
