@@ -18,7 +18,7 @@ from ads.networks.shared_secrets import SharedSecretAdapter, check_digest, usabl
 
 #: Whom this may speak for. Their placements' caps are `ads.models.placements.PROVISIONAL`'s.
 NAMES = frozenset({"douyin"})
-#: No rewarded video is shorter.
+#: What is taken to be the shortest ad: a claim that comes sooner is not believed.
 SHORTEST_AD_SECONDS = 15
 
 _SESSION, _TIME = 32, 40

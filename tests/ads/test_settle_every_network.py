@@ -14,7 +14,8 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from ads import adapters
-from ads.models import Callback, Placement, Reward
+from ads.admin.placements import AD_UNITS
+from ads.models import Callback, Network, Placement, Reward
 from catalog.models import Series
 from demo.networks import account as accounts
 from demo.networks import signing
@@ -282,6 +283,14 @@ def test_the_database_refuses_a_wide_cap_where_the_app_is_believed(
         PlacementFactory(network="douyin", **CAPPED | of)
     assert PlacementFactory(network="douyin", **CAPPED)
     assert PlacementFactory(network="pangle", **CAPPED | of)
+
+
+def test_operators_can_name_an_ad_unit_of_every_network() -> None:
+    assert set(AD_UNITS) == set(Network)
+    for network, unit in UNITS.items():
+        shape, _ = AD_UNITS[Network(network)]
+        assert shape.fullmatch(unit)
+        assert not shape.fullmatch(f"{unit} ")
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_covers_neither_viewer_nor_session() -> None:
 
 def test_does_not_care_what_else_a_version_sends() -> None:
     documented = DOCUMENTED[0]
-    query = callback(documented) + "&adn=pangle&ecpm=0.1&prime_rit=1"
+    query = callback(documented) + "&network=pangle&ecpm=0.1&prime_rit=1"
 
     assert adapter(documented).verify(query, {}, now=NOW).custom_data == SESSION
 
