@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from ads import adapters
 from ads.admin.placements import AD_UNITS
+from ads.checks import networks_can_be_believed
 from ads.models import Callback, Network, Placement, Reward
 from catalog.models import Series
 from demo.networks import account as accounts
@@ -22,6 +23,7 @@ from demo.networks import signing
 from demo.networks.signing import View, Writer
 from payments.models import Entitlement
 from tests.factories.ads import PlacementFactory
+from tests.factories.operators import operator, signed_in
 from tests.factories.viewers import DeviceFactory, clock_headers
 from tests.payments.calls import episode
 
@@ -313,6 +315,32 @@ def test_says_before_it_serves_that_a_networks_settings_cannot_be_used(
 
     with pytest.raises(SystemCheckError, match=r"cliffhanger\.E015"):
         call_command("check")
+
+
+def test_leaves_it_to_the_keyrings_check_to_say_that_there_is_no_key(settings: Settings) -> None:
+    settings.KEYRING = ""
+
+    assert networks_can_be_believed() == []
+
+
+@pytest.mark.parametrize(("cap", "status"), [("4", 200), ("3", 302)])
+def test_an_operator_is_told_of_the_narrow_cap(db: None, cap: str, status: int) -> None:
+    form = {
+        "code": "paywall",
+        "title": "Watch an ad",
+        "network": "douyin",
+        "ad_unit_id": "1f2e3d4c5b6a",
+        "reward": "episode",
+        "daily_cap": cap,
+        "cooldown_seconds": "300",
+        "session_seconds": "3600",
+        "estimate": "0",
+    }
+
+    response = signed_in(operator(role="pricing")).post("/admin/ads/placement/add/", form)
+
+    assert response.status_code == status
+    assert ("at most 3 a day, 300 s apart" in response.text) == (status == 200)
 
 
 def test_tells_no_secret_when_settings_cannot_be_used(settings: Settings) -> None:

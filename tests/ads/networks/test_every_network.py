@@ -390,6 +390,53 @@ def test_takes_no_mutation_for_another_view(case: Case, proof: Proof) -> None:
     proof.record("P11", f"mutated callbacks of {case}", violations=0)
 
 
+HOSTILE = [
+    *(
+        "",
+        "&",
+        "=",
+        "%",
+        "+",
+        ",",
+        "&user_id=x",
+        "%26",
+        "\x00",
+        "é",
+        "剧",
+        "a b",
+        "\n",
+        "'",
+        "0" * 70,
+    ),
+    *(
+        SESSION,
+        VIEWER,
+        SESSION + VIEWER,
+        "probe",
+        "123456789",
+        "{}",
+        "%00",
+        "a" * 3000,
+        ":OK",
+        "../",
+    ),
+]
+
+
+@EVERY
+def test_never_fails_otherwise_when_the_signature_holds(case: Case, proof: Proof) -> None:
+    """What an app hands to an SDK is its users' to choose, and the network signs it."""
+    chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
+    for _ in range(proof.rounds(full=20_000)):
+        names = chance.sample(("ad_unit", "custom_data", "user_id", "transaction_id"), 2)
+        pieces = {name: "".join(chance.choices(HOSTILE, k=chance.randint(1, 3))) for name in names}
+        reward = accepted(case, case.signs(OURS, replace_view(case.view(), **pieces)))
+        if reward is not None and case.name not in ECDSA and not reward.is_probe:
+            assert re.fullmatch("([0-9a-f]{32})?", reward.custom_data)
+            assert re.fullmatch("[0-9a-f]{32}", reward.user_id)
+    proof.record("P11", f"anything that {case} signs", violations=0)
+
+
 def test_wechats_trial_of_the_address_is_no_view() -> None:
     case = CASES["wechat"]
     query = signing.wechat_trial(OURS, NOW)

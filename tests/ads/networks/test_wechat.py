@@ -203,10 +203,12 @@ def test_never_fails_otherwise_whatever_is_inside(proof: Proof) -> None:
     [
         ("", WRITTEN_KEY, "no secret"),
         ("token", "", "no secret"),
-        ("token", "short", "not base64|43 characters"),
-        ("token", "A" * 42, "not base64|43 characters"),
+        ("token", "short", "not base64"),
+        ("token", "A" * 42, "not base64"),
+        ("token", "A" * 39, "43 characters"),
+        ("token", "A" * 47, "43 characters"),
         ("token", "é" * 43, "not base64"),
-        ("token", base64.b64encode(bytes(16)).decode().rstrip("="), "not base64|43 characters"),
+        ("token", base64.b64encode(bytes(16)).decode().rstrip("="), "not base64"),
     ],
 )
 def test_believes_nobody_without_both_secrets(token: str, aes_key: str, why: str) -> None:
