@@ -1,5 +1,6 @@
 """The ad networks that may call this service, as its settings say."""
 
+import logging
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 
@@ -7,7 +8,13 @@ from django.conf import settings
 
 from ads.networks import registry
 from ads.networks.base import NetworkAdapter
+from ads.networks.shared_secrets import is_same
+from config import keyring
 from config.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+_SEALS = "ad-tickets"
 
 
 class NetworkUnknown(Problem):
@@ -23,6 +30,16 @@ def find(network: str) -> NetworkAdapter:
     return found
 
 
+def find_at(network: str, address_secret: str) -> NetworkAdapter:
+    """The adapter of a network that was called at an address. Raises NetworkUnknown, for an address that
+    is not the network's as well: that leads nowhere."""
+    found = find(network)
+    if not is_same(found.address_secret, address_secret):
+        logger.warning("%s was called at an address that is not its own", network)
+        raise NetworkUnknown
+    return found
+
+
 def names() -> Collection[str]:
     """Every network that may call."""
     return _adapters().keys()
@@ -30,4 +47,14 @@ def names() -> Collection[str]:
 
 @lru_cache(maxsize=1)
 def _adapters() -> Mapping[str, NetworkAdapter]:
-    return registry.adapters(settings)
+    return built()
+
+
+def built() -> Mapping[str, NetworkAdapter]:
+    """The adapters anew, from the settings as they are. Raises ValueError for those that cannot be used,
+    and BadKeyring."""
+    keys = keyring.keys_for(_SEALS)
+    newest_first = sorted(keys.by_id, key=lambda key_id: key_id != keys.signing_id)
+    return registry.adapters(
+        settings, seal_keys=[keys.by_id[key_id].hex() for key_id in newest_first]
+    )

@@ -1,6 +1,7 @@
 """An ad network says that an ad was watched: verified, kept, and settled in one transaction."""
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.db import connection
 
 from ads import adapters, limits, verifier_keys
 from ads.models import Verdict
-from ads.networks.base import Fault, NetworkError, SignedReward
+from ads.networks.base import Fault, NetworkAdapter, NetworkError, Reply, SignedReward
 from ads.verifier_keys import Wanted
 from config.problems import Problem
 
@@ -34,6 +35,11 @@ class CallbackForged(Problem):
     title = "The signature does not hold; nothing was done"
 
 
+class CallbackImplausible(Problem):
+    code = "callback_implausible"
+    title = "No ad can have been watched like that; nothing was done"
+
+
 class VerifierKeyUnknown(Problem):
     """`is_first` says that nobody has rung for the keys since they were last fetched."""
 
@@ -46,6 +52,14 @@ class VerifierKeyUnknown(Problem):
         self.is_first = wanted is Wanted.FROM_NOW
 
 
+_REFUSALS: Mapping[Fault, type[Problem]] = {
+    Fault.MALFORMED: CallbackMalformed,
+    Fault.FORGED: CallbackForged,
+    Fault.UNKNOWN_KEY: CallbackForged,
+    Fault.IMPLAUSIBLE: CallbackImplausible,
+}
+
+
 class Settled(msgspec.Struct, frozen=True):
     """What came of a callback; `first` is what came of the first one of its transaction."""
 
@@ -53,17 +67,35 @@ class Settled(msgspec.Struct, frozen=True):
     first: Verdict
 
 
+def answer(*, network: str, query_string: str, now: datetime, address_secret: str = "") -> Reply:
+    """Settles a callback that came for an address; what its network waits to read. Raises as `settle`."""
+    adapter = adapters.find_at(network, address_secret)
+    reward = _verified(adapter, network=network, query_string=query_string, now=now)
+    settled = _kept(reward, network=network, query_string=query_string, now=now)
+    return adapter.reply(reward, verdict=settled.verdict, is_paid=settled.first is Verdict.PAID)
+
+
 def settle(*, network: str, query_string: str, now: datetime) -> Settled:
     """Verifies a callback and opens the episode of the session it names; safe to repeat.
 
     What pays nothing is kept with its verdict. Raises NetworkUnknown, CallbackMalformed,
-    CallbackForged, and VerifierKeyUnknown when the same callback may pass later.
+    CallbackForged, CallbackImplausible, and VerifierKeyUnknown when the same callback may pass later.
     """
     adapter = adapters.find(network)
+    reward = _verified(adapter, network=network, query_string=query_string, now=now)
+    return _kept(reward, network=network, query_string=query_string, now=now)
+
+
+def _verified(
+    adapter: NetworkAdapter, *, network: str, query_string: str, now: datetime
+) -> SignedReward:
     try:
-        reward = adapter.verify(query_string, verifier_keys.current(network))
+        return adapter.verify(query_string, verifier_keys.current(network), now=now)
     except NetworkError as error:
         raise _refused(error, network=network, query_string=query_string, now=now) from error
+
+
+def _kept(reward: SignedReward, *, network: str, query_string: str, now: datetime) -> Settled:
     if reward.is_probe:
         _keep(Verdict.PROBE, "", network=network, query_string=query_string, now=now)
         return Settled(verdict=Verdict.PROBE, first=Verdict.PROBE)
@@ -95,9 +127,7 @@ def _refused(error: NetworkError, *, network: str, query_string: str, now: datet
         if wanted is not Wanted.IN_VAIN:
             return VerifierKeyUnknown(wanted)
     _keep(Verdict.REFUSED, error.reason, network=network, query_string=query_string, now=now)
-    if error.fault is Fault.MALFORMED:
-        return CallbackMalformed(error.reason)
-    return CallbackForged(error.reason)
+    return _REFUSALS[error.fault](error.reason)
 
 
 def _keep(verdict: Verdict, detail: str, *, network: str, query_string: str, now: datetime) -> None:

@@ -13,8 +13,8 @@ def opened(value: Opened) -> OpenSessionAnswer:
         ad_session_id=value.session_id,
         network=Network(value.placement.network),
         ad_unit_id=value.placement.ad_unit_id,
-        custom_data=value.custom_data,
-        user_id=value.user_id,
+        custom_data=value.hand_over.custom_data,
+        user_id=value.hand_over.user_id,
         expires_at=value.expires_at,
     )
 

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from ads import adapters, limits
 from ads.limits import Standing
 from ads.models import AdSession, Placement
+from ads.networks.base import HandOver
 from catalog.models import Episode, Series
 from config.compiled_queries import CompiledQuery
 from config.problems import NotFound, Problem
@@ -58,23 +59,15 @@ class _Outcome(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Opened:
-    """A session to watch an ad under. `is_new` is False for one that was open already."""
+    """A session to watch an ad under, and what its network's SDK is given. `is_new` is False for one that
+    was open already."""
 
     session_id: UUID
     viewer_id: UUID
     placement: Placement
+    hand_over: HandOver
     expires_at: datetime
     is_new: bool
-
-    @property
-    def custom_data(self) -> str:
-        """The session as networks carry it: hexadecimal, which none of them escapes."""
-        return self.session_id.hex
-
-    @property
-    def user_id(self) -> str:
-        """The viewer as networks carry them."""
-        return self.viewer_id.hex
 
 
 def placements() -> Sequence[Placement]:
@@ -139,6 +132,12 @@ def open_one(
         session_id=decided.session_id,
         viewer_id=viewer_id,
         placement=placement,
+        hand_over=adapters.find(placement.network).hand_over(
+            session=decided.session_id.hex,
+            viewer=viewer_id.hex,
+            ad_unit_id=placement.ad_unit_id,
+            now=now,
+        ),
         expires_at=decided.expires_at,
         is_new=decided.outcome == "opened",
     )

@@ -67,10 +67,16 @@ class PlacementsAnswer(AnswerShape):
     placements: list[PlacementAnswer]
 
 
-class CallbackAnswer(AnswerShape):
-    """What came of the callback. Only `paid` opens an episode."""
+class CallbackAnswer(AnswerShape, omit_defaults=True):
+    """What the network waits to read. To most it is `verdict`, of which only `paid` opens an episode;
+    Pangle reads `isValid`, WeChat `is_valid` or the `echostr` that it sent."""
 
-    verdict: Verdict
+    verdict: Verdict | msgspec.UnsetType = msgspec.UNSET
+    is_valid_for_pangle: bool | msgspec.UnsetType = msgspec.field(
+        default=msgspec.UNSET, name="isValid"
+    )
+    is_valid: bool | msgspec.UnsetType = msgspec.UNSET
+    echostr: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class FakeViewRequest(RequestShape):

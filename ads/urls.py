@@ -1,6 +1,6 @@
 from django.urls import path
 
-from ads.views.callbacks import SettleCallback
+from ads.views.callbacks import SettleCallback, SettleCallbackAtSecretAddress
 from ads.views.sessions import AdPlacements, AdSessionState, OpenAdSession
 
 urlpatterns = [
@@ -8,4 +8,5 @@ urlpatterns = [
     path("ads/sessions", OpenAdSession.as_view()),
     path("ads/sessions/<uuid:session_id>", AdSessionState.as_view()),
     path("ssv/<slug:network>", SettleCallback.as_view()),
+    path("ssv/<slug:network>/<slug:secret>", SettleCallbackAtSecretAddress.as_view()),
 ]

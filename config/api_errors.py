@@ -110,6 +110,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "network_unknown": HTTPStatus.NOT_FOUND,
     "callback_malformed": HTTPStatus.BAD_REQUEST,
     "callback_forged": HTTPStatus.FORBIDDEN,
+    "callback_implausible": HTTPStatus.FORBIDDEN,
     "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,

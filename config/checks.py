@@ -4,6 +4,7 @@ They run with every management command and before the web server takes traffic. 
 silence or search for, and a hint that says what to do.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import keyring
 
 MINIMUM_SECRET_KEY_CHARACTERS = 50
+MINIMUM_ADDRESS_SECRET = re.compile(r"[A-Za-z0-9_-]{32,100}")
 
 
 def _refuse(code: str, message: str, hint: str) -> Error:
@@ -128,6 +130,31 @@ def _store_root() -> CheckMessage | None:
     )
 
 
+def _ad_callback_secret() -> CheckMessage | None:
+    covers_little = settings.PANGLE_SECURITY_KEYS or (
+        settings.APPLOVIN_EVENT_KEYS and settings.APPLOVIN_TEMPLATE == "event_token"
+    )
+    secret = settings.AD_CALLBACK_SECRET
+    if MINIMUM_ADDRESS_SECRET.fullmatch(secret) or not (secret or covers_little):
+        return None
+    return _refuse(
+        "E014",
+        "AD_CALLBACK_SECRET is missing, short, or no part of an address: an ad network's signature that "
+        "covers little would stand alone.",
+        "Set AD_CALLBACK_SECRET to 32 or more letters and digits.",
+    )
+
+
+def _provisional_ads() -> CheckMessage | None:
+    if not settings.PROVISIONAL_AD_NETWORKS:
+        return None
+    return Caution(
+        "PROVISIONAL_AD_NETWORKS is set: apps are believed that their ads were watched.",
+        hint="Keep those placements' rewards small, and unset it where nobody shows such ads.",
+        id="cliffhanger.W002",
+    )
+
+
 def _database_role() -> CheckMessage | None:
     if settings.DATABASE_ROLE:
         return None
@@ -177,6 +204,8 @@ PRODUCTION_CHECKS: Sequence[Callable[[], CheckMessage | None]] = (
     _ad_keys,
     _store_addresses,
     _store_root,
+    _ad_callback_secret,
+    _provisional_ads,
     _database_role,
     _second_factor,
     _durable,

@@ -468,6 +468,47 @@ ADMOB_KEYS_URL = env.text(
     default="https://www.gstatic.com/admob/reward/verifier-keys.json",
     help="Where AdMob publishes the keys that its callbacks are signed with. In production https only.",
 )
+AD_CALLBACK_SECRET = env.secret(
+    "AD_CALLBACK_SECRET",
+    help="What the addresses end in that are entered at ad networks other than AdMob: "
+    "`/v1/ssv/pangle/<secret>`. Letters, digits, `_` and `-`. Needed where the signature covers little: "
+    "with PANGLE_SECURITY_KEYS, and with `event_token`.",
+)
+APPLOVIN_EVENT_KEYS = env.secret(
+    "APPLOVIN_EVENT_KEYS",
+    help="The event key of the AppLovin account; during a change both, comma separated. Empty switches "
+    "AppLovin MAX off.",
+)
+APPLOVIN_TEMPLATE = env.choice(
+    "APPLOVIN_TEMPLATE",
+    choices=("event_token_all", "event_token"),
+    default="event_token_all",
+    help="Which token the callback's URL template has. The second covers the event id alone.",
+)
+LEVELPLAY_PRIVATE_KEYS = env.secret(
+    "LEVELPLAY_PRIVATE_KEYS",
+    help="The private keys of the apps' callbacks, comma separated. Empty switches Unity LevelPlay off.",
+)
+UNITY_ADS_SECRETS = env.secret(
+    "UNITY_ADS_SECRETS",
+    help="The games' secrets as Unity's support sent them, comma separated. Empty switches Unity Ads off.",
+)
+PANGLE_SECURITY_KEYS = env.secret(
+    "PANGLE_SECURITY_KEYS",
+    help="The security key of each ad unit: `ad unit:key`, comma separated. Empty switches Pangle off.",
+)
+WECHAT_ADS_TOKEN = env.secret(
+    "WECHAT_ADS_TOKEN",
+    help="The token of rewarded video's callback, as entered at WeChat. Empty switches its ads off.",
+)
+WECHAT_ADS_AES_KEY = env.secret(
+    "WECHAT_ADS_AES_KEY", help="The EncodingAESKey of the same callback, 43 characters."
+)
+PROVISIONAL_AD_NETWORKS = env.words(
+    "PROVISIONAL_AD_NETWORKS",
+    help="Networks whose ads are believed at the app's word, under narrow caps, since they call nobody: "
+    "`douyin`.",
+)
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
 )

@@ -21,7 +21,7 @@ def stores_can_be_believed(app_configs: Any = None, **_: Any) -> list[CheckMessa
             Error(
                 f"A store is set up so that it could not be believed: {error}.",
                 hint="Correct its settings, or unset them to switch it off.",
-                id="cliffhanger.E014",
+                id="cliffhanger.E016",
             )
         ]
     return []

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from ads import adapters
 from ads.models import Network, Placement
 from ads.models.placements import MAXIMUM_NET_MICROS
 from config import clock
@@ -21,6 +22,12 @@ from payments.money import PARTS_PER_MILLION
 #: How each network's console writes the name of an ad unit. Its callbacks have the last part alone.
 AD_UNITS = {
     Network.ADMOB: (re.compile(r"ca-app-pub-\d{10,20}/\d{5,20}"), "ca-app-pub-…/…"),
+    Network.APPLOVIN: (re.compile(r"[0-9a-f]{16}"), "16 hexadecimal digits"),
+    Network.LEVELPLAY: (re.compile(r"[0-9a-z]{1,32}"), "letters and digits"),
+    Network.UNITY: (re.compile(r"[0-9A-Za-z_-]{1,100}"), "Rewarded_Android"),
+    Network.PANGLE: (re.compile(r"[0-9]{5,20}"), "9 digits"),
+    Network.WECHAT: (re.compile(r"adunit-[0-9a-f]{16}"), "adunit-…"),
+    Network.DOUYIN: (re.compile(r"[0-9a-z]{5,40}"), "letters and digits"),
     Network.FAKE: (re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?"), "any/name"),
 }
 
@@ -66,7 +73,13 @@ class PlacementForm(forms.ModelForm[Placement]):
             self.instance.estimated_net_micros = int(cleaned["estimate"] * PARTS_PER_MILLION)
         if "network" in cleaned and "ad_unit_id" in cleaned:
             self._check_ad_unit(Network(cleaned["network"]), cleaned["ad_unit_id"])
+        if "network" in cleaned and "network" in self.changed_data:
+            self._check_network(Network(cleaned["network"]))
         return cleaned
+
+    def _check_network(self, network: Network) -> None:
+        if network not in adapters.names():
+            self.add_error("network", f"{network.label} is off here: its settings are not set.")
 
     def _check_ad_unit(self, network: Network, ad_unit_id: str) -> None:
         shape, example = AD_UNITS[network]

@@ -17,7 +17,19 @@ class Network(models.TextChoices):
     """Who shows the ad, and calls us when it was watched."""
 
     ADMOB = "admob", "AdMob"
+    APPLOVIN = "applovin", "AppLovin MAX"
+    LEVELPLAY = "levelplay", "Unity LevelPlay"
+    UNITY = "unity", "Unity Ads"
+    PANGLE = "pangle", "Pangle"
+    WECHAT = "wechat", "WeChat"
+    DOUYIN = "douyin", "Douyin"
     FAKE = "fake", "Fake network"
+
+
+#: They call nobody: their ads are believed at the app's word.
+PROVISIONAL = (Network.DOUYIN,)
+MAXIMUM_PROVISIONAL_CAP = 3
+MINIMUM_PROVISIONAL_COOLDOWN_SECONDS = 300
 
 
 class PlacementReward(models.TextChoices):
@@ -83,6 +95,16 @@ class Placement(models.Model):
             models.CheckConstraint(
                 condition=Q(network__in=Network.values, reward__in=PlacementReward.values),
                 name="ads_placement_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(network__in=PROVISIONAL)
+                | Q(
+                    daily_cap__lte=MAXIMUM_PROVISIONAL_CAP,
+                    cooldown_seconds__gte=MINIMUM_PROVISIONAL_COOLDOWN_SECONDS,
+                ),
+                name="ads_placement_provisional",
+                violation_error_message="This network calls nobody, so the app is believed: at most "
+                f"{MAXIMUM_PROVISIONAL_CAP} a day, {MINIMUM_PROVISIONAL_COOLDOWN_SECONDS} s apart.",
             ),
         ]
 

@@ -13,6 +13,7 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -26,9 +27,19 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from ads.networks.base import Fault, Keys, NetworkError, SignedReward
+from ads.networks import queries
+from ads.networks.base import (
+    Conduct,
+    Fault,
+    HandOver,
+    Keys,
+    NetworkError,
+    Part,
+    Reply,
+    SignedReward,
+)
+from ads.networks.shared_secrets import verdict_reply
 
-MAXIMUM_QUERY_CHARACTERS = 8 * 1024
 MAXIMUM_KEYS = 100
 MAXIMUM_KEY_ID = 2**63 - 1
 #: What the console sends when an operator has it try the address.
@@ -38,8 +49,6 @@ SHIPPED_DOCUMENT = Path(__file__).parent / "admob_keys.json"
 
 _SIGNATURE = "&signature="
 _TAIL = re.compile(r"([A-Za-z0-9_-]{1,200})&key_id=([1-9][0-9]{0,18})")
-_PRINTABLE = re.compile(r"[!-~]*")
-_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MILLISECONDS = re.compile(r"[1-9][0-9]{12}")  # from 2001 to 2286
 
@@ -57,11 +66,19 @@ _SHAPES: Mapping[str, re.Pattern[str]] = {
     "transaction_id": re.compile(r"[0-9A-Za-z_-]{1,100}"),
     "user_id": _UNDIVIDED,
 }
+_BEGIN = datetime.fromtimestamp(0, UTC)
 _REQUIRED = ("ad_network", "ad_unit", "timestamp", "transaction_id")
 
 
 class AdMobAdapter:
     """Verifies with the keys that Google publishes."""
+
+    address_secret = ""
+    conduct = Conduct(
+        covered=frozenset(Part),
+        answer_within_seconds=None,
+        retries_seconds=(1.0,) * 5,
+    )
 
     def __init__(self, *, keys_url: str, document: bytes | None = None) -> None:
         self.keys_url = keys_url
@@ -77,7 +94,11 @@ class AdMobAdapter:
         except (ValueError, KeyError, TypeError, RecursionError, UnsupportedAlgorithm) as error:
             raise NetworkError(f"not a key document: {error!r:.200}", Fault.MALFORMED) from error
 
-    def verify(self, query_string: str, keys: Keys) -> SignedReward:
+    def hand_over(self, *, session: str, viewer: str, ad_unit_id: str, now: datetime) -> HandOver:
+        """See NetworkAdapter."""
+        return HandOver(custom_data=session, user_id=viewer)
+
+    def verify(self, query_string: str, keys: Keys, *, now: datetime | None = None) -> SignedReward:
         """See NetworkAdapter."""
         content = authentic(query_string, keys)
         values = _values(content)
@@ -94,18 +115,22 @@ class AdMobAdapter:
             custom_data=custom_data,
             user_id=user_id,
             is_probe=is_probe,
+            watched_at=_BEGIN + timedelta(milliseconds=int(values["timestamp"])),
         )
+
+    def reply(self, reward: SignedReward, *, verdict: str, is_paid: bool) -> Reply:
+        """See NetworkAdapter. AdMob reads the status alone."""
+        return verdict_reply(verdict)
 
 
 def authentic(query_string: str, keys: Keys) -> str:
     """The part of a query string that its signature covers, as it was sent. Raises NetworkError."""
-    if len(query_string) > MAXIMUM_QUERY_CHARACTERS:
-        raise NetworkError("the query is longer than 8 KB", Fault.MALFORMED)
+    queries.check_length(query_string)
     content, _, tail = query_string.partition(_SIGNATURE)
     form = _TAIL.fullmatch(tail)
     if form is None or not content:
         raise NetworkError("the query does not end in signature and key_id", Fault.MALFORMED)
-    signed, signature, key_id = _text(content), _signature(form[1]), int(form[2])
+    signed, signature, key_id = queries.decoded(content), _signature(form[1]), int(form[2])
     if key_id > MAXIMUM_KEY_ID:
         raise NetworkError("key_id is past 64 bits", Fault.MALFORMED)
     key = keys.get(key_id)
@@ -116,16 +141,6 @@ def authentic(query_string: str, keys: Keys) -> str:
     except InvalidSignature as error:
         raise NetworkError("the signature does not match", Fault.FORGED) from error
     return content
-
-
-def _text(encoded: str) -> str:
-    """Decoded as the signer had it. Raises NetworkError for what no signer writes."""
-    if not _PRINTABLE.fullmatch(encoded) or _BROKEN_ESCAPE.search(encoded):
-        raise NetworkError("the query is not percent-encoded text", Fault.MALFORMED)
-    try:
-        return unquote_plus(encoded, errors="strict")
-    except UnicodeDecodeError as error:
-        raise NetworkError("the query is not UTF-8", Fault.MALFORMED) from error
 
 
 def _signature(encoded: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.http import HttpResponse
 from kombu.exceptions import OperationalError
 from rest_framework.request import Request
 
@@ -17,24 +18,35 @@ class SettleCallback(UnstoredEndpoint):
         summary="An ad network reports a watched ad",
         answer=CallbackAnswer,
         any_query=True,
+        also_as=["text/plain"],
         refusals=[
             NetworkUnknown,
             callbacks.CallbackMalformed,
             callbacks.CallbackForged,
+            callbacks.CallbackImplausible,
             callbacks.VerifierKeyUnknown,
         ],
     )
-    def get(self, request: Request, *, now: datetime, network: str) -> CallbackAnswer:
-        """The network's own signed query string. What is genuine is answered 200 whether it paid
-        or not, since sending it again would change nothing; 503 asks for it again."""
+    def get(
+        self, request: Request, *, now: datetime, network: str, secret: str = ""
+    ) -> HttpResponse:
+        """The network's own signed query string, and the answer that it waits for. What is genuine is
+        answered 200 whether it paid or not, since sending it again would change nothing, but to Unity
+        Ads, which wants a 400 and a text for what paid nothing; 503 asks for it again."""
         query_string = str(self.http_request().META.get("QUERY_STRING", ""))
         try:
-            settled = callbacks.settle(network=network, query_string=query_string, now=now)
+            reply = callbacks.answer(
+                network=network, query_string=query_string, address_secret=secret, now=now
+            )
         except callbacks.VerifierKeyUnknown as unknown:
             if unknown.is_first:
                 _ring()
             raise
-        return CallbackAnswer(verdict=settled.verdict)
+        return HttpResponse(reply.body, status=reply.status, content_type=reply.content_type)
+
+
+class SettleCallbackAtSecretAddress(SettleCallback):
+    """The same, at an address that only its network knows."""
 
 
 def _ring() -> None:

@@ -8,6 +8,7 @@ import json
 import re
 import string
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -71,6 +72,7 @@ def test_reads_what_it_verified() -> None:
         custom_data="session",
         user_id="viewer",
         is_probe=False,
+        watched_at=datetime(2026, 3, 14, 12, tzinfo=UTC),
     )
 
 

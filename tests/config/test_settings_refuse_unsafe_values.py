@@ -41,6 +41,8 @@ UNSAFE: Mapping[str, str] = {
     "ADMOB_KEYS_URL": "http://keys.example/verifier-keys.json",
     "STRIPE_API_URL": "http://stripe.example",
     "APPLE_ROOT_CERTIFICATE": "/etc/our-own-root.cer",
+    "PANGLE_SECURITY_KEYS": "1:a",
+    "PROVISIONAL_AD_NETWORKS": "douyin",
     "DATABASE_ROLE": "",
     "ADMIN_SECOND_FACTOR": "off",
     "EMBEDDED_DURABLE": "off",
@@ -74,6 +76,12 @@ ALONE = [
     ("GOOGLE_KEYS_URL", "http://keys.example", "E012"),
     ("STRIPE_API_URL", "http://stripe.example", "E012"),
     ("APPLE_ROOT_CERTIFICATE", "/etc/our-own-root.cer", "E013"),
+    ("PANGLE_SECURITY_KEYS", "1:a", "E014"),
+    ("APPLOVIN_EVENT_KEYS", "a", None),
+    ("AD_CALLBACK_SECRET", "x" * 31, "E014"),
+    ("AD_CALLBACK_SECRET", "x/" * 20, "E014"),
+    ("AD_CALLBACK_SECRET", "x" * 32, None),
+    ("PROVISIONAL_AD_NETWORKS", ["douyin"], "W002"),
     ("DATABASE_ROLE", "", "E007"),
     ("ADMIN_SECOND_FACTOR", False, "E008"),
     ("EMBEDDED_DURABLE", False, "E009"),
@@ -135,6 +143,16 @@ def test_says_nothing_of_another_mode(safe: Settings) -> None:
     safe.PRODUCTION, safe.DEBUG, safe.FAKE_STORE = False, True, True
 
     assert checks.production_is_safe() == []
+
+
+@pytest.mark.parametrize(("secret", "expected"), [("", ["cliffhanger.E014"]), ("x" * 32, [])])
+def test_asks_for_a_secret_address_where_a_token_covers_the_event_alone(
+    safe: Settings, secret: str, expected: list[str]
+) -> None:
+    safe.APPLOVIN_EVENT_KEYS, safe.APPLOVIN_TEMPLATE = "key", "event_token"
+    safe.AD_CALLBACK_SECRET = secret
+
+    assert [message.id for message in checks.production_is_safe()] == expected
 
 
 def test_tells_no_secret(safe: Settings) -> None:

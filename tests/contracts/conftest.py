@@ -11,8 +11,9 @@ from django.core.cache import caches
 from django.db import transaction
 from django.test import override_settings
 
+from ads import adapters
 from tests import served_stripe
-from tests.contracts.world import World
+from tests.contracts.world import NETWORK_SETTINGS, World
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +29,15 @@ def made_world(
         "OPTIONS": {"location": tmp_path_factory.mktemp("media"), "base_url": "/media/"},
     }
     with (
-        override_settings(STORAGES=settings.STORAGES | {"default": media}),
+        override_settings(STORAGES=settings.STORAGES | {"default": media}, **NETWORK_SETTINGS),
         served_stripe.selling(tmp_path_factory.mktemp("stripe")) as stripe,
         django_db_blocker.unblock(),
         transaction.atomic(),
     ):
+        adapters._adapters.cache_clear()
         yield World(now, stripe)
         transaction.set_rollback(True)
+    adapters._adapters.cache_clear()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import msgspec
 from django.conf import settings
 
 from ads.models import Placement
+from ads.networks import pangle
 from catalog import playback
 from catalog.models import Episode, Series
 from config import clock
@@ -62,6 +63,12 @@ from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_heade
 from tests.served_stripe import ServedStripe
 from viewers import refresh_tokens
 from viewers.models import ApiKey, Device, Scope
+
+ADDRESS_SECRET = "a-secret-that-is-none-0123456789"
+NETWORK_SETTINGS = {
+    "PANGLE_SECURITY_KEYS": "944:not a secret",
+    "AD_CALLBACK_SECRET": ADDRESS_SECRET,
+}
 
 # The default plan: eight episodes are free, then each costs 60 coins.
 FREE, LOCKED, UNLOCKED, PRICE = 1, 9, 11, 60
@@ -429,6 +436,19 @@ def _watched(world: World) -> Call:
     return Call(path={"network": "fake"}, query=dict(parse_qsl(world.callback)))
 
 
+def _watched_at_a_secret_address(world: World) -> Call:
+    """Genuine, and about no session of ours: `NETWORK_SETTINGS` are in force while a world is."""
+    return Call(
+        path={"network": "pangle", "secret": ADDRESS_SECRET},
+        query={
+            "user_id": world.viewer.viewer_id.hex,
+            "trans_id": "view-1",
+            "extra": uuid4().hex,
+            "sign": pangle.sign(b"not a secret", "view-1"),
+        },
+    )
+
+
 def _view(world: World) -> Call:
     body = {
         "ad_unit_id": world.placement.ad_unit_id,
@@ -487,6 +507,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_open_ad_session": _open_ad,
     "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
     "get_settle_callback": _watched,
+    "get_settle_callback_at_secret_address": _watched_at_a_secret_address,
     "post_fake_ad_view": _view,
     "get_support_why": _why,
     "get_support_wallet": lambda world: Call(path={"viewer_id": str(world.viewer.viewer_id)}),

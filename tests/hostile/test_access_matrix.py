@@ -38,6 +38,7 @@ CLASSES: Mapping[str, Class] = {
     "get_video": "anyone",
     "get_settle_callback": "anyone",
     "post_webhook": "anyone",
+    "get_settle_callback_at_secret_address": "anyone",
     "post_fake_ad_view": "anyone",
     "get_me": "viewers",
     "patch_me": "viewers",
