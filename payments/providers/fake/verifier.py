@@ -6,7 +6,8 @@ its facts outright. There is one key, the store's; no other algorithm, type or k
 anything: it remembers nothing.
 """
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from payments.providers.base import (
     Facts,
     Fault,
+    Known,
+    Listed,
     Message,
     ProviderError,
     RawMessage,
@@ -26,6 +29,7 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
+from payments.providers.fake.books import Books
 
 TYPE = "fake-store-transaction+jwt"
 MESSAGE_TYPE = "fake-store-message+jwt"
@@ -115,6 +119,8 @@ class FakeStoreAdapter:
     def _opened(self, signed: str, type_: str, shape: type[Shape]) -> Shape:
         if self._type(signed) != type_:
             raise ProviderError("of a type that the fake store does not sign", Fault.MALFORMED)
+        if not all(map(_is_canonical, signed.split("."))):
+            raise ProviderError("not base64url in the only way to write it", Fault.MALFORMED)
         try:
             claims = jwt.decode(
                 signed,
@@ -126,7 +132,7 @@ class FakeStoreAdapter:
             raise ProviderError(f"the signature is wrong: {error}", Fault.FORGED) from error
         try:
             return msgspec.convert(claims, shape)
-        except (msgspec.ValidationError, OverflowError) as error:
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise ProviderError(f"the shape is wrong: {error}", Fault.MALFORMED) from error
 
     def _type(self, signed: str) -> Any:
@@ -134,6 +140,48 @@ class FakeStoreAdapter:
             return jwt.get_unverified_header(signed).get("typ")
         except (jwt.InvalidTokenError, ValueError) as error:
             raise ProviderError("not a signed text", Fault.MALFORMED) from error
+
+
+class FakeStoreWithBooks(FakeStoreAdapter):
+    """See Lists. A fake store that remembers."""
+
+    def __init__(self, public_key: EllipticCurvePublicKey, books: Books) -> None:
+        super().__init__(public_key)
+        self._books = books
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return ("production", "sandbox")
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists."""
+        for line in self._books.listed():
+            if line.environment == environment and since <= line.occurred_at < until:
+                yield line
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        found = self._books.named(known.environment, known.transaction_id)
+        if not found:
+            raise ProviderError("the fake store has sold no such thing", Fault.GONE)
+        return found
+
+
+def _is_canonical(part: str) -> bool:
+    """Whether it is written in the one way: a decoder passes over spare bits and strange characters."""
+    try:
+        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(decoded).decode().rstrip("=") == part
 
 
 def _facts(told: FakeMessage) -> Facts:
