@@ -1,6 +1,7 @@
 """Phones buy in the demo's stores, whose notifications arrive in the days of which they tell."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,13 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.db import connection
 from pytest_django.live_server_helper import LiveServer
 
 from config import clock
 from demo import reference_data
 from demo.client import StillWaits, ViewerClient
 from demo.simulated_clock import ViewersClock
-from demo.simulation import population
+from demo.simulation import population, stillness
 from demo.simulation.accounts import Account
 from demo.simulation.counts import Counts
 from demo.simulation.fates import Ahead, Fate, Fates
@@ -33,6 +35,7 @@ from payments.models import (
     StoreCall,
     StoreMessage,
     Subscription,
+    SubscriptionInquiry,
 )
 from tests.demo.stores import quarter
 
@@ -225,3 +228,24 @@ def test_what_a_silent_store_sold_waits_and_is_booked_by_itself(at, comes, store
 def _ahead(fate: Fate, store: Store, bought: Bought, *, due: datetime) -> Ahead:
     somebody = population.people(seed=1, count=9, days=9, until=due)[0]
     return Ahead(due, fate, Account(somebody), store, bought)
+
+
+def test_no_worker_asks_stores_while_they_live_in_other_days(stores, viewer) -> None:
+    """What is asked today would be later than all that is told of the days to come."""
+    store = stores.of("android")
+    stores.are_at(viewer.clock.moment)
+    subscribe(viewer, store)
+    with ThreadPoolExecutor(1) as another, stillness.kept():
+        assert another.submit(_ask_once).result() == 0
+    assert not SubscriptionInquiry.objects.exists()
+    assert tasks.ask_about_subscriptions() == 1
+    assert SubscriptionInquiry.objects.exists()
+
+
+def _ask_once() -> int:
+    """As another worker, with a connection of its own."""
+    try:
+        asked: int = tasks.ask_about_subscriptions()
+        return asked
+    finally:
+        connection.close()
