@@ -30,6 +30,7 @@ def _cut(beat_count: int = BEATS) -> Cut:
         external_id="v1",
         episode_id=UUID(EPISODE),
         number=1,
+        duration_ms=beat_count * BEAT_MS,
         beats=[
             Beat(position=n, start_ms=n * BEAT_MS, end_ms=(n + 1) * BEAT_MS, kind="hook")
             for n in range(beat_count)

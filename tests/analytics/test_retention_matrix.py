@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.reports import retention
+from analytics.reports.cohorts import CohortFilter
 from analytics.reports.local_days import Period
-from analytics.reports.retention import FirstOpenFilter, Mode, RetentionReport
+from analytics.reports.retention import Mode, RetentionReport
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, opened_app, played, utc
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -27,7 +28,7 @@ def _read(
     by: Period = Period.DAY,
     mode: Mode = Mode.CALENDAR,
     horizon: int = 2,
-    only: FirstOpenFilter = FirstOpenFilter(),  # noqa: B008
+    only: CohortFilter = CohortFilter(),  # noqa: B008
 ) -> RetentionReport:
     with lake(rows, watermark=watermark, zone=zone) as source:
         return retention.matrix(source=source, by=by, mode=mode, horizon=horizon, only=only)
@@ -166,7 +167,7 @@ def test_filters_look_at_the_first_open() -> None:
         opened_app("b", utc("2026-03-01 10:00"), channel="organic"),
         opened_app("c", utc("2026-03-01 10:00"), channel=None),
     ]
-    only = FirstOpenFilter(channel="tiktok", country="DE", platform="ios")
+    only = CohortFilter(channel="tiktok", country="DE", platform="ios")
 
     report = _read(rows, watermark=utc("2026-03-09 00:00"), only=only)
 
