@@ -15,8 +15,8 @@ from config.problems import BadParameter
 
 MOST_STEPS = 6
 LONGEST_WINDOW = timedelta(days=90)
-_MICROSECOND = timedelta(microseconds=1)
-_SCHEMA = pa.schema([("number", pa.int32()), ("kind", pa.string()), ("within_us", pa.int64())])
+_SECOND = timedelta(seconds=1)
+_SCHEMA = pa.schema([("number", pa.int32()), ("kind", pa.string()), ("within_seconds", pa.int32())])
 
 
 class StepKind(StrEnum):
@@ -107,7 +107,7 @@ def funnel(
             StepRow(
                 number=number,
                 kind=kind,
-                within_seconds=None if number == 1 else int(within[number - 2].total_seconds()),
+                within_seconds=None if number == 1 else within[number - 2] // _SECOND,
                 reached=counted[number],
                 of_first=share(counted[number], counted[1]),
                 of_previous=None if number == 1 else share(counted[number], counted[number - 1]),
@@ -124,9 +124,9 @@ def _check(kinds: Sequence[StepKind], within: Sequence[timedelta], unit: Unit) -
         raise BadParameter("A step is given twice.")
     if len(within) != len(kinds) - 1:
         raise BadParameter("Every step but the first has a window.")
-    if any(not timedelta() < window <= LONGEST_WINDOW for window in within):
+    if any(not _SECOND <= window <= LONGEST_WINDOW for window in within):
         raise BadParameter(
-            f"A window is longer than nothing, and at most {LONGEST_WINDOW.days} days."
+            f"A window is of at least a second and at most {LONGEST_WINDOW.days} days."
         )
     if unit is Unit.TITLE and kinds[0] not in _OF_A_TITLE:
         raise BadParameter(f"A funnel by title cannot begin with {kinds[0]}, which has no series.")
@@ -135,7 +135,7 @@ def _check(kinds: Sequence[StepKind], within: Sequence[timedelta], unit: Unit) -
 def _table(kinds: Sequence[StepKind], within: Sequence[timedelta]) -> pa.Table:
     windows = [timedelta(), *within]
     rows = [
-        {"number": number, "kind": str(kind), "within_us": window // _MICROSECOND}
+        {"number": number, "kind": str(kind), "within_seconds": window // _SECOND}
         for number, (kind, window) in enumerate(zip(kinds, windows, strict=True), 1)
     ]
     return pa.Table.from_pylist(rows, schema=_SCHEMA)

@@ -29,7 +29,7 @@ WITH happened AS (
     UNION ALL
     SELECT 'purchase', viewer_id, NULL, created_at FROM purchases WHERE created_at < $watermark
 ), step AS (
-    SELECT number, viewer_id, happened_at, within_us,
+    SELECT number, viewer_id, happened_at, within_seconds,
            CASE WHEN $is_by_title THEN coalesce(series_id, '') ELSE '' END AS title
     FROM happened JOIN funnel_steps USING (kind)
     WHERE coalesce(series_id = $series_id, $series_id IS NULL OR series_id IS NULL)
@@ -44,35 +44,35 @@ WITH happened AS (
     FROM first
     JOIN step
       ON step.viewer_id = first.viewer_id AND step.title IN (first.title, '') AND number = 2
-     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 MICROSECOND * within_us
+     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 SECOND * within_seconds
     GROUP BY first.viewer_id, first.title
 ), third AS (
     SELECT second.viewer_id, second.title, min(happened_at) AS reached_at
     FROM second
     JOIN step
       ON step.viewer_id = second.viewer_id AND step.title IN (second.title, '') AND number = 3
-     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 MICROSECOND * within_us
+     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 SECOND * within_seconds
     GROUP BY second.viewer_id, second.title
 ), fourth AS (
     SELECT third.viewer_id, third.title, min(happened_at) AS reached_at
     FROM third
     JOIN step
       ON step.viewer_id = third.viewer_id AND step.title IN (third.title, '') AND number = 4
-     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 MICROSECOND * within_us
+     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 SECOND * within_seconds
     GROUP BY third.viewer_id, third.title
 ), fifth AS (
     SELECT fourth.viewer_id, fourth.title, min(happened_at) AS reached_at
     FROM fourth
     JOIN step
       ON step.viewer_id = fourth.viewer_id AND step.title IN (fourth.title, '') AND number = 5
-     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 MICROSECOND * within_us
+     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 SECOND * within_seconds
     GROUP BY fourth.viewer_id, fourth.title
 ), sixth AS (
     SELECT fifth.viewer_id, fifth.title, min(happened_at) AS reached_at
     FROM fifth
     JOIN step
       ON step.viewer_id = fifth.viewer_id AND step.title IN (fifth.title, '') AND number = 6
-     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 MICROSECOND * within_us
+     AND happened_at >= reached_at AND happened_at < reached_at + INTERVAL 1 SECOND * within_seconds
     GROUP BY fifth.viewer_id, fifth.title
 ), young AS (
     SELECT viewer_id, title
