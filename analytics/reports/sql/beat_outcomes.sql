@@ -3,7 +3,7 @@
 -- $series_id: text
 -- $watermark: moment
 -- defines: beat_survival
-WITH playing AS MATERIALIZED (
+WITH playing AS (
     SELECT viewer_id, type, episode_id, version_id, from_ms, to_ms, reason, occurred_at,
            occurred_at - INTERVAL 1 MILLISECOND * coalesce(actual_ms, 0) AS began_at
     FROM events

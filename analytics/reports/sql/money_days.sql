@@ -19,10 +19,10 @@ WITH posted AS (
     JOIN zone_shifts ON created_at >= starts_at AND created_at < ends_at
     WHERE created_at < $watermark
 ), gone_back AS (
-    SELECT edge, purchase_id, sum(net_micros) AS net_micros
+    SELECT day, purchase_id, sum(net_micros) AS net_micros
     FROM edges
     JOIN pass_refunds ON created_at < edge
-    GROUP BY edge, purchase_id
+    GROUP BY day, purchase_id
 ), standing AS (
     -- A pass is worth its net, less what of it went back, and that is earned evenly over its time.
     SELECT day,
@@ -34,7 +34,7 @@ WITH posted AS (
                AS whole
     FROM edges
     CROSS JOIN passes
-    LEFT JOIN gone_back USING (edge, purchase_id)
+    LEFT JOIN gone_back USING (day, purchase_id)
 ), accrued AS (
     -- Up to the end of the day. The floor of a quotient too large for whole numbers of 64 bits.
     SELECT day, sum(CAST(round((part - part % whole) / whole) AS BIGINT)) AS earned_micros
