@@ -10,7 +10,6 @@ from analytics.views.reports import (
     BeatsEndpoint,
     ChartsEndpoint,
     EncountersEndpoint,
-    EpisodesEndpoint,
     HeatEndpoint,
     LtvEndpoint,
     MoneyEndpoint,
@@ -18,6 +17,7 @@ from analytics.views.reports import (
     QualityEndpoint,
     RetentionEndpoint,
     StepsEndpoint,
+    SurvivalEndpoint,
     TitleRevenueEndpoint,
 )
 
@@ -29,7 +29,7 @@ REPORTS = [
     path("analytics/funnels", StepsEndpoint.as_view()),
     path("analytics/funnels/paywall", PaywallFunnelEndpoint.as_view()),
     path("analytics/encounters", EncountersEndpoint.as_view()),
-    path("analytics/episodes", EpisodesEndpoint.as_view()),
+    path("analytics/survival", SurvivalEndpoint.as_view()),
     path("analytics/beats", BeatsEndpoint.as_view()),
     path("analytics/heat", HeatEndpoint.as_view()),
     path("analytics/revenue", TitleRevenueEndpoint.as_view()),

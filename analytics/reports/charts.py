@@ -9,10 +9,10 @@ import msgspec
 
 from analytics.reports import definitions, local_days
 from analytics.reports.local_days import Period
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report, heading, share
 from analytics.reports.sources import Source
 from catalog.models.provenance import ProvenanceKind
-from config.problems import BadParameter
 
 
 class Measure(StrEnum):
@@ -71,12 +71,12 @@ def top(
 ) -> ChartReport:
     """The best `length` titles of the local days from `since` to `until`, both included.
 
-    Titles that had nothing of what is measured are in no chart. Raises BadParameter for a range that is
+    Titles that had nothing of what is measured are in no chart. Raises ReportImpossible for a range that is
     none, or not over.
     """
     first, last = local_days.checked(since, until)
     if local_days.ends_at(last, Period.DAY, zone=source.zone) > source.watermark:
-        raise BadParameter("A chart is of days that are over.")
+        raise ReportImpossible("A chart is of days that are over.")
     source.load("unlocks", "titles")
     source.rows("starts", watermark=source.watermark)
     found = [

@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from analytics.reports import local_days
 from analytics.reports.local_days import Period
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.sources import Source
-from config.problems import BadParameter
 
 _NO_TITLE = pa.schema([("viewer_id", pa.string()), ("series_id", pa.string())])
 _NO_ARM = pa.schema([("viewer_id", pa.string()), ("arm", pa.string())])
@@ -65,10 +65,10 @@ def prepare(
 ) -> Mapping[int, Size]:
     """Makes the table `member`, and returns its cohorts by the number of their cell, oldest first.
 
-    Raises BadParameter for arms without an experiment.
+    Raises ReportImpossible for arms without an experiment.
     """
     if only.experiment is None and (only.arm is not None or split is Split.ARM):
-        raise BadParameter("`experiment` says of which experiment the arms are.")
+        raise ReportImpossible("`experiment` says of which experiment the arms are.")
     _titles(source, is_needed=only.first_series is not None or split is Split.FIRST_SERIES)
     _arms(source, only.experiment)
     source.rows(

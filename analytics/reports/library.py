@@ -30,9 +30,9 @@ from analytics.reports import (
 )
 from analytics.reports.cuts import Cut
 from analytics.reports.questions import ReportQuery
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report
 from analytics.reports.sources import Announce, Source
-from config.problems import BadParameter
 
 #: How many local days are shown where nobody says which.
 MONEY_DAYS = 30
@@ -55,7 +55,7 @@ def read(
 ) -> Report:
     """The report of that name as it is at `now`; `announce` hears of each step on the way.
 
-    Raises NotFound for a series or version that there is not, and BadParameter for what makes no report.
+    Raises NotFound for a series or version that there is not, and ReportImpossible for what makes no report.
     """
     entry = REPORTS[name]
     with entry.opened(now=now, announce=announce) as source:
@@ -113,7 +113,7 @@ def _encounters(source: Source, query: questions.FunnelQuery) -> Report:
     return encounters.table(source=source, series_id=query.series_id or None)
 
 
-def _episodes(source: Source, query: questions.EpisodesQuery) -> Report:
+def _episodes(source: Source, query: questions.SurvivalQuery) -> Report:
     return episodes.curve(source=source, series_id=query.series_id)
 
 
@@ -189,7 +189,7 @@ def _days_before(day: date, days: int) -> date:
     try:
         return day - timedelta(days=days)
     except OverflowError as error:
-        raise BadParameter("The calendar does not go back so far.") from error
+        raise ReportImpossible("The calendar does not go back so far.") from error
 
 
 _MEMBERS = ("cohort_members", "cohort_sizes", "starts", "first_titles", "met_arms", "left_out")
@@ -220,9 +220,9 @@ REPORTS: Mapping[str, Entry] = {
         ["paywall_encounters"],
         _encounters,
     ),
-    "episodes": Entry(
+    "survival": Entry(
         "who goes on from episode to episode",
-        questions.EpisodesQuery,
+        questions.SurvivalQuery,
         ["episode_survival"],
         _episodes,
     ),

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from config.problems import BadParameter
+from analytics.reports.refusals import ReportImpossible
 
 _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
@@ -46,11 +46,11 @@ def day_number(day: date) -> int:
 
 
 def checked(since: date, until: date) -> tuple[int, int]:
-    """The numbers of the days from `since` to `until`. Raises BadParameter for a range that is none."""
+    """The numbers of the days from `since` to `until`. Raises ReportImpossible for a range that is none."""
     if until < since:
-        raise BadParameter("`until` is before `since`.")
+        raise ReportImpossible("`until` is before `since`.")
     if since < _EPOCH or until.year >= _NEVER.year:
-        raise BadParameter("The range is outside of the calendar.")
+        raise ReportImpossible("The range is outside of the calendar.")
     return day_number(since), day_number(until)
 
 

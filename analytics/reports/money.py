@@ -10,9 +10,9 @@ import pyarrow as pa
 from analytics.lake.schema import MOMENT
 from analytics.reports import definitions, local_days, queries
 from analytics.reports.local_days import Period
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report, heading
 from analytics.reports.sources import Source
-from config.problems import BadParameter
 
 MOST_DAYS = 400
 _EDGES = pa.schema([("edge", MOMENT), ("day", pa.int64())])
@@ -66,10 +66,10 @@ class MoneyReport(Report, frozen=True, kw_only=True):
 
 
 def by_day(*, source: Source, currency: str, since: date, until: date) -> MoneyReport:
-    """The local days from `since` to `until`, both included. Raises BadParameter for too many."""
+    """The local days from `since` to `until`, both included. Raises ReportImpossible for too many."""
     first, last = local_days.checked(since, until)
     if last - first >= MOST_DAYS:
-        raise BadParameter(f"A range has at most {MOST_DAYS} days.")
+        raise ReportImpossible(f"A range has at most {MOST_DAYS} days.")
     source.load("billings", "earnings", "passes", "pass_refunds")
     source.create("edges", _edges(source, first, last))
     found: Mapping[tuple[int, str], Sequence[int]] = {

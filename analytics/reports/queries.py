@@ -43,18 +43,26 @@ class Parameter:
 
     def takes(self, value: Any) -> bool:
         """True for a value of that type; a boolean is no integer."""
-        return self.may_be_null if value is None else type(value) is TYPES[self.kind]
+        if value is None:
+            return self.may_be_null
+        return isinstance(value, TYPES[self.kind]) and isinstance(value, bool) is (
+            self.kind == "boolean"
+        )
 
 
 @dataclass(frozen=True)
 class Query:
-    """A query with what its head says of it. `defines` are keys of analytics.reports.definitions."""
+    """A query with what its head says of it, in its first lines.
+
+    `defines` are keys of analytics.reports.definitions.
+    """
 
     name: str
     sentence: str
     parameters: Mapping[str, Parameter]
     defines: Sequence[str]
     text: str
+    head_lines: int
 
     def bind(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values as DuckDB takes them. Raises TypeError for other names or types than the head's."""
@@ -96,7 +104,7 @@ def every() -> Sequence[Query]:
 def parsed(name: str, text: str) -> Query:
     """A query from its text. Raises ValueError."""
     first, *lines = text.splitlines()
-    head = [line for line in lines[: _head_length(lines)] if line.startswith("-- ")]
+    head = lines[: next(n for n, line in enumerate([*lines, ""]) if not line.startswith("-- "))]
     sentence = " ".join(
         line.removeprefix("-- ") for line in head if not line.startswith(("-- $", _DEFINES))
     )
@@ -112,11 +120,7 @@ def parsed(name: str, text: str) -> Query:
         if line.startswith(_DEFINES)
         for key in line.removeprefix(_DEFINES).split(", ")
     ]
-    return Query(name, sentence, parameters, defines, text)
-
-
-def _head_length(lines: Sequence[str]) -> int:
-    return next(n for n, line in enumerate([*lines, ""]) if not line.startswith("--"))
+    return Query(name, sentence, parameters, defines, text, head_lines=1 + len(head))
 
 
 def naive(moment: datetime) -> datetime:

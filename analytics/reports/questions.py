@@ -99,7 +99,7 @@ class StepsQuery(ReportQuery, kw_only=True):
     series_id: UUID | UnsetType = UNSET
 
 
-class EpisodesQuery(ReportQuery, kw_only=True):
+class SurvivalQuery(ReportQuery, kw_only=True):
     """The released episodes of a series."""
 
     series_id: UUID

@@ -9,9 +9,9 @@ import msgspec
 import pyarrow as pa
 
 from analytics.reports import definitions
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report, heading, share
 from analytics.reports.sources import Source
-from config.problems import BadParameter
 
 MOST_STEPS = 6
 LONGEST_WINDOW = timedelta(days=90)
@@ -75,7 +75,7 @@ def funnel(
 ) -> StepReport:
     """How many units come through `kinds` in order; `within` has a window for each but the first.
 
-    Raises BadParameter for steps that make no funnel.
+    Raises ReportImpossible for steps that make no funnel.
     """
     _check(kinds, within, unit)
     asked = None if series_id is None else str(series_id)
@@ -119,17 +119,19 @@ def funnel(
 
 def _check(kinds: Sequence[StepKind], within: Sequence[timedelta], unit: Unit) -> None:
     if not 2 <= len(kinds) <= MOST_STEPS:
-        raise BadParameter(f"A funnel has 2 to {MOST_STEPS} steps.")
+        raise ReportImpossible(f"A funnel has 2 to {MOST_STEPS} steps.")
     if len(set(kinds)) < len(kinds):
-        raise BadParameter("A step is given twice.")
+        raise ReportImpossible("A step is given twice.")
     if len(within) != len(kinds) - 1:
-        raise BadParameter("Every step but the first has a window.")
+        raise ReportImpossible("Every step but the first has a window.")
     if any(not _SECOND <= window <= LONGEST_WINDOW for window in within):
-        raise BadParameter(
+        raise ReportImpossible(
             f"A window is of at least a second and at most {LONGEST_WINDOW.days} days."
         )
     if unit is Unit.TITLE and kinds[0] not in _OF_A_TITLE:
-        raise BadParameter(f"A funnel by title cannot begin with {kinds[0]}, which has no series.")
+        raise ReportImpossible(
+            f"A funnel by title cannot begin with {kinds[0]}, which has no series."
+        )
 
 
 def _table(kinds: Sequence[StepKind], within: Sequence[timedelta]) -> pa.Table:

@@ -18,6 +18,7 @@ from analytics.reports.ltv import LtvReport
 from analytics.reports.money import MoneyReport
 from analytics.reports.quality import QualityReport
 from analytics.reports.questions import ReportQuery
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import RevenueReport
@@ -36,6 +37,7 @@ class RetentionEndpoint(AnalystEndpoint):
         summary="Who came back",
         query=questions.RetentionQuery,
         answer=RetentionReport,
+        refusals=(ReportImpossible,),
         also_as=CSV,
     )
     def get(
@@ -53,6 +55,7 @@ class LtvEndpoint(AnalystEndpoint):
         summary="What cohorts brought",
         query=questions.LtvQuery,
         answer=LtvReport,
+        refusals=(ReportImpossible,),
         also_as=CSV,
     )
     def get(
@@ -84,6 +87,7 @@ class StepsEndpoint(AnalystEndpoint):
         summary="An ordered funnel",
         query=questions.StepsQuery,
         answer=StepReport,
+        refusals=(ReportImpossible,),
         also_as=CSV,
     )
     def get(
@@ -121,18 +125,18 @@ class EncountersEndpoint(AnalystEndpoint):
         return _rendered("encounters", query, now)
 
 
-class EpisodesEndpoint(AnalystEndpoint):
+class SurvivalEndpoint(AnalystEndpoint):
     @operation(
         summary="From episode to episode",
-        query=questions.EpisodesQuery,
+        query=questions.SurvivalQuery,
         answer=EpisodeReport,
         also_as=CSV,
     )
     def get(
-        self, request: Request, *, now: datetime, query: questions.EpisodesQuery
+        self, request: Request, *, now: datetime, query: questions.SurvivalQuery
     ) -> Report | HttpResponse:
         """Who goes on to the next episode, who drops out, and how many of those stood at its paywall."""
-        return _rendered("episodes", query, now)
+        return _rendered("survival", query, now)
 
 
 class BeatsEndpoint(AnalystEndpoint):
@@ -184,6 +188,7 @@ class MoneyEndpoint(AnalystEndpoint):
         summary="Billed, recognised and deferred",
         query=questions.MoneyQuery,
         answer=MoneyReport,
+        refusals=(ReportImpossible,),
         also_as=CSV,
     )
     def get(
@@ -212,6 +217,7 @@ class ChartsEndpoint(AnalystEndpoint):
         summary="The best titles",
         query=questions.ChartQuery,
         answer=ChartReport,
+        refusals=(ReportImpossible,),
         also_as=CSV,
     )
     def get(

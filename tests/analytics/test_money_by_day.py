@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.reports import money
 from analytics.reports.money import MoneyReport, MoneyRow, Origin
-from config.problems import BadParameter
+from analytics.reports.refusals import ReportImpossible
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, utc
 from tests.proof import Proof
 
@@ -187,7 +187,7 @@ def test_a_day_that_lasts_ends_at_the_watermark() -> None:
     ("since", "days"), [(FIRST, 0), (FIRST, 401), (date(1969, 1, 1), 9), (date(9999, 1, 1), 9)]
 )
 def test_a_range_that_is_none_is_refused(since: date, days: int) -> None:
-    with pytest.raises(BadParameter):
+    with pytest.raises(ReportImpossible):
         _read(since=since, days=days)
 
 

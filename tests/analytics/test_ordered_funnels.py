@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.reports import steps
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.steps import StepKind, StepReport, Unit
-from config.problems import BadParameter
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, opened_app, played, utc
 from tests.proof import Proof
 
@@ -140,7 +140,7 @@ def test_the_sandbox_is_left_out() -> None:
 def test_what_makes_no_funnel_is_refused(
     kinds: Sequence[StepKind], within: Sequence[timedelta], unit: Unit, reason: str
 ) -> None:
-    with pytest.raises(BadParameter, match=reason):
+    with pytest.raises(ReportImpossible, match=reason):
         _read([], kinds=kinds, within=within, unit=unit)
 
 

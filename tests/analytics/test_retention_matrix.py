@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from analytics.reports import retention
 from analytics.reports.cohorts import CohortFilter, Split
 from analytics.reports.local_days import Period
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.retention import Mode, RetentionReport
-from config.problems import BadParameter
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, opened_app, played, utc
 from tests.proof import Proof
 
@@ -309,7 +309,7 @@ def test_an_arm_is_that_of_the_experiment_which_is_asked_about() -> None:
     ("only", "split"), [(CohortFilter(arm="five"), None), (CohortFilter(), Split.ARM)]
 )
 def test_arms_of_no_experiment_are_refused(only: CohortFilter, split: Split | None) -> None:
-    with pytest.raises(BadParameter, match="experiment"):
+    with pytest.raises(ReportImpossible, match="experiment"):
         _read([], watermark=utc("2026-03-09 00:00"), only=only, split=split)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics.reports import charts
 from analytics.reports.charts import ChartReport, Measure
-from config.problems import BadParameter
+from analytics.reports.refusals import ReportImpossible
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, played, utc
 from tests.proof import Proof
 
@@ -148,9 +148,9 @@ def test_a_day_is_one_of_the_reporting_zone(zone: ZoneInfo, day: str) -> None:
 
 
 def test_a_day_that_is_not_over_has_no_chart() -> None:
-    with pytest.raises(BadParameter, match="over"):
+    with pytest.raises(ReportImpossible, match="over"):
         _read(watermark=utc("2026-03-02 00:00") - SECOND)
-    with pytest.raises(BadParameter, match="before"):
+    with pytest.raises(ReportImpossible, match="before"):
         _read(since=DAY_1 + DAY)
 
 

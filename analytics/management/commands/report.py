@@ -5,9 +5,8 @@ import threading
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
-from types import UnionType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from enum import Enum
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -19,15 +18,18 @@ from rich.text import Text
 
 from analytics.reports import library, sources, tables
 from analytics.reports.questions import ReportQuery
+from analytics.reports.refusals import ReportImpossible
 from analytics.reports.sources import Announce
 from catalog.models import Series
 from config import clock, csv_files
 from config.csv_files import Cell, Table
-from config.problems import BadParameter, NotFound
+from config.problems import NotFound
 
 #: How wide a table is that nobody looks at yet.
 PIPED_COLUMNS = 200
 DRAWN_EVERY_SECONDS = 0.1
+#: The thread that does it.
+DRAWING = "report-progress"
 #: A terminal is narrower than a file.
 DEFAULTS = {"retention": {"horizon": "7"}}
 
@@ -51,7 +53,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "There is no such series, or none of its episodes is out."
             ) from error
-        except BadParameter as error:
+        except ReportImpossible as error:
             raise CommandError(str(error)) from error
         table = tables.of(found)
         if options["csv"]:
@@ -81,9 +83,8 @@ def _add_options(parser: ArgumentParser, shape: type[ReportQuery]) -> None:
 
 def _kind(hint: Any) -> str:
     """What an option takes, in words."""
-    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    kind = get_args(options[0])[0] if get_origin(options[0]) is Annotated else options[0]
-    if issubclass(kind, StrEnum) or hasattr(kind, "choices"):
+    kind = (get_args(hint) or (hint,))[0]
+    if issubclass(kind, Enum):
         return " or ".join(str(choice.value) for choice in kind)
     words = {UUID: "An id.", int: "A whole number."}
     return words.get(kind, "A day, 2026-03-14." if kind.__name__ == "date" else "Text.")
@@ -149,7 +150,7 @@ def _progress() -> Iterator[Announce]:
                 total = None if percent is None else 100
                 bar.update(task, description=step, total=total, completed=percent or 0)
 
-        drawing = threading.Thread(target=draw, daemon=True)
+        drawing = threading.Thread(target=draw, name=DRAWING, daemon=True)
         drawing.start()
         try:
             yield watch.announce
