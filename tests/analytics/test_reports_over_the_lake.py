@@ -150,7 +150,8 @@ def test_what_players_and_ads_report_of_themselves_is_counted(
 ) -> None:
     viewer, free = story
     playback = _playback(viewer, free, now + HOUR)
-    seen = ad_session(PlacementFactory(), viewer_id=viewer.id, episode_id=free.id, now=now + HOUR)
+    locked = EpisodeFactory(series=free.series, number=10)
+    seen = ad_session(PlacementFactory(), viewer_id=viewer.id, episode_id=locked.id, now=now + HOUR)
     told = {"at": now + HOUR, "ad_session_id": str(seen.id), "placement": "unlock"}
     _report(
         viewer,
