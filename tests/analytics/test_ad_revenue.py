@@ -70,7 +70,7 @@ def test_follows_ads_from_the_request_to_the_revenue() -> None:
     (row,) = _read(rows, sessions).rows
 
     assert [getattr(row, name) for name in COUNTS] == [3, 2, 2, 1, 1, 14_000]
-    assert (row.fill_rate, row.show_rate, row.reward_rate) == (pytest.approx(2 / 3), 1.0, 0.5)
+    assert [row.fill_rate, row.show_rate, row.reward_rate] == pytest.approx([2 / 3, 1, 0.5])
     assert row.ecpm_micros == 7_000_000
 
 

@@ -192,12 +192,13 @@ def test_a_range_that_is_none_is_refused(since: date, days: int) -> None:
 
 
 def _worth(bought: Row, refunds: Sequence[Row], moment: datetime) -> int:
-    gone = sum(
+    gone: int = sum(
         refund["net_micros"]
         for refund in refunds
         if refund["purchase_id"] == bought["purchase_id"] and refund["created_at"] < moment
     )
-    return (bought["net_micros"] if bought["created_at"] < moment else 0) - gone
+    net: int = bought["net_micros"] if bought["created_at"] < moment else 0
+    return net - gone
 
 
 def _accrued(passes: Sequence[Row], refunds: Sequence[Row], moment: datetime) -> int:

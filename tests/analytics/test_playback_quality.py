@@ -152,7 +152,8 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
         wait: int,
         start: datetime,
     ) -> None:
-        rows, groups = [], {}
+        rows: list[Row] = []
+        groups: dict[tuple[date, str | None], list[tuple[str, int]]] = {}
         for what, hour, ms, platform in facts:
             at = start + hour * HOUR
             if what in ("start", "untimed"):

@@ -6,8 +6,7 @@
 -- defines: ad_revenue, ecpm, ad_fill_rate, ad_show_rate, ad_reward_rate
 WITH told AS (
     -- A session's first word of each kind counts.
-    SELECT type, CAST(reason AS VARCHAR) AS reason, ad_session_id, viewer_id,
-           min(occurred_at) AS happened_at
+    SELECT type, reason, ad_session_id, viewer_id, min(occurred_at) AS happened_at
     FROM events
     WHERE type IN ('ad_requested', 'ad_shown')
       AND environment = 'production'
