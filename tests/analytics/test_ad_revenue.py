@@ -84,6 +84,21 @@ def test_a_confirmation_counts_for_the_ad_shown_and_earns_on_its_own_day() -> No
     assert second.ecpm_micros is None
 
 
+@pytest.mark.parametrize(("before", "known"), [(0 * SECOND, 0), (SECOND, 1)])
+def test_a_confirmation_is_known_from_the_watermark_after_it(before: timedelta, known: int) -> None:
+    watermark = START + HOUR
+    sessions = [_session("one", rewarded_at=watermark - before, micros=5)]
+
+    (row,) = _read([_told("ad_shown", "one", START)], sessions, watermark=watermark).rows
+
+    assert (row.shown, row.confirmed, row.rewards, row.revenue_micros) == (
+        1,
+        known,
+        known,
+        5 * known,
+    )
+
+
 def test_networks_and_placements_stand_apart_and_add_up() -> None:
     sessions = [
         _session("one", rewarded_at=START, micros=1),
