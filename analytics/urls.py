@@ -5,18 +5,38 @@ from django.urls import path
 from analytics.views.events import Events
 from analytics.views.pipeline import RankingsEndpoint, SeriesBeatsEndpoint
 from analytics.views.reports import (
+    AdsEndpoint,
+    ArpuEndpoint,
     BeatsEndpoint,
+    ChartsEndpoint,
+    EncountersEndpoint,
+    HeatEndpoint,
+    LtvEndpoint,
+    MoneyEndpoint,
     PaywallFunnelEndpoint,
+    QualityEndpoint,
     RetentionEndpoint,
+    StepsEndpoint,
+    SurvivalEndpoint,
     TitleRevenueEndpoint,
 )
 
 EVENTS = [path("events", Events.as_view())]
 REPORTS = [
     path("analytics/retention", RetentionEndpoint.as_view()),
+    path("analytics/ltv", LtvEndpoint.as_view()),
+    path("analytics/arpu", ArpuEndpoint.as_view()),
+    path("analytics/funnels", StepsEndpoint.as_view()),
     path("analytics/funnels/paywall", PaywallFunnelEndpoint.as_view()),
+    path("analytics/encounters", EncountersEndpoint.as_view()),
+    path("analytics/survival", SurvivalEndpoint.as_view()),
     path("analytics/beats", BeatsEndpoint.as_view()),
+    path("analytics/heat", HeatEndpoint.as_view()),
     path("analytics/revenue", TitleRevenueEndpoint.as_view()),
+    path("analytics/money", MoneyEndpoint.as_view()),
+    path("analytics/ads", AdsEndpoint.as_view()),
+    path("analytics/charts", ChartsEndpoint.as_view()),
+    path("analytics/quality", QualityEndpoint.as_view()),
 ]
 FEEDBACK = [
     path("pipeline/rankings", RankingsEndpoint.as_view()),

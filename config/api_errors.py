@@ -116,6 +116,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     # Reports
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
+    "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 
 

@@ -111,6 +111,31 @@ class PlaybackEnd(PlaybackEvent, tag="playback_end"):
     reason: EndReason
 
 
+class PlaybackStall(PlaybackEvent, tag="playback_stall"):
+    """The story stood still at `position_ms` for want of data, for `actual_ms`, after it had begun.
+
+    Report it when it goes on, or when the viewer has left.
+    """
+
+    position_ms: Milliseconds
+    actual_ms: Milliseconds
+
+
+class FailureReason(StrEnum):
+    """Why a playback did not begin: `abandoned` by a viewer who waited no longer."""
+
+    NETWORK = "network"
+    MEDIA = "media"
+    OTHER = "other"
+    ABANDONED = "abandoned"
+
+
+class PlaybackFailed(PlaybackEvent, tag="playback_failed"):
+    """The viewer asked for it, and no first frame was ever shown."""
+
+    reason: FailureReason
+
+
 class PaywallShown(Event, tag="paywall_shown"):
     """The viewer stood before a locked episode."""
 
@@ -124,6 +149,22 @@ class OfferShown(Event, tag="offer_shown"):
 
     placement: Name
     series_id: UUID | None = None
+
+
+class AdResult(StrEnum):
+    """What a network answered when it was asked for an ad."""
+
+    FILLED = "filled"
+    NO_FILL = "no_fill"
+    ERROR = "error"
+
+
+class AdRequested(Event, tag="ad_requested"):
+    """A network was asked for an ad for an ad session of ours, and answered."""
+
+    ad_session_id: UUID
+    placement: Name
+    reason: AdResult
 
 
 class AdShown(Event, tag="ad_shown"):
@@ -140,8 +181,11 @@ AnyEvent = (
     | PlaybackProgress
     | PlaybackSeek
     | PlaybackEnd
+    | PlaybackStall
+    | PlaybackFailed
     | PaywallShown
     | OfferShown
+    | AdRequested
     | AdShown
 )
 

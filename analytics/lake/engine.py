@@ -28,6 +28,9 @@ def opened(paths: Sequence[Path]) -> Iterator["DuckDBPyConnection"]:
     ):
         connection.execute(f"SET allowed_paths = {path_list(paths)}")
         connection.execute("SET enable_external_access = false")
+        # Nothing is printed: whoever waits can ask how far a query has come.
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
         connection.execute("SET lock_configuration = true")
         yield connection
 

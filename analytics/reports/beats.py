@@ -23,28 +23,33 @@ _OUTCOMES = (
     "replays",
 )
 _DOORS = ("skipped", "next", "exits", "censored")
-_BOOKED = ("unlocks", "coins", "value_micros", "payers")
+_BOOKED = ("unlocks", "coins", "value_micros", "payers", "together")
 
 Place = tuple[str, int]
 
 
 class Booked(msgspec.Struct, frozen=True, kw_only=True):
-    """Unlocks with their coins and value, and how many viewers paid for those of any value."""
+    """Unlocks with their coins and value, and how many viewers paid for those of any value.
+
+    `together` are the unlocks of them that were one decision on several episodes, or made without a tap.
+    """
 
     unlocks: int
     coins: int
     value_micros: int
     payers: int
+    together: int
 
 
-NOTHING = Booked(unlocks=0, coins=0, value_micros=0, payers=0)
+NOTHING = Booked(unlocks=0, coins=0, value_micros=0, payers=0, together=0)
 
 
 class Unbooked(Booked, frozen=True, kw_only=True):
     """Unlocks on no beat that is shown, and why.
 
-    `none`: the unlock named no playback. `unknown_session`: the lake has no event of it.
-    `other_version`: it was of a version that this report does not show. `no_beat`: no beat is there.
+    `none`: it named no playback that the lake knows, and the viewer had played nothing of the series.
+    `window`: what the viewer had played was more than half an hour ago. `other_version`: it was of a
+    version that this report does not show. `no_beat`: no beat is there.
     """
 
     reason: str

@@ -1,7 +1,7 @@
 """The cuts that a report looks at: versions of episodes, with the beats that each consists of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pyarrow as pa
@@ -22,15 +22,22 @@ SCHEMA = pa.schema(
 )
 
 
+LENGTHS = pa.schema([("version_id", pa.string()), ("duration_ms", pa.int32())])
+
+#: How long a beat is where nobody has said where the story's are.
+DEFAULT_BEAT_MS = 30_000
+
+
 @dataclass(frozen=True)
 class Cut:
-    """One version of an episode and its beats in order."""
+    """One version of an episode and its beats in order: the story's, or a grid's where there are none."""
 
     series_id: UUID
     version_id: UUID
     external_id: str
     episode_id: UUID
     number: int
+    duration_ms: int
     beats: Sequence[Beat]
 
 
@@ -58,6 +65,25 @@ def of_external_id(external_id: str) -> Sequence[Cut]:
     return of_series(series.id)
 
 
+def gridded(cuts: Sequence[Cut], *, beat_ms: int = DEFAULT_BEAT_MS) -> Sequence[Cut]:
+    """The same with beats of one length in the place of the story's."""
+    return [replace(cut, beats=grid(cut.duration_ms, beat_ms=beat_ms)) for cut in cuts]
+
+
+def grid(duration_ms: int, *, beat_ms: int = DEFAULT_BEAT_MS) -> Sequence[Beat]:
+    """Beats of one length, the last one shorter if it has to be, that say nothing of the story."""
+    return [
+        Beat(position=n, start_ms=start, end_ms=min(start + beat_ms, duration_ms), kind="grid")
+        for n, start in enumerate(range(0, duration_ms, beat_ms))
+    ]
+
+
+def lengths(cuts: Sequence[Cut]) -> pa.Table:
+    """How long each version is, as queries join it, under the name `cuts`."""
+    rows = [{"version_id": str(cut.version_id), "duration_ms": cut.duration_ms} for cut in cuts]
+    return pa.Table.from_pylist(rows, schema=LENGTHS)
+
+
 def table(cuts: Sequence[Cut]) -> pa.Table:
     """The beats as queries join them, under the name `beats`."""
     rows = [
@@ -83,7 +109,8 @@ def _found(versions: QuerySet[EpisodeVersion]) -> Sequence[Cut]:
             external_id=version.external_id,
             episode_id=version.episode_id,
             number=version.episode.number,
-            beats=list(version.beats.all()),
+            duration_ms=version.duration_ms,
+            beats=list(version.beats.all()) or grid(version.duration_ms),
         )
         for version in versions.select_related("episode")
         .prefetch_related("beats")

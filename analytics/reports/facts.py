@@ -21,11 +21,13 @@ STATEMENT_SECONDS = 60
 #: whose revenue a refund took back, or that was undone, has a row more for each time that happened,
 #: with the difference: sums are what is left. `unlocks` is 1 for the unlock itself, −1 where it was
 #: undone, and 0 where only revenue moved. `created_at` is when that was booked, `unlocked_at` when
-#: the episode was unlocked, in every row.
+#: the episode was unlocked, in every row. `way` is that of coins: `bundle` and `auto` are decisions on
+#: several episodes, or on none by itself.
 UNLOCKS = pa.schema(
     [
         ("unlock_id", pa.string()),
         ("means", pa.string()),
+        ("way", pa.string()),
         ("unlocks", pa.int32()),
         ("viewer_id", pa.string()),
         ("series_id", pa.string()),
@@ -54,14 +56,100 @@ TITLES = pa.schema(
         ("external_id", pa.string()),
         ("genre", pa.string()),
         ("locale", pa.string()),
+        ("provenance", pa.string()),
         ("is_published", pa.bool_()),
     ]
 )
-SCHEMAS: Mapping[str, pa.Schema] = {"unlocks": UNLOCKS, "purchases": PURCHASES, "titles": TITLES}
+EPISODES = pa.schema(
+    [
+        ("series_id", pa.string()),
+        ("episode_id", pa.string()),
+        ("number", pa.int32()),
+        ("is_published", pa.bool_()),
+    ]
+)
+#: What a subscription or pass opened.
+COVERED = pa.schema(
+    [
+        ("entitlement_id", pa.string()),
+        ("viewer_id", pa.string()),
+        ("series_id", pa.string()),
+        ("episode_id", pa.string()),
+        ("created_at", MOMENT),
+    ]
+)
+#: Money that viewers paid, and that went back to them, in micros of the reporting currency but for
+#: `paid_micros`, which is gross in the currency of the payment: more than nothing over all of a viewer's
+#: rows if and only if not everything went back. `source` is what was bought: `coins` or `passes`. A refund
+#: has what it took of the net in `refunds_micros`, and nothing in gross, tax and fee. `net_micros` is
+#: gross − tax − fee − refunds.
+BILLINGS = pa.schema(
+    [
+        ("source", pa.string()),
+        ("viewer_id", pa.string()),
+        ("paid_micros", pa.int64()),
+        ("gross_micros", pa.int64()),
+        ("tax_micros", pa.int64()),
+        ("fee_micros", pa.int64()),
+        ("refunds_micros", pa.int64()),
+        ("net_micros", pa.int64()),
+        ("created_at", MOMENT),
+    ]
+)
+#: Revenue at the moment that it is recognised, but for that of passes, which time earns.
+EARNINGS = pa.schema(
+    [("source", pa.string()), ("earned_micros", pa.int64()), ("created_at", MOMENT)]
+)
+PASSES = pa.schema(
+    [
+        ("purchase_id", pa.string()),
+        ("net_micros", pa.int64()),
+        ("starts_at", MOMENT),
+        ("ends_at", MOMENT),
+        ("created_at", MOMENT),
+    ]
+)
+PASS_REFUNDS = pa.schema(
+    [("purchase_id", pa.string()), ("net_micros", pa.int64()), ("created_at", MOMENT)]
+)
+#: The arm of each experiment that a viewer has met; nobody who has met two.
+EXPOSURES = pa.schema(
+    [
+        ("viewer_id", pa.string()),
+        ("experiment", pa.string()),
+        ("arm", pa.string()),
+        ("exposed_at", MOMENT),
+    ]
+)
+#: Sessions of rewarded ads, with what the view is taken to have earned once its network has confirmed it.
+AD_SESSIONS = pa.schema(
+    [
+        ("ad_session_id", pa.string()),
+        ("viewer_id", pa.string()),
+        ("network", pa.string()),
+        ("placement", pa.string()),
+        ("opened_at", MOMENT),
+        ("rewarded_at", MOMENT),
+        ("revenue_micros", pa.int64()),
+    ]
+)
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "unlocks": UNLOCKS,
+    "purchases": PURCHASES,
+    "titles": TITLES,
+    "episodes": EPISODES,
+    "covered": COVERED,
+    "billings": BILLINGS,
+    "earnings": EARNINGS,
+    "passes": PASSES,
+    "pass_refunds": PASS_REFUNDS,
+    "exposures": EXPOSURES,
+    "ad_sessions": AD_SESSIONS,
+}
 
 _QUERIES: Mapping[str, str] = {
     "unlocks": """
-        SELECT spent.id::text, 'coins', 1, spent.viewer_id::text, episode.series_id::text,
+        SELECT spent.id::text, 'coins', spent.way, 1, spent.viewer_id::text, episode.series_id::text,
                spent.episode_id::text, spent.price_coins,
                spent.value_micros + spent.attribution_micros,
                spent.playback_session_id::text, spent.position_ms,
@@ -71,7 +159,7 @@ _QUERIES: Mapping[str, str] = {
         WHERE spent.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
-        SELECT spent.id::text, 'coins', CASE WHEN reversal.id IS NULL THEN 0 ELSE -1 END,
+        SELECT spent.id::text, 'coins', spent.way, CASE WHEN reversal.id IS NULL THEN 0 ELSE -1 END,
                spent.viewer_id::text, episode.series_id::text, spent.episode_id::text,
                corrected.coins, corrected.micros,
                spent.playback_session_id::text, spent.position_ms,
@@ -89,7 +177,7 @@ _QUERIES: Mapping[str, str] = {
         WHERE spent.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
-        SELECT reward.id::text, 'ad', 1, reward.viewer_id::text, reward.series_id::text,
+        SELECT reward.id::text, 'ad', NULL, 1, reward.viewer_id::text, reward.series_id::text,
                reward.episode_id::text, 0, reward.revenue_micros, NULL, NULL,
                reward.created_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC'
         FROM ads_reward AS reward
@@ -103,8 +191,106 @@ _QUERIES: Mapping[str, str] = {
         WHERE environment = 'production'
     """,
     "titles": """
-        SELECT id::text, external_id, genre, original_locale, state = 'published'
+        SELECT id::text, external_id, genre, original_locale, provenance_kind,
+               state = 'published'
         FROM catalog_series
+    """,
+    "episodes": """
+        SELECT series_id::text, id::text, number, state = 'published'
+        FROM catalog_episode
+        WHERE %(series_id)s::uuid IS NULL OR series_id = %(series_id)s
+    """,
+    "covered": """
+        SELECT id::text, viewer_id::text, series_id::text, episode_id::text,
+               starts_at AT TIME ZONE 'UTC'
+        FROM payments_entitlement
+        WHERE environment = 'production' AND source = 'subscription'
+          AND (%(series_id)s::uuid IS NULL OR series_id = %(series_id)s)
+    """,
+    "billings": """
+        SELECT 'coins', viewer_id::text, gross_micros, round(gross_micros * exchange_rate)::bigint,
+               round(tax_micros * exchange_rate)::bigint,
+               (round(gross_micros * exchange_rate) - round(tax_micros * exchange_rate)
+                - net_micros)::bigint,
+               0, net_micros, created_at AT TIME ZONE 'UTC'
+        FROM payments_purchase
+        WHERE environment = 'production'
+        UNION ALL
+        SELECT 'coins', purchase.viewer_id::text, -booking.gross_micros, 0, 0, 0,
+               booking.net_micros, -booking.net_micros, booking.created_at AT TIME ZONE 'UTC'
+        FROM payments_refundbooking AS booking
+        JOIN payments_purchase AS purchase ON purchase.id = booking.purchase_id
+        WHERE purchase.environment = 'production'
+        UNION ALL
+        SELECT 'passes', viewer_id::text, gross_micros, round(gross_micros * exchange_rate)::bigint,
+               round(tax_micros * exchange_rate)::bigint,
+               (round(gross_micros * exchange_rate) - round(tax_micros * exchange_rate)
+                - net_micros)::bigint,
+               0, net_micros, created_at AT TIME ZONE 'UTC'
+        FROM payments_passpurchase
+        WHERE environment = 'production'
+        UNION ALL
+        SELECT 'passes', purchase.viewer_id::text, -booking.gross_micros, 0, 0, 0,
+               booking.net_micros, -booking.net_micros, booking.created_at AT TIME ZONE 'UTC'
+        FROM payments_passrefundbooking AS booking
+        JOIN payments_passpurchase AS purchase ON purchase.id = booking.purchase_id
+        WHERE purchase.environment = 'production'
+    """,
+    "earnings": """
+        SELECT 'coins', value_micros, created_at AT TIME ZONE 'UTC'
+        FROM payments_unlock
+        WHERE environment = 'production'
+        UNION ALL
+        SELECT 'coins', correction.value_micros, correction.created_at AT TIME ZONE 'UTC'
+        FROM payments_unlockcorrection AS correction
+        JOIN payments_unlock AS spent ON spent.id = correction.unlock_id
+        WHERE spent.environment = 'production'
+        UNION ALL
+        SELECT 'coins', -movement.value_micros, movement.created_at AT TIME ZONE 'UTC'
+        FROM payments_lotmovement AS movement
+        JOIN payments_lot AS lot ON lot.id = movement.lot_id
+        JOIN payments_transfer AS transfer ON transfer.id = movement.transfer_id
+        WHERE lot.environment = 'production' AND transfer.code = 'expiry'
+          AND lot.origin IN ('purchase', 'pack_bonus')
+        UNION ALL
+        SELECT 'coins', -booking.difference_micros, booking.created_at AT TIME ZONE 'UTC'
+        FROM payments_refundbooking AS booking
+        JOIN payments_purchase AS purchase ON purchase.id = booking.purchase_id
+        WHERE purchase.environment = 'production'
+        UNION ALL
+        SELECT 'ads', revenue_micros, created_at AT TIME ZONE 'UTC'
+        FROM ads_reward
+        WHERE environment = 'production'
+    """,
+    "passes": """
+        SELECT id::text, net_micros, starts_at AT TIME ZONE 'UTC', ends_at AT TIME ZONE 'UTC',
+               created_at AT TIME ZONE 'UTC'
+        FROM payments_passpurchase
+        WHERE environment = 'production'
+    """,
+    "pass_refunds": """
+        SELECT purchase.id::text, booking.net_micros, booking.created_at AT TIME ZONE 'UTC'
+        FROM payments_passrefundbooking AS booking
+        JOIN payments_passpurchase AS purchase ON purchase.id = booking.purchase_id
+        WHERE purchase.environment = 'production'
+    """,
+    "exposures": """
+        SELECT exposure.viewer_id::text, experiment.code, arm.code,
+               exposure.exposed_at AT TIME ZONE 'UTC'
+        FROM viewers_exposure AS exposure
+        JOIN viewers_experiment AS experiment ON experiment.id = exposure.experiment_id
+        JOIN viewers_arm AS arm ON arm.id = exposure.arm_id
+        WHERE exposure.environment = 'production'
+          AND exposure.carried_to_id IS NULL AND exposure.conflicted_at IS NULL
+    """,
+    "ad_sessions": """
+        SELECT opened.id::text, opened.viewer_id::text, opened.network, placement.code,
+               opened.opened_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC',
+               reward.revenue_micros
+        FROM ads_adsession AS opened
+        JOIN ads_placement AS placement ON placement.id = opened.placement_id
+        LEFT JOIN ads_reward AS reward ON reward.session_id = opened.id
+        WHERE opened.environment = 'production'
     """,
 }
 

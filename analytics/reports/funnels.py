@@ -19,6 +19,7 @@ _COUNTS = (
     "reached",
     "unlocked_by_coins",
     "unlocked_by_ad",
+    "unlocked_by_subscription",
     "watched",
     "topped_up",
 )
@@ -38,6 +39,7 @@ class FunnelRow(msgspec.Struct, frozen=True, kw_only=True):
     unlocked: int
     unlocked_by_coins: int
     unlocked_by_ad: int
+    unlocked_by_subscription: int
     watched: int
     topped_up: int
     reach: float | None
@@ -55,7 +57,7 @@ class FunnelReport(Report, frozen=True, kw_only=True):
 def paywall(*, source: Source, series_id: UUID | None = None) -> FunnelReport:
     """The funnel of every series that somebody started, or of one."""
     asked = None if series_id is None else str(series_id)
-    source.load("unlocks", "purchases", "titles")
+    source.load("unlocks", "covered", "purchases", "titles")
     source.rows("starts", watermark=source.watermark)
     counted = source.rows(
         "paywall_funnel",
@@ -89,7 +91,10 @@ def _sums(rows: Iterable[Sequence[int]]) -> Sequence[int]:
 
 def _row(series_id: str | None, external_id: str | None, counts: Sequence[int]) -> FunnelRow:
     named = dict(zip(_COUNTS, counts, strict=True))
-    unlocked = named["unlocked_by_coins"] + named["unlocked_by_ad"]
+    unlocked = sum(
+        named[means]
+        for means in ("unlocked_by_coins", "unlocked_by_ad", "unlocked_by_subscription")
+    )
     return FunnelRow(
         series_id=UUID(series_id) if series_id else None,
         external_id=external_id,

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from analytics.reports.refusals import ReportImpossible
+
 _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
 _FIRST_SHIFT = datetime(2020, 1, 1, tzinfo=UTC)
@@ -41,6 +43,23 @@ def starts_on(number: int, period: Period) -> date:
 def day_number(day: date) -> int:
     """Which local day it is, from day 0."""
     return (day - _EPOCH).days
+
+
+def checked(since: date, until: date) -> tuple[int, int]:
+    """The numbers of the days from `since` to `until`. Raises ReportImpossible for a range that is none."""
+    if until < since:
+        raise ReportImpossible("`until` is before `since`.")
+    if since < _EPOCH or until.year >= _NEVER.year:
+        raise ReportImpossible("The range is outside of the calendar.")
+    return day_number(since), day_number(until)
+
+
+def range_filter(since: date | None, until: date | None) -> dict[str, str | None]:
+    """A range of local days as a report's heading prints it."""
+    return {
+        "since": since.isoformat() if since else None,
+        "until": until.isoformat() if until else None,
+    }
 
 
 def ends_at(number: int, period: Period, *, zone: ZoneInfo) -> datetime:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -42,3 +43,8 @@ def heading(
 def share(part: int | None, whole: int) -> float | None:
     """Σ numerator ÷ Σ denominator; None where there is nothing to divide."""
     return None if part is None or not whole else part / whole
+
+
+def micros_per(micros: int, count: int) -> int | None:
+    """Money for each of so many, in whole micros, half a micro to the even one; None for nobody."""
+    return round(Fraction(micros, count)) if count else None

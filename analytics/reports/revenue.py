@@ -1,7 +1,8 @@
-"""Revenue by title: every micro of the ledger, on the title and the day that it belongs to."""
+"""Revenue by title and locale: every micro of the ledger, on the title and the day that it belongs to."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 from uuid import UUID
@@ -40,6 +41,12 @@ class TitleRevenue(Revenue, frozen=True, kw_only=True):
     external_id: str
 
 
+class LocaleRevenue(Revenue, frozen=True, kw_only=True):
+    """Of the titles in one language, the one they were made in."""
+
+    locale: str
+
+
 class DailyRevenue(Revenue, frozen=True, kw_only=True):
     """Of one title on one local day; no title where money opened none.
 
@@ -50,14 +57,24 @@ class DailyRevenue(Revenue, frozen=True, kw_only=True):
     is_complete: bool
     series_id: UUID | None
     external_id: str | None
+    locale: str | None
+
+
+class By(StrEnum):
+    """What the table has a row for: days × titles, or locales."""
+
+    TITLE = "title"
+    LOCALE = "locale"
 
 
 class RevenueReport(Report, frozen=True, kw_only=True):
-    """Days × titles, their sums by title, what belongs to none, and the sum of everything."""
+    """Days × titles, their sums by title and by locale, what belongs to none, and the sum of everything."""
 
+    by: By
     currency: str
     days: Sequence[DailyRevenue]
     titles: Sequence[TitleRevenue]
+    locales: Sequence[LocaleRevenue]
     unattributed: Revenue
     total: Revenue
 
@@ -69,13 +86,11 @@ def by_title(
     since: date | None = None,
     until: date | None = None,
     series_id: UUID | None = None,
+    by: By = By.TITLE,
 ) -> RevenueReport:
     """What the ledger has booked on the local days from `since` to `until`, both included."""
-    filters = {
-        "since": since.isoformat() if since else None,
-        "until": until.isoformat() if until else None,
-        "series_id": str(series_id) if series_id else None,
-    }
+    filters = local_days.range_filter(since, until)
+    filters["series_id"] = str(series_id) if series_id else None
     source.load("unlocks", "titles")
     rows = source.rows(
         "title_revenue",
@@ -85,6 +100,7 @@ def by_title(
     )
     days = [_day(source, *row) for row in rows]
     titles = sorted((day for day in days if day.series_id), key=attrgetter("series_id"))
+    in_locales = sorted(titles, key=_locale)
     return RevenueReport(
         **heading(
             source=source,
@@ -92,11 +108,16 @@ def by_title(
             filters=filters,
             population=["environment production"],
         ),
+        by=by,
         currency=currency,
         days=days,
         titles=[
             _title(series, list(group))
             for series, group in groupby(titles, attrgetter("series_id"))
+        ],
+        locales=[
+            LocaleRevenue(locale=locale, **_sums(group))
+            for locale, group in groupby(in_locales, _locale)
         ],
         unattributed=Revenue(**_sums(day for day in days if day.series_id is None)),
         total=Revenue(**_sums(days)),
@@ -104,7 +125,12 @@ def by_title(
 
 
 def _day(
-    source: Source, number: int, series_id: str | None, external_id: str | None, *counts: int
+    source: Source,
+    number: int,
+    series_id: str | None,
+    external_id: str | None,
+    locale: str | None,
+    *counts: int,
 ) -> DailyRevenue:
     named = dict(zip(_COUNTS, counts, strict=True))
     return DailyRevenue(
@@ -112,9 +138,14 @@ def _day(
         is_complete=local_days.ends_at(number, Period.DAY, zone=source.zone) <= source.watermark,
         series_id=UUID(series_id) if series_id else None,
         external_id=external_id,
+        locale=locale,
         **named,
         total_micros=named["coin_value_micros"] + named["ad_revenue_micros"],
     )
+
+
+def _locale(day: DailyRevenue) -> str:
+    return day.locale or ""
 
 
 def _title(series_id: UUID, days: Sequence[DailyRevenue]) -> TitleRevenue:

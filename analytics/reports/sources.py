@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -24,6 +24,19 @@ ENGINE = "DuckDB"
 SHIFTS_KNOWN_AHEAD = timedelta(days=400)
 
 
+#: Hears the name of each step, and can ask until the next one how many percent of it are done.
+Announce = Callable[[str, Callable[[], float]], None]
+
+
+def unknown() -> float:
+    """How far a step is that cannot be asked."""
+    return -1
+
+
+def quiet(step: str, percent: Callable[[], float]) -> None:
+    """Nobody watches."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Events and facts up to the watermark, days by the zone.
@@ -37,12 +50,14 @@ class Source:
     zone: ZoneInfo
     read_facts: Callable[..., Iterable[pa.Table]] = facts.read
     loaded: dict[str, UUID | None] = field(default_factory=dict)
+    announce: Announce = quiet
 
     def load(self, *tables: str, series_id: UUID | None = None) -> None:
         """Lets queries read these tables of facts; of the unlocks only a series', if it is given."""
         for name in tables:
             if (name, series_id) in self.loaded.items():
                 continue
+            self._tell(f"reading {name.replace('_', ' ')}")
             # Into the engine piece by piece: it spills what is more than its memory.
             for number, piece in enumerate(self.read_facts(name, series_id=series_id)):
                 self.register("piece", piece)
@@ -53,31 +68,59 @@ class Source:
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """What a named query answers."""
+        self._tell(f"counting {query.replace('_', ' ')}")
         return queries.run(self.connection, query, **parameters)
 
     def named_rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
         """The same, each row by the names of its columns."""
+        self._tell(f"counting {query.replace('_', ' ')}")
         return queries.run_named(self.connection, query, **parameters)
+
+    def _tell(self, step: str) -> None:
+        self.announce(step, self.connection.query_progress)
 
     def register(self, name: str, table: pa.Table) -> None:
         """Lets queries read `table` under a name."""
         self.connection.register(name, table)
 
+    def create(self, name: str, table: pa.Table) -> None:
+        """Makes a table of it, in the place of one that a query may have made under that name."""
+        self.register("piece", table)
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS FROM piece")
+        self.connection.unregister("piece")
+
 
 @contextmanager
-def opened(*, now: datetime) -> Iterator[Source]:
-    """Lake and ledger as they are at `now`, up to the moment until which the lake is complete."""
+def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
+    """Lake and ledger as they are at `now`, up to the moment until which the lake is complete.
+
+    `announce` hears of each step on the way.
+    """
+    announce("opening the lake", unknown)
     # Before the files: what is received in between is after it.
     watermark = reading.watermark(now=now)
     with reading.connection() as connection:
-        yield prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
+        source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
+        with _told(announce):
+            yield replace(source, announce=announce)
 
 
 @contextmanager
-def ledger(*, now: datetime) -> Iterator[Source]:
+def ledger(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """What is read of the ledger alone, which is complete at every moment; it has no `events`."""
     with engine.opened([]) as connection:
-        yield prepared(connection, watermark=now, zone=settings.REPORTING_ZONE)
+        source = prepared(connection, watermark=now, zone=settings.REPORTING_ZONE)
+        with _told(announce):
+            yield replace(source, announce=announce)
+
+
+@contextmanager
+def _told(announce: Announce) -> Iterator[None]:
+    """Whatever happens, nobody asks a connection that is closed how far it is."""
+    try:
+        yield
+    finally:
+        announce("done", unknown)
 
 
 def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:

@@ -1,13 +1,26 @@
 """Reports as tables of rows and columns, for files and terminals: the same figures as the JSON."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import singledispatch
 
+import msgspec
+
+from analytics.reports.ads import AdFigures, AdReport
+from analytics.reports.arpu import ArpuReport, ArpuRow
 from analytics.reports.beats import BeatReport, BeatRow, Booked, VersionBeats
+from analytics.reports.charts import ChartReport, ChartRow
+from analytics.reports.encounters import EncounterReport, EncounterRow
+from analytics.reports.episodes import EpisodeReport, EpisodeRow
 from analytics.reports.funnels import FunnelReport, FunnelRow
+from analytics.reports.heat import HeatReport, Stretch
+from analytics.reports.ltv import HorizonValue, LtvReport
+from analytics.reports.money import MoneyReport, Rungs
+from analytics.reports.quality import QualityReport, QualityRow
 from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
-from analytics.reports.revenue import Revenue, RevenueReport
+from analytics.reports.revenue import By, Revenue, RevenueReport
+from analytics.reports.steps import StepReport, StepRow
 from config.csv_files import Cell, Table
 
 
@@ -25,13 +38,83 @@ def _retention(report: RetentionReport) -> Table:
         ("total_viewers", [total.viewers for total in report.totals]),
         ("total_share", [total.share for total in report.totals]),
     ]
+    strata = report.split is not None
     return Table(
         notes=_notes(report),
-        columns=["starts_on", "viewers", *(f"active_{total.offset}" for total in report.totals)],
-        rows=[
-            *([cohort.starts_on, cohort.viewers, *cohort.active] for cohort in report.cohorts),
-            *([name, None, *values] for name, values in totals),
+        columns=[
+            "starts_on",
+            *([str(report.split)] if strata else []),
+            "viewers",
+            *(f"active_{total.offset}" for total in report.totals),
         ],
+        rows=[
+            *(
+                [
+                    cohort.starts_on,
+                    *([cohort.stratum] if strata else []),
+                    cohort.viewers,
+                    *cohort.active,
+                ]
+                for cohort in report.cohorts
+            ),
+            *([name, None, *([None] if strata else []), *values] for name, values in totals),
+        ],
+    )
+
+
+_VALUE = ("horizon_days", "payers", "net_micros", "ad_micros", "ltv_micros", "arppu_micros")
+
+
+@of.register
+def _ltv(report: LtvReport) -> Table:
+    """Cohorts × horizons; below, the sums over the cohorts that are mature there."""
+
+    def row(label: Cell, stratum: str | None, viewers: int, value: HorizonValue) -> Sequence[Cell]:
+        own = [] if report.split is None else [stratum]
+        return [label, *own, viewers, *(getattr(value, name) for name in _VALUE)]
+
+    strata = [] if report.split is None else [str(report.split)]
+    return Table(
+        notes=[*_notes(report), f"currency: {report.currency}"],
+        columns=["starts_on", *strata, "viewers", *_VALUE],
+        rows=[
+            *(
+                row(cohort.starts_on, cohort.stratum, cohort.viewers, value)
+                for cohort in report.cohorts
+                for value in cohort.values
+            ),
+            *(row("total", None, total.viewers, total) for total in report.totals),
+        ],
+    )
+
+
+@of.register
+def _arpu(report: ArpuReport) -> Table:
+    """One row a period."""
+    return _listed(
+        [*_notes(report), f"currency: {report.currency}"], ArpuRow.__struct_fields__, report.rows
+    )
+
+
+@of.register
+def _steps(report: StepReport) -> Table:
+    """One row a step."""
+    notes = [*_notes(report), f"unit: {report.unit}", f"immature units: {report.immature}"]
+    return _listed(notes, StepRow.__struct_fields__, report.steps)
+
+
+@of.register
+def _encounters(report: EncounterReport) -> Table:
+    """One row a number of encounters; the last is of all, and names none."""
+    return _listed(_notes(report), EncounterRow.__struct_fields__, [*report.rows, report.total])
+
+
+@of.register
+def _episodes(report: EpisodeReport) -> Table:
+    """One row an episode."""
+    after = "nowhere" if report.paywall_after is None else f"after episode {report.paywall_after}"
+    return _listed(
+        [*_notes(report), f"paywall: {after}"], EpisodeRow.__struct_fields__, report.episodes
     )
 
 
@@ -44,6 +127,7 @@ _FUNNEL = (
     "unlocked",
     "unlocked_by_coins",
     "unlocked_by_ad",
+    "unlocked_by_subscription",
     "watched",
     "topped_up",
     "reach",
@@ -78,7 +162,9 @@ _REVENUE = (
 
 @of.register
 def _revenue(report: RevenueReport) -> Table:
-    """Days × titles; the last row is their sum."""
+    """Days × titles, or locales; the last row is their sum."""
+    if report.by is By.LOCALE:
+        return _of_locales(report)
 
     def row(label: Cell, series: Sequence[Cell], earned: Revenue) -> Sequence[Cell]:
         return [label, *series, *(getattr(earned, name) for name in _REVENUE)]
@@ -92,6 +178,104 @@ def _revenue(report: RevenueReport) -> Table:
                 for day in report.days
             ),
             row("total", [None, None, None], report.total),
+        ],
+    )
+
+
+def _of_locales(report: RevenueReport) -> Table:
+    rows = [
+        *((locale.locale, locale) for locale in report.locales),
+        ("unattributed", report.unattributed),
+        ("total", report.total),
+    ]
+    return Table(
+        notes=[*_notes(report), f"currency: {report.currency}"],
+        columns=["locale", *_REVENUE],
+        rows=[[label, *(getattr(earned, name) for name in _REVENUE)] for label, earned in rows],
+    )
+
+
+_RUNGS = (*Rungs.__struct_fields__, "deferred_micros")
+
+
+@of.register
+def _money(report: MoneyReport) -> Table:
+    """Days × sources; the last rows are the sums of each source."""
+    return Table(
+        notes=[*_notes(report), f"currency: {report.currency}"],
+        columns=["day", "is_complete", "source", *_RUNGS],
+        rows=[
+            *(
+                [row.day, row.is_complete, row.source, *(getattr(row, name) for name in _RUNGS)]
+                for row in report.rows
+            ),
+            *(
+                ["total", None, total.source, *(getattr(total, name) for name in _RUNGS)]
+                for total in report.totals
+            ),
+        ],
+    )
+
+
+@of.register
+def _ads(report: AdReport) -> Table:
+    """Days × networks × placements; the last row is of all."""
+    figures = AdFigures.__struct_fields__
+    return Table(
+        notes=[*_notes(report), f"currency: {report.currency}"],
+        columns=["day", "is_complete", "network", "placement", *figures],
+        rows=[
+            *(
+                [
+                    *(row.day, row.is_complete, row.network, row.placement),
+                    *(getattr(row, name) for name in figures),
+                ]
+                for row in report.rows
+            ),
+            ["total", None, None, None, *(getattr(report.total, name) for name in figures)],
+        ],
+    )
+
+
+@of.register
+def _charts(report: ChartReport) -> Table:
+    """One row a title, the best first; what share each kind of making has is said above."""
+    shares = [
+        f"{share.provenance}: {share.titles} titles, {share.revenue_micros} micros"
+        for share in report.shares
+    ]
+    return _listed(
+        [*_notes(report), f"currency: {report.currency}", f"by: {report.by}", *shares],
+        ChartRow.__struct_fields__,
+        report.rows,
+    )
+
+
+@of.register
+def _quality(report: QualityReport) -> Table:
+    """One row a day, or a day and stratum."""
+    columns = [
+        name
+        for name in QualityRow.__struct_fields__
+        if name != "stratum" or report.split is not None
+    ]
+    return _listed(_notes(report), columns, report.rows)
+
+
+@of.register
+def _heat(report: HeatReport) -> Table:
+    """One row a stretch of a version."""
+    place = ("version_id", "version_external_id", "episode_number")
+    return Table(
+        notes=_notes(report),
+        columns=[*place, *Stretch.__struct_fields__],
+        rows=[
+            [
+                *(_plain(getattr(version, name)) for name in place),
+                *(getattr(stretch, name) for name in Stretch.__struct_fields__),
+            ]
+            for version in report.versions
+            for stretch in version.stretches
         ],
     )
 
@@ -119,7 +303,7 @@ _BEAT = (
     "survival_low",
     "survival_high",
 )
-_BOOKED = ("unlocks", "coins", "value_micros")
+_BOOKED = ("unlocks", "coins", "value_micros", "together")
 
 
 @of.register
@@ -152,6 +336,15 @@ def _beats(report: BeatReport) -> Table:
     )
 
 
+def _listed(notes: Sequence[str], columns: Sequence[str], rows: Sequence[msgspec.Struct]) -> Table:
+    """Rows whose columns are their members."""
+    return Table(
+        notes=notes,
+        columns=columns,
+        rows=[[_plain(getattr(row, name)) for name in columns] for row in rows],
+    )
+
+
 def _notes(report: Report) -> list[str]:
     filters = ", ".join(f"{name} {value}" for name, value in report.filters.items())
     return [
@@ -165,4 +358,4 @@ def _notes(report: Report) -> list[str]:
 
 
 def _plain(value: object) -> Cell:
-    return value if value is None or isinstance(value, int | float | str) else str(value)
+    return value if value is None or isinstance(value, int | float | str | date) else str(value)

@@ -1,18 +1,20 @@
 """An analyst reads which beat loses viewers, and which unlocks are booked on it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analytics.reports import beats
+from analytics.reports import beats, cuts
 from analytics.reports.beats import BeatReport, BeatRow
 from analytics.reports.cuts import Cut
 from catalog.models import Beat
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
+from tests.proof import Proof
 
 SERIES, EPISODE, OTHER_EPISODE = (str(UUID(int=number)) for number in (1, 2, 3))
 VERSION = str(UUID(int=4))
@@ -30,6 +32,7 @@ def _cut(beat_count: int = BEATS) -> Cut:
         external_id="v1",
         episode_id=UUID(EPISODE),
         number=1,
+        duration_ms=beat_count * BEAT_MS,
         beats=[
             Beat(position=n, start_ms=n * BEAT_MS, end_ms=(n + 1) * BEAT_MS, kind="hook")
             for n in range(beat_count)
@@ -245,19 +248,65 @@ def test_an_unlock_is_booked_on_the_beat_that_it_came_from() -> None:
 
 
 def test_an_unlock_on_no_beat_says_why() -> None:
-    rows = [_play("a", START, 0, 40), _play("a", START, 0, 5, version=str(uuid4()), session="v2")]
+    long_ago = START - HOUR
+    rows = [
+        _play("a", START - HOUR, 0, 40),
+        _play("a", long_ago, 0, 5, version=str(uuid4()), session="v2"),
+        _play("late", long_ago, 0, 5),
+    ]
     unlocks = [
-        _unlock("a", 5_000, session=None),
-        _unlock("a", 5_000, session="never seen"),
-        _unlock("b", 5_000, session=f"a/{VERSION}"),
+        _unlock("nobody", 5_000, session=None),
+        _unlock("nobody", 5_000, session=f"a/{VERSION}"),
+        _unlock("late", 5_000, session=None),
+        _unlock("late", 5_000, session="never seen"),
+        _unlock("late", None),
         _unlock("a", 5_000, session="v2"),
         _unlock("a", 41_000),
-        _unlock("a", None),
     ]
 
     found = {row.reason: row.unlocks for row in _read(rows, unlocks).unbooked}
 
-    assert found == {"none": 1, "unknown_session": 2, "other_version": 1, "no_beat": 2}
+    assert found == {"none": 2, "window": 3, "other_version": 1, "no_beat": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "beat"), [(0 * SECOND, 1), (HALF_HOUR - SECOND, 1), (HALF_HOUR, None)]
+)
+def test_an_unlock_that_names_no_playback_is_on_the_beat_of_the_last_half_hour(
+    before: timedelta, beat: int | None
+) -> None:
+    rows = [
+        _play("a", START - before - SECOND, 0, 35),
+        _play("a", START - before, 10, 15),
+        _play("a", START + SECOND, 30, 38),
+    ]
+
+    booked = _read(rows, [_unlock("a", None, session=None)]).versions[0].beats
+
+    assert [row.position for row in booked if row.booked.unlocks] == (
+        [] if beat is None else [beat]
+    )
+
+
+def test_what_is_received_two_days_after_an_unlock_moves_it_no_more() -> None:
+    late = START + 2 * DAY
+    known = _play("a", START - SECOND, 0, 15, received_at=late - SECOND)
+    too_late = _play("a", START - SECOND, 0, 15, received_at=late)
+
+    for session in (None, ""):
+        unlock = _unlock("a", 15_000, session=session)
+        assert _read([known], [unlock]).unbooked == []
+        assert [row.reason for row in _read([too_late], [unlock]).unbooked] == ["none"]
+
+
+def test_what_was_decided_together_is_counted_as_such_and_taken_back_with_it() -> None:
+    ways = ["single", "bundle", "bundle", "auto", "rental"]
+    unlocks = [_unlock("a", 5_000, way=way) for way in ways]
+    undone = unlocks[1] | {"unlocks": -1, "unlocked_at": START, "created_at": START + HOUR}
+
+    first = _read([_play("a", START, 0, 40)], [*unlocks, undone]).versions[0].beats[0].booked
+
+    assert (first.unlocks, first.together) == (4, 2)
 
 
 def test_ads_and_other_series_are_not_booked() -> None:
@@ -266,37 +315,130 @@ def test_ads_and_other_series_are_not_booked() -> None:
     assert _read([_play("a", START, 0, 5)], unlocks).total.unlocks == 0
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from("ab"),
-            st.none() | st.integers(0, 60_000),
-            st.sampled_from(["", "never seen", None, "v2"]),
-            st.integers(0, 10**9),
-        ),
-        max_size=12,
+def _booked_by_hand(rows: Sequence[Row], unlocks: Sequence[Row]) -> list[int | str]:
+    """Where each unlock is booked, a beat's position or a reason, in plain Python from the definition."""
+    found: list[int | str] = []
+    for unlock in unlocks:
+        own = [
+            row
+            for row in rows
+            if row["viewer_id"] == unlock["viewer_id"]
+            and row["received_at"] < unlock["created_at"] + 2 * DAY
+        ]
+        session = unlock["playback_session_id"]
+        named = [row for row in own if session and row["playback_session_id"] == session]
+        before = [row for row in own if row["occurred_at"] <= unlock["created_at"]]
+        if named and unlock["position_ms"] is not None:
+            version, position = named[0]["version_id"], unlock["position_ms"]
+        elif not before:
+            found.append("none")
+            continue
+        else:
+            last = max(before, key=lambda row: (row["occurred_at"], row["event_id"]))
+            if last["occurred_at"] <= unlock["created_at"] - HALF_HOUR:
+                found.append("window")
+                continue
+            version, position = last["version_id"], last["to_ms"]
+        if version != VERSION:
+            found.append("other_version")
+        elif position <= BEATS * BEAT_MS:
+            found.append(min(position // BEAT_MS, BEATS - 1))
+        else:
+            found.append("no_beat")
+    return found
+
+
+def test_beats_and_no_beat_together_are_the_ledgers(proof: Proof) -> None:
+    @settings(
+        max_examples=proof.rounds(full=2400),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
     )
-)
-def test_beats_and_no_beat_together_are_the_ledgers(
-    spends: list[tuple[str, int | None, str | None, int]],
-) -> None:
-    rows = [_play("a", START, 0, 40), _play("a", START, 0, 5, version=str(uuid4()), session="v2")]
-    unlocks = [
-        _unlock(viewer, position, session=session, value_micros=micros)
-        for viewer, position, session, micros in spends
+    @given(
+        plays=st.lists(
+            st.tuples(
+                st.sampled_from("ab"),
+                st.integers(-3600, 3600),
+                st.integers(1, 40),
+                st.sampled_from([VERSION, OTHER_EPISODE]),
+                st.sampled_from([0, 49 * 3600]),
+            ),
+            max_size=6,
+        ),
+        spends=st.lists(
+            st.tuples(
+                st.sampled_from("ab"),
+                st.none() | st.integers(0, 60_000),
+                st.sampled_from([VERSION, OTHER_EPISODE, "never seen", None]),
+                st.integers(0, 10**9),
+            ),
+            max_size=8,
+        ),
+    )
+    def explore(
+        plays: list[tuple[str, int, int, str, int]],
+        spends: list[tuple[str, int | None, str | None, int]],
+    ) -> None:
+        rows = [
+            _play(
+                viewer,
+                START + after * SECOND,
+                0,
+                to_s,
+                version=version,
+                session=f"{viewer}/{version}",
+                received_at=START + (after + late) * SECOND,
+            )
+            for viewer, after, to_s, version, late in plays
+        ]
+        unlocks = [
+            _unlock(
+                viewer,
+                position,
+                session=named and f"{viewer}/{named}",
+                value_micros=micros,
+            )
+            for viewer, position, named, micros in spends
+        ]
+
+        report = _read(rows, unlocks)
+
+        beats_of = {row.position: row.booked for row in report.versions[0].beats}
+        reasons = {row.reason: row for row in report.unbooked}
+        placed = [*beats_of.values(), *reasons.values()]
+        for figure, booked in (
+            ("unlocks", len(unlocks)),
+            ("coins", sum(row["coins"] for row in unlocks)),
+            ("value_micros", sum(row["value_micros"] for row in unlocks)),
+        ):
+            assert sum(getattr(row, figure) for row in placed) == booked
+            assert getattr(report.total, figure) == booked
+        expected: dict[int | str, int] = {}
+        for where, unlock in zip(_booked_by_hand(rows, unlocks), unlocks, strict=True):
+            expected[where] = expected.get(where, 0) + unlock["value_micros"]
+        found = {
+            where: row.value_micros
+            for where, row in [*beats_of.items(), *reasons.items()]
+            if row.unlocks
+        }
+        assert found == expected
+
+    explore()
+    proof.record(
+        "A1", "unlocks booked on beats equal their definition and the ledger", violations=0
+    )
+
+
+def test_a_version_without_beats_of_its_own_has_a_grid_of_half_minutes() -> None:
+    (cut,) = cuts.gridded([replace(_cut(), duration_ms=70_000)])
+
+    assert [(beat.start_ms, beat.end_ms) for beat in cut.beats] == [
+        (0, 30_000),
+        (30_000, 60_000),
+        (60_000, 70_000),
     ]
-
-    report = _read(rows, unlocks)
-
-    placed = [row.booked for row in report.versions[0].beats] + list(report.unbooked)
-    for figure, booked in (
-        ("unlocks", len(unlocks)),
-        ("coins", sum(row["coins"] for row in unlocks)),
-        ("value_micros", sum(row["value_micros"] for row in unlocks)),
-    ):
-        assert sum(getattr(row, figure) for row in placed) == booked
-        assert getattr(report.total, figure) == booked
+    assert {beat.kind for beat in cut.beats} == {"grid"}
 
 
 class Oracle:
@@ -377,11 +519,25 @@ _steps = st.tuples(
 )
 
 
-@settings(max_examples=75, deadline=None)
-@given(steps=st.lists(_steps, max_size=7), wait=st.sampled_from([1, 1200, 1900, 10**6]))
-def test_outcomes_equal_the_definition_worked_out_by_hand(
-    steps: list[tuple[str, int, int, int, str]], wait: int
-) -> None:
+def test_outcomes_equal_the_definition_worked_out_by_hand(proof: Proof) -> None:
+    @settings(
+        max_examples=proof.rounds(full=3000),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps=st.lists(_steps, max_size=7), wait=st.sampled_from([1, 1200, 1900, 10**6]))
+    def explore(steps: list[tuple[str, int, int, int, str]], wait: int) -> None:
+        rows, at = _story(steps)
+        watermark = at + wait * SECOND
+
+        assert _outcomes(rows, watermark=watermark) == Oracle(rows, watermark).outcomes()
+
+    explore()
+    proof.record("A1", "outcomes of beats equal their definition in plain Python", violations=0)
+
+
+def _story(steps: Sequence[tuple[str, int, int, int, str]]) -> tuple[list[Row], datetime]:
     rows, at = [], START
     for kind, pause, place, length, reason in steps:
         at += pause * SECOND
@@ -394,6 +550,4 @@ def test_outcomes_equal_the_definition_worked_out_by_hand(
             rows.append(_of("playback_end", "a", at, reason=reason))
         elif kind == "other":
             rows.append(_play("a", at, 0, length, episode=OTHER_EPISODE, version="w", session="w"))
-    watermark = at + wait * SECOND
-
-    assert _outcomes(rows, watermark=watermark) == Oracle(rows, watermark).outcomes()
+    return rows, at

@@ -39,7 +39,7 @@ def _beat(position: int, *, at_risk: int = 50, payers: int = 10) -> BeatRow:
         survival=0.9,
         survival_low=0.8,
         survival_high=0.95,
-        booked=Booked(unlocks=payers, coins=600, value_micros=7, payers=payers),
+        booked=Booked(unlocks=payers, coins=600, value_micros=7, payers=payers, together=0),
     )
 
 
@@ -63,7 +63,7 @@ def _told(*beats: BeatRow) -> list[BeatFeedback]:
             )
         ],
         unbooked=[],
-        total=Booked(unlocks=0, coins=0, value_micros=0, payers=0),
+        total=Booked(unlocks=0, coins=0, value_micros=0, payers=0, together=0),
     )
     told = feedback.of_beats(report, external_id="helen", floors=FLOORS)
     return list(told.versions[0].beats)

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.reports import funnels
 from analytics.reports.funnels import FunnelRow
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
+from tests.proof import Proof
 
 SERIES, OTHER = str(UUID(int=1)), str(UUID(int=2))
 START = utc("2026-03-01 10:00")
@@ -36,6 +37,16 @@ def _unlock(viewer: str, at: datetime, *, means: str = "coins", series: str = SE
     }
 
 
+def _covered(viewer: str, at: datetime, *, series: str = SERIES) -> Row:
+    return {
+        "entitlement_id": str(uuid4()),
+        "viewer_id": viewer,
+        "series_id": series,
+        "episode_id": f"{series}/e9",
+        "created_at": at,
+    }
+
+
 def _purchase(viewer: str, at: datetime) -> Row:
     return {
         "purchase_id": str(uuid4()),
@@ -56,8 +67,9 @@ def _total(
     purchases: Sequence[Row] = (),
     *,
     watermark: datetime = MATURE,
+    covered: Sequence[Row] = (),
 ) -> FunnelRow:
-    tables = {"unlocks": unlocks, "purchases": purchases}
+    tables = {"unlocks": unlocks, "purchases": purchases, "covered": covered}
     with lake(rows, watermark=watermark, tables=tables) as source:
         return funnels.paywall(source=source).total
 
@@ -117,6 +129,14 @@ def test_the_first_unlock_says_by_which_means() -> None:
     assert (total.unlocked_by_coins, total.unlocked_by_ad) == (0, 1)
 
 
+def test_what_a_subscription_opens_is_unlocked_as_well() -> None:
+    met = START + HOUR
+
+    total = _total([_start("a"), _shown("a", met)], covered=[_covered("a", met + SECOND)])
+
+    assert (total.unlocked, total.unlocked_by_subscription, total.conversion) == (1, 1, 1.0)
+
+
 def test_a_top_up_counts_between_encounter_and_unlock() -> None:
     met = START + HOUR
     rows = [_start("a"), _shown("a", met)]
@@ -161,12 +181,22 @@ def test_series_stand_apart_and_add_up() -> None:
 
 
 def _by_hand(
-    rows: Sequence[Row], unlocks: Sequence[Row], purchases: Sequence[Row], watermark: datetime
+    rows: Sequence[Row],
+    unlocks: Sequence[Row],
+    purchases: Sequence[Row],
+    covered: Sequence[Row],
+    watermark: datetime,
 ) -> list[int]:
     """The total in plain Python, from the definition."""
     counts = dict.fromkeys(
-        ["starters", "immature", "reached", "coins", "ad", "watched", "topped_up"], 0
+        ["starters", "immature", "reached", "coins", "ad", "subscription", "watched", "topped_up"],
+        0,
     )
+
+    opened = [row | {"opened_by": row["unlock_id"]} for row in unlocks]
+    opened += [
+        row | {"opened_by": row["entitlement_id"], "means": "subscription"} for row in covered
+    ]
 
     def of(kind: str, viewer: str, series: str) -> list[Row]:
         return [
@@ -206,11 +236,11 @@ def _by_hand(
             spent = sorted(
                 (
                     row
-                    for row in unlocks
+                    for row in opened
                     if (row["viewer_id"], row["series_id"]) == (viewer, series)
                     and min(met) <= row["created_at"] < min(met) + DAY
                 ),
-                key=lambda row: (row["created_at"], row["unlock_id"]),
+                key=lambda row: (row["created_at"], row["opened_by"]),
             )
             until = spent[0]["created_at"] if spent else min(met) + DAY
             counts["topped_up"] += any(
@@ -234,35 +264,56 @@ _who = st.tuples(st.sampled_from("ab"), _moments)
 _where = st.sampled_from([SERIES, OTHER])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    plays=st.lists(st.tuples(_who, _where, st.sampled_from([500, 1000, 3000])), max_size=8),
-    walls=st.lists(st.tuples(_who, _where), max_size=6),
-    spends=st.lists(st.tuples(_who, _where, st.sampled_from(["coins", "ad"])), max_size=6),
-    tops=st.lists(_who, max_size=3),
-    hours=st.integers(0, 20 * 24),
-)
-def test_equals_the_definition_worked_out_by_hand(
-    plays: list[tuple[tuple[str, datetime], str, int]],
-    walls: list[tuple[tuple[str, datetime], str]],
-    spends: list[tuple[tuple[str, datetime], str, str]],
-    tops: list[tuple[str, datetime]],
-    hours: int,
-) -> None:
-    rows = [_watch(*who, ms, series=series) for who, series, ms in plays]
-    rows += [_shown(*who, series=series) for who, series in walls]
-    unlocks = [_unlock(*who, means=means, series=series) for who, series, means in spends]
-    purchases = [_purchase(*who) for who in tops]
-    watermark = START + hours * HOUR
+def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
+    @settings(
+        max_examples=proof.rounds(full=2400),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        plays=st.lists(st.tuples(_who, _where, st.sampled_from([500, 1000, 3000])), max_size=8),
+        walls=st.lists(st.tuples(_who, _where), max_size=6),
+        spends=st.lists(
+            st.tuples(_who, _where, st.sampled_from(["coins", "ad", "subscription"])), max_size=6
+        ),
+        tops=st.lists(_who, max_size=3),
+        hours=st.integers(0, 20 * 24),
+    )
+    def explore(
+        plays: list[tuple[tuple[str, datetime], str, int]],
+        walls: list[tuple[tuple[str, datetime], str]],
+        spends: list[tuple[tuple[str, datetime], str, str]],
+        tops: list[tuple[str, datetime]],
+        hours: int,
+    ) -> None:
+        rows = [_watch(*who, ms, series=series) for who, series, ms in plays]
+        rows += [_shown(*who, series=series) for who, series in walls]
+        unlocks = [
+            _unlock(*who, means=means, series=series)
+            for who, series, means in spends
+            if means != "subscription"
+        ]
+        covered = [
+            _covered(*who, series=series)
+            for who, series, means in spends
+            if means == "subscription"
+        ]
+        purchases = [_purchase(*who) for who in tops]
+        watermark = START + hours * HOUR
 
-    total = _total(rows, unlocks, purchases, watermark=watermark)
+        total = _total(rows, unlocks, purchases, watermark=watermark, covered=covered)
 
-    assert [
-        total.starters,
-        total.immature,
-        total.reached,
-        total.unlocked_by_coins,
-        total.unlocked_by_ad,
-        total.watched,
-        total.topped_up,
-    ] == _by_hand(rows, unlocks, purchases, watermark)
+        assert [
+            total.starters,
+            total.immature,
+            total.reached,
+            total.unlocked_by_coins,
+            total.unlocked_by_ad,
+            total.unlocked_by_subscription,
+            total.watched,
+            total.topped_up,
+        ] == _by_hand(rows, unlocks, purchases, covered, watermark)
+
+    explore()
+    proof.record("A1", "the paywall funnel equals its definition in plain Python", violations=0)

@@ -6,11 +6,10 @@ import re
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from analytics.reports import definitions, funnels, queries, retention, revenue, tables
+from analytics.reports import definitions, funnels, retention, revenue, tables
 from analytics.reports.local_days import Period
 from analytics.reports.report import Report
 from analytics.reports.retention import Mode
@@ -120,12 +119,3 @@ def test_every_definition_says_everything() -> None:
     assert len(set(keys)) == len(keys)
     for definition in definitions.ALL:
         assert all(getattr(definition, name) for name in definition.__struct_fields__)
-
-
-@pytest.mark.parametrize("path", sorted(queries.FOLDER.glob("*.sql")), ids=lambda path: path.stem)
-def test_every_query_has_a_name_and_a_sentence(path: object) -> None:
-    name, sentence = queries.text(path.stem).splitlines()[:2]
-
-    assert name == f"-- name: {path.stem}"
-    assert sentence.startswith("-- ")
-    assert sentence.endswith(".")

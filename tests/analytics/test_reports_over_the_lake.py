@@ -13,13 +13,14 @@ from analytics.lake import flushing
 from analytics.models import LakeFile
 from analytics.ranking import ranking, snapshots
 from analytics.ranking.ranking import Horizon
-from analytics.reports import beats, cuts, facts, funnels, retention, revenue, sources
+from analytics.reports import ads, beats, cuts, facts, funnels, quality, retention, revenue, sources
 from analytics.reports.local_days import Period
 from analytics.reports.retention import Mode
 from catalog.models import Episode
 from payments.access import paywall
 from payments.models import Purchase, Unlock
 from payments.unlocking import unlocks
+from tests.factories.ads import PlacementFactory, ad_session
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
 from tests.factories.events import Playback, app_open, body, event
 from tests.factories.payments import default_plan, fund
@@ -30,7 +31,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("own_lake"),
 ]
-SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 
 def _report(viewer: Viewer, events: list[dict[str, Any]], *, at: datetime) -> None:
@@ -142,6 +143,37 @@ def test_the_unlock_is_booked_on_the_last_beat_before_the_paywall(
     assert [(beat.at_risk, beat.exits, beat.booked.unlocks) for beat in locked.beats] == [(1, 1, 0)]
     assert report.unbooked == []
     assert report.total.value_micros == Unlock.objects.get().value_micros
+
+
+def test_what_players_and_ads_report_of_themselves_is_counted(
+    story: tuple[Viewer, Episode], now: datetime
+) -> None:
+    viewer, free = story
+    playback = _playback(viewer, free, now + HOUR)
+    locked = EpisodeFactory(series=free.series, number=10)
+    seen = ad_session(PlacementFactory(), viewer_id=viewer.id, episode_id=locked.id, now=now + HOUR)
+    told = {"at": now + HOUR, "ad_session_id": str(seen.id), "placement": "unlock"}
+    _report(
+        viewer,
+        [
+            playback.event("playback_start", first_frame_ms=420),
+            playback.event("playback_stall", position_ms=5_000, actual_ms=750),
+            playback.event("playback_failed", reason="abandoned"),
+            event("ad_requested", reason="filled", **told),
+            event("ad_shown", **told),
+        ],
+        at=now + HOUR + SECOND,
+    )
+    _flush(at=now + 2 * HOUR)
+
+    with sources.opened(now=now + 3 * DAY) as source:
+        played, shown = quality.table(source=source), ads.table(source=source, currency="USD")
+
+    (row,) = played.rows
+    assert (row.abandoned, row.stalls, row.stalled_ms, row.timed_starts) == (1, 1, 750, 1)
+    assert row.first_frame_p95_ms == 420
+    assert row.played_ms == 80_000
+    assert (shown.total.requests, shown.total.filled, shown.total.shown) == (1, 1, 1)
 
 
 def test_the_title_earned_what_was_spent_on_it(

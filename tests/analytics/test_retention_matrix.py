@@ -5,17 +5,21 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.reports import retention
+from analytics.reports.cohorts import CohortFilter, Split
 from analytics.reports.local_days import Period
-from analytics.reports.retention import FirstOpenFilter, Mode, RetentionReport
+from analytics.reports.refusals import ReportImpossible
+from analytics.reports.retention import Mode, RetentionReport
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, opened_app, played, utc
+from tests.proof import Proof
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 NEW_YORK = ZoneInfo("America/New_York")
 BERLIN = ZoneInfo("Europe/Berlin")
+LONG_AFTER = utc("2100-01-01 00:00")
 ZONES = [ZoneInfo("UTC"), SHANGHAI, NEW_YORK, BERLIN]
 
 
@@ -27,10 +31,15 @@ def _read(
     by: Period = Period.DAY,
     mode: Mode = Mode.CALENDAR,
     horizon: int = 2,
-    only: FirstOpenFilter = FirstOpenFilter(),  # noqa: B008
+    only: CohortFilter = CohortFilter(),  # noqa: B008
+    split: Split | None = None,
+    exposures: Sequence[Row] = (),
 ) -> RetentionReport:
-    with lake(rows, watermark=watermark, zone=zone) as source:
-        return retention.matrix(source=source, by=by, mode=mode, horizon=horizon, only=only)
+    tables = {"exposures": exposures}
+    with lake(rows, watermark=watermark, zone=zone, tables=tables) as source:
+        return retention.matrix(
+            source=source, by=by, mode=mode, horizon=horizon, only=only, split=split
+        )
 
 
 def _cells(report: RetentionReport) -> dict[str, tuple[int, list[int | None]]]:
@@ -111,7 +120,7 @@ def test_a_cohort_one_hour_short_of_its_window_is_empty_and_filled_one_hour_late
         opened_app("late", utc("2026-03-01 23:00")),
         opened_app("late", utc("2026-03-02 23:30")),
     ]
-    mature_at = utc("2026-03-03 00:00") if mode is Mode.CALENDAR else utc("2026-03-03 23:00")
+    mature_at = utc("2026-03-03 23:00") if mode is Mode.ELAPSED else utc("2026-03-03 00:00")
 
     short = _read(rows, watermark=mature_at - HOUR, mode=mode).cohorts[0]
     filled = _read(rows, watermark=mature_at, mode=mode).cohorts[0]
@@ -166,7 +175,7 @@ def test_filters_look_at_the_first_open() -> None:
         opened_app("b", utc("2026-03-01 10:00"), channel="organic"),
         opened_app("c", utc("2026-03-01 10:00"), channel=None),
     ]
-    only = FirstOpenFilter(channel="tiktok", country="DE", platform="ios")
+    only = CohortFilter(channel="tiktok", country="DE", platform="ios")
 
     report = _read(rows, watermark=utc("2026-03-09 00:00"), only=only)
 
@@ -193,17 +202,131 @@ def test_an_empty_lake_has_no_cohorts() -> None:
     assert [total.share for total in report.totals] == [None, None, None]
 
 
+def test_whoever_comes_later_still_counts_on_or_after_every_day_before() -> None:
+    rows = [
+        *(opened_app(viewer, utc("2026-03-01 10:00")) for viewer in "abc"),
+        opened_app("a", utc("2026-03-05 10:00")),
+        opened_app("b", utc("2026-03-02 10:00")),
+    ]
+
+    found = _read(rows, watermark=utc("2026-03-06 00:00"), mode=Mode.ON_OR_AFTER, horizon=5)
+
+    assert _cells(found) == {"2026-03-01": (3, [3, 2, 1, 1, 1, None])}
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        (NEW_YORK, "2026-03-08"),
+        (NEW_YORK, "2026-11-01"),
+        (BERLIN, "2026-03-29"),
+        (SHANGHAI, "2026-03-08"),
+    ],
+)
+def test_both_ways_of_counting_are_right_around_a_midnight(zone: ZoneInfo, day: str) -> None:
+    late = local(f"{day} 23:50", zone)
+    rows = [
+        opened_app("a", late),
+        opened_app("a", late + timedelta(minutes=20)),
+        opened_app("b", late),
+        opened_app("b", late + DAY),
+    ]
+
+    calendar, elapsed = (
+        _cells(_read(rows, watermark=late + 9 * DAY, zone=zone, mode=mode))[day]
+        for mode in (Mode.CALENDAR, Mode.ELAPSED)
+    )
+
+    assert calendar == (2, [2, 2, 0])
+    assert elapsed == (2, [2, 1, 0])
+
+
+def _strata(report: RetentionReport) -> dict[str | None, list[int | None]]:
+    return {cohort.stratum: [cohort.viewers, *cohort.active] for cohort in report.cohorts}
+
+
+def test_viewers_of_a_day_are_divided_by_what_they_came_with() -> None:
+    day, watermark = utc("2026-03-01 10:00"), utc("2026-03-09 00:00")
+    rows = [
+        opened_app("a", day, channel="tiktok", country="DE", platform="ios"),
+        opened_app("b", day, channel="organic", country="US", platform="web"),
+        opened_app("c", day, channel="organic", country=None, platform="web"),
+        opened_app("a", day + DAY, channel="organic"),
+    ]
+
+    found = {
+        split: _strata(_read(rows, watermark=watermark, split=split))
+        for split in Split
+        if split is not Split.ARM
+    }
+
+    assert found[Split.CHANNEL] == {"organic": [2, 2, 0, 0], "tiktok": [1, 1, 1, 0]}
+    assert found[Split.COUNTRY] == {"": [1, 1, 0, 0], "DE": [1, 1, 1, 0], "US": [1, 1, 0, 0]}
+    assert found[Split.PLATFORM] == {"ios": [1, 1, 1, 0], "web": [2, 2, 0, 0]}
+    assert found[Split.FIRST_SERIES] == {"": [3, 3, 1, 0]}
+    assert _strata(_read(rows, watermark=watermark)) == {None: [3, 3, 1, 0]}
+
+
+def test_the_first_series_is_the_one_that_was_started_first() -> None:
+    day, watermark = utc("2026-03-01 10:00"), utc("2026-03-09 00:00")
+    rows = [
+        opened_app("a", day),
+        played("a", day + HOUR, series="late"),
+        played("a", day + 60 * SECOND, series="early", version="v2"),
+        played("a", day + SECOND, series="glanced at", version="v3", to_ms=999),
+        opened_app("b", day),
+    ]
+
+    found = _strata(_read(rows, watermark=watermark, split=Split.FIRST_SERIES))
+    kept = _read(rows, watermark=watermark, only=CohortFilter(first_series="early"))
+
+    assert found == {"": [1, 1, 0, 0], "early": [1, 1, 0, 0]}
+    assert [cohort.viewers for cohort in kept.cohorts] == [1]
+
+
+def test_an_arm_is_that_of_the_experiment_which_is_asked_about() -> None:
+    day, watermark = utc("2026-03-01 10:00"), utc("2026-03-09 00:00")
+    rows = [opened_app(viewer, day) for viewer in "abcd"]
+    met = [
+        {"viewer_id": "a", "experiment": "free", "arm": "five", "exposed_at": day},
+        {"viewer_id": "b", "experiment": "free", "arm": "ten", "exposed_at": day},
+        {"viewer_id": "c", "experiment": "price", "arm": "five", "exposed_at": day},
+        {"viewer_id": "d", "experiment": "free", "arm": "ten", "exposed_at": watermark},
+    ]
+    of_free = CohortFilter(experiment="free")
+
+    found = _read(rows, watermark=watermark, split=Split.ARM, only=of_free, exposures=met)
+    five = _read(
+        rows, watermark=watermark, only=CohortFilter(experiment="free", arm="five"), exposures=met
+    )
+
+    assert {one.stratum: one.viewers for one in found.cohorts} == {"": 2, "five": 1, "ten": 1}
+    assert [cohort.viewers for cohort in five.cohorts] == [1]
+    assert five.filters == {"experiment": "free", "arm": "five"}
+
+
+@pytest.mark.parametrize(
+    ("only", "split"), [(CohortFilter(arm="five"), None), (CohortFilter(), Split.ARM)]
+)
+def test_arms_of_no_experiment_are_refused(only: CohortFilter, split: Split | None) -> None:
+    with pytest.raises(ReportImpossible, match="experiment"):
+        _read([], watermark=utc("2026-03-09 00:00"), only=only, split=split)
+
+
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, datetime.min.time()).replace(tzinfo=zone)
 
 
 def _window(
     start: date, first: datetime, offset: int, *, zone: ZoneInfo, by: Period, mode: Mode
-) -> tuple[datetime, datetime]:
+) -> tuple[datetime, datetime, datetime]:
+    """From when, until when, and when it is over."""
     length = timedelta(days=by.days)
     if mode is Mode.ELAPSED:
-        return first + offset * length, first + (offset + 1) * length
-    return _midnight(start + offset * length, zone), _midnight(start + (offset + 1) * length, zone)
+        return first + offset * length, *[first + (offset + 1) * length] * 2
+    begins = _midnight(start + offset * length, zone)
+    ends = _midnight(start + (offset + 1) * length, zone)
+    return begins, LONG_AFTER if mode is Mode.ON_OR_AFTER else ends, ends
 
 
 def _by_hand(
@@ -214,25 +337,29 @@ def _by_hand(
     by: Period,
     mode: Mode,
     horizon: int,
-) -> dict[str, tuple[int, list[int | None]]]:
+    split: Split | None,
+) -> dict[tuple[str, str | None], tuple[int, list[int | None]]]:
     """The same in plain Python, from the definition."""
     seen = [row for row in rows if row["occurred_at"] < watermark]
-    first: dict[str, datetime] = {}
-    for row in sorted(seen, key=lambda row: row["occurred_at"]):
+    first: dict[str, Row] = {}
+    for row in sorted(seen, key=lambda row: (row["occurred_at"], row["event_id"])):
         if row["type"] == "app_open":
-            first.setdefault(row["viewer_id"], row["occurred_at"])
-    cohorts: dict[date, list[str]] = {}
-    for viewer, moment in first.items():
-        day = moment.astimezone(zone).date()
+            first.setdefault(row["viewer_id"], row)
+    cohorts: dict[tuple[date, str | None], list[str]] = {}
+    for viewer, row in first.items():
+        day = row["occurred_at"].astimezone(zone).date()
         start = day if by is Period.DAY else day - timedelta(days=day.weekday())
-        cohorts.setdefault(start, []).append(viewer)
+        stratum = None if split is None else _stratum(row, split, seen)
+        cohorts.setdefault((start, stratum), []).append(viewer)
     found = {}
-    for start, members in sorted(cohorts.items()):
+    for (start, stratum), members in cohorts.items():
         closed = _midnight(start + timedelta(days=by.days), zone)
         cells: list[int | None] = []
         for offset in range(horizon + 1):
             windows = {
-                viewer: _window(start, first[viewer], offset, zone=zone, by=by, mode=mode)
+                viewer: _window(
+                    start, first[viewer]["occurred_at"], offset, zone=zone, by=by, mode=mode
+                )
                 for viewer in members
             }
             present = {
@@ -240,48 +367,86 @@ def _by_hand(
                 for row in seen
                 if row["viewer_id"] in windows
                 and (row["type"] == "app_open" or row["actual_ms"] >= 1000)
-                and row["occurred_at"] >= first[row["viewer_id"]]
+                and row["occurred_at"] >= first[row["viewer_id"]]["occurred_at"]
                 and windows[row["viewer_id"]][0]
                 <= row["occurred_at"]
                 < windows[row["viewer_id"]][1]
             }
-            is_mature = max([closed, *(end for _, end in windows.values())]) <= watermark
+            is_mature = max([closed, *(over for _, _, over in windows.values())]) <= watermark
             cells.append(len(present) if is_mature else None)
-        found[start.isoformat()] = len(members), cells
+        found[start.isoformat(), stratum] = len(members), cells
     return found
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    visits=st.lists(
-        st.tuples(
-            st.sampled_from("abc"),
-            st.sampled_from([None, 0, 999, 1000]),
-            st.integers(0, 20 * 24 * 60),
-        ),
-        max_size=14,
-    ),
-    zone=st.sampled_from(ZONES),
-    by=st.sampled_from(Period),
-    mode=st.sampled_from(Mode),
-    hours=st.integers(0, 30 * 24),
-    start=st.sampled_from([utc("2026-03-01 00:00"), utc("2026-10-20 00:00")]),
-)
-def test_equals_the_definition_worked_out_by_hand(
-    visits: list[tuple[str, int | None, int]],
-    zone: ZoneInfo,
-    by: Period,
-    mode: Mode,
-    hours: int,
-    start: datetime,
-) -> None:
-    moments = [(viewer, ms, start + timedelta(minutes=minute)) for viewer, ms, minute in visits]
-    rows = [
-        opened_app(viewer, at) if ms is None else played(viewer, at, to_ms=ms)
-        for viewer, ms, at in moments
+def _stratum(opened: Row, split: Split, seen: Sequence[Row]) -> str:
+    if split is not Split.FIRST_SERIES:
+        return opened[split] or ""
+    sessions: dict[tuple[str, str], list[Row]] = {}
+    for row in seen:
+        if row["type"] == "playback_progress" and row["viewer_id"] == opened["viewer_id"]:
+            sessions.setdefault((row["series_id"], row["playback_session_id"]), []).append(row)
+    starts = [
+        (
+            min(row["occurred_at"] - timedelta(milliseconds=row["actual_ms"]) for row in stretch),
+            series,
+        )
+        for (series, _), stretch in sessions.items()
+        if sum(row["actual_ms"] for row in stretch) >= 1000
     ]
-    watermark = start + hours * HOUR
+    return min(starts)[1] if starts else ""
 
-    found = _cells(_read(rows, watermark=watermark, zone=zone, by=by, mode=mode, horizon=3))
 
-    assert found == _by_hand(rows, watermark=watermark, zone=zone, by=by, mode=mode, horizon=3)
+def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
+    @settings(
+        max_examples=proof.rounds(full=2400),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        visits=st.lists(
+            st.tuples(
+                st.sampled_from("abc"),
+                st.sampled_from([None, None, 0, 999, 1000]),
+                st.integers(0, 20 * 24 * 60),
+                st.sampled_from("xy"),
+            ),
+            max_size=14,
+        ),
+        zone=st.sampled_from(ZONES),
+        by=st.sampled_from(Period),
+        mode=st.sampled_from(Mode),
+        split=st.sampled_from([None, Split.CHANNEL, Split.FIRST_SERIES]),
+        hours=st.integers(0, 30 * 24),
+        start=st.sampled_from([utc("2026-03-01 00:00"), utc("2026-10-20 00:00")]),
+    )
+    def explore(
+        visits: list[tuple[str, int | None, int, str]],
+        zone: ZoneInfo,
+        by: Period,
+        mode: Mode,
+        split: Split | None,
+        hours: int,
+        start: datetime,
+    ) -> None:
+        rows = [
+            opened_app(viewer, at, channel=what)
+            if ms is None
+            else played(viewer, at, to_ms=ms, series=what, session=what)
+            for viewer, ms, at, what in (
+                (viewer, ms, start + timedelta(minutes=minute), what)
+                for viewer, ms, minute, what in visits
+            )
+        ]
+        asked = {"watermark": start + hours * HOUR, "zone": zone, "by": by, "mode": mode}
+
+        report = _read(rows, horizon=3, split=split, **asked)
+
+        found = {
+            (one.starts_on.isoformat(), one.stratum): (one.viewers, list(one.active))
+            for one in report.cohorts
+        }
+        assert found == _by_hand(rows, horizon=3, split=split, **asked)
+
+    explore()
+    proof.record("A1", "retention equals its definition in plain Python", violations=0)

@@ -10,7 +10,7 @@ import pytest
 
 from analytics.ranking import ranking
 from analytics.ranking.ranking import Horizon
-from analytics.reports import beats, cuts, facts, funnels, revenue, sources
+from analytics.reports import beats, cuts, facts, funnels, money, revenue, sources
 from analytics.reports.sources import Source
 from catalog.models import Episode, Series
 from payments.access import entitlements, paywall
@@ -125,6 +125,10 @@ def _same_as_the_ladder(report: revenue.RevenueReport) -> None:
         rows = {row.series_id: row.total_micros for row in report.days if row.day == day}
         assert rows == dict(found.by_title)
         assert sum(rows.values()) == found.titles_micros
+        with sources.ledger(now=report.watermark) as source:
+            rungs = money.by_day(source=source, currency="USD", since=day, until=day).totals
+        for name in ("net_micros", "recognised_micros", "deferred_micros"):
+            assert sum(getattr(one, name) for one in rungs) == getattr(found, name)
 
 
 @pytest.fixture
@@ -296,9 +300,9 @@ def test_a_beat_loses_what_was_booked_on_it(viewer: Viewer, helen: Series, now: 
         )
         return beat.booked, report.total
 
-    whole = beats.Booked(unlocks=2, coins=120, value_micros=1_200_000, payers=1)
+    whole = beats.Booked(unlocks=2, coins=120, value_micros=1_200_000, payers=1, together=0)
     assert booked(now + DAY) == (whole, whole)
-    left = beats.Booked(unlocks=1, coins=0, value_micros=0, payers=0)
+    left = beats.Booked(unlocks=1, coins=0, value_micros=0, payers=0, together=0)
     assert booked(now + 2 * DAY) == (left, left)
 
 

@@ -5,14 +5,16 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.reports import revenue
 from analytics.reports.revenue import RevenueReport
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, utc
+from tests.proof import Proof
 
 SERIES = [str(UUID(int=number)) for number in (1, 2)]
+LOCALES = dict(zip(SERIES, ("en", "zh-Hans"), strict=True))
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin")]
 
 
@@ -44,7 +46,7 @@ def _titles() -> list[Row]:
             "series_id": series,
             "external_id": f"title {series[-1]}",
             "genre": "",
-            "locale": "en",
+            "locale": LOCALES[series],
             "is_published": True,
         }
         for series in SERIES
@@ -86,6 +88,26 @@ def test_value_of_coins_and_revenue_of_ads_stand_apart_and_add_up() -> None:
         7,
         505_236,
     )
+
+
+def test_locales_are_those_of_their_titles() -> None:
+    at = utc("2026-03-01 10:00")
+
+    report = _read(
+        _unlock(at, 5),
+        _unlock(at + DAY, 6),
+        _unlock(at, 7, series=SERIES[1], means="ad"),
+        _unlock(at, 9, series=None, means="ad"),
+        watermark=at + 9 * DAY,
+    )
+
+    assert [
+        (one.locale, one.coin_value_micros, one.ad_revenue_micros) for one in report.locales
+    ] == [
+        ("en", 11, 0),
+        ("zh-Hans", 0, 7),
+    ]
+    assert report.unattributed.total_micros == 9
 
 
 def test_money_that_opened_no_title_is_unattributed() -> None:
@@ -142,43 +164,56 @@ def test_one_title_can_be_asked_for() -> None:
     assert report.total.total_micros == 2
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    spends=st.lists(
-        st.tuples(
-            st.integers(0, 20 * 24 * 60),
-            st.sampled_from([*SERIES, None]),
-            st.sampled_from(["coins", "ad"]),
-            st.integers(0, 2**50),
+def test_days_titles_and_locales_sum_to_the_ledger(proof: Proof) -> None:
+    @settings(
+        max_examples=proof.rounds(full=2400),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        spends=st.lists(
+            st.tuples(
+                st.integers(0, 20 * 24 * 60),
+                st.sampled_from([*SERIES, None]),
+                st.sampled_from(["coins", "ad"]),
+                st.integers(0, 2**50),
+            ),
+            max_size=12,
         ),
-        max_size=12,
-    ),
-    zone=st.sampled_from(ZONES),
-)
-def test_days_and_titles_sum_to_the_ledger(
-    spends: list[tuple[int, str | None, str, int]], zone: ZoneInfo
-) -> None:
-    start = utc("2026-03-01 00:00")
-    unlocks = [
-        _unlock(start + timedelta(minutes=minute), value, series=series, means=means)
-        for minute, series, means, value in spends
-    ]
-
-    report = _read(*unlocks, watermark=start + 30 * DAY, zone=zone)
-
-    booked = sum(row["value_micros"] for row in unlocks)
-    titles = sum(row.total_micros for row in report.titles)
-    assert report.total.total_micros == booked
-    assert titles + report.unattributed.total_micros == booked
-    assert sum(row.total_micros for row in report.days) == booked
-    assert {row.day for row in report.days} == {
-        row["created_at"].astimezone(zone).date() for row in unlocks
-    }
-    for row in report.days:
-        same = [
-            spent["value_micros"]
-            for spent in unlocks
-            if spent["series_id"] == (str(row.series_id) if row.series_id else None)
-            and spent["created_at"].astimezone(zone).date() == row.day
+        zone=st.sampled_from(ZONES),
+        start=st.sampled_from([utc("2026-03-01 00:00"), utc("2026-10-20 00:00")]),
+    )
+    def explore(
+        spends: list[tuple[int, str | None, str, int]], zone: ZoneInfo, start: datetime
+    ) -> None:
+        unlocks = [
+            _unlock(start + timedelta(minutes=minute), value, series=series, means=means)
+            for minute, series, means, value in spends
         ]
-        assert row.total_micros == sum(same)
+
+        report = _read(*unlocks, watermark=start + 30 * DAY, zone=zone)
+
+        booked = sum(row["value_micros"] for row in unlocks)
+        unattributed = report.unattributed.total_micros
+        assert report.total.total_micros == booked
+        for parts in (report.titles, report.locales):
+            assert sum(row.total_micros for row in parts) + unattributed == booked
+        assert sum(row.total_micros for row in report.days) == booked
+        expected: dict[tuple[date, str | None], int] = {}
+        for row in unlocks:
+            key = row["created_at"].astimezone(zone).date(), row["series_id"]
+            expected[key] = expected.get(key, 0) + row["value_micros"]
+        assert {
+            (row.day, str(row.series_id) if row.series_id else None): row.total_micros
+            for row in report.days
+        } == expected
+        for locale in report.locales:
+            assert locale.total_micros == sum(
+                row["value_micros"]
+                for row in unlocks
+                if LOCALES.get(row["series_id"]) == locale.locale
+            )
+
+    explore()
+    proof.record("A1", "revenue by title and locale equals the ledger", violations=0)

@@ -1,115 +1,162 @@
 """`manage.py report`: the reports of the API in the terminal, or as CSV with `--csv`."""
 
 import sys
+import threading
 from argparse import ArgumentParser
-from datetime import date, datetime
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
+import msgspec
 import rich.table
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from analytics.reports import beats, cuts, funnels, retention, revenue, sources, tables
-from analytics.reports.local_days import Period
-from analytics.reports.report import Report
-from analytics.reports.retention import FirstOpenFilter, Mode
+from analytics.reports import library, sources, tables
+from analytics.reports.questions import ReportQuery
+from analytics.reports.refusals import ReportImpossible
+from analytics.reports.sources import Announce
 from catalog.models import Series
 from config import clock, csv_files
 from config.csv_files import Cell, Table
 from config.problems import NotFound
-from viewers.models import Platform
 
 #: How wide a table is that nobody looks at yet.
 PIPED_COLUMNS = 200
+DRAWN_EVERY_SECONDS = 0.1
+#: The thread that does it.
+DRAWING = "report-progress"
+#: A terminal is narrower than a file.
+DEFAULTS = {"retention": {"horizon": "7"}}
 
 
 class Command(BaseCommand):
-    help = "Print retention, the paywall funnel, revenue by title, or the beats of a series."
+    help = "Print a report, or write it as a CSV file. `report NAME --help` says what it takes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         reports = parser.add_subparsers(dest="report", required=True)
-        cohorts = reports.add_parser("retention", help="Who came back.")
-        cohorts.add_argument("--by", type=Period, default=Period.DAY, help="day or week")
-        cohorts.add_argument("--mode", type=Mode, default=Mode.CALENDAR, help="calendar or elapsed")
-        cohorts.add_argument("--horizon", type=int, default=7, help="The last offset.")
-        cohorts.add_argument("--channel", help="Of the first open.")
-        cohorts.add_argument("--country", help="Of the first open.")
-        cohorts.add_argument("--platform", choices=Platform.values, help="Of the first open.")
-        funnel = reports.add_parser("funnel", help="From the start to the paywall and past it.")
-        funnel.add_argument("--series", help="Its external id.")
-        earned = reports.add_parser("revenue", help="What titles earned.")
-        earned.add_argument("--since", type=date.fromisoformat, help="The first local day.")
-        earned.add_argument("--until", type=date.fromisoformat, help="The last local day.")
-        earned.add_argument("--series", help="Its external id.")
-        curves = reports.add_parser("beats", help="Where viewers leave.")
-        curves.add_argument("series", help="Its external id.")
-        for report in (cohorts, funnel, earned, curves):
-            report.add_argument("--csv", action="store_true", help="As a CSV file.")
+        for name, entry in library.REPORTS.items():
+            title = f"{entry.title[0].upper()}{entry.title[1:]}."
+            _add_options(reports.add_parser(name, help=title, description=title), entry.query)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        table = tables.of(_REPORTS[options["report"]](clock.read(), options))
+        name = options["report"]
+        query = _query(name, options)
+        try:
+            with _progress() as announce:
+                found = library.read(name, query, now=clock.read(), announce=announce)
+        except NotFound as error:
+            raise CommandError(
+                "There is no such series, or none of its episodes is out."
+            ) from error
+        except ReportImpossible as error:
+            raise CommandError(str(error)) from error
+        table = tables.of(found)
         if options["csv"]:
             self.stdout.write(csv_files.write(table).decode(), ending="")
         else:
             _print(table, Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS))
 
 
-def _retention(now: datetime, options: dict[str, Any]) -> Report:
-    if options["horizon"] < 0:
-        raise CommandError("--horizon is 0 or more.")
-    only = FirstOpenFilter(
-        channel=options["channel"], country=options["country"], platform=options["platform"]
-    )
-    with sources.opened(now=now) as source:
-        return retention.matrix(
-            source=source,
-            by=options["by"],
-            mode=options["mode"],
-            horizon=options["horizon"],
-            only=only,
-        )
+def _add_options(parser: ArgumentParser, shape: type[ReportQuery]) -> None:
+    """An option for each member of the query; a series is called by its external id."""
+    parser.add_argument("--csv", action="store_true", help="As a CSV file.")
+    hints = get_type_hints(shape)
+    for field in msgspec.structs.fields(shape):
+        if field.name == "format":
+            continue
+        if field.name == "series_id" and field.required:
+            parser.add_argument("series", help="Its external id.")
+        elif field.name == "series_id":
+            parser.add_argument("--series", help="Its external id.")
+        else:
+            parser.add_argument(
+                f"--{field.name.replace('_', '-')}",
+                required=field.required,
+                help=_kind(hints[field.name]),
+            )
 
 
-def _funnel(now: datetime, options: dict[str, Any]) -> Report:
-    with sources.opened(now=now) as source:
-        return funnels.paywall(source=source, series_id=_series(options))
+def _kind(hint: Any) -> str:
+    """What an option takes, in words."""
+    kind = (get_args(hint) or (hint,))[0]
+    if issubclass(kind, Enum):
+        return " or ".join(str(choice.value) for choice in kind)
+    words = {UUID: "An id.", int: "A whole number."}
+    return words.get(kind, "A day, 2026-03-14." if kind.__name__ == "date" else "Text.")
 
 
-def _revenue(now: datetime, options: dict[str, Any]) -> Report:
-    with sources.ledger(now=now) as source:
-        return revenue.by_title(
-            source=source,
-            currency=settings.REPORTING_CURRENCY,
-            since=options["since"],
-            until=options["until"],
-            series_id=_series(options),
-        )
-
-
-def _beats(now: datetime, options: dict[str, Any]) -> Report:
+def _query(name: str, options: dict[str, Any]) -> ReportQuery:
+    shape = library.REPORTS[name].query
+    names = {field.name for field in msgspec.structs.fields(shape)}
+    given = DEFAULTS.get(name, {}) | {
+        member: value for member, value in options.items() if member in names and value is not None
+    }
+    if options.get("series") is not None:
+        given["series_id"] = str(_series(options["series"]))
     try:
-        shown = cuts.of_external_id(options["series"])
-    except NotFound as error:
-        raise CommandError("There is no such series, or none of its episodes is out.") from error
-    with sources.opened(now=now) as source:
-        return beats.curves(source=source, of=shown, currency=settings.REPORTING_CURRENCY)
+        return msgspec.convert(given, type=shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise CommandError(str(error)) from error
 
 
-_REPORTS = {"retention": _retention, "funnel": _funnel, "revenue": _revenue, "beats": _beats}
-
-
-def _series(options: dict[str, Any]) -> UUID | None:
-    if options["series"] is None:
-        return None
+def _series(external_id: str) -> UUID:
     series_id: UUID | None = (
-        Series.objects.filter(external_id=options["series"]).values_list("id", flat=True).first()
+        Series.objects.filter(external_id=external_id).values_list("id", flat=True).first()
     )
     if series_id is None:
-        raise CommandError(f"There is no series {options['series']}.")
+        raise CommandError(f"There is no series {external_id}.")
     return series_id
+
+
+class _Watch:
+    """What is being done, and how far it is, as a thread that draws it asks."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._step, self._percent = "", sources.unknown
+
+    def announce(self, step: str, percent: Callable[[], float]) -> None:
+        """Takes the place of the step before; when it returns, nobody asks that one any more."""
+        with self._lock:
+            self._step, self._percent = step, percent
+
+    def now(self) -> tuple[str, float | None]:
+        """The step, and how many percent of it are done, if that can be said."""
+        with self._lock:
+            percent = self._percent()
+            return self._step, percent if percent >= 0 else None
+
+
+@contextmanager
+def _progress() -> Iterator[Announce]:
+    """A bar for each step on the error stream of a terminal, and nothing in a file or pipe."""
+    watch, is_over = _Watch(), threading.Event()
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield watch.announce
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def draw() -> None:
+            while not is_over.wait(DRAWN_EVERY_SECONDS):
+                step, percent = watch.now()
+                total = None if percent is None else 100
+                bar.update(task, description=step, total=total, completed=percent or 0)
+
+        drawing = threading.Thread(target=draw, name=DRAWING, daemon=True)
+        drawing.start()
+        try:
+            yield watch.announce
+        finally:
+            is_over.set()
+            drawing.join()
 
 
 def _print(table: Table, console: Console) -> None:

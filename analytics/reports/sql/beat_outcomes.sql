@@ -1,8 +1,11 @@
 -- name: beat_outcomes
 -- How many viewers each beat had at risk in their first pass, and how they left it.
-WITH playing AS MATERIALIZED (
+-- $series_id: text
+-- $watermark: moment
+-- defines: beat_survival
+WITH playing AS (
     SELECT viewer_id, type, episode_id, version_id, from_ms, to_ms, reason, occurred_at,
-           occurred_at - to_milliseconds(coalesce(actual_ms, 0)) AS began_at
+           occurred_at - INTERVAL 1 MILLISECOND * coalesce(actual_ms, 0) AS began_at
     FROM events
     WHERE series_id = $series_id
       AND environment = 'production'
@@ -11,7 +14,7 @@ WITH playing AS MATERIALIZED (
       AND (type IN ('playback_start', 'playback_seek', 'playback_end')
            OR (type = 'playback_progress' AND to_ms > from_ms))
 ), extent AS (
-    SELECT version_id, any_value(episode_id) AS episode_id, max(end_ms) AS end_ms
+    SELECT version_id, max(episode_id) AS episode_id, max(end_ms) AS end_ms
     FROM beats GROUP BY version_id
 ), opening AS (
     SELECT viewer_id, version_id, min(began_at) AS began_at

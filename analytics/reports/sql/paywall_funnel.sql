@@ -1,5 +1,9 @@
 -- name: paywall_funnel
 -- Starters of each series, how many met its paywall, unlocked, and watched what they had unlocked.
+-- $series_id: text or null
+-- $watermark: moment
+-- $mature_until: moment
+-- defines: paywall_reach, paywall_conversion, unlock_watched, top_up_between
 WITH asked AS (
     SELECT viewer_id, series_id, started_at, started_at <= $mature_until AS is_mature
     FROM starts
@@ -17,19 +21,25 @@ WITH asked AS (
       AND shown.received_at < $watermark
       AND shown.environment = 'production'
     GROUP BY asked.viewer_id, asked.series_id
-), first_unlock AS (
-    SELECT encounter.viewer_id, encounter.series_id, unlocks.episode_id, unlocks.means,
-           unlocks.created_at AS unlocked_at
-    FROM encounter
-    JOIN unlocks
-      ON unlocks.viewer_id = encounter.viewer_id
-     AND unlocks.series_id = encounter.series_id
-     AND unlocks.created_at >= met_at
-     AND unlocks.created_at < met_at + INTERVAL 24 HOUR
+), opened AS (
+    SELECT unlock_id AS opened_by, means, viewer_id, series_id, episode_id, created_at
+    FROM unlocks
     WHERE unlocks.unlocks = 1
+    UNION ALL
+    SELECT entitlement_id, 'subscription', viewer_id, series_id, episode_id, created_at
+    FROM covered
+), first_unlock AS (
+    SELECT encounter.viewer_id, encounter.series_id, opened.episode_id, opened.means,
+           opened.created_at AS unlocked_at
+    FROM encounter
+    JOIN opened
+      ON opened.viewer_id = encounter.viewer_id
+     AND opened.series_id = encounter.series_id
+     AND opened.created_at >= met_at
+     AND opened.created_at < met_at + INTERVAL 24 HOUR
     QUALIFY row_number() OVER (
         PARTITION BY encounter.viewer_id, encounter.series_id
-        ORDER BY unlocks.created_at, unlocks.unlock_id) = 1
+        ORDER BY opened.created_at, opened.opened_by) = 1
 ), watched AS (
     SELECT first_unlock.viewer_id, first_unlock.series_id
     FROM first_unlock
@@ -52,12 +62,13 @@ WITH asked AS (
      AND purchases.created_at >= met_at
      AND purchases.created_at < coalesce(unlocked_at, met_at + INTERVAL 24 HOUR)
 )
-SELECT asked.series_id, any_value(external_id) AS external_id,
+SELECT asked.series_id, max(external_id) AS external_id,
        count(*) FILTER (WHERE is_mature) AS starters,
        count(*) FILTER (WHERE NOT is_mature) AS immature,
        count(met_at) AS reached,
        count(*) FILTER (WHERE means = 'coins') AS unlocked_by_coins,
        count(*) FILTER (WHERE means = 'ad') AS unlocked_by_ad,
+       count(*) FILTER (WHERE means = 'subscription') AS unlocked_by_subscription,
        count(watched.viewer_id) AS watched,
        count(topped_up.viewer_id) AS topped_up
 FROM asked

@@ -1,6 +1,10 @@
 -- name: ranking
 -- Each title's starts with a complete window, what they earned in it, and its revenue to date.
 -- What refunds took back before the watermark counts against the unlock that it was taken from.
+-- $watermark: moment
+-- $mature_until: moment
+-- $hours: integer
+-- defines: net_revenue_per_start
 WITH mature AS (
     SELECT viewer_id, series_id, started_at FROM starts WHERE started_at <= $mature_until
 ), earned AS (
@@ -12,13 +16,13 @@ WITH mature AS (
       ON unlocks.viewer_id = mature.viewer_id
      AND unlocks.series_id = mature.series_id
      AND unlocks.unlocked_at >= started_at
-     AND unlocks.unlocked_at < started_at + to_hours($hours)
+     AND unlocks.unlocked_at < started_at + INTERVAL 1 HOUR * $hours
      AND unlocks.created_at < $watermark
     GROUP BY mature.viewer_id, mature.series_id
 ), capped AS (
     SELECT earned.viewer_id, earned.series_id,
-           least(coin_micros, cap_micros)::HUGEINT AS coin_micros,  -- no cap: least() passes null by
-           ad_micros::HUGEINT AS ad_micros
+           CAST(least(coin_micros, cap_micros) AS DECIMAL(38, 0)) AS coin_micros,  -- no cap: least() passes null by
+           CAST(ad_micros AS DECIMAL(38, 0)) AS ad_micros
     FROM earned LEFT JOIN caps USING (series_id)
 ), counted AS (
     SELECT mature.series_id,

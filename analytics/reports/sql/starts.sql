@@ -1,9 +1,11 @@
 -- name: starts
 -- Makes the table `starts`: the first session of a viewer and a series with a second played.
+-- $watermark: moment
+-- defines: paywall_reach, funnel, charts, net_revenue_per_start
 CREATE OR REPLACE TEMP TABLE starts AS
 WITH session AS (
     SELECT viewer_id, series_id,
-           min(occurred_at - to_milliseconds(coalesce(actual_ms, 0))) AS began_at
+           min(occurred_at - INTERVAL 1 MILLISECOND * coalesce(actual_ms, 0)) AS began_at
     FROM events
     WHERE environment = 'production'
       AND occurred_at < $watermark

@@ -1,14 +1,19 @@
 -- name: title_revenue
 -- What each title earned on each local day: coins spent and their value, and ads that opened episodes.
 -- What refunds took back is on the day that they did.
+-- $series_id: text or null
+-- $first_day: integer or null
+-- $last_day: integer or null
+-- defines: title_revenue
 WITH booked AS (
-    SELECT (epoch_us(created_at) + shift_us) // 86400000000 AS day,
+    SELECT (date_diff('microsecond', TIMESTAMP '1970-01-01 00:00:00', created_at) + shift_us)
+               // 86400000000 AS day,
            series_id, means, unlocks.unlocks, coins, value_micros
     FROM unlocks
     JOIN zone_shifts ON created_at >= starts_at AND created_at < ends_at
     WHERE coalesce(series_id = $series_id, $series_id IS NULL)
 )
-SELECT day, booked.series_id, external_id,
+SELECT day, booked.series_id, external_id, locale,
        coalesce(sum(booked.unlocks) FILTER (WHERE means = 'coins'), 0) AS coin_unlocks,
        coalesce(sum(booked.unlocks) FILTER (WHERE means = 'ad'), 0) AS ad_unlocks,
        sum(coins) AS coins_spent,
@@ -17,5 +22,5 @@ SELECT day, booked.series_id, external_id,
 FROM booked
 LEFT JOIN titles USING (series_id)
 WHERE ($first_day IS NULL OR day >= $first_day) AND ($last_day IS NULL OR day <= $last_day)
-GROUP BY ALL
+GROUP BY day, booked.series_id, external_id, locale
 ORDER BY day, booked.series_id NULLS LAST

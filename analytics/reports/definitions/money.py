@@ -1,0 +1,140 @@
+"""Figures of money, and of what brings it."""
+
+from analytics.reports.definitions.definition import EVENTS, LEDGER, START, Definition
+
+TITLE_REVENUE = Definition(
+    key="title_revenue",
+    name="revenue by title",
+    formula=(
+        "value of the coins spent on the title's unlocks, that of coins which ads had earned"
+        " included + net revenue of the ads watched to open its episodes − what refunds took back of"
+        " its unlocks, on the day that they did; `unattributed` = ads that opened no title; titles +"
+        " unattributed = the ledger, to the micro"
+    ),
+    window="local day, or life to date",
+    anchor="the commit",
+    source=LEDGER,
+)
+GROSS_BILLINGS = Definition(
+    key="gross_billings",
+    name="gross billings",
+    formula="what viewers paid for coins and passes, tax included",
+    window="local day",
+    anchor="the purchase",
+    source=LEDGER,
+)
+NET_BILLINGS = Definition(
+    key="net_billings",
+    name="net billings",
+    formula=(
+        "gross billings − tax − store fee, by the terms kept on the purchase − refunds and"
+        " chargebacks, each on the day that it was booked"
+    ),
+    window="local day",
+    anchor="the booking",
+    source=LEDGER,
+)
+RECOGNISED_REVENUE = Definition(
+    key="recognised_revenue",
+    name="recognised revenue",
+    formula=(
+        "coins: value of the coins spent, less what refunds took back of it, + bought coins that"
+        " lapsed + what partial refunds leave over; passes: the net, less what went back, evenly over"
+        " their time, floor(worth × elapsed ÷ length); ads: what confirmed views are taken to have"
+        " earned. By title and locale: title_revenue"
+    ),
+    window="local day",
+    anchor="the commit; of passes, time",
+    source=LEDGER,
+)
+DEFERRED_REVENUE = Definition(
+    key="deferred_revenue",
+    name="deferred revenue",
+    formula=(
+        "net billings − recognised revenue of coins and passes, from the first day on: the value left"
+        " in bought coins and in passes' time ahead"
+    ),
+    window="at the end of the local day, or at the watermark if that is earlier",
+    anchor="the end of the local day",
+    source=LEDGER,
+)
+AD_REVENUE = Definition(
+    key="ad_revenue",
+    name="ad revenue",
+    formula="net revenue of confirmed views, estimated by the placement when each was confirmed",
+    window="local day",
+    anchor="the confirmation",
+    source=LEDGER,
+)
+ECPM = Definition(
+    key="ecpm",
+    name="ad revenue per mille",
+    formula="ad revenue × 1000 ÷ ad_shown",
+    window="local day",
+    anchor="the confirmation, the showing",
+    source=f"revenue: {LEDGER}; ads shown: {EVENTS}",
+)
+AD_FILL_RATE = Definition(
+    key="ad_fill_rate",
+    name="fill rate",
+    formula="ad_requested with the result filled ÷ ad_requested, each result of a session once",
+    window="local day",
+    anchor="the request",
+    source=EVENTS,
+)
+AD_SHOW_RATE = Definition(
+    key="ad_show_rate",
+    name="show rate",
+    formula="sessions with ad_shown ÷ sessions with a request that was filled",
+    window="local day",
+    anchor="the showing, the request",
+    source=EVENTS,
+)
+AD_REWARD_RATE = Definition(
+    key="ad_reward_rate",
+    name="paid sessions",
+    formula="sessions with ad_shown that their network has confirmed ÷ sessions with ad_shown",
+    window="local day; confirmed at any time before the watermark",
+    anchor="the showing",
+    source=f"ads shown: {EVENTS}; confirmations: {LEDGER}",
+)
+CHARTS = Definition(
+    key="charts",
+    name="top charts",
+    formula=(
+        "titles by one of: starts (a start is "
+        f"{START}), viewers (with a stretch of at least 1 s), watched (actual ms), revenue"
+        " (title_revenue); equal ones by external id"
+    ),
+    window="local days, all of them over before the watermark",
+    anchor="the local day",
+    source=f"revenue: {LEDGER}; the rest: {EVENTS}",
+)
+AI_SHARE = Definition(
+    key="ai_share",
+    name="provenance of the chart",
+    formula=(
+        "titles of the chart made by people, with AI, or by AI ÷ titles of the chart; and the same by"
+        " revenue: Σ revenue ÷ Σ revenue"
+    ),
+    window="local days, all of them over before the watermark",
+    anchor="the local day",
+    source="the catalog, as it is now",
+)
+NET_REVENUE_PER_START = Definition(
+    key="net_revenue_per_start",
+    name="expected net revenue per start",
+    formula=(
+        "v(H) = p·μ + a: conversion p ~ Beta, capped coin value per converter μ ~ inverse gamma"
+        " (quasi-gamma), ad revenue per start a the same without the hurdle; priors by maximum"
+        " marginal likelihood over genre × locale, genre or all titles, whichever first has 20, else"
+        " a weak prior at the pooled rates worth 20 starts and 2 converters; cap = full list price"
+        " of the series' paid episodes at the dearest coin sold. Plain form: starts with an"
+        " incomplete window are left out instead of weighted by censoring curves; no recency"
+        " weights, no propensity weights of the feed, no versions; refunds until the watermark are"
+        " taken off the unlocks that they came from, in place of a refund factor"
+    ),
+    window="H = 24 h or 7 d, complete before the watermark",
+    anchor="the start of viewer × series",
+    source=f"starts: {EVENTS}; revenue: {LEDGER}",
+)
