@@ -102,7 +102,7 @@ def test_a_refund_takes_its_subscriptions_name_before_its_transactions(now: date
     tell(story.paid(0), now=now)
 
     _beside(
-        partial(tell, story.refund(0, at=now), now=now),
+        partial(_record, story.refund(0, at=now), now),
         partial(tell, story.paid(0, at=now + DAY, period=None), now=now),
         partial(tell, story.paid(0, at=now + 2 * DAY), now=now),
     )

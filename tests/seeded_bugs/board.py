@@ -84,7 +84,6 @@ REVERSAL = f"{SQL}/unlock_reversal_0002.sql"
 REFUND = f"{SQL}/refund_0001.sql"
 CREDIT = f"{SQL}/credit_purchase_0004.sql"
 PASS = f"{SQL}/credit_pass_0001.sql"
-PASS_REFUND = f"{SQL}/pass_refund_0001.sql"
 SUBSCRIPTION = f"{SQL}/subscription_0001.sql"
 SHARES = f"{SQL}/refund_0002.sql"
 LOTS = f"{SQL}/lots_0001.sql"
@@ -426,7 +425,7 @@ BUYING_AND_GIVING = [
 GOING_BACK = [
     bug(
         "a refund takes again whenever it is told",
-        REFUND,
+        SHARES,
         "WHERE purchase_id = p_purchase AND booking_id IS NULL AND payments_refund_stands(refund)",
         "WHERE purchase_id = p_purchase AND payments_refund_stands(refund)",
         REFUNDS,
@@ -798,9 +797,9 @@ COVERING = [
     ),
     bug(
         "a pass that is refunded goes on covering",
-        PASS_REFUND,
-        "        PERFORM payments_close_cover(v_cover.id, p_now);\n",
-        "        NULL;\n",
+        SUBSCRIPTION,
+        "    IF v_is_refunded THEN\n        PERFORM payments_close_cover(v_cover.id, p_now);\n",
+        "    IF v_is_refunded THEN\n        NULL;\n",
         PASS_REFUNDS,
     ),
     bug(
