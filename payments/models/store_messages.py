@@ -98,6 +98,7 @@ class CallVerb(models.TextChoices):
     ACKNOWLEDGE = "acknowledge", "It was delivered"
     CONSUME = "consume", "It was delivered and may be bought again"
     ANSWER_REFUND_QUESTION = "answer_refund_question", "What became of what was bought"
+    GIVE_BACK = "give_back", "An operator gives money back"
 
 
 class CallState(models.TextChoices):

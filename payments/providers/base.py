@@ -330,6 +330,24 @@ class Asks(Protocol):
 
 
 @runtime_checkable
+class GivesBack(Protocol):
+    """A store that gives money back when we say so."""
+
+    def give_back(
+        self,
+        *,
+        environment: str,
+        transaction_id: str,
+        refund_id: str,
+        amount_micros: int,
+        now: datetime,
+    ) -> None:
+        """`refund_id` is ours, and the name that the store tells of it by; the same again is the same refund.
+        Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
 class Polled(Protocol):
     """A store some of whose facts come by no message."""
 

@@ -86,3 +86,13 @@ def deadlocks(market: Market) -> int:
     statement = "SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()"
     found: int = one(market, statement)
     return found
+
+
+def tried_less(market: Market, table: str, *, times: int) -> int:
+    """How many messages, or calls, that wait were tried less often."""
+    found: int = one(
+        market,
+        f"SELECT count(*) FROM payments_{table} WHERE state = 'waiting' AND attempts < %s",
+        times,
+    )
+    return found

@@ -1,5 +1,6 @@
 """One market for all proofs that leave it as they found it."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -11,8 +12,10 @@ CUSTOMERS = 400
 
 @pytest.fixture(scope="session")
 def whole_market() -> Iterator[Market]:
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a proof makes ten thousands of requests
     with market(customers=CUSTOMERS) as made:
         yield made
+    logging.getLogger("httpx").setLevel(logging.NOTSET)
 
 
 @pytest.fixture

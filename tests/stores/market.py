@@ -108,15 +108,18 @@ class Market:
 
     def check_out(self, buyer: Customer) -> str:
         """A page of Stripe's for the pack; its session."""
-        announced = self.post(
-            "purchases/intents", buyer, pack_id=str(self.population.pack.id), provider="stripe"
+        pack_id = str(self.population.pack.id)
+        announced = insist(
+            lambda: self.post("purchases/intents", buyer, pack_id=pack_id, provider="stripe")
         )
         assert announced.status_code == 201, announced.text
-        opened = self.post(
-            f"purchases/intents/{announced.json()['intent_id']}/checkout",
-            buyer,
-            success_url="https://app.example/paid",
-            cancel_url="https://app.example/",
+        opened = insist(
+            lambda: self.post(
+                f"purchases/intents/{announced.json()['intent_id']}/checkout",
+                buyer,
+                success_url="https://app.example/paid",
+                cancel_url="https://app.example/",
+            )
         )
         assert opened.status_code == 200, opened.text
         session_id: str = opened.json()["session_id"]
@@ -171,7 +174,7 @@ def insist(
             if time.monotonic() > until:
                 raise
         else:
-            is_later = answer.status_code == 503 and "Retry-After" in answer.headers
+            is_later = answer.status_code in {409, 503} and "Retry-After" in answer.headers
             if not is_later or time.monotonic() > until:
                 return answer
         time.sleep(0.2)

@@ -34,8 +34,9 @@ from tests.stores.market import Market
 FULL_MUTATIONS = 20_000
 SENDERS = 8
 JWS = re.compile(rb"[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{20,}")
+SIGNED_IN = ("authorization", "stripe-signature")
 #: What we remember of a request; others are the transport's own.
-SIGNED_IN = ("authorization", "stripe-signature", "content-type")
+REMEMBERED = (*SIGNED_IN, "content-type")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Catcher:
         threading.Thread(target=peer.serve, args=[port], daemon=True).start()
 
     def _catch(self, request: Request, match: "re.Match[str]") -> Answer:
-        headers = {name: value for name, value in request.headers.items() if name in SIGNED_IN}
+        headers = {name: value for name, value in request.headers.items() if name in REMEMBERED}
         self.caught.setdefault(match[1], []).append(Letter(request.body, headers))
         return Answer(status=204)
 
@@ -291,13 +292,16 @@ def _objects(told: Any) -> Iterator[Any]:
 
 
 def _spoil_header(letter: Letter, chance: Random) -> Letter:
-    name = chance.choice([one for one in SIGNED_IN if one in letter.headers])
+    names = [one for one in SIGNED_IN if one in letter.headers]
+    if not names:
+        return _flip_byte(letter, chance)
+    name = chance.choice(names)
     value = letter.headers[name]
     place = chance.randrange(len(value))
     spoilt = [
         value[:place] + chance.choice("abcXYZ019=,. ") + value[place + 1 :],
         value[:place],
-        value * 2,
+        f"x{value}x",
         "",
         "x" * 9_000,
         f"{value}, {value}"[::-1],
@@ -306,6 +310,8 @@ def _spoil_header(letter: Letter, chance: Random) -> Letter:
 
 
 def _change_content_type(letter: Letter, chance: Random) -> Letter:
+    """Beside something that is wrong: nobody signs of what type it is."""
+    letter = _flip_byte(letter, chance)
     said = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a"]
     return letter.with_header("content-type", chance.choice(said))
 

@@ -80,7 +80,8 @@ def _go_wrong(stores: Market, *, seed: int) -> None:
                 repeat=0.2,
                 delay=0.2,
                 delay_seconds=SHUFFLED_SECONDS,
-                corrupt=0.02,
+                # A token of Google's says nothing of the body: there TLS alone keeps it whole.
+                corrupt=0.0 if name == "google" else 0.02,
                 retries_seconds=RETRIES_SECONDS,
                 seed=seed,
             )

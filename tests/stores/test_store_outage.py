@@ -58,6 +58,8 @@ def test_what_is_bought_while_a_store_is_in_trouble_is_credited_once_it_is_not(
         trouble = list(TROUBLES)[number % len(TROUBLES)]
         made = _buy_in_trouble(stores, TROUBLES[trouble], chance, count=part, is_told=is_told)
         faults += [f"{trouble}: {one}" for one in _wrongly_answered(stores, made, is_told=is_told)]
+        if TROUBLES[trouble]["kind"] != "hang":
+            _try_in_vain(stores)
         _calm_down(stores)
         bought += made
     faults += [*_not_booked(stores, bought), *books.ledger_faults(stores)]
@@ -173,6 +175,16 @@ def _wrongly_answered(stores: Market, bought: Sequence[Bought], *, is_told: bool
 
 def _what_came_of(stores: Market, one: Bought) -> httpx.Response:
     return insist(partial(stores.get, f"purchases/{one.answer.json()['id']}", one.buyer))
+
+
+def _try_in_vain(stores: Market) -> None:
+    """What waits is tried again, more than once, while the store is in trouble."""
+
+    def is_tried_twice() -> bool:
+        stores.hurry()
+        return books.tried_less(stores, "storemessage", times=2) == 0
+
+    stores.wait_until(is_tried_twice, "what waits was tried in vain")
 
 
 def _calm_down(stores: Market) -> None:

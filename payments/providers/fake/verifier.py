@@ -6,6 +6,7 @@ its facts outright. There is one key, the store's; no other algorithm, type or k
 anything: it remembers nothing.
 """
 
+import base64
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -118,6 +119,8 @@ class FakeStoreAdapter:
     def _opened(self, signed: str, type_: str, shape: type[Shape]) -> Shape:
         if self._type(signed) != type_:
             raise ProviderError("of a type that the fake store does not sign", Fault.MALFORMED)
+        if not all(map(_is_canonical, signed.split("."))):
+            raise ProviderError("not base64url in the only way to write it", Fault.MALFORMED)
         try:
             claims = jwt.decode(
                 signed,
@@ -170,6 +173,15 @@ class FakeStoreWithBooks(FakeStoreAdapter):
         if not found:
             raise ProviderError("the fake store has sold no such thing", Fault.GONE)
         return found
+
+
+def _is_canonical(part: str) -> bool:
+    """Whether it is written in the one way: a decoder passes over spare bits and strange characters."""
+    try:
+        decoded = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except ValueError:
+        return False
+    return base64.urlsafe_b64encode(decoded).decode().rstrip("=") == part
 
 
 def _facts(told: FakeMessage) -> Facts:

@@ -221,7 +221,7 @@ class GoogleAdapter:
                 raise
 
     def consume(self, *, store_product_id: str, transaction_id: str) -> None:
-        """Lets it be bought again, and acknowledges it. Doing so again changes nothing."""
+        """Lets it be bought again, and acknowledges it. Doing so again, or after it went back, changes nothing."""
         token = token_of(transaction_id)
         try:
             self.api.consume_product(store_product_id, token)
@@ -270,9 +270,11 @@ class GoogleAdapter:
         return bought.acknowledgement_state == purchases.ACKNOWLEDGED
 
     def _is_consumed(self, token: str, product_id: str) -> bool:
-        return any(
+        """Or need not be, as it went back before."""
+        purchase = self.api.product(token)
+        return purchases.is_cancelled(purchase) or any(
             line.product_offer_details.consumption_state == purchases.CONSUMED
-            for line in self.api.product(token).product_line_item
+            for line in purchase.product_line_item
             if line.product_id == product_id
         )
 

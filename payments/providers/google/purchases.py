@@ -54,6 +54,11 @@ def facts(purchase: ProductPurchase, *, token: str, order: Order | None, told: T
     return tuple(found)
 
 
+def is_cancelled(purchase: ProductPurchase) -> bool:
+    """Whether nobody has it any more: it was never paid, or went back."""
+    return purchase.purchase_state_context.purchase_state == _CANCELLED
+
+
 def ours(identifier: str) -> UUID | None:
     """An id that our app gave to Google; anything but a UUID is not from us."""
     try:

@@ -72,6 +72,24 @@ class StripeAccounts:
             environment=environment, subscription_id=subscription_id, now=now
         )
 
+    def give_back(
+        self,
+        *,
+        environment: str,
+        transaction_id: str,
+        refund_id: str,
+        amount_micros: int,
+        now: datetime,
+    ) -> None:
+        """See GivesBack."""
+        self.of(environment).refund(
+            transaction_id,
+            amount_micros=amount_micros,
+            refund_id=refund_id,
+            idempotency_key=refund_id,
+            now=now,
+        )
+
     def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter."""
         for account in self._accounts.values():

@@ -186,10 +186,14 @@ class StripeAdapter:
         transaction_id: str,
         *,
         amount_micros: int | None = None,
+        refund_id: str = "",
         idempotency_key: str,
         now: datetime,
     ) -> StoreRefund:
-        """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact."""
+        """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact.
+
+        `refund_id` is our name for it, by which it is told of from then on.
+        """
         if _INVOICE.fullmatch(transaction_id):
             payment_id = self._api.payment_of(transaction_id)
         else:
@@ -202,7 +206,10 @@ class StripeAdapter:
             amount=None
             if amount_micros is None
             else smallest_units(amount_micros, payment.currency),
-            told=payment.metadata or {},
+            told={
+                **(payment.metadata or {}),
+                **({metadata.REFUND: refund_id} if refund_id else {}),
+            },
             idempotency_key=idempotency_key,
         )
         return facts.of_refund(

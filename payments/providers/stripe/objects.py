@@ -239,6 +239,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     reason: str | None = None
     payment_intent: Reference | Id | None = None
+    metadata: Metadata | None = None
 
 
 class _Moved(msgspec.Struct, frozen=True):

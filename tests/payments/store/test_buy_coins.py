@@ -276,6 +276,8 @@ def forgeries(genuine: str) -> dict[str, str]:
         "another type": jwt.encode(claims, own_key, "ES256", headers={"typ": "JWT"}),
         "payload altered": f"{head}.{payload[:-4]}AAAA.{signature}",
         "signature dropped": f"{head}.{payload}.",
+        # Of the last character a decoder reads two bits: four stand for the same.
+        "signature spelt otherwise": f"{genuine[:-1]}{chr(ord(genuine[-1]) + 1)}",
         "signature altered": f"{head}.{payload}.{'A' * len(signature)}",
         "two parts": f"{head}.{payload}",
         "not base64": "a.b.c",

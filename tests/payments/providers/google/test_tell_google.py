@@ -99,6 +99,13 @@ def test_what_is_done_already_is_done(status: int) -> None:
     acknowledge(google, is_subscription=True)
 
 
+def test_what_went_back_before_google_heard_is_owed_no_more() -> None:
+    google = Play()
+    google.answers[CONSUME] = refusal(400)
+    google.has_product(purchaseStateContext={"purchaseState": "CANCELLED"})
+    consume(google)
+
+
 @pytest.mark.parametrize("tell", [acknowledge, consume])
 def test_what_google_refuses_and_is_not_done_is_refused(tell: Any) -> None:
     google = Play()
