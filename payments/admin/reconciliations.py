@@ -346,7 +346,7 @@ class BringPage(FormView[ReportForm]):
                 if is_new:
                     self.model_admin.log_addition(self.request, report, "Brought.")
         except reports.ReportRefused as refusal:
-            form.add_error("file", refusal.detail)
+            form.add_error("file", str(refusal))
             return self.form_invalid(form)
         if is_new:
             messages.success(self.request, "It is compared with the books within the minute.")

@@ -108,7 +108,7 @@ class TransferPage(FormView[TransferForm]):
             outcome = self._carry_out(form)
             transaction.set_rollback(True)
         if outcome.outcome != "transferred":
-            form.add_error(None, _refusal(outcome.outcome))
+            form.add_error("viewer", "This viewer has it already.")
             return self.form_invalid(form)
         shown = seen.token(self._shown(form, outcome))
         return self.render_to_response(
@@ -172,13 +172,6 @@ class TransferPage(FormView[TransferForm]):
         return super().get_context_data(
             **self.model_admin.admin_site.each_context(self.request), **own, **kwargs
         )
-
-
-def _refusal(outcome: str) -> str:
-    if outcome == "too_often":
-        days = subscriptions.TRANSFERS_WITHIN.days
-        return f"It went to another viewer {subscriptions.TRANSFERS} times in {days} days: no more."
-    return "This viewer has it already."
 
 
 def _operator(request: HttpRequest) -> User:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from django.conf import settings
 
-from config.problems import Problem
 from payments.models import Provider, ReportState, StoreReport
 from payments.providers.base import Listed, Lists, ProviderError, Reports
 from payments.reconciliation import runs
@@ -22,9 +21,8 @@ AGAIN = timedelta(hours=1)
 MAXIMUM_BYTES = 64 * 1024 * 1024
 
 
-class ReportRefused(Problem):
-    code = "report_refused"
-    title = "This is no report that can be read"
+class ReportRefused(Exception):
+    """It cannot be taken; the message tells an operator why."""
 
 
 def providers() -> list[str]:
