@@ -52,6 +52,17 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.MoneyDay", "Days", "calendar_month"),
         ("payments.LedgerDigest", "Digests", "fingerprint"),
     ],
+    "Stores": [
+        ("payments.StoreMessage", "Store messages", "mail"),
+        ("payments.StoreCall", "Store calls", "outgoing_mail"),
+        ("payments.StoreHistory", "Store histories", "history_toggle_off"),
+        ("payments.Subscription", "Subscriptions", "autorenew"),
+        ("payments.Difference", "Differences", "difference"),
+        ("payments.Reconciliation", "Reconciliations", "balance"),
+        ("payments.FeeAdjustment", "Fee adjustments", "price_check"),
+        ("payments.StoreReport", "Store reports", "upload_file"),
+        ("payments.ExchangeRate", "Exchange rates", "currency_exchange"),
+    ],
     "Ads": [
         ("ads.Placement", "Placements", "smart_display"),
         ("ads.AdSession", "Ad sessions", "hourglass_top"),

@@ -37,6 +37,33 @@ READ_MONEY: Permissions = {
     "payments.offerclaim": VIEW,
     "payments.promoredemption": VIEW,
 }
+#: What stores said, what they are told, and whose subscriptions are.
+READ_STORES: Permissions = {
+    "payments.storemessage": VIEW,
+    "payments.storecall": VIEW,
+    "payments.storehistory": VIEW,
+    "payments.subscription": VIEW,
+}
+#: Our books against the stores', and what currencies were worth.
+READ_BOOKS: Permissions = {
+    "payments.reconciliation": VIEW,
+    "payments.difference": VIEW,
+    "payments.feeadjustment": VIEW,
+    "payments.storereport": VIEW,
+    "payments.exchangerate": VIEW,
+}
+#: To have messages applied and stores told again, and to give a subscription to another viewer.
+MEND_STORES: Permissions = {
+    "payments.storemessage": ("view", "change"),
+    "payments.storecall": ("view", "change"),
+    "payments.subscription": ("view", "change"),
+}
+#: To say that a difference was looked at, and to bring reports and rates.
+KEEP_BOOKS: Permissions = {
+    "payments.difference": ("view", "change"),
+    "payments.storereport": ("view", "add"),
+    "payments.exchangerate": ("view", "add"),
+}
 #: What all viewers' money comes to, by the day.
 READ_DAYS: Permissions = {"payments.moneyday": VIEW, "payments.ledgerdigest": VIEW}
 READ_PRICES: Permissions = {
@@ -158,6 +185,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_PRICES,
         READ_EXPERIMENTS,
         READ_MONEY,
+        READ_STORES,
+        MEND_STORES,
         READ_ADS,
         READ_QUARANTINE,
         GIVE,
@@ -173,12 +202,26 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_ADS,
     ),
     "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
-    "finance": (READ_MONEY, READ_DAYS, READ_PRICES, READ_PROMOS, DECIDE_MONEY),
+    "finance": (
+        READ_MONEY,
+        READ_DAYS,
+        READ_PRICES,
+        READ_PROMOS,
+        READ_STORES,
+        MEND_STORES,
+        READ_BOOKS,
+        KEEP_BOOKS,
+        DECIDE_MONEY,
+    ),
     "owner": (
         READ_VIEWERS,
         READ_CATALOG,
         READ_MONEY,
         READ_DAYS,
+        READ_STORES,
+        MEND_STORES,
+        READ_BOOKS,
+        KEEP_BOOKS,
         READ_ADS,
         READ_ANALYTICS,
         EDIT_CATALOG,

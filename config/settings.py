@@ -358,6 +358,16 @@ FAKE_STORE_KEY = _secret_or_generated(
     "FAKE_STORE_KEY",
     env.secret("FAKE_STORE_KEY", help="The fake store's private key (EC P-256, PEM)."),
 )
+FAKE_STORE_BOOKS = env.text(
+    "FAKE_STORE_BOOKS",
+    help="A file in which the fake store remembers what it sold, so that it can be reconciled. Empty: it "
+    "remembers nothing.",
+)
+STORE_REPORTS_FOLDER = env.text(
+    "STORE_REPORTS_FOLDER",
+    help="Files of what stores settled are read from `<provider>/<environment>/` below it, once a day. Empty: "
+    "operators bring them.",
+)
 APPLE_APPS = env.words(
     "APPLE_APPS",
     help="Bundle ids sold in, each with its number in the App Store: `com.example.app:1234567890`. Empty "
@@ -631,6 +641,7 @@ LEDGER_CHECKS = [
 MONEY_QUERIES = [
     BASE_DIR / "payments" / "sql",
     BASE_DIR / "payments" / "sql" / "passes",
+    BASE_DIR / "payments" / "sql" / "fees",
     BASE_DIR / "ads" / "sql",
 ]
 
@@ -699,6 +710,7 @@ SWEPT_TASKS = [
     "payments.tasks.call_stores",
     "payments.tasks.read_histories",
     "payments.tasks.ask_about_subscriptions",
+    "payments.tasks.reconcile_stores",
     "ads.tasks.refresh_verifier_keys",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",

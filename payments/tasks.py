@@ -13,6 +13,7 @@ from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
 from payments.messages import history, inbox, inquiries, outbox
+from payments.reconciliation import reports, runs
 from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
@@ -102,6 +103,22 @@ def read_histories(**_: Any) -> int:
         now = clock.read()
         due = [name for name in purchases.adapters() if history.is_due(name, now=now)]
         return sum(history.read(name, now=now) for name in due)
+
+
+# A day of many sales is a long list, and each that is missing is asked about.
+@shared_task(soft_time_limit=500, time_limit=540)  # type: ignore[untyped-decorator]  # Celery has no types
+def reconcile_stores(**_: Any) -> int:
+    """Compares our books with stores' lists and reports that are due; returns how many."""
+    with advisory_lock.tried(runs.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        now = clock.read()
+        due = runs.due(now=now)
+        if due:
+            reports.collect(now=now)
+        for provider, environment in due:
+            runs.run(provider, environment, now=clock.read())
+        return len(due) + _until_done(reports.read_next)
 
 
 def _settled(

@@ -3,6 +3,7 @@
 from payments.admin import (
     access,
     days,
+    exchange_rates,
     experiments,
     grants,
     ledger,
@@ -14,13 +15,17 @@ from payments.admin import (
     price_desk,
     promo_codes,
     purchases,
+    reconciliations,
     refunds,
+    store_messages,
+    subscriptions,
     wallets,
 )
 
 __all__ = [
     "access",
     "days",
+    "exchange_rates",
     "experiments",
     "grants",
     "ledger",
@@ -32,6 +37,9 @@ __all__ = [
     "price_desk",
     "promo_codes",
     "purchases",
+    "reconciliations",
     "refunds",
+    "store_messages",
+    "subscriptions",
     "wallets",
 ]

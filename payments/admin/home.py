@@ -16,6 +16,7 @@ from config.patience import TookTooLong
 from payments.admin import formats
 from payments.admin.price_desk import changes, exceptions
 from payments.admin.versions import special_count, summary
+from payments.messages import alarms
 from payments.models import (
     ChangeState,
     Lot,
@@ -52,9 +53,36 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "figures": [_shown(figure, now) for figure in figures],
         "waiting_changes": changes.waiting(request),
         "open_exceptions": exceptions.open_count(request),
+        "alarms": _alarms(request.user, now),
         "scheduled": _scheduled(request.user, now),
         "scheduled_changes": _scheduled_changes(request.user, now),
     }
+
+
+def _alarms(user: User | AnonymousUser, now: datetime) -> Sequence[dict[str, str]]:
+    """What is wrong between the stores and us, of what this operator may look at, with where to look."""
+    try:
+        with patience.of(PATIENCE_MS):
+            ringing = alarms.ringing(now=now) if _may_look(user) else []
+    except TookTooLong:
+        return [
+            {
+                "sentence": "Whether all is well with the stores was not found out in time.",
+                "url": "",
+            }
+        ]
+    return [
+        {
+            "sentence": alarm.sentence,
+            "url": f"{reverse(f'admin:payments_{alarm.listed}_changelist')}?{alarm.query}",
+        }
+        for alarm in ringing
+        if user.has_perm(f"payments.view_{alarm.listed}")
+    ]
+
+
+def _may_look(user: User | AnonymousUser) -> bool:
+    return any(user.has_perm(f"payments.view_{listed}") for listed in alarms.LISTED)
 
 
 def _shown(figure: Figure, now: datetime) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Passes: what is on sale, and what was bought, as it was booked."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -190,7 +191,16 @@ class PassPurchaseAdmin(Sold, OfViewer, Explained, ReadOnlyAdmin):
         MONEY,
         BOOKED,
     )
-    readonly_fields = ("whole_viewer_link", "length", "cover_id", "gross", "tax", "fee", "net")
+    readonly_fields = (
+        "whole_viewer_link",
+        "length",
+        "cover_id",
+        "gross",
+        "tax",
+        "fee",
+        "beyond",
+        "net",
+    )
     change_form_template = "admin/payments/passpurchase/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:
@@ -226,7 +236,9 @@ class PassIntentAdmin(OfViewer, ReadOnlyAdmin):
 
 
 def length(months: int, days: int) -> str:
-    """A pass's length in words: `1 month`, `7 days`."""
+    """A pass's length in words: `1 month`, `7 days`; a subscription's period is as long as its store says."""
+    if not months and not days:
+        return "a period"
     number, unit = (months, "month") if months else (days, "day")
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
@@ -238,17 +250,30 @@ def explain(request: HttpRequest, purchase: PassPurchase) -> dict[str, Any]:
     earned = refunds.earned_micros(worth, purchase, at=now)
     bookings = PassRefundBooking.objects.filter(purchase=purchase).order_by("-id")
     rows = bookings.select_related("refund__asked_by")[:SHOWN_BOOKINGS]
-    cover = Cover.objects.filter(
-        Q(id=purchase.cover_id) | Q(pass_refund_booking__purchase=purchase)
-    ).latest("id")
     return {
-        "state": passes.state_of(cover, now).replace("_", " "),
+        "state": _state(purchase, now),
         "earned": formats.money(earned),
         "ahead": formats.money(worth - earned),
         "back": formats.money(purchase.net_micros - worth),
         "bookings": [_booked(row, purchase) for row in rows],
         "may_refund": request.user.has_perm("payments.add_refund"),
     }
+
+
+def _state(purchase: PassPurchase, now: datetime) -> str:
+    """How a pass stands. A subscription's period covers nothing by itself: its time runs, or its money went back."""
+    cover = (
+        Cover.objects.filter(Q(id=purchase.cover_id) | Q(pass_refund_booking__purchase=purchase))
+        .order_by("-id")
+        .first()
+    )
+    if cover is None:
+        cover = Cover(
+            starts_at=purchase.starts_at,
+            ends_at=purchase.ends_at,
+            closed_at=now if refunds.is_refunded(purchase) else None,
+        )
+    return passes.state_of(cover, now).replace("_", " ")
 
 
 def _booked(booking: PassRefundBooking, purchase: PassPurchase) -> dict[str, Any]:

@@ -48,7 +48,16 @@ class PurchaseAdmin(Sold, OfViewer, Explained, ReadOnlyAdmin):
         MONEY,
         BOOKED,
     )
-    readonly_fields = ("whole_viewer_link", "coins", "transfer_link", "gross", "tax", "fee", "net")
+    readonly_fields = (
+        "whole_viewer_link",
+        "coins",
+        "transfer_link",
+        "gross",
+        "tax",
+        "fee",
+        "beyond",
+        "net",
+    )
     change_form_template = "admin/payments/purchase/change_form.html"
 
     def get_urls(self) -> list[URLPattern]:

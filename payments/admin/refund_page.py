@@ -180,12 +180,19 @@ class OfPurchase(ABC, FormView[RefundForm]):
             if not seen.was_shown(self._shown(form, effects), self.request.POST.get("shown", "")):
                 raise EffectsChanged
             gross = formats.money(effects.gross_micros, self.purchase.currency)
-            said = f"Refunded {gross}: {self.sentence(effects)}"
+            said = f"Refunded {gross}: {self.sentence(effects)} {self.who_pays()}"
             self.model_admin.log_change(
                 self.request, self.purchase, f"{said} {form.cleaned_data['reason']}"
             )
         messages.success(self.request, said)
         return redirect("admin:payments_refund_change", recorded.refund_id)
+
+    def who_pays(self) -> str:
+        """Whether the buyer has their money by this."""
+        store = self.purchase.get_provider_display()
+        if refunds.is_given_back_by_store(self.purchase):
+            return f"{store} is told to pay it back."
+        return f"{store} pays nothing back because of this."
 
     def _was_sent(self, form: RefundForm) -> bool:
         request_id = form.cleaned_data.get("request_id")
@@ -223,6 +230,7 @@ class OfPurchase(ABC, FormView[RefundForm]):
             "opts": self.model_admin.opts,
             "original": purchase,
             "price": formats.money(purchase.gross_micros, purchase.currency),
+            "who_pays": self.who_pays(),
             "back": reverse(self.page, args=[purchase.id]),
         }
         return super().get_context_data(

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from config.read_only_admin import search_exactly
 from payments.admin import formats
 from payments.models import Provider
+from payments.store.checkout import Bought
 from viewers.models import Environment
 
 STORE = (
@@ -18,7 +22,7 @@ STORE = (
 )
 MONEY = (
     "Money",
-    {"fields": ("gross", "tax", "fee", "net", "exchange_rate", "exchange_source")},
+    {"fields": ("gross", "tax", "fee", "beyond", "net", "exchange_rate", "exchange_source")},
 )
 BOOKED = ("Booked", {"fields": ("created_at",)})
 
@@ -55,11 +59,20 @@ class Sold:
 
     @admin.display(description="Tax")
     def tax(self, purchase: Priced) -> str:
-        return formats.money(purchase.tax_micros)
+        return formats.money(purchase.tax_micros, purchase.currency)
 
-    @admin.display(description="Store fee")
+    @admin.display(description="Store fee, estimated")
     def fee(self, purchase: Priced) -> str:
-        return formats.money(purchase.fee_micros)
+        return formats.money(purchase.fee_micros, purchase.currency)
+
+    @admin.display(description="Fee settled beyond that")
+    def beyond(self, purchase: Bought) -> SafeString | str:
+        """What the store has said since, which changes neither the purchase nor its lots."""
+        told = purchase.fee_adjustments.aggregate(total=Sum("difference_micros"))["total"]
+        if told is None:
+            return "–"
+        url = f"{reverse('admin:payments_feeadjustment_changelist')}?q={purchase.pk}"
+        return format_html('<a class="ch-link" href="{}">{}</a>', url, formats.money(told))
 
     @admin.display(description="Net")
     def net(self, purchase: Priced) -> str:

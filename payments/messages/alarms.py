@@ -7,7 +7,19 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count
 
-from payments.models import CallState, MessageState, StoreCall, StoreHistory, StoreMessage
+from payments.models import (
+    CallState,
+    Difference,
+    DifferenceState,
+    MessageState,
+    Reconciliation,
+    ReportState,
+    RunState,
+    StoreCall,
+    StoreHistory,
+    StoreMessage,
+    StoreReport,
+)
 
 #: A type of message has a usual gap once so many have come.
 ENOUGH_MESSAGES = 20
@@ -15,20 +27,46 @@ ENOUGH_MESSAGES = 20
 GAPS = 3
 SHORTEST = timedelta(hours=6)
 LOOKED_BACK = timedelta(days=30)
+#: The latest of each type: however many have come, this is quick.
+LOOKED_AT = 300
 HISTORY_IS_LATE = timedelta(hours=6)
 #: Half a minute after it came, what could not be applied has been tried so often.
 TRIED_IN_VAIN = 3
 #: These wait for a buyer, as long as it takes.
 BUYERS_TURN = ("payment_pending", "unclaimed")
 SOON = timedelta(hours=2)
+RECONCILIATION_IS_LATE = timedelta(hours=30)
+
+#: The admin lists that alarms lead to.
+LISTED = (
+    "storemessage",
+    "storecall",
+    "storehistory",
+    "reconciliation",
+    "difference",
+    "storereport",
+)
 
 _SILENT = """
-    WITH gaps AS (
-        SELECT provider, environment, type, received_at,
-               received_at - lag(received_at) OVER (
-                   PARTITION BY provider, environment, type ORDER BY received_at) AS gap
-        FROM payments_storemessage
-        WHERE arrived_by = 'pushed' AND received_at > %(since)s
+    WITH RECURSIVE types AS (
+        (SELECT provider, environment, type FROM payments_storemessage
+         ORDER BY provider, environment, type LIMIT 1)
+        UNION ALL
+        SELECT later.* FROM types, LATERAL (
+            SELECT provider, environment, type FROM payments_storemessage message
+            WHERE (message.provider, message.environment, message.type)
+                > (types.provider, types.environment, types.type)
+            ORDER BY provider, environment, type LIMIT 1) AS later
+    ), gaps AS (
+        SELECT provider, environment, type, came.received_at,
+               came.received_at - lag(came.received_at) OVER (
+                   PARTITION BY provider, environment, type ORDER BY came.received_at) AS gap
+        FROM types, LATERAL (
+            SELECT message.received_at FROM payments_storemessage message
+            WHERE message.provider = types.provider AND message.environment = types.environment
+              AND message.type = types.type AND message.arrived_by = 'pushed'
+              AND message.received_at > %(since)s
+            ORDER BY message.received_at DESC LIMIT %(looked_at)s) AS came
     ), usual AS (
         SELECT provider, environment, type, max(received_at) AS last_at,
                percentile_cont(0.95) WITHIN GROUP (ORDER BY gap) AS gap
@@ -56,9 +94,12 @@ def ringing(*, now: datetime) -> Sequence[Alarm]:
         *_parked(),
         *_calls(now),
         *_tried_in_vain(),
+        *_differences(),
         *_silent(now),
         *_unknown(),
         *_histories(now),
+        *_reconciliations(now),
+        *_reports(),
     ]
 
 
@@ -66,7 +107,7 @@ def _parked() -> Iterator[Alarm]:
     for provider, count in _counted(MessageState.PARKED):
         yield Alarm(
             "messages_parked",
-            f"{count} messages of {provider} could not be applied.",
+            f"{_number(count, 'message')} of {provider} could not be applied.",
             "storemessage",
             f"state__exact=parked&provider__exact={provider}",
         )
@@ -74,7 +115,9 @@ def _parked() -> Iterator[Alarm]:
 
 def _tried_in_vain() -> Iterator[Alarm]:
     found = (
-        StoreMessage.objects.filter(state=MessageState.WAITING, attempts__gte=TRIED_IN_VAIN)
+        StoreMessage.objects.filter(
+            next_attempt_at__isnull=False, state=MessageState.WAITING, attempts__gte=TRIED_IN_VAIN
+        )
         .exclude(code__in=BUYERS_TURN)
         .values_list("provider", "code")
         .annotate(count=Count("id"))
@@ -83,7 +126,7 @@ def _tried_in_vain() -> Iterator[Alarm]:
     for provider, code, count in found:
         yield Alarm(
             "messages_waiting",
-            f"{count} messages of {provider} wait to be applied: {code.replace('_', ' ')}.",
+            f"{_number(count, 'message')} of {provider} wait{_s(count)} to be applied: {code.replace('_', ' ')}.",
             "storemessage",
             f"state__exact=waiting&provider__exact={provider}&code__exact={code}",
         )
@@ -93,7 +136,7 @@ def _unknown() -> Iterator[Alarm]:
     for provider, count in _counted(MessageState.UNKNOWN):
         yield Alarm(
             "messages_unknown",
-            f"{count} messages of {provider} are of types that nothing here reads.",
+            f"{_number(count, 'message')} of {provider} {_are(count)} that nothing here reads.",
             "storemessage",
             f"state__exact=unknown&provider__exact={provider}",
         )
@@ -123,6 +166,7 @@ def _silent(now: datetime) -> Iterator[Alarm]:
                 "now": now,
                 "since": now - LOOKED_BACK,
                 "enough": ENOUGH_MESSAGES,
+                "looked_at": LOOKED_AT,
                 "gaps": GAPS,
                 "shortest_seconds": SHORTEST.total_seconds(),
             },
@@ -144,3 +188,55 @@ def _histories(now: datetime) -> Iterator[Alarm]:
             "storehistory",
             "",
         )
+
+
+def _differences() -> Iterator[Alarm]:
+    found = Difference.objects.filter(state=DifferenceState.OPEN).values("provider", "cause")
+    for provider, cause, count in (
+        found.annotate(count=Count("id"))
+        .order_by("provider", "cause")
+        .values_list("provider", "cause", "count")
+    ):
+        yield Alarm(
+            "differences_open",
+            f"{_number(count, 'difference')} with {provider}: {cause.replace('_', ' ')}.",
+            "difference",
+            f"state__exact=open&provider__exact={provider}&cause__exact={cause}",
+        )
+
+
+def _reconciliations(now: datetime) -> Iterator[Alarm]:
+    """The last of each store and environment, of those whose last is not well or long ago."""
+    runs = Reconciliation.objects.filter(report=None).order_by(
+        "provider", "environment", "-started_at"
+    )
+    for run in runs.distinct("provider", "environment"):
+        name = f"{run.provider} ({run.environment})"
+        query = f"provider__exact={run.provider}&environment__exact={run.environment}"
+        if run.state == RunState.FAILED:
+            sentence = f"The books were not compared with {name}: {run.reason}"
+            yield Alarm("reconciliation_failed", sentence, "reconciliation", query)
+        elif run.started_at < now - RECONCILIATION_IS_LATE:
+            sentence = (
+                f"The books were compared with {name} last at {run.started_at:%Y-%m-%d %H:%M} UTC."
+            )
+            yield Alarm("reconciliation_late", sentence, "reconciliation", query)
+
+
+def _reports() -> Iterator[Alarm]:
+    refused = StoreReport.objects.filter(state=ReportState.REFUSED).count()
+    if refused:
+        sentence = f"{_number(refused, 'report')} of stores cannot be read."
+        yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+
+
+def _s(count: int) -> str:
+    return "s" if count == 1 else ""
+
+
+def _are(count: int) -> str:
+    return "is of a type" if count == 1 else "are of types"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"

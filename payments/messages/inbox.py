@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+import msgspec
+from django.db import OperationalError, transaction
 
 from config.problems import Problem
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
@@ -168,6 +169,8 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
         _put_off(message, f"No exchange rate: {error}", code="rate_missing", now=now)
     except Problem as error:
         _put_off(message, str(error), code=error.code, now=now)
+    except OperationalError as error:
+        _put_off(message, str(error), code="busy", now=now)
     except Exception as error:
         logger.exception("%s could not be applied", message)
         _put_off(
@@ -289,6 +292,7 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
     )
     applied = facts.apply_all(found, provider=held.provider, telling=telling, now=now)
     held.subject = next((one.subject for one in applied), "")
+    held.facts = [{"fact": type(one).__name__, **msgspec.to_builtins(one)} for one in found]
     if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
         held.code, held.reason = "payment_pending", "The buyer has not paid yet."
         held.next_attempt_at = now + _pause(held.attempts)

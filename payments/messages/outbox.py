@@ -17,6 +17,7 @@ from payments.models import CallState, CallVerb, PassPurchase, Purchase, StoreCa
 from payments.providers.base import (
     Answered,
     Asks,
+    GivesBack,
     Listens,
     Owed,
     ProviderError,
@@ -44,7 +45,7 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
     if call is None:
         return None
     try:
-        _tell(call)
+        _tell(call, now)
     except ProviderError as error:
         if error.permanent or (call.deadline_at is not None and call.deadline_at <= now):
             logger.warning("%s has failed: %s", call, error.reason)
@@ -52,6 +53,10 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
         else:
             pause = PAUSES[min(call.attempts, len(PAUSES)) - 1]
             _write(call, next_attempt_at=now + pause, reason=error.reason[:500])
+    except Exception as error:
+        # One that nobody has thought of does not keep the others waiting.
+        logger.exception("%s could not be made", call)
+        _write(call, next_attempt_at=now + PAUSES[-1], reason=repr(error)[:500])
     else:
         _write(call, state=CallState.DONE, next_attempt_at=None, done_at=now, reason="")
     return StoreCall.objects.get(id=call_id)
@@ -79,11 +84,19 @@ def _take(call_id: UUID, now: datetime) -> StoreCall | None:
     return call
 
 
-def _tell(call: StoreCall) -> None:
+def _tell(call: StoreCall, now: datetime) -> None:
     adapter = purchases.adapter(call.provider)
-    if call.verb == CallVerb.ANSWER_REFUND_QUESTION and isinstance(adapter, Asks):
+    if call.verb == CallVerb.GIVE_BACK and isinstance(adapter, GivesBack):
+        adapter.give_back(
+            environment=call.environment,
+            transaction_id=call.details["transaction_id"],
+            refund_id=call.subject,
+            amount_micros=call.details["amount_micros"],
+            now=now,
+        )
+    elif call.verb == CallVerb.ANSWER_REFUND_QUESTION and isinstance(adapter, Asks):
         adapter.answer(_answered(call))
-    elif call.verb != CallVerb.ANSWER_REFUND_QUESTION and isinstance(adapter, Listens):
+    elif call.verb in (CallVerb.ACKNOWLEDGE, CallVerb.CONSUME) and isinstance(adapter, Listens):
         adapter.delivered(
             environment=call.environment,
             subject=call.subject,

@@ -76,6 +76,8 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
     It is its owner's, who need not be who hands it in. Raises what `facts.apply` raises, Waits, and
     TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
+    for fact in found:
+        purchases.refuse_unstorable(fact)
     with transaction.atomic():
         # Whoever applies a message holds its row when they come to what it is about: so it is here.
         for subject in sorted({facts.subject(fact) for fact in found}):

@@ -252,6 +252,7 @@ class Migration(migrations.Migration):
                                     ("acknowledge", "It was delivered"),
                                     ("consume", "It was delivered and may be bought again"),
                                     ("answer_refund_question", "What became of what was bought"),
+                                    ("give_back", "An operator gives money back"),
                                 ],
                                 max_length=30,
                             ),

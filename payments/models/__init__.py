@@ -39,6 +39,16 @@ from payments.models.products import (
 from payments.models.promo_codes import PromoAttempt, PromoBatch, PromoCode, PromoRedemption
 from payments.models.promotions import AcquisitionLink, LinkArrival, PromotedSeries, Promotion
 from payments.models.purchases import Purchase, PurchaseIntent
+from payments.models.reconciliation import (
+    Difference,
+    DifferenceCause,
+    DifferenceState,
+    FeeAdjustment,
+    Reconciliation,
+    ReportState,
+    RunState,
+    StoreReport,
+)
 from payments.models.refunds import (
     PassRefundBooking,
     Refund,
@@ -85,6 +95,9 @@ __all__ = [
     "Cover",
     "CoverEnd",
     "CoverSource",
+    "Difference",
+    "DifferenceCause",
+    "DifferenceState",
     "Entitlement",
     "EntitlementSource",
     "Entry",
@@ -92,6 +105,7 @@ __all__ = [
     "ExceptionReason",
     "ExchangeRate",
     "ExpiryNotice",
+    "FeeAdjustment",
     "Grant",
     "GrantKind",
     "GrantReason",
@@ -132,14 +146,18 @@ __all__ = [
     "Provider",
     "Purchase",
     "PurchaseIntent",
+    "Reconciliation",
     "Refund",
     "RefundBooking",
     "RefundOrigin",
+    "ReportState",
+    "RunState",
     "Segment",
     "StoreCall",
     "StoreHistory",
     "StoreMessage",
     "StoreProduct",
+    "StoreReport",
     "StoreTerms",
     "Subscription",
     "SubscriptionChange",

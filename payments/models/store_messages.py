@@ -45,6 +45,7 @@ class StoreMessage(models.Model):
     headers = models.JSONField(default=dict)
     body = models.BinaryField()
     subject = models.CharField(max_length=TRANSACTION_ID_CHARACTERS, blank=True)
+    facts = models.JSONField(default=list, help_text="What it stood for when it was applied")
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     state = models.CharField(
@@ -78,6 +79,8 @@ class StoreMessage(models.Model):
                 name="storemessage_by_type",
             ),
             models.Index(fields=["subject"], name="storemessage_by_subject"),
+            models.Index(fields=["type", "-id"], name="storemessage_of_type"),
+            models.Index(fields=["provider", "-id"], name="storemessage_of_provider"),
             models.Index(
                 fields=["state", "-received_at"],
                 name="storemessage_to_look_at",
@@ -95,6 +98,7 @@ class CallVerb(models.TextChoices):
     ACKNOWLEDGE = "acknowledge", "It was delivered"
     CONSUME = "consume", "It was delivered and may be bought again"
     ANSWER_REFUND_QUESTION = "answer_refund_question", "What became of what was bought"
+    GIVE_BACK = "give_back", "An operator gives money back"
 
 
 class CallState(models.TextChoices):
@@ -139,7 +143,9 @@ class StoreCall(models.Model):
                 fields=["next_attempt_at"],
                 name="storecall_due",
                 condition=Q(next_attempt_at__isnull=False),
-            )
+            ),
+            models.Index(fields=["state", "-id"], name="storecall_by_state"),
+            models.Index(fields=["subject"], name="storecall_by_subject"),
         ]
 
     def __str__(self) -> str:

@@ -83,6 +83,8 @@ class Subscription(models.Model):
                 name="subscription_that_ends",
                 condition=Q(state__in=["active", "cancelled", "grace"]),
             ),
+            models.Index(fields=["state", "-id"], name="subscription_by_state"),
+            models.Index(fields=["subscription_id"], name="subscription_by_name"),
         ]
 
     def __str__(self) -> str:

@@ -4,7 +4,7 @@ A store tells of the same money several times: by the app that bought, by its no
 Whatever tells, the facts are the same, and what they do is the caller's to know.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -212,6 +212,54 @@ Fact = StoreTransaction | SubscriptionSnapshot | StoreRefund | RefundQuestion
 Facts = tuple[Fact, ...]
 
 
+class ListedKind(StrEnum):
+    """What a line of a store's list says of money: REVERSAL is a refund that is no more."""
+
+    SALE = "sale"
+    REFUND = "refund"
+    REVERSAL = "reversal"
+
+
+@dataclass(frozen=True)
+class Fee:
+    """What a store kept for a line, less than nothing where it gave back; in the currency that it settles in."""
+
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """Money that a store took, or gave back, by its own list.
+
+    `line_id` is the store's name of the line, the same whenever it is listed; of a refund it is the refund's.
+    `transaction_id` and `subscription_id` are named as in facts. `amount_micros` is what the buyer paid or got
+    back, with tax; None is all of it for a refund, and what the list does not say for a sale. `has_amount` is
+    False where a refund's part is not known as an amount.
+    """
+
+    kind: ListedKind
+    environment: str
+    line_id: str
+    transaction_id: str
+    amount_micros: int | None
+    currency: str
+    occurred_at: datetime
+    subscription_id: str = ""
+    has_amount: bool = True
+    fee: Fee | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A transaction that a store is asked about. `subscription_id` is "" unless it paid a period."""
+
+    environment: str
+    transaction_id: str
+    purchased_at: datetime
+    subscription_id: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """A store's message whose signature holds, as far as it can be read without asking anybody.
@@ -282,9 +330,65 @@ class Asks(Protocol):
 
 
 @runtime_checkable
+class GivesBack(Protocol):
+    """A store that gives money back when we say so."""
+
+    def give_back(
+        self,
+        *,
+        environment: str,
+        transaction_id: str,
+        refund_id: str,
+        amount_micros: int,
+        now: datetime,
+    ) -> None:
+        """`refund_id` is ours, and the name that the store tells of it by; the same again is the same refund.
+        Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
 class Polled(Protocol):
     """A store some of whose facts come by no message."""
 
     def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
         """What happened in that time, those that came by a message among them. Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A store whose own word on money can be held against our books. All of it raises ProviderError."""
+
+    def listed_environments(self) -> Sequence[str]:
+        """Of which there is anything to list."""
+        ...
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """Money of [since, until) by the store's own list; and of what it lists by no time, what it says of each
+        that is known to us. What it does not know has no line."""
+        ...
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """All that the store says of one transaction today: what was bought, and what of it went back.
+
+        GONE is what it does not know, FOREIGN what somebody else sold with the same account.
+        """
+        ...
+
+
+@runtime_checkable
+class Reports(Protocol):
+    """A store that tells in a file what it settled."""
+
+    def reported(self, body: bytes, *, environment: str, now: datetime) -> Iterator[Listed]:
+        """The lines of a file. MALFORMED is none of this store's; may ask the store what lines are about."""
         ...

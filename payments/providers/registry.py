@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from payments.providers.apple.adapter import AppleAdapter
 from payments.providers.apple.settings import AppleSettings, apple_root
 from payments.providers.base import ProviderAdapter
+from payments.providers.fake.books import Books
 from payments.providers.fake.store import FakeStore
-from payments.providers.fake.verifier import FakeStoreAdapter
+from payments.providers.fake.verifier import FakeStoreAdapter, FakeStoreWithBooks
 from payments.providers.google.adapter import GoogleAdapter
 from payments.providers.google.settings import GoogleSettings
 from payments.providers.stripe.accounts import StripeAccounts
@@ -24,6 +25,7 @@ class ProviderSettings(Protocol):
 
     FAKE_STORE: bool
     FAKE_STORE_KEY: str
+    FAKE_STORE_BOOKS: str
     APPLE_APPS: Sequence[str]
     APPLE_ENVIRONMENTS: Sequence[str]
     APPLE_ISSUER_ID: str
@@ -66,7 +68,7 @@ def adapters(settings: ProviderSettings) -> Mapping[str, ProviderAdapter]:
 
 def fake_store(settings: ProviderSettings) -> FakeStore:
     """The fake store's selling side, for the demo checkout and tests."""
-    return FakeStore(_fake_key(settings))
+    return FakeStore(_fake_key(settings), _fake_books(settings))
 
 
 def _apple(settings: ProviderSettings) -> ProviderAdapter:
@@ -129,7 +131,12 @@ def _stripe(settings: ProviderSettings) -> ProviderAdapter:
 
 
 def _fake(settings: ProviderSettings) -> ProviderAdapter:
-    return FakeStoreAdapter(_fake_key(settings).public_key())
+    books, key = _fake_books(settings), _fake_key(settings).public_key()
+    return FakeStoreAdapter(key) if books is None else FakeStoreWithBooks(key, books)
+
+
+def _fake_books(settings: ProviderSettings) -> Books | None:
+    return Books(Path(settings.FAKE_STORE_BOOKS)) if settings.FAKE_STORE_BOOKS else None
 
 
 def _fake_key(settings: ProviderSettings) -> EllipticCurvePrivateKey:

@@ -10,11 +10,14 @@ SELECT lot.id AS lot_id, wallet.viewer_id, lot.environment, lot.kind, lot.origin
            AS deferred_micros,
        transfer.id AS transfer_id, transfer.code AS transfer_code,
        transfer.reference AS transfer_reference,
-       purchase.id AS purchase_id, purchase.provider, purchase.transaction_id
+       coalesce(purchase.id, period.id) AS purchase_id,
+       coalesce(purchase.provider, period.provider) AS provider,
+       coalesce(purchase.transaction_id, period.transaction_id) AS transaction_id
 FROM payments_lot lot
 JOIN payments_wallet wallet ON wallet.id = lot.wallet_id
 JOIN payments_transfer transfer ON transfer.id = lot.transfer_id
 LEFT JOIN payments_purchase purchase ON purchase.transfer_id = lot.transfer_id
+LEFT JOIN payments_passpurchase period ON period.coins_transfer_id = lot.transfer_id
 -- Taking a gift back later has moved the expiry of its coins.
 LEFT JOIN payments_grant gift ON gift.transfer_id = lot.transfer_id
 LEFT JOIN (

@@ -68,14 +68,18 @@ BEGIN
             refunded_at = greatest(refunded_at, p_refunded_at),
             reversed_at = greatest(reversed_at, p_reversed_at)
         WHERE id = v_known.id;
-        -- What the latest refund says of amount and cause goes before all else.
+        -- What the latest refund says of amount and cause goes before all else; of two at one moment, or of two
+        -- reversals of one that is not known yet, that of the larger.
         IF p_refunded_at > coalesce(v_known.refunded_at, '-infinity')
-        OR (p_refunded_at = v_known.refunded_at
+        OR (p_refunded_at IS NOT DISTINCT FROM v_known.refunded_at
             AND payments_refund_size(p_amount, p_share)
                 > payments_refund_size(v_known.amount_micros, v_known.share_parts_per_million)) THEN
             UPDATE payments_refund SET
-                origin = p_origin, amount_micros = p_amount, share_parts_per_million = p_share,
-                reason = left(p_reason, 500), asked_by_id = coalesce(p_operator, asked_by_id)
+                amount_micros = p_amount, share_parts_per_million = p_share,
+                -- A store that tells of what an operator asked it for does not take their word's place.
+                origin = CASE origin WHEN 'operator' THEN origin ELSE p_origin END,
+                reason = CASE origin WHEN 'operator' THEN reason ELSE left(p_reason, 500) END,
+                asked_by_id = coalesce(p_operator, asked_by_id)
             WHERE id = v_known.id;
         END IF;
         SELECT * INTO STRICT v_refund FROM payments_refund WHERE id = v_known.id;

@@ -31,6 +31,7 @@ from payments.providers.base import (
     ProviderAdapter,
     ProviderError,
     StoreTransaction,
+    SubscriptionSnapshot,
 )
 from payments.store import exchange, offer_claims
 from viewers.models import Environment
@@ -256,12 +257,14 @@ def refuse_unstorable(fact: Fact) -> None:
 
     Neither NUL nor a lone surrogate is text to PostgreSQL.
     """
-    texts = {name: value for name, value in vars(fact).items() if isinstance(value, str)}
+    period = fact.period if isinstance(fact, SubscriptionSnapshot) else None
+    said = [*vars(fact).items(), *(vars(period).items() if period else ())]
     is_storable = all(
         (len(text) <= TRANSACTION_ID_CHARACTERS or name == "reason")
         and "\x00" not in text
         and not any("\ud800" <= letter <= "\udfff" for letter in text)
-        for name, text in texts.items()
+        for name, text in said
+        if isinstance(text, str)
     )
     if fact.environment not in Environment.values or not is_storable:
         raise TransactionInvalid("A value is outside what can be booked.")

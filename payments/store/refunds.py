@@ -17,6 +17,7 @@ from django.db.models import QuerySet, Sum
 
 from payments.ledger import wallets
 from payments.models import (
+    CallVerb,
     LotMovement,
     PassPurchase,
     PassRefundBooking,
@@ -24,11 +25,14 @@ from payments.models import (
     Refund,
     RefundBooking,
     RefundOrigin,
+    StoreCall,
     Unlock,
     UnlockCorrection,
     UnlockReversal,
     Wallet,
 )
+from payments.providers.base import GivesBack
+from payments.store import purchases
 
 #: A store's refund of the whole transaction that has no name of its own.
 ALL = "all"
@@ -73,8 +77,8 @@ class RefundFact:
     """What a store, a bank or an operator says of one refund of one store transaction.
 
     `refund_id` is the store's own name for it, ALL where it has none. `amount_micros` is gross in the
-    purchase's currency, or `share_parts_per_million` of what was paid; all of it where neither is given. One of `refunded_at` and `reversed_at` is set, or
-    both.
+    purchase's currency, or `share_parts_per_million` of what was paid; all of it where neither is given. One of
+    `refunded_at` and `reversed_at` is set, or both.
     """
 
     provider: str
@@ -168,8 +172,8 @@ def refund_by_operator(
 ) -> Recorded:
     """An operator says that money goes back. The same `request_id` again is REPEATED, and no refund.
 
-    Without an amount it is all that has not gone back yet. Raises RefundRefused, with nothing moved,
-    when less than that is left.
+    Without an amount it is all that has not gone back yet. A store that gives money back on our word is told to,
+    as soon as this is committed. Raises RefundRefused, with nothing moved, when less than that is left.
     """
     if amount_micros is not None and amount_micros <= 0:
         raise RefundRefused("An amount that goes back is more than nothing.")
@@ -190,7 +194,15 @@ def refund_by_operator(
             return Recorded(refund_id=known.id, outcome=Effect.REPEATED)
         recorded = record(fact, now=now, operator_id=operator_id)
         _refuse_less_than_asked(recorded, purchase)
+        if fact.amount_micros and is_given_back_by_store(purchase):
+            _have_given_back(fact, fact.amount_micros, now)
     return recorded
+
+
+def is_given_back_by_store(purchase: Purchase | PassPurchase) -> bool:
+    """Whether its store pays the buyer when an operator says so here. With the others the buyer asks the store, and
+    an operator only writes down that it has paid."""
+    return isinstance(purchases.adapters().get(purchase.provider), GivesBack)
 
 
 def operator_refund_id(request_id: UUID) -> str:
@@ -292,7 +304,7 @@ def effects_on_pass(refund_id: UUID, *, now: datetime) -> PassEffects:
         net_micros=booking.net_micros,
         deferred_micros=booking.net_micros - recognised,
         recognised_micros=recognised,
-        is_closed=refunded_micros(purchase) == purchase.gross_micros,
+        is_closed=is_refunded(purchase),
         covered_until_after=wallets.covered_until(wallet, now),
     )
 
@@ -339,6 +351,13 @@ def refunded_micros(purchase: Purchase | PassPurchase) -> int:
     return total or 0
 
 
+def is_refunded(purchase: PassPurchase) -> bool:
+    """Whether all of a pass's money has gone back, and stays there."""
+    if refunded_micros(purchase) != purchase.gross_micros:
+        return False
+    return Refund.objects.filter(pass_purchase=purchase, pass_booking__isnull=False).exists()
+
+
 def refunded_net_micros(purchase: PassPurchase) -> int:
     """How much of a pass's net has gone back."""
     total: int | None = purchase.refund_bookings.aggregate(total=Sum("net_micros"))["total"]
@@ -351,6 +370,20 @@ def of(purchase: Purchase | PassPurchase) -> QuerySet[Refund]:
         provider=purchase.provider,
         environment=purchase.environment,
         transaction_id=purchase.transaction_id,
+    )
+
+
+def _have_given_back(fact: RefundFact, amount_micros: int, now: datetime) -> None:
+    StoreCall.objects.get_or_create(
+        provider=fact.provider,
+        environment=fact.environment,
+        verb=CallVerb.GIVE_BACK,
+        subject=fact.refund_id,
+        defaults={
+            "details": {"transaction_id": fact.transaction_id, "amount_micros": amount_micros},
+            "next_attempt_at": now,
+            "created_at": now,
+        },
     )
 
 

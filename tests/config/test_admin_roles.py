@@ -70,6 +70,8 @@ SEEN = {
     },
     "content": PRICES | {"Series", "Episodes", "Media"},
 }
+STORES = {"Store messages", "Store calls", "Store histories", "Subscriptions"}
+BOOKS = {"Differences", "Reconciliations", "Fee adjustments", "Store reports", "Exchange rates"}
 PROMOS = {"Promo codes", "Promo batches"}
 SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
@@ -85,9 +87,14 @@ SEEN["finance"] -= {
     "Callbacks",
     "Verifier keys",
 }
-SEEN["support"] |= {"Quarantined events"}
+SEEN["support"] |= STORES | {"Quarantined events"}
+SEEN["finance"] |= STORES | BOOKS
 SEEN["owner"] = (
-    SEEN["support"] | SEEN["analyst"] | PROMOS | {"API keys", "Operators", "Roles", "Audit trail"}
+    SEEN["support"]
+    | SEEN["analyst"]
+    | BOOKS
+    | PROMOS
+    | {"API keys", "Operators", "Roles", "Audit trail"}
 )
 
 

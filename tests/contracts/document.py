@@ -32,6 +32,9 @@ OF_CREDENTIAL: Mapping[str | None, frozenset[str]] = {
 }
 _CODE = re.compile(r"`(\w+)`")
 
+#: How the document writes a body that is not looked into.
+_BYTES = {"type": "string", "format": "binary"}
+
 
 @dataclass(frozen=True)
 class Operation:
@@ -57,16 +60,19 @@ class Operation:
 
     @property
     def body_schema(self) -> Mapping[str, Any] | None:
-        """The schema of its JSON body, if it takes one."""
-        content = self.definition.get("requestBody", {}).get("content", {})
-        schema: Mapping[str, Any] | None = content.get("application/json", {}).get("schema")
-        return schema
+        """The schema of its JSON body, if it takes one that is read as such."""
+        schema: Mapping[str, Any] | None = self._content.get("application/json", {}).get("schema")
+        return None if schema == _BYTES else schema
 
     @property
     def raw_body_types(self) -> list[str]:
-        """The media types of a body that is not JSON."""
-        content = self.definition.get("requestBody", {}).get("content", {})
-        return [media_type for media_type in content if media_type != "application/json"]
+        """The media types of a body that is read as bytes."""
+        return [name for name, taken in self._content.items() if taken.get("schema") == _BYTES]
+
+    @property
+    def _content(self) -> Mapping[str, Any]:
+        content: Mapping[str, Any] = self.definition.get("requestBody", {}).get("content", {})
+        return content
 
     @property
     def success_statuses(self) -> set[int]:

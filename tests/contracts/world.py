@@ -288,7 +288,9 @@ def _bought(world: World) -> Call:
 
 
 def _restore(world: World) -> Call:
-    return Call(body={"provider": "fake", "transactions": [world.sale(), "nonsense"]})
+    return Call(
+        body={"provider": "fake", "transactions": [world.sale(), "nonsense"], "transfer": False}
+    )
 
 
 def _checkout(world: World) -> Call:

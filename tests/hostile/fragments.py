@@ -11,6 +11,7 @@ SHALLOW = 6000
 #: By name, as they go over the wire.
 FRAGMENTS: Mapping[str, bytes] = {
     "null": b"null",
+    "an address": b'"https://app.test/"',
     "true": b"true",
     "false": b"false",
     "zero": b"0",

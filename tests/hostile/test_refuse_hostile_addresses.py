@@ -20,7 +20,8 @@ OPERATIONS = document.operations()
 WITH_PATH = [operation for operation in OPERATIONS if operation.parameters("path")]
 WITH_CURSOR = [operation for operation in OPERATIONS if "cursor" in operation.parameters("query")]
 #: Players and image caches add parameters of their own to the address of a file.
-FREE_QUERY = frozenset({"get_poster", "get_video"})
+#: Stores call whatever address they were told, with whatever is behind it.
+FREE_QUERY = frozenset({"get_poster", "get_video", "post_webhook"})
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,40})(\.[0-9]+)?([eE][0-9]{1,2})?")
 

@@ -86,7 +86,13 @@ def test_tells_another_viewer_nothing_of_the_first(
     assert [name for name, secret in secrets.items() if secret in response.text] == []
 
 
-@pytest.mark.parametrize("operation", FOR_VIEWERS, ids=str)
+#: What another has bought is credited to them, whoever hands it in.
+FOR_ITS_OWNER = frozenset({"post_submit_transaction", "post_restore_purchases"})
+
+
+@pytest.mark.parametrize(
+    "operation", [one for one in FOR_VIEWERS if one.name not in FOR_ITS_OWNER], ids=str
+)
 def test_leaves_what_the_first_has_as_it_was(
     operation: Operation, rich: World, other: Device, stranger: Client
 ) -> None:
@@ -171,7 +177,6 @@ def test_pages_only_through_ones_own_statement(
     ("attempt", "status", "code"),
     [
         ("quote", 409, "quote_invalid"),
-        ("transaction", 409, "transaction_of_another_viewer"),
         ("intent", 422, "intent_unknown"),
         ("entitlement", 402, "episode_locked"),
     ],
@@ -187,7 +192,6 @@ def test_refuses_another_viewers(
     episode = f"/v1/episodes/{rich.episodes[LOCKED]}"
     url, body = {
         "quote": (f"{episode}/unlock", {"quote": rich.quote}),
-        "transaction": ("/v1/purchases/fake", {"transaction": rich.sale()}),
         "intent": ("/v1/purchases/fake", {"transaction": sale}),
         "entitlement": (f"{episode}/play", None),
     }[attempt]
@@ -197,6 +201,29 @@ def test_refuses_another_viewers(
 
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert everything() == before
+
+
+@pytest.mark.parametrize("name", sorted(FOR_ITS_OWNER))
+def test_credits_what_the_first_bought_to_them_and_nothing_to_who_hands_it_in(
+    name: str, rich: World, other: Device, stranger: Client
+) -> None:
+    operation, call = document.named(name), calls(rich, name)[0]
+    body, content_type = call.wire()
+    before = Purchase.objects.count()
+
+    answer = send(
+        stranger,
+        operation,
+        address(operation, call.path),
+        body=body,
+        content_type=content_type,
+        headers=viewer_headers(other, now=rich.now),
+    )
+
+    assert Purchase.objects.count() == before + 1
+    assert Purchase.objects.latest("id").viewer_id == rich.viewer.viewer_id
+    assert not Wallet.objects.filter(viewer_id=other.viewer_id).exists()
+    assert str(rich.viewer.viewer_id) not in answer.text
 
 
 def test_plays_no_url_that_another_viewer_was_given(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, Sum
 
 from payments.ledger import wallets
@@ -121,6 +122,7 @@ class Story:
         return Subscription.objects.get(subscription_id=self.name, environment=self.environment)
 
 
+@transaction.atomic
 def tell(
     *found: Fact, now: datetime, provider: str = "fake", by: UUID | None = None
 ) -> Sequence[Applied]:

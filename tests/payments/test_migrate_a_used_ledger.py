@@ -60,8 +60,14 @@ class Older:
     def copy(self, model: type[Model], **which: UUID) -> None:
         """Puts the suite's rows of a table there, past what they refer to."""
         table = sql.Identifier(model._meta.db_table)
+        there = self.ask(
+            "SELECT column_name FROM information_schema.columns WHERE table_name = %s",
+            model._meta.db_table,
+        )
         columns = sql.SQL(", ").join(
-            sql.Identifier(one.column) for one in model._meta.concrete_fields if not one.generated
+            sql.Identifier(one.column)
+            for one in model._meta.concrete_fields
+            if not one.generated and (one.column,) in there
         )
         insert = sql.SQL(
             "INSERT INTO {table} ({columns})"

@@ -36,6 +36,12 @@ AUTO_UNLOCKS = ("tests/payments/unlocking/test_auto_unlock.py",)
 SPENDING = ("tests/payments/unlocking/test_confirm_spending.py",)
 WAY_RACES = ("tests/races/test_ways_to_unlock_races.py",)
 ARMS = ("tests/payments/prices/test_experiments_on_prices.py",)
+FOLLOWING = ("tests/payments/store/test_subscriptions_follow_their_store.py",)
+PERIODS = ("tests/payments/store/test_subscriptions_periods.py",)
+REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
+TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
+CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
+SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -79,6 +85,8 @@ REFUND = f"{SQL}/refund_0001.sql"
 CREDIT = f"{SQL}/credit_purchase_0004.sql"
 PASS = f"{SQL}/credit_pass_0001.sql"
 PASS_REFUND = f"{SQL}/pass_refund_0001.sql"
+SUBSCRIPTION = f"{SQL}/subscription_0001.sql"
+SHARES = f"{SQL}/refund_0002.sql"
 LOTS = f"{SQL}/lots_0001.sql"
 LEDGER = f"{SQL}/ledger_0002.sql"
 GRANT = f"{SQL}/grant_0001.sql"
@@ -806,7 +814,97 @@ COVERING = [
     ),
 ]
 
+SUBSCRIBING = [
+    bug(
+        "the last to tell of a subscription is believed, not the latest",
+        SUBSCRIPTION,
+        "    ORDER BY as_of DESC, access_until DESC NULLS LAST, state",
+        "    ORDER BY id DESC, access_until DESC NULLS LAST, state",
+        FOLLOWING,
+    ),
+    bug(
+        "of two tellings of a subscription at one moment the last holds",
+        SUBSCRIPTION,
+        "    ORDER BY as_of DESC, access_until DESC NULLS LAST, state",
+        "    ORDER BY as_of DESC, id DESC, state",
+        CONVERGING,
+    ),
+    bug(
+        "a subscription forgets whose place it took",
+        SUBSCRIPTION,
+        "          WHERE replaces <> '' LIMIT 1) AS said\n",
+        "          LIMIT 1) AS said\n",
+        REPLACING,
+    ),
+    bug(
+        "a subscription that is not paid yet takes another's place",
+        SUBSCRIPTION,
+        "AND next.replaces = p_subscription.subscription_id AND next.state <> 'pending'",
+        "AND next.replaces = p_subscription.subscription_id",
+        REPLACING,
+    ),
+    bug(
+        "a subscription whose period was refunded goes on covering",
+        SUBSCRIPTION,
+        "    IF v_latest.id IS NOT NULL AND payments_is_refunded(v_latest) THEN\n",
+        "    IF false THEN\n",
+        PERIODS,
+    ),
+    bug(
+        "a refund of a subscription's renewal closes the period before it",
+        SUBSCRIPTION,
+        "        SELECT least(until, v_latest.store_starts_at, max(period.store_ends_at)) INTO until\n",
+        "        SELECT NULL INTO until\n",
+        PERIODS,
+    ),
+    bug(
+        "a refund leaves the coins of a subscription's period",
+        SUBSCRIPTION,
+        "        PERFORM payments_fit_period_coins(p_purchase, v_is_refunded, p_now);\n",
+        "",
+        PERIODS,
+    ),
+    bug(
+        "a subscription that was transferred covers both",
+        SUBSCRIPTION,
+        "          AND (cover.viewer_id <> v_subscription.viewer_id\n               OR cover.ends_at >",
+        "          AND (false\n               OR cover.ends_at >",
+        TRANSFERRING,
+    ),
+    bug(
+        "a subscription's transfer takes the wallets as it comes to them",
+        SUBSCRIPTION,
+        "        ARRAY[v_subscription.viewer_id, p_viewer], v_subscription.environment, p_now);\n",
+        "        ARRAY[p_viewer], v_subscription.environment, p_now);\n",
+        SUBSCRIPTION_RACES,
+    ),
+    bug(
+        "a refund of a subscription's period waits for nobody who tells of it",
+        SHARES,
+        "    PERFORM payments_lock_names(p_provider, p_environment, '{}', ARRAY[p_transaction_id]);\n",
+        "    PERFORM payments_lock_store_transaction(p_provider, p_environment, p_transaction_id);\n",
+        SUBSCRIPTION_RACES,
+    ),
+    bug(
+        "a refund of a subscription's period takes its buyer's wallet first",
+        SHARES,
+        "        ARRAY[v_purchase.viewer_id] || ARRAY(\n"
+        "            SELECT viewer_id FROM payments_subscription WHERE id = v_purchase.subscription_id),\n",
+        "        ARRAY[v_purchase.viewer_id],\n",
+        SUBSCRIPTION_RACES,
+    ),
+    bug(
+        "what is told together of a subscription is locked as it comes",
+        SUBSCRIPTION,
+        "    PERFORM payments_lock_names(p_provider, p_environment, p_subscriptions, p_transactions);\n"
+        "    v_viewers",
+        "    v_viewers",
+        SUBSCRIPTION_RACES,
+    ),
+]
+
 BUGS = [
+    *SUBSCRIBING,
     *COVERING,
     *UNLOCKING,
     *IN_OTHER_WAYS,

@@ -99,6 +99,11 @@ BOOKINGS: Mapping[str, Booking] = {
     "pass_refunded": Booking(
         "Refunds of passes, less those that did not stand", Account.DEFERRED, Account.RECEIVABLE
     ),
+    "fee_settled": Booking(
+        "Store fees beyond what was estimated, less what was estimated beyond them",
+        Account.REVENUE_DIFFERENCES,
+        Account.RECEIVABLE,
+    ),
     "ad": Booking(
         "Ads watched: owed by the network, as estimated",
         Account.RECEIVABLE_ADS,

@@ -1,6 +1,6 @@
 """The App Store's adapter: Apple's signatures, notifications and Server API as facts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 
+from payments.providers import lines
 from payments.providers.apple import notifications, transactions
 from payments.providers.apple.api import AppStoreApi, Door
 from payments.providers.apple.payloads import (
@@ -25,6 +26,8 @@ from payments.providers.base import (
     Answered,
     Facts,
     Fault,
+    Known,
+    Listed,
     Message,
     ProviderError,
     RawMessage,
@@ -110,10 +113,8 @@ class AppleAdapter:
 
     def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter. Of the last 180 days before `until` at most."""
-        since = max(since, until - HISTORY + MARGIN)
-        for door in self._api.doors():
-            for signed in self._api.notifications(door, since=since, until=until):
-                yield RawMessage({}, msgspec.json.encode(_Body(signed)))
+        for signed in self._sent(None, since, until):
+            yield RawMessage({}, msgspec.json.encode(_Body(signed)))
 
     def transaction(
         self, transaction_id: str, *, now: datetime, environment: str | None = None
@@ -181,6 +182,65 @@ class AppleAdapter:
             consented=answered.is_consented,
             delivery=Delivery.DELIVERED if answered.is_delivered else Delivery.OTHER,
         )
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return tuple(dict.fromkeys(door.environment for door in self._api.doors()))
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists. The App Store has no list of a time: it is asked for all that whoever made a known purchase
+        ever bought, and for what it has notified of, whoever bought that."""
+        told: set[str] = set()
+        for one in known:
+            if one.transaction_id in told:
+                continue
+            for line in lines.of_facts(self._owned_with(one, now)):
+                told.add(line.transaction_id)
+                yield line
+        for signed in self._sent(environment, since, until):
+            yield from lines.of_facts(self._told(signed, environment, now))
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        return self.transaction(known.transaction_id, now=now, environment=known.environment)
+
+    def _told(self, signed: str, environment: str, now: datetime) -> Facts:
+        """Nothing of what cannot be read: the inbox has it, and rings."""
+        try:
+            of, notification = self._verifier.notification(signed, now=now)
+            if of != environment:
+                return ()
+            return notifications.facts(of, notification, self._verifier, now=now)
+        except ProviderError as error:
+            if not error.permanent:
+                raise
+            return ()
+
+    def _sent(self, environment: str | None, since: datetime, until: datetime) -> Iterator[str]:
+        """Signed notifications of that time, come or not."""
+        since = max(since, until - HISTORY + MARGIN)
+        for door in self._api.doors(environment):
+            yield from self._api.notifications(door, since=since, until=until)
+
+    def _owned_with(self, known: Known, now: datetime) -> Facts:
+        """What is in the history of a transaction's owner, and the transaction, should it not be in there."""
+        try:
+            history = self.history(known.transaction_id, now=now, environment=known.environment)
+            if known.transaction_id in {line.transaction_id for line in lines.of_facts(history)}:
+                return history
+            return history + self.looked_up(known, now=now)
+        except ProviderError as error:
+            if error.fault in {Fault.GONE, Fault.MALFORMED}:
+                return ()
+            raise
 
     def request_test_notification(self, *, environment: str) -> list[str]:
         """Has the App Store send a TEST notification for every app; answers their tokens."""

@@ -3,16 +3,19 @@
 A token or a notification is a hint; whose it is, what was bought and what became of it is Google's answer alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import httpx
 import msgspec
 
+from payments.providers import lines
 from payments.providers.base import (
     Answered,
     Facts,
     Fault,
+    Known,
+    Listed,
     Message,
     Owed,
     ProviderError,
@@ -20,9 +23,10 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
-from payments.providers.google import notifications, purchases
+from payments.providers.google import earnings, notifications, purchases
 from payments.providers.google.api import AndroidPublisher
 from payments.providers.google.keys import SigningKeys, fetched_from
+from payments.providers.google.lists import Lists
 from payments.providers.google.names import checked_product, token_of
 from payments.providers.google.notifications import (
     Notification,
@@ -65,6 +69,7 @@ class GoogleAdapter:
         self._transport = transport = Transport(http)
         self.api = AndroidPublisher(settings, transport)
         self._read_back = ReadBack(settings, self.api)
+        self._lists = Lists(self.api, self._read_back)
         keys = SigningKeys(fetched_from(settings.keys_url, transport))
         self._verifier = PushVerifier(settings, keys)
 
@@ -122,6 +127,37 @@ class GoogleAdapter:
         """None: Pub/Sub keeps no history. `voided`, and asking for subscriptions, tell of what was missed."""
         del since, until
         return iter(())
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return tuple(sorted(self._settings.environments))
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists. What is known is asked about by its names, since Google lists no sales of a time; what went
+        back in it is listed, known or not."""
+        yield from self._lists.of_known(known, now=now)
+        since = max(since, now - _LONGEST_WINDOW)
+        for voided in self.api.voided(since=since, until=until if until < now else None):
+            facts = self._lists.of_voided(Voided.listed(voided, now), now)
+            yield from (line for line in lines.of_facts(facts) if line.environment == environment)
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        return self._lists.looked_up(known, now)
+
+    def reported(self, body: bytes, *, environment: str, now: datetime) -> Iterator[Listed]:
+        """See Reports. An earnings report, whose orders are looked up for the names that they have here."""
+        if environment != self._settings.environment:
+            raise ProviderError("earnings are of production alone", Fault.MALFORMED)
+        return self._lists.of_earnings(earnings.read(body), now=now)
 
     def voided(self, *, since: datetime, until: datetime, now: datetime) -> Iterator[Facts]:
         """What went back in that time by when Google saw it: an order at a time, each as `facts_of` has it.

@@ -52,6 +52,35 @@ class ReadBack:
                 found += self._snapshots(replaced, other, now)
         return found
 
+    def of_order(self, order: Order, now: datetime) -> Facts:
+        """What an order bought, and what of it went back, whichever of a subscription's periods it paid."""
+        if not order.is_of_subscription:
+            return self.product(token_of(order.purchase_token), Told(now))
+        purchase = if_known(lambda: self._api.subscription(token_of(order.purchase_token)))
+        if purchase is not None:
+            self._check_served(subscriptions.environment(purchase))
+        environment = self._settings.environment
+        if purchase is not None:
+            environment = subscriptions.environment(purchase)
+        return self.of_known_order(order, environment, now, purchase=purchase)
+
+    def of_known_order(
+        self,
+        order: Order,
+        environment: str,
+        now: datetime,
+        *,
+        purchase: SubscriptionPurchase | None = None,
+    ) -> Facts:
+        """The same of a subscription's order of which it is known where it was sold. Asks nobody, and says whose
+        the subscription is only where that is handed in."""
+        found: Facts = ()
+        if order.was_processed:
+            found = subscriptions.earlier(order, environment=environment, purchase=purchase)
+        if order.has_gone_back:
+            found += refunds.of_order(order, environment=environment, told=Told(now))
+        return found
+
     def voided(self, voided: Voided, now: datetime) -> Facts:
         """What went back, and what it went back of, as far as Google still knows that."""
         order = self._order(voided.order_id)

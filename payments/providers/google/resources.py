@@ -11,6 +11,8 @@ import msgspec
 
 from payments.providers.base import Fault, ProviderError
 
+_REFUNDED = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
+_PROCESSED = _REFUNDED | {"PROCESSED", "PENDING_REFUND"}
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Resource_ = TypeVar("Resource_")
 
@@ -202,6 +204,21 @@ class Order(Resource, frozen=True):
     def is_of_subscription(self) -> bool:
         """Whether it paid a period of a subscription."""
         return any(line.subscription_details is not None for line in self.line_items)
+
+    @property
+    def was_processed(self) -> bool:
+        """Whether it was paid."""
+        return self.order_history.processed_event is not None or self.state in _PROCESSED
+
+    @property
+    def has_gone_back(self) -> bool:
+        """Whether any of it was refunded."""
+        history = self.order_history
+        return (
+            history.refund_event is not None
+            or self.state in _REFUNDED
+            or bool(history.partial_refund_events)
+        )
 
     @property
     def product_ids(self) -> tuple[str, ...]:

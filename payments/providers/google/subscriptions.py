@@ -90,6 +90,34 @@ def snapshots(
     )
 
 
+def earlier(
+    order: Order, *, environment: str, purchase: SubscriptionPurchase | None
+) -> tuple[SubscriptionSnapshot, ...]:
+    """A subscription as it was when an order paid a period of it, one for each line. Nobody is named where
+    `purchase` is not handed in."""
+    token = order.purchase_token
+    identifiers = purchase.external_account_identifiers if purchase is not None else None
+    account = identifiers.obfuscated_external_account_id if identifiers is not None else ""
+    found = []
+    for line in order.line_items:
+        period = _paid(order, line.product_id, order.order_id)
+        if period is not None:
+            found.append(
+                SubscriptionSnapshot(
+                    environment=environment,
+                    subscription_id=line_name(token, line.product_id, lines=len(order.line_items)),
+                    store_product_id=line.product_id,
+                    state=State.ACTIVE,
+                    account_token=ours(account),
+                    access_until=period.ends_at,
+                    renews_as=line.product_id,
+                    as_of=period.purchased_at,
+                    period=period,
+                )
+            )
+    return tuple(found)
+
+
 def _access_until(line: SubscriptionLineItem) -> datetime:
     if line.expiry_time is None:
         raise unreadable("an open subscription without an end")
@@ -123,8 +151,15 @@ def _period(
     purchase: SubscriptionPurchase, line: SubscriptionLineItem, order: Order | None
 ) -> PaidPeriod | None:
     """The last that is paid: `latestOrderId` would be that of a renewal that is still to be."""
-    order_id = line.latest_successful_order_id
-    paid = order.line(line.product_id) if order is not None else None
+    found = _paid(order, line.product_id, line.latest_successful_order_id)
+    if found is None and environment(purchase) == SANDBOX:
+        return _estimated(purchase, line)
+    return found
+
+
+def _paid(order: Order | None, product_id: str, order_id: str) -> PaidPeriod | None:
+    """The period that an order's line paid, if it says all of it."""
+    paid = order.line(product_id) if order is not None else None
     details = paid.subscription_details if paid is not None else None
     if (
         order is None
@@ -134,12 +169,12 @@ def _period(
         or details.service_period_start_time is None
         or details.service_period_end_time is None
     ):
-        return _estimated(purchase, line) if environment(purchase) == SANDBOX else None
+        return None
     processed = order.order_history.processed_event
     processed_at = processed.event_time if processed is not None else None
     return PaidPeriod(
-        transaction_id=line_name(order_id, line.product_id, lines=len(order.line_items)),
-        store_product_id=line.product_id,
+        transaction_id=line_name(order_id, product_id, lines=len(order.line_items)),
+        store_product_id=product_id,
         starts_at=details.service_period_start_time,
         ends_at=details.service_period_end_time,
         price_micros=paid.total.micros,

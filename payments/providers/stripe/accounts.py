@@ -1,9 +1,17 @@
 """Stripe's live and test accounts behind one address: each message says which of them it is of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from payments.providers.base import Facts, Fault, Message, ProviderError, RawMessage
+from payments.providers.base import (
+    Facts,
+    Fault,
+    Known,
+    Listed,
+    Message,
+    ProviderError,
+    RawMessage,
+)
 from payments.providers.stripe import webhooks
 from payments.providers.stripe.adapter import StripeAdapter
 
@@ -64,10 +72,50 @@ class StripeAccounts:
             environment=environment, subscription_id=subscription_id, now=now
         )
 
+    def give_back(
+        self,
+        *,
+        environment: str,
+        transaction_id: str,
+        refund_id: str,
+        amount_micros: int,
+        now: datetime,
+    ) -> None:
+        """See GivesBack."""
+        self.of(environment).refund(
+            transaction_id,
+            amount_micros=amount_micros,
+            refund_id=refund_id,
+            idempotency_key=refund_id,
+            now=now,
+        )
+
     def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter."""
         for account in self._accounts.values():
             yield from account.missed(since=since, until=until)
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return tuple(self._accounts)
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists."""
+        return self.of(environment).listed(
+            environment=environment, since=since, until=until, known=known, now=now
+        )
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        return self.of(known.environment).looked_up(known, now=now)
 
     def _meant(self, message: RawMessage) -> StripeAdapter:
         return self.of(webhooks.read(message.body).environment)

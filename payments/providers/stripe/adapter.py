@@ -1,7 +1,7 @@
 """Stripe's adapter: the verbs of every store, and those that only Stripe has."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +10,10 @@ import httpx
 from payments.providers.base import (
     Facts,
     Fault,
+    Fee,
+    Known,
+    Listed,
+    ListedKind,
     Message,
     ProviderError,
     RawMessage,
@@ -30,6 +34,16 @@ from payments.providers.stripe.sales import OpenedCheckout, OpenedPayment, Sale,
 _CHECKOUT = re.compile(r"cs_[A-Za-z0-9_]{1,250}")
 _PAYMENT = re.compile(r"pi_[A-Za-z0-9]{1,250}")
 _INVOICE = re.compile(r"in_[A-Za-z0-9]{1,250}")
+_MONEY = re.compile(r"(pi|in)_[A-Za-z0-9]{1,250}")
+#: Lines of the balance that move a buyer's money; of an adjustment, which is a dispute's, the sign says which way.
+_KINDS: Mapping[str, ListedKind] = {
+    "charge": ListedKind.SALE,
+    "payment": ListedKind.SALE,
+    "refund": ListedKind.REFUND,
+    "payment_refund": ListedKind.REFUND,
+    "refund_failure": ListedKind.REVERSAL,
+    "payment_failure_refund": ListedKind.REVERSAL,
+}
 _SUBSCRIPTION = re.compile(r"sub_[A-Za-z0-9_]{1,250}")
 _KEY_OF = {
     "production": re.compile(r"(sk|rk)_live_[!-~]+"),
@@ -113,8 +127,7 @@ class StripeAdapter:
 
     def subscription(self, *, environment: str, subscription_id: str, now: datetime) -> Facts:
         """See ProviderAdapter."""
-        if environment != self._settings.environment:
-            raise ProviderError(f"asked of {environment}", Fault.OTHER_ENVIRONMENT)
+        self._check_is(environment)
         if not _SUBSCRIPTION.fullmatch(subscription_id):
             raise ProviderError("no id of a subscription", Fault.MALFORMED)
         return (self._reader.snapshot(subscription_id, now),)
@@ -173,10 +186,14 @@ class StripeAdapter:
         transaction_id: str,
         *,
         amount_micros: int | None = None,
+        refund_id: str = "",
         idempotency_key: str,
         now: datetime,
     ) -> StoreRefund:
-        """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact."""
+        """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact.
+
+        `refund_id` is our name for it, by which it is told of from then on.
+        """
         if _INVOICE.fullmatch(transaction_id):
             payment_id = self._api.payment_of(transaction_id)
         else:
@@ -189,7 +206,10 @@ class StripeAdapter:
             amount=None
             if amount_micros is None
             else smallest_units(amount_micros, payment.currency),
-            told=payment.metadata or {},
+            told={
+                **(payment.metadata or {}),
+                **({metadata.REFUND: refund_id} if refund_id else {}),
+            },
             idempotency_key=idempotency_key,
         )
         return facts.of_refund(
@@ -205,10 +225,15 @@ class StripeAdapter:
         for line in self._api.balance_transactions(since=since, until=until):
             if line.amount - line.fee != line.net:
                 raise ProviderError(f"{line.id} does not add up", Fault.UNAVAILABLE)
+            paid_micros, paid_currency = _paid(line)
             yield Settlement(
                 settlement_id=line.id,
                 kind=line.type,
-                transaction_id=self._money_of(line, names),
+                source_id=_source_of(line),
+                transaction_id=(name := self._money_of(line, names)),
+                is_ours=name.startswith("in_") or _is_told(line),
+                paid_micros=paid_micros,
+                paid_currency=paid_currency,
                 amount_micros=micros(line.amount, line.currency),
                 fee_micros=micros(line.fee, line.currency),
                 net_micros=micros(line.net, line.currency),
@@ -217,6 +242,57 @@ class StripeAdapter:
                 occurred_at=moment(line.created),
                 available_at=moment(line.available_on),
             )
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return (self._settings.environment,)
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists. The account's balance has it all, whoever knows of it."""
+        del known, now
+        self._check_is(environment)
+        for line in self.settlements(since=since, until=until):
+            kind = _KINDS.get(line.kind)
+            if line.kind == "adjustment" and line.source_id.startswith(("dp_", "du_")):
+                kind = ListedKind.REFUND if line.amount_micros < 0 else ListedKind.REVERSAL
+            if kind is None or not line.transaction_id:
+                continue
+            if kind is ListedKind.SALE and not line.is_ours:
+                continue  # another program's, with the same account
+            # Of a payment each line counts by itself, of a refund what became of it.
+            name = line.settlement_id if kind is ListedKind.SALE else line.source_id
+            yield Listed(
+                kind=kind,
+                environment=environment,
+                line_id=name,
+                transaction_id=line.transaction_id,
+                amount_micros=line.paid_micros,
+                currency=line.paid_currency,
+                has_amount=line.paid_micros is not None,
+                occurred_at=line.occurred_at,
+                fee=Fee(line.fee_micros, line.currency),
+            )
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        self._check_is(known.environment)
+        if _CHECKOUT.fullmatch(known.transaction_id):
+            return self._reader.of_checkout(self._api.checkout(known.transaction_id), now)
+        if not _MONEY.fullmatch(known.transaction_id):
+            raise ProviderError("no name of a payment or an invoice", Fault.GONE)
+        return self._reader.of_money(known.transaction_id, now)
+
+    def _check_is(self, environment: str) -> None:
+        if environment != self._settings.environment:
+            raise ProviderError(f"asked of {environment}", Fault.OTHER_ENVIRONMENT)
 
     def _money_of(self, line: BalanceTransaction, names: dict[str, str]) -> str:
         """The name of a line's money. Asked once for each payment that does not say it itself."""
@@ -235,3 +311,23 @@ class StripeAdapter:
         if event.environment != self._settings.environment:
             raise ProviderError(f"an event of {event.environment}", Fault.OTHER_ENVIRONMENT)
         return event
+
+
+def _source_of(line: BalanceTransaction) -> str:
+    return line.source if isinstance(line.source, str) else line.source.id if line.source else ""
+
+
+def _is_told(line: BalanceTransaction) -> bool:
+    """Whether what a line is of says that we sold it. A charge has what its payment was told when it was made."""
+    source = None if isinstance(line.source, str) else line.source
+    return source is not None and metadata.read(source.metadata) is not None
+
+
+def _paid(line: BalanceTransaction) -> tuple[int | None, str]:
+    """What the buyer paid or got back, without a sign, and their currency."""
+    source = None if isinstance(line.source, str) else line.source
+    if source is not None and source.amount is not None and source.currency is not None:
+        return micros(abs(source.amount), source.currency), source.currency.upper()
+    if line.exchange_rate is not None:
+        return None, ""
+    return micros(abs(line.amount), line.currency), line.currency.upper()

@@ -18,6 +18,7 @@ import msgspec
 import stripe
 from stripe.params import (
     BalanceTransactionListParams,
+    DisputeListParams,
     EventListParams,
     PaymentIntentCreateParams,
     RefundCreateParams,
@@ -283,6 +284,20 @@ class StripeApi:
     def dispute(self, dispute_id: str) -> Dispute:
         """A dispute as it is now."""
         return self._ours(self._ask(lambda: self._v1.disputes.retrieve(dispute_id), Dispute))
+
+    def disputes_of(self, payment_intent_id: str) -> Iterator[Dispute]:
+        """Every dispute of a payment."""
+
+        def page(after: str) -> _Answered:
+            params: DisputeListParams = {
+                "payment_intent": payment_intent_id,
+                "limit": LINES_PER_PAGE,
+            }
+            if after:
+                params["starting_after"] = after
+            return self._v1.disputes.list(params)
+
+        return self._all(page, Dispute, lambda dispute: dispute.id)
 
     def events(self, *, since: datetime, until: datetime) -> Iterator[bytes]:
         """Every event of a time that Stripe still has, newest first, as bytes. It keeps them for 30 days."""

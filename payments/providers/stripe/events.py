@@ -80,6 +80,33 @@ class Reader:
             return payment, payment.id
         return payment, self._api.invoice_paid_by(payment_id)
 
+    def of_money(self, name: str, now: datetime) -> Facts:
+        """All of a payment, by its name or that of the invoice which it paid: what it bought, and what of it went
+        back. Raises ProviderError, FOREIGN for what was not sold by us."""
+        if name.startswith("in_"):
+            invoice, payment_id = self._api.invoice(name), self._api.payment_of(name)
+            if not invoice.subscription_id:
+                raise ProviderError("an invoice of no subscription", Fault.FOREIGN)
+            bought = self._of_invoice(invoice, now)
+            payment = self._api.payment(payment_id) if payment_id else None
+        else:
+            payment = self._api.payment(name)
+            if metadata.read(payment.metadata) is None:
+                raise ProviderError("a payment that we did not open", Fault.FOREIGN)
+            bought = _some(facts.of_payment(payment))
+        return bought if payment is None else (*bought, *self._gone_back(payment, name, now))
+
+    def _gone_back(self, payment: PaymentIntent, name: str, now: datetime) -> Facts:
+        refunds = [
+            facts.of_refund(refund, transaction_id=name, environment=self._environment, now=now)
+            for refund in self._api.refunds_of(payment.id)
+        ]
+        disputes = [
+            facts.of_dispute(dispute, payment=payment, transaction_id=name, now=now)
+            for dispute in self._api.disputes_of(payment.id)
+        ]
+        return (*refunds, *filter(None, disputes))
+
     def checkout(self, event: Event, now: datetime) -> Facts:
         return self.of_checkout(self._api.checkout(_named(event)), now)
 
@@ -96,7 +123,9 @@ class Reader:
         return _some(facts.of_payment(payment))
 
     def paid_invoice(self, event: Event, now: datetime) -> Facts:
-        invoice = self._api.invoice(_named(event))
+        return self._of_invoice(self._api.invoice(_named(event)), now)
+
+    def _of_invoice(self, invoice: Invoice, now: datetime) -> Facts:
         if not invoice.subscription_id:
             return ()
         subscription, snapshot = self._snapshot(invoice.subscription_id, now)

@@ -164,12 +164,15 @@ def of_earlier_period(snapshot: SubscriptionSnapshot, period: PaidPeriod) -> Sub
 def of_refund(
     refund: Refund, *, transaction_id: str, environment: str, now: datetime
 ) -> StoreRefund:
-    """Money that went back, or is on its way; or one that failed, and the money is ours again."""
+    """Money that went back, or is on its way; or one that failed, and the money is ours again.
+
+    It goes by the name that we gave it when we asked for it, else by Stripe's.
+    """
     failed = refund.status in _REFUNDS_THAT_FAILED
     return StoreRefund(
         environment=environment,
         transaction_id=transaction_id,
-        refund_id=refund.id,
+        refund_id=metadata.refund_named(refund.metadata) or refund.id,
         refunded_at=None if failed else moment(refund.created),
         reversed_at=now if failed else None,
         amount_micros=micros(refund.amount, refund.currency),

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 PRODUCT, QUANTITY, ACCOUNT, INTENT = "product_id", "quantity", "account_token", "intent_id"
+#: On a refund that we have asked for: what we call it.
+REFUND = "refund_id"
+_MAXIMUM_NAME = 100
 _MAXIMUM_QUANTITY = 1_000_000
 
 
@@ -47,6 +50,11 @@ def read(metadata: Mapping[str, str] | None) -> Told | None:
         account_token=_uuid(written.get(ACCOUNT, "")),
         intent_id=_uuid(written.get(INTENT, "")),
     )
+
+
+def refund_named(metadata: Mapping[str, str] | None) -> str:
+    """What we call a refund that we have asked for; "" for one that somebody else gave."""
+    return (metadata or {}).get(REFUND, "")[:_MAXIMUM_NAME]
 
 
 def _uuid(text: str) -> UUID | None:

@@ -239,6 +239,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     reason: str | None = None
     payment_intent: Reference | Id | None = None
+    metadata: Metadata | None = None
 
 
 class _Moved(msgspec.Struct, frozen=True):
@@ -266,7 +267,11 @@ class PortalSession(_Live, frozen=True, kw_only=True):
 
 
 class _Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A charge, a refund or a dispute, in the buyer's currency."""
+
     id: str = ""
+    amount: Amount | None = None
+    currency: Currency | None = None
     payment_intent: Reference | Id | None = None
     metadata: Metadata | None = None
 

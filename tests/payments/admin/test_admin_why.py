@@ -11,11 +11,14 @@ from django.utils.html import escape
 
 from catalog.models import Series
 from payments.desk.grants import EpisodeGift, PassGift
-from payments.models import Entitlement, Unlock, Wallet
+from payments.models import Entitlement, PassPurchase, Unlock, Wallet
+from payments.providers.base import State
+from payments.store import subscriptions
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.operators import operator, signed_in
-from tests.factories.viewers import clock_headers
+from tests.factories.viewers import DeviceFactory, clock_headers
 from tests.payments.diary import Diary
+from tests.payments.subscribing import Story, plan, tell
 from viewers.models import Device
 
 URL = "/admin/payments/entitlement/why/"
@@ -235,3 +238,38 @@ def test_only_who_may_see_entitlements_may_ask(diary: Diary) -> None:
     assert Client().get(URL).status_code == 302
     assert URL not in client.get("/admin/").text
     assert URL in signed_in(operator("sue", role="support")).get("/admin/").text
+
+
+def test_tells_of_a_subscription_who_said_what_and_what_ended_it(
+    client: Client, diary: Diary
+) -> None:
+    story = Story(diary.viewer_id, diary.now, plan())
+    tell(story.paid(0), now=diary.now)
+    assert diary.unlock(9) is None
+    heir = DeviceFactory().viewer_id
+
+    shown = _ask(client, diary, 9)
+    assert shown["answer"] == "Yes: opened under a subscription or pass."
+    says = {line.about: line.says for line in shown["standing"]}
+    assert "active" in says["Told"] or "runs and renews" in says["Told"]
+    assert story.name in says["Subscription"]
+    assert f"{story.name}..0" in says["Period"]
+
+    diary.wait(hours=1)
+    tell(story.says(State.PAUSED, at=diary.now), now=diary.now)
+    subscriptions.transfer(story.row(), viewer_id=heir, operator_id=None, now=diary.now)
+    shown = _ask(client, diary, 9)
+    assert "ended with its subscription, by the store's word" in shown["answer"]
+    (lines,) = shown["earlier"]
+    assert "paused by the viewer" in lines[1].says
+    assert str(heir) in {line.about: line.says for line in lines}["Transferred"]
+
+
+def test_a_periods_page_tells_how_it_stands(client: Client, diary: Diary) -> None:
+    story = Story(diary.viewer_id, diary.now, plan())
+    tell(story.paid(0), now=diary.now)
+    page = f"/admin/payments/passpurchase/{PassPurchase.objects.get().id}/change/"
+    assert "running" in client.get(page, headers=clock_headers(diary.now)).text
+
+    tell(story.refund(0, at=diary.now), now=diary.now)
+    assert "taken back" in client.get(page, headers=clock_headers(diary.now)).text

@@ -18,10 +18,11 @@ from payments.chart import REVENUE_ORIGINS
 from payments.desk.grants import CoinGift
 from payments.ledger import exports
 from payments.ledger.exports import EntriesExport, LotsExport
-from payments.models import Entry, Lot, LotMovement, RefundBooking
+from payments.models import Entry, Lot, LotMovement, PassPurchase, RefundBooking
 from tests.factories.operators import operator
 from tests.factories.viewers import pipeline_headers
 from tests.payments.diary import Diary
+from tests.payments.subscribing import Story, plan, tell
 from viewers.models import Device, Scope
 
 
@@ -130,6 +131,23 @@ def test_a_lot_has_its_lineage(diary: Diary) -> None:
         700,
     )
     assert earned.deferred_micros == 0
+
+
+def test_coins_of_a_subscriptions_period_lead_back_to_it_at_every_moment(diary: Diary) -> None:
+    story = Story(diary.viewer_id, diary.now, plan(coins=100))
+    tell(story.paid(0), now=diary.now)
+    given = diary.now
+    tell(story.refund(0, at=diary.wait(days=1)), now=diary.now)
+    taken = diary.now
+    tell(story.reversal(0, at=diary.wait(days=1)), now=diary.now)
+
+    left = []
+    for at in (given, taken, diary.now):
+        (row,) = _lots(at).rows
+        left.append(row.remaining_coins)
+    assert left == [100, 0, 100]
+    assert (row.origin, row.provider, row.transaction_id) == ("period", "fake", f"{story.name}..0")
+    assert (row.purchase_id, row.deferred_micros) == (PassPurchase.objects.get().id, 0)
 
 
 def test_entries_are_the_whole_ledger_with_its_causes(diary: Diary) -> None:

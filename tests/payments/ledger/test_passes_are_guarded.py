@@ -11,10 +11,12 @@ from django.db import Error, IntegrityError, connection, transaction
 
 from payments.ledger import verification
 from payments.models import PassIntent, PassPurchase
+from payments.providers.base import State
 from payments.store import pass_purchases
 from tests.factories.payments import StorePassFactory, as_owner, buy_pass, fund, signed_sale, told
 from tests.factories.viewers import DeviceFactory
 from tests.payments.ledger.days.story import money_back
+from tests.payments.subscribing import Story, plan, tell
 from viewers.models import Device
 
 DAY = timedelta(days=1)
@@ -46,6 +48,22 @@ def story(device: Device, now: datetime) -> None:
     money_back(closed, now + DAY)
     money_back(restored, now + DAY)
     money_back(restored, now + 2 * DAY, refunded_at=None, reversed_at=now + 2 * DAY)
+    subscribe(now)
+
+
+def subscribe(now: datetime) -> None:
+    """One that renewed and was told of late, one whose money went back, one that took another's place."""
+    kept, refunded, replaced, successor = (
+        Story(DeviceFactory().viewer_id, now, plan(coins=10), name=name)
+        for name in ("kept", "refunded", "replaced", "successor")
+    )
+    tell(kept.paid(0), now=now)
+    tell(kept.paid(1), now=kept.begins(1))
+    tell(kept.says(State.GRACE, at=now + DAY, until=now + 2 * DAY), now=kept.begins(1))
+    tell(refunded.paid(0), now=now)
+    tell(refunded.refund(0, at=now + DAY), now=now + DAY)
+    tell(replaced.paid(0), now=now)
+    tell(successor.paid(0, replaces="replaced"), now=now + DAY)
 
 
 COVERED = "a pass that was bought has its cover, and a cover that was bought its pass"
@@ -53,6 +71,11 @@ BOOKED = "refunds of a pass took their part of what was paid, and what stands is
 UNDONE = "what undoes a refund of a pass is its opposite"
 ALONE = "a pass that was bought has its time to itself"
 PROMISED = "an intent's promise is kept once, to its own viewer"
+EARNED = "a subscription's period is earned from when it was heard of to its end"
+OF_ITS_STORE = "a period is of a subscription in its store and environment"
+TOLD = "a subscription is where the latest telling of it has put it"
+GIVEN = "a cover of a subscription is one that a subscription gave"
+OPENS = "a subscription covers its viewer for as long as it opens, and no longer"
 ENDS = "a pass covers to its end, unless all of its money has gone back"
 DAMAGE = [
     (COVERED, "UPDATE payments_cover SET reference = reference || '!'"),
@@ -94,6 +117,49 @@ DAMAGE = [
     (UNDONE, "UPDATE payments_refund SET pass_booking_id = NULL"),
     (ENDS, "UPDATE payments_cover SET closed_at = created_at"),
     (ENDS, "UPDATE payments_cover SET closed_at = NULL"),
+    (EARNED, "UPDATE payments_passpurchase SET store_ends_at = store_ends_at + interval '1 day'"),
+    (EARNED, "UPDATE payments_passpurchase SET store_starts_at = ends_at"),
+    (OF_ITS_STORE, "UPDATE payments_subscription SET environment = 'sandbox'"),
+    (OF_ITS_STORE, "UPDATE payments_passpurchase SET provider = 'apple'"),
+    (TOLD, "DELETE FROM payments_subscriptionchange"),
+    (TOLD, "UPDATE payments_subscriptionchange SET is_outdated = NOT is_outdated"),
+    (TOLD, "UPDATE payments_subscriptionchange SET as_of = as_of - (as_of - created_at) * 9"),
+    *(
+        (TOLD, f"UPDATE payments_subscription SET {changed}")
+        for changed in (
+            "state = 'expired'",
+            "access_until = access_until + interval '1 second'",
+            "access_until = NULL",
+            "renews_as_id = NULL",
+            "ownership = 'family_shared'",
+            "price_consent = 'pending'",
+            "as_of = as_of + interval '1 second'",
+            "product_id = (SELECT id FROM payments_passproduct WHERE NOT is_renewing LIMIT 1)",
+            "replaces = '' WHERE replaces <> ''",
+        )
+    ),
+    (GIVEN, "DELETE FROM payments_subscriptioncover"),
+    (GIVEN, "UPDATE payments_cover SET source = 'grant' WHERE source = 'subscription'"),
+    (GIVEN, "UPDATE payments_subscriptioncover SET ended_by = ''"),
+    (GIVEN, "UPDATE payments_subscriptioncover SET ended_by = 'told' WHERE ended_by = ''"),
+    (
+        GIVEN,
+        "UPDATE payments_cover SET environment = 'sandbox' WHERE source = 'subscription'",
+    ),
+    (GIVEN, "UPDATE payments_cover SET reference = '!' || reference WHERE source = 'subscription'"),
+    (OPENS, "UPDATE payments_cover SET closed_at = NULL WHERE source = 'subscription'"),
+    (OPENS, "UPDATE payments_cover SET closed_at = created_at WHERE source = 'subscription'"),
+    (
+        OPENS,
+        "UPDATE payments_cover SET ends_at = ends_at + interval '1 s' WHERE source = 'subscription'",
+    ),
+    (OPENS, "UPDATE payments_subscription SET replaces = ''"),
+    (OPENS, "UPDATE payments_subscription SET state = 'on_hold'"),
+    (
+        OPENS,
+        "UPDATE payments_subscription SET viewer_id = (SELECT viewer_id FROM payments_purchase)",
+    ),
+    (OPENS, "UPDATE payments_refund SET pass_booking_id = NULL"),
 ]
 
 

@@ -1,6 +1,7 @@
 """The stories in docs/money.md happen as they are told there, to the coin and to the micro."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from payments.models import (
     Entitlement,
     Lot,
     LotMovement,
+    PassPurchase,
     Purchase,
     RefundBooking,
     RefundOrigin,
@@ -35,6 +37,7 @@ from payments.unlocking import bundles, unlocks
 from tests.factories.operators import operator
 from tests.factories.payments import fund, give_bonus
 from tests.payments import ways
+from tests.payments.subscribing import Story, plan, tell
 from viewers.models import Device
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "money.md"
@@ -47,6 +50,8 @@ _STEPS = {
     "sell": r"sell bundles at (?P<percent>\d+) %",
     "rest": r"unlock the rest",
     "play": r"play (?P<number>\d+)",
+    "subscribe": r"subscribe for (?P<price>[\d.]+) with (?P<coins>\d+) coins",
+    "period": r"(?P<verb>refund|reverse) period",
     "refund": r"refund (?P<name>\w+)(?: by (?P<amount>[\d.]+))?",
     "reverse": r"reverse (?P<name>\w+)",
     "undo": r"undo (?P<number>\d+)",
@@ -68,6 +73,7 @@ class Teller:
     now: datetime
     operator_id: int
     purchases: dict[str, Purchase] = field(default_factory=dict)
+    subscription: Story | None = None
     refused: bool = False
 
     def tell(self, line: str) -> None:
@@ -113,6 +119,20 @@ class Teller:
     def _earn(self, coins: str, days: str | None) -> None:
         ends = self.now + timedelta(days=int(days)) if days else None
         give_bonus(self.viewer_id, coins=int(coins), now=self.now, expires_at=ends)
+
+    def _subscribe(self, price: str, coins: str) -> None:
+        """The week begins as the next line does, so that whole days of it are whole in the figures."""
+        self.now += timedelta(seconds=1)
+        self.subscription = Story(self.viewer_id, self.now, plan(coins=int(coins)))
+        self.now -= timedelta(seconds=1)
+        micros = int(Decimal(price) * 1_000_000)
+        period = self.subscription.period(0, price_micros=micros)
+        tell(self.subscription.paid(0, period=period), now=self.now)
+
+    def _period(self, verb: str) -> None:
+        assert self.subscription is not None
+        fact = getattr(self.subscription, "refund" if verb == "refund" else "reversal")
+        tell(fact(0, at=self.now), now=self.now)
 
     def _unlock(self, number: str) -> None:
         shown = paywall.show(
@@ -193,7 +213,7 @@ class Teller:
         )
 
     def _recognised(self) -> int:
-        """Revenue so far: coins spent, less what was taken back, and coins that lapsed."""
+        """Revenue so far: coins spent, less what was taken back, coins that lapsed, and what time has earned."""
         unlocked = Unlock.objects.filter(viewer_id=self.viewer_id)
         corrected = UnlockCorrection.objects.filter(unlock__viewer_id=self.viewer_id)
         lapsed = LotMovement.objects.filter(
@@ -207,11 +227,19 @@ class Teller:
             + _total(corrected, "value_micros")
             - _total(lapsed, "value_micros")
             - _total(left_over, "difference_micros")
+            + sum(earned for earned, _ in self._periods())
         )
 
     def _deferred(self) -> int:
         lots = Lot.objects.filter(wallet__viewer_id=self.viewer_id, origin__in=REVENUE_ORIGINS)
-        return _total(lots, "remaining_value_micros")
+        ahead = sum(worth - earned for earned, worth in self._periods())
+        return _total(lots, "remaining_value_micros") + ahead
+
+    def _periods(self) -> Iterator[tuple[int, int]]:
+        """What each period has earned, and what it is worth."""
+        for period in PassPurchase.objects.filter(viewer_id=self.viewer_id):
+            worth = period.net_micros - refunds.refunded_net_micros(period)
+            yield refunds.earned_micros(worth, period, at=self.now), worth
 
 
 def _understood(step: str) -> tuple[str, dict[str, str | None]]:

@@ -19,6 +19,7 @@ from payments.store import refunds
 from tests.factories.payments import as_owner, buy_pass, fund
 from tests.factories.viewers import DeviceFactory
 from tests.payments.ledger.days.story import DAY, HOUR, PRODUCTION, close_all, money_back, of_day
+from tests.payments.subscribing import Story, plan, tell
 from viewers.models import Device
 
 
@@ -249,3 +250,78 @@ def test_damage_is_told_by_some_day(
         ]
         transaction.set_rollback(True)
     assert told
+
+
+class TestPeriodsOfSubscriptions:
+    def test_are_earned_day_by_day_as_passes_are(
+        self, device: Device, now: datetime, terms: None
+    ) -> None:
+        """The same three days as a pass: coins that come along are worth nothing."""
+        story = Story(device.viewer_id, now, plan(coins=50))
+        period = story.period(0, ends_at=now + 3 * DAY, price_micros=9_990_000)
+        tell(story.paid(0, period=period), now=now)
+
+        days = [of_day(now + n * DAY) for n in range(4)]
+
+        assert [rungs(each) for each in days] == [
+            (8_491_500, 1_415_250, 1_415_250, 7_076_250, 0),
+            (0, 2_830_500, 2_830_500, 4_245_750, 0),
+            (0, 2_830_500, 2_830_500, 1_415_250, 0),
+            (0, 1_415_250, 1_415_250, 0, 8_491_500),
+        ]
+        assert [list(ladder.violations(each)) for each in days] == [[]] * 4
+
+    def test_that_are_told_late_are_earned_from_then_on(
+        self, device: Device, now: datetime
+    ) -> None:
+        story = Story(device.viewer_id, now, plan())
+        tell(story.paid(0), now=now + 5 * DAY)
+
+        assert rungs(of_day(now + 4 * DAY)) == (0, 0, 0, 0, 0)
+        assert between(now, story.begins(1)).passes_micros == 10_000_000
+        tell(story.paid(1), now=story.begins(5))
+        assert between(story.begins(5), story.begins(5) + HOUR).passes_micros == 10_000_000
+
+    def test_that_are_paid_ahead_are_deferred_until_they_begin(
+        self, device: Device, now: datetime
+    ) -> None:
+        story = Story(device.viewer_id, now, plan())
+        early = story.begins(1) - DAY
+        tell(story.paid(0), now=now)
+        tell(story.paid(1, at=early), now=early)
+
+        until = between(now - HOUR, story.begins(1))
+        assert (until.passes_micros, until.deferred_micros) == (10_000_000, 10_000_000)
+
+    def test_whose_money_goes_back_and_comes_again_hold_on_every_day(
+        self, device: Device, now: datetime, terms: None
+    ) -> None:
+        story = Story(device.viewer_id, now, plan(coins=50))
+        tell(story.paid(0), now=now)
+        tell(story.refund(0, at=now + DAY, amount_micros=3_000_001), now=now + DAY)
+        tell(story.refund(0, at=now + DAY, refund_id="rest"), now=now + 2 * DAY)
+        tell(story.reversal(0, at=now + 3 * DAY, refund_id="rest"), now=now + 3 * DAY)
+        tell(story.paid(1), now=story.begins(1))
+
+        days = [of_day(now + n * DAY) for n in range(16)]
+
+        assert [list(ladder.violations(each)) for each in days] == [[]] * 16
+        assert sum(each.passes_micros for each in days) == 8_500_000 * 2 - 2_550_000
+        assert days[2].deferred_micros == 0
+        assert days[-1].deferred_micros == 0
+        assert sum(each.unattributed_micros for each in days) == 8_500_000 * 2 - 2_550_000
+
+    def test_balance_in_the_journal_on_every_day(
+        self, device: Device, now: datetime, terms: None
+    ) -> None:
+        story = Story(device.viewer_id, now, plan())
+        tell(story.paid(0), now=now)
+        tell(story.refund(0, at=now + DAY), now=now + DAY)
+
+        for n in range(8):
+            lines = journal.of_day(closing.local_date(now + n * DAY))
+            assert sum(line.debit_micros for line in lines) == sum(
+                line.credit_micros for line in lines
+            )
+        accounts = {line.account for line in journal.of_day(closing.local_date(now))}
+        assert accounts == {"accounts_receivable", "deferred_revenue", "revenue_passes"}

@@ -114,6 +114,10 @@ STATUSES = st.sampled_from([200, 200, 200, 200, 204, 301, 400, 401, 404, 410, 42
 class Anything(Play):
     """Answers every question about a kind of thing with the same bytes, whatever they are."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: dict[str, tuple[int, bytes]] = {}
+
     def say(self, *answers: tuple[int, bytes]) -> None:
         kinds = ("productsv2", "subscriptionsv2", "orders", "voidedpurchases")
         self.said = dict(zip(kinds, answers, strict=True))

@@ -1,0 +1,132 @@
+"""An operator's refund goes back to the buyer where the store takes our word for it, once, and is told of as the
+same refund."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config import clock
+from payments.ledger import verification
+from payments.messages import inbox, outbox, submissions
+from payments.models import Arrival, Purchase, Refund, StoreCall
+from payments.store import purchases, refunds, stripe_pages
+from tests import served_stripe
+from tests.factories.operators import operator
+from tests.factories.payments import StoreProductFactory, fund
+from tests.factories.viewers import DeviceFactory
+from tests.served_stripe import ServedStripe
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stripe(tmp_path: Path) -> Iterator[ServedStripe]:
+    with served_stripe.selling(tmp_path) as stripe:
+        yield stripe
+
+
+@pytest.fixture
+def bought(stripe: ServedStripe) -> Purchase:
+    """Coins that somebody has paid at Stripe."""
+    viewer_id, product = DeviceFactory().viewer_id, StoreProductFactory(provider="stripe")
+    who = {"viewer_id": viewer_id, "environment": "production"}
+    intent, _ = purchases.create_intent(
+        pack_id=product.pack_id, provider="stripe", now=clock.read(), **who
+    )
+    opened = stripe_pages.open_checkout(
+        intent.id, success_url="https://app.test/done", cancel_url="https://app.test/", **who
+    )
+    stripe.order("pay", session=opened.session_id)
+    now = clock.read()
+    found = submissions.read(provider="stripe", handed_in=opened.session_id, now=now)
+    booked = submissions.book(found, viewer_id=viewer_id, provider="stripe", now=now)
+    assert isinstance(booked.bought, Purchase)
+    return booked.bought
+
+
+def given_back(stripe: ServedStripe, purchase: Purchase) -> list[tuple[int, str]]:
+    """Stripe's refunds of a purchase: amount and status."""
+    answer = stripe.http.get(
+        "/v1/refunds",
+        params={"payment_intent": purchase.transaction_id},
+        headers={
+            "Authorization": f"Bearer {stripe.keys['secret_key']}",
+            "Stripe-Version": "2026-10-28.endive",
+        },
+    )
+    return [(one["amount"], one["status"]) for one in answer.json()["data"]]
+
+
+def hear_all(stripe: ServedStripe) -> None:
+    """Everything that Stripe has to tell comes and is applied."""
+    now = clock.read()
+    adapter = purchases.adapter("stripe")
+    for raw in adapter.missed(since=now.replace(year=now.year - 1), until=now):
+        inbox.receive(provider="stripe", raw=raw, arrived_by=Arrival.PULLED, now=now)
+    for message_id in inbox.due(now=now):
+        inbox.settle(message_id, now=now)
+
+
+@pytest.mark.parametrize("amount_micros", [None, 1_000_000])
+def test_what_an_operator_refunds_is_paid_back_once(
+    stripe: ServedStripe, bought: Purchase, amount_micros: int | None
+) -> None:
+    recorded = refunds.refund_by_operator(
+        bought,
+        operator_id=operator("first").id,
+        reason="Twice by mistake",
+        now=clock.read(),
+        amount_micros=amount_micros,
+    )
+    (call_id,) = outbox.due(now=clock.read())
+
+    for _ in "ab":
+        outbox.settle(call_id, now=clock.read())
+        hear_all(stripe)
+
+    amount = amount_micros or bought.gross_micros
+    assert StoreCall.objects.get().state == "done"
+    assert given_back(stripe, bought) == [(amount // 10_000, "succeeded")]
+    refund = Refund.objects.get()
+    assert (refund.id, refund.origin, refund.reason) == (
+        recorded.refund_id,
+        "operator",
+        "Twice by mistake",
+    )
+    assert refunds.refunded_micros(bought) == amount
+    assert list(verification.violations()) == []
+
+
+def test_a_store_out_of_reach_is_told_again(stripe: ServedStripe, bought: Purchase) -> None:
+    refunds.refund_by_operator(
+        bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
+    )
+    stripe.http.put("/_faults", json={"rules": [{"kind": "status", "status": 503, "times": 1}]})
+    (call_id,) = outbox.due(now=clock.read())
+
+    outbox.settle(call_id, now=clock.read())
+    waiting = StoreCall.objects.get()
+    assert (waiting.state, given_back(stripe, bought)) == ("waiting", [])
+    assert waiting.next_attempt_at is not None
+    outbox.settle(call_id, now=waiting.next_attempt_at)
+
+    assert StoreCall.objects.get().state == "done"
+    assert len(given_back(stripe, bought)) == 1
+
+
+def test_a_preview_pays_nothing_back(stripe: ServedStripe, bought: Purchase) -> None:
+    refunds.preview(bought, operator_id=operator("first").id, reason="Asked", now=clock.read())
+
+    assert not StoreCall.objects.exists()
+
+
+def test_a_store_that_takes_nobodys_word_is_told_nothing() -> None:
+    coins = fund(DeviceFactory().viewer_id, now=clock.read())
+
+    refunds.refund_by_operator(
+        coins, operator_id=operator("first").id, reason="Asked", now=clock.read()
+    )
+
+    assert not refunds.is_given_back_by_store(coins)
+    assert not StoreCall.objects.exists()
