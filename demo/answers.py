@@ -148,26 +148,104 @@ class Playing(msgspec.Struct, frozen=True):
     next: list[Playback]
 
 
+class PassOffer(msgspec.Struct, frozen=True):
+    """A pass. One that `is_renewing` is a subscription in the stores that have them."""
+
+    pass_id: str
+    code: str
+    title: str
+    period: str
+    period_months: int
+    period_days: int
+    is_renewing: bool
+    price: Price
+    store_products: dict[str, str]
+
+    @property
+    def days(self) -> int:
+        """About how long it covers."""
+        return self.period_days or 30 * self.period_months
+
+
+class Passes(msgspec.Struct, frozen=True):
+    passes: list[PassOffer]
+
+
 class Intent(msgspec.Struct, frozen=True):
+    """What was announced is one of `offer` and `pass_offer`."""
+
     intent_id: str
     store_product_id: str
     account_token: str
-    offer: Offer
+    offer: Offer | None = None
+    pass_offer: PassOffer | None = None
+
+    @property
+    def price(self) -> Price:
+        """Of what was announced."""
+        announced = self.offer or self.pass_offer
+        if announced is None:
+            raise LookupError("an intent of nothing")
+        return announced.price
 
 
 class Sale(msgspec.Struct, frozen=True):
     transaction: str
 
 
+class Subscription(msgspec.Struct, frozen=True):
+    subscription_id: str
+    provider: str
+    pass_code: str
+    state: str
+    is_open: bool
+    access_until: datetime | None
+    renews_as: str | None
+
+
+class Subscriptions(msgspec.Struct, frozen=True):
+    subscriptions: list[Subscription]
+
+
 class Purchase(msgspec.Struct, frozen=True):
-    purchase_id: str
+    purchase_id: str | None
     transaction_id: str
-    pack_code: str
+    pack_code: str | None
     coins: int
     paid_coins: int
     bonus_coins: int
-    price: Price
+    price: Price | None
     credited_now: bool
+    subscription: Subscription | None = None
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A transaction that waits until its store can be asked, or what came of it."""
+
+    id: str
+    state: str
+    reason: str
+    purchase: Purchase | None
+
+
+class Restored(msgspec.Struct, frozen=True):
+    outcome: str
+    can_transfer: bool
+    detail: str
+    purchase: Purchase | None
+
+
+class RestoredAll(msgspec.Struct, frozen=True):
+    restored: list[Restored]
+
+
+class Checkout(msgspec.Struct, frozen=True):
+    session_id: str
+    url: str
+
+
+class Portal(msgspec.Struct, frozen=True):
+    url: str
 
 
 class Wallet(msgspec.Struct, frozen=True):

@@ -57,6 +57,14 @@ class Submission:
     status: int
 
 
+class StillWaits(Exception):
+    """The service keeps the transaction until it can be credited; ask for it by its id."""
+
+    def __init__(self, answer: answers.Submitted) -> None:
+        super().__init__(f"{answer.id} {answer.reason}")
+        self.answer = answer
+
+
 @dataclass(frozen=True)
 class Bytes:
     """A part of a file, or the whole of it."""
@@ -232,15 +240,57 @@ class ViewerClient:
         """The coin packs on sale."""
         return _decode(self._ask("GET", "/v1/offers"), answers.Offers).offers
 
+    def passes(self) -> list[answers.PassOffer]:
+        """The passes on sale, and the subscriptions."""
+        return _decode(self._ask("GET", "/v1/passes"), answers.Passes).passes
+
     def intent(self, pack_id: str, *, provider: str = "fake") -> answers.Intent:
         """Announce a purchase; the answer is what the store's SDK needs."""
-        body = {"pack_id": pack_id, "provider": provider}
-        return _decode(self._ask("POST", "/v1/purchases/intents", json=body), answers.Intent)
+        return self._announce({"pack_id": pack_id, "provider": provider})
+
+    def pass_intent(self, pass_id: str, *, provider: str = "fake") -> answers.Intent:
+        """The same of a pass or a subscription."""
+        return self._announce({"pass_id": pass_id, "provider": provider})
 
     def submit(self, transaction: str, *, provider: str = "fake") -> Submission:
-        """Hand in what the store signed. Repeat it until answered: it is credited once."""
+        """Hand in what the store gave. Repeat it until answered: it is credited once. Raises StillWaits where the
+        service cannot ask the store yet: it is credited by itself."""
         response = self._ask("POST", f"/v1/purchases/{provider}", json={"transaction": transaction})
+        if response.status_code == httpx.codes.ACCEPTED:
+            raise StillWaits(_decode(response, answers.Submitted))
         return Submission(_decode(response, answers.Purchase), response.status_code)
+
+    def submitted(self, submission_id: str) -> answers.Submitted:
+        """What has come of what waited."""
+        return _decode(self._ask("GET", f"/v1/purchases/{submission_id}"), answers.Submitted)
+
+    def checkout(self, intent_id: str, *, success_url: str, cancel_url: str) -> answers.Checkout:
+        """Stripe's page for an announced purchase."""
+        body = {"success_url": success_url, "cancel_url": cancel_url}
+        return _decode(
+            self._ask("POST", f"/v1/purchases/intents/{intent_id}/checkout", json=body),
+            answers.Checkout,
+        )
+
+    def subscriptions(self) -> list[answers.Subscription]:
+        """What this viewer subscribes to, or did, the latest begun first."""
+        return _decode(
+            self._ask("GET", "/v1/me/subscriptions"), answers.Subscriptions
+        ).subscriptions
+
+    def portal(self, subscription_id: str, *, return_url: str) -> answers.Portal:
+        """Where Stripe lets a subscription be seen to."""
+        path = f"/v1/me/subscriptions/{subscription_id}/portal"
+        return _decode(self._ask("POST", path, json={"return_url": return_url}), answers.Portal)
+
+    def restore(
+        self, transactions: list[str], *, provider: str, transfer: bool = False
+    ) -> list[answers.Restored]:
+        """Hand in everything that the store has on this device."""
+        body = {"provider": provider, "transactions": transactions, "transfer": transfer}
+        return _decode(
+            self._ask("POST", "/v1/purchases/restore", json=body), answers.RestoredAll
+        ).restored
 
     def wallet(self) -> answers.Wallet:
         """What can be spent now."""
@@ -285,6 +335,9 @@ class ViewerClient:
         return _decode(response, answers.Reported)
 
     # --- How ---------------------------------------------------------------------------------
+
+    def _announce(self, body: Mapping[str, str]) -> answers.Intent:
+        return _decode(self._ask("POST", "/v1/purchases/intents", json=body), answers.Intent)
 
     def _read(self, path: str, shape: type[Answer], **query: str | int) -> Answer:
         """A public read. It carries no token, so that every cache on the way may answer it."""

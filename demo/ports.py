@@ -1,6 +1,7 @@
 """A port to serve on."""
 
 import socket
+from contextlib import ExitStack
 
 HOST = "127.0.0.1"
 TRIES = 50
@@ -36,3 +37,15 @@ def any_free() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def several_free(count: int) -> list[int]:
+    """So many different ports that the system chose."""
+    with ExitStack() as opened:
+        probes = [
+            opened.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            for _ in range(count)
+        ]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]

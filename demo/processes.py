@@ -1,4 +1,4 @@
-"""Web server, worker and sweeper: the lines of the Procfile, run together by honcho.
+"""Web server, worker and sweeper: the lines of the Procfile, run together by honcho, and what a demo has beside.
 
 The manager is a process of its own, `python -m demo.processes`, so that whoever started it keeps
 the terminal and the signals. If one program ends, honcho ends the others; if the starter dies,
@@ -6,13 +6,15 @@ however that happened, the manager notices within a second and ends all three. W
 left behind is ended by the next start (`process_groups`).
 """
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -52,6 +54,14 @@ class Folders:
         return found
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What runs beside the Procfile's programs: command lines by name, and what the environment of all has more."""
+
+    programs: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 class AlreadyRunning(Exception):
     """Somebody else runs the processes of this data folder."""
 
@@ -72,6 +82,7 @@ class Processes:
         self.folders = Folders.of(data_dir)
         self.port = port
         self._environment = environment
+        self._beside = Beside()
         self._lock = -1
         self._manager: subprocess.Popen[bytes] | None = None
 
@@ -99,15 +110,23 @@ class Processes:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start all three, and return when each runs; they may not answer yet. Raises StartFailed."""
+    def start(self, beside: Beside | None = None) -> None:
+        """Start all three and what is beside them, and return when each runs; they may not answer yet.
+
+        Raises StartFailed.
+        """
+        self._beside = beside or Beside()
         _rotate(self.folders.logs)
         with (self.folders.logs / f"{_MANAGER}.log").open("ab") as log:
             self._manager = subprocess.Popen(  # noqa: S603  this very module
-                [sys.executable, "-m", "demo.processes", str(os.getpid())],
+                [
+                    *(sys.executable, "-m", "demo.processes", str(os.getpid())),
+                    json.dumps(dict(self._beside.programs)),
+                ],
                 cwd=PROJECT,
                 env={
                     **self._environment,
+                    **self._beside.environment,
                     "DATA_DIR": str(self.data_dir),
                     "PORT": str(self.port),
                 },
@@ -116,7 +135,7 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
-        wanted = set(commands(self.folders))
+        wanted = set(commands(self.folders, self._beside.programs))
         while not wanted <= process_groups.alive(self.folders.pids).keys():
             if self.wait(timeout_seconds=_POLL_SECONDS):
                 raise StartFailed(self.last_words())
@@ -131,7 +150,8 @@ class Processes:
 
     def last_words(self) -> str:
         """What the manager and each program said last."""
-        logs = [self.folders.logs / f"{name}.log" for name in (_MANAGER, *commands(self.folders))]
+        names = (_MANAGER, *commands(self.folders, self._beside.programs))
+        logs = [self.folders.logs / f"{name}.log" for name in names]
         return "\n\n".join(f"{log}:\n{_tail(log)}" for log in logs if log.exists())
 
     def stop(self) -> None:
@@ -166,10 +186,10 @@ class Processes:
         os.ftruncate(self._lock, 0)
 
 
-def commands(folders: Folders) -> dict[str, str]:
-    """The Procfile's lines as shell commands that note their group and write to their own log."""
+def commands(folders: Folders, beside: Mapping[str, str]) -> dict[str, str]:
+    """The Procfile's lines, and those beside, as shell commands that note their group and write to their own log."""
     lines = parse_procfile(PROCFILE.read_text(encoding="utf-8")).processes
-    return {name: _command(name, line, folders) for name, line in lines.items()}
+    return {name: _command(name, line, folders) for name, line in (lines | beside).items()}
 
 
 def _command(name: str, line: str, folders: Folders) -> str:
@@ -180,7 +200,7 @@ def _command(name: str, line: str, folders: Folders) -> str:
     return f"echo $$ > {pid}; exec {nice}{line} >> {log} 2>&1 < /dev/null"
 
 
-def main(starter_pid: int) -> int:
+def main(starter_pid: int, beside: Mapping[str, str]) -> int:
     """Be the manager, until a signal, the end of a program or the end of the starter."""
     folders = Folders.of(Path(os.environ["DATA_DIR"]))
     process_groups.write(folders.pids, _MANAGER)
@@ -188,7 +208,7 @@ def main(starter_pid: int) -> int:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
     manager = Manager(printer=Printer(output=sys.stdout, colour=False))
-    for name, command in commands(folders).items():
+    for name, command in commands(folders, beside).items():
         manager.add_process(name, command, env=environment, cwd=str(PROJECT))
     _end_with(starter_pid)
     manager.loop()
@@ -225,4 +245,4 @@ def _rotate(logs: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), json.loads(sys.argv[2])))

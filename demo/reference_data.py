@@ -1,4 +1,4 @@
-"""What a shop needs before it can sell: coin packs, passes, the fake store's terms, a second price plan, and
+"""What a shop needs before it can sell: coin packs, passes, subscriptions, each store's terms, a second price plan, and
 a placement of rewarded ads.
 
 Everything is made if it is missing and left alone if it is there, so that a demo started again
@@ -23,12 +23,18 @@ from payments.models import (
 )
 
 SINCE = datetime(2000, 1, 1, tzinfo=UTC)
-FEE_PARTS_PER_MILLION = 150_000
+#: What each store keeps of a price: small sellers' 15 % in apps, and about what cards cost.
+FEES_PARTS_PER_MILLION = {
+    Provider.APPLE: 150_000,
+    Provider.GOOGLE: 150_000,
+    Provider.STRIPE: 60_000,
+    Provider.FAKE: 150_000,
+}
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A coin pack; its product in the fake store is named after its code."""
+    """A coin pack; its products in the stores are named after its code."""
 
     code: str
     title: str
@@ -47,19 +53,38 @@ PACKS = (
 
 @dataclass(frozen=True)
 class Pass:
-    """A pass; its product in the fake store is named after its code."""
+    """A pass; its products in the stores are named after its code. One that renews is a subscription, which brings
+    coins with each period."""
 
     code: str
     title: str
     price_micros: int
     months: int = 0
     days: int = 0
+    is_renewing: bool = False
+    period_coins: int = 0
 
 
 PASSES = (
     Pass("vip-week", "VIP for a week", 19_990_000, days=7),
     Pass("vip-month", "VIP for a month", 39_990_000, months=1),
     Pass("vip-year", "VIP for a year", 99_990_000, months=12),
+    Pass(
+        "vip-weekly",
+        "VIP, renewed every week",
+        9_990_000,
+        days=7,
+        is_renewing=True,
+        period_coins=100,
+    ),
+    Pass(
+        "vip-monthly",
+        "VIP, renewed every month",
+        24_990_000,
+        months=1,
+        is_renewing=True,
+        period_coins=500,
+    ),
 )
 
 SHORT_PLAN = "Short serials"
@@ -86,11 +111,12 @@ def load(*, now: datetime) -> None:
             _load_pack(pack, position=position, now=now)
         for position, each in enumerate(PASSES):
             _load_pass(each, position=position, now=now)
-        StoreTerms.objects.get_or_create(
-            provider=Provider.FAKE,
-            effective_from=SINCE,
-            defaults={"fee_parts_per_million": FEE_PARTS_PER_MILLION},
-        )
+        for provider, fee in FEES_PARTS_PER_MILLION.items():
+            StoreTerms.objects.get_or_create(
+                provider=provider,
+                effective_from=SINCE,
+                defaults={"fee_parts_per_million": fee},
+            )
         _load_placement(now=now)
         plan = _short_plan(now=now)
         unassigned = Series.objects.filter(
@@ -116,9 +142,12 @@ def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:
             "created_at": now,
         },
     )
-    StoreProduct.objects.get_or_create(
-        provider=Provider.FAKE, pack=row, defaults={"store_product_id": f"fake.{pack.code}"}
-    )
+    for provider in Provider:
+        StoreProduct.objects.get_or_create(
+            provider=provider,
+            pack=row,
+            defaults={"store_product_id": store_name(provider, pack.code)},
+        )
 
 
 def _load_pass(each: Pass, *, position: int, now: datetime) -> None:
@@ -129,13 +158,31 @@ def _load_pass(each: Pass, *, position: int, now: datetime) -> None:
             "price_micros": each.price_micros,
             "period_months": each.months,
             "period_days": each.days,
+            "is_renewing": each.is_renewing,
+            "period_coins": each.period_coins,
             "position": position,
             "created_at": now,
         },
     )
-    StoreProduct.objects.get_or_create(
-        provider=Provider.FAKE, pass_product=row, defaults={"store_product_id": f"fake.{each.code}"}
-    )
+    for provider in Provider:
+        StoreProduct.objects.get_or_create(
+            provider=provider,
+            pass_product=row,
+            defaults={"store_product_id": store_name(provider, each.code)},
+        )
+
+
+def store_name(provider: Provider, code: str) -> str:
+    """A store's name for a product, in the letters that it allows: the App Store's and Google's have no hyphens."""
+    match provider:
+        case Provider.APPLE:
+            return f"app.cliffhanger.{code.replace('-', '.')}"
+        case Provider.GOOGLE:
+            return code.replace("-", "_")
+        case Provider.STRIPE:
+            return code
+        case Provider.FAKE:
+            return f"fake.{code}"
 
 
 def _load_placement(*, now: datetime) -> None:

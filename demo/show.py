@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -23,9 +24,13 @@ from demo.credentials import Owner
 from demo.facts import WrongFact
 from demo.journey import Expected
 from demo.pipeline import PipelineClient
-from demo.processes import PROJECT, Processes
+from demo.processes import PROJECT, Beside, Processes
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, Plan
+from demo.stores import opening
+from demo.stores.addresses import Addresses
+from demo.stores.buying import Stores
+from demo.stores.opening import Opened
 from demo.transport import Refused, Transport, Unreachable
 from payments.prices import pricing
 
@@ -54,8 +59,9 @@ class Show:
         self._screen.heading("Setting up")
         self._migrate()
         started = time.monotonic()
+        stores = opening.prepare(settings.DATA_DIR, backend=self._processes.url)
         # They take their time to start, in which the rest is prepared.
-        self._processes.start()
+        self._processes.start(_beside(stores))
         now = clock.read()
         reference_data.load(now=now)
         api_key = credentials.pipeline_key(self._secrets, now=now)
@@ -67,10 +73,15 @@ class Show:
         with Transport(self._processes.url) as transport:
             self._stock(PipelineClient(transport, api_key=api_key), serials)
             went_well = not has_journey or (
-                self._walk(transport, _expected(serials)) and self._simulate(serials)
+                self._walk(transport, _expected(serials))
+                and self._simulate(serials, stores.addresses)
             )
             shown = ViewerClient(transport).series()
-        self._close(owner, next((series.poster_url for series in shown if series.poster_url), ""))
+        self._close(
+            owner,
+            stores.addresses,
+            next((series.poster_url for series in shown if series.poster_url), ""),
+        )
         return went_well
 
     def _migrate(self) -> None:
@@ -120,18 +131,23 @@ class Show:
             return False
         return True
 
-    def _simulate(self, serials: list[Serial]) -> bool:
+    def _simulate(self, serials: list[Serial], at: Addresses) -> bool:
         """Give every page something true to show; False, with the reason printed, if it broke off."""
         plan = Plan(until=clock.read())
         if simulation.was_begun(seed=plan.seed):
             return True
         self._screen.heading(f"{plan.viewers} simulated viewers over {plan.days} days")
         try:
-            with self._screen.progress("Visits") as progress:
+            with (
+                self._screen.progress("Visits") as progress,
+                closing(Stores(at)) as stores,
+                simulation.stillness_kept(),
+            ):
                 summary = simulation.run(
                     connect=simulation.over_http(self._processes.url),
                     serials=serials,
                     plan=plan,
+                    stores=stores,
                     on_progress=progress,
                 )
         except (ClockNotHonoured, WrongFact, Refused, Unreachable) as error:
@@ -150,7 +166,7 @@ class Show:
         self._done("all events in the lake", started)
         return True
 
-    def _close(self, owner: Owner, poster: str) -> None:
+    def _close(self, owner: Owner, stores: Addresses, poster: str) -> None:
         url = self._processes.url
         password = owner.password or "(changed since)"
         self._screen.heading(f"Cliffhanger runs at {url}")
@@ -159,6 +175,7 @@ class Show:
                 ("API", f"{url}/docs"),
                 ("admin", f"{url}/admin/  as {owner.username}, password {password}"),
                 ("code", manage(f"operator_code {owner.username}")),
+                ("phone", f"{stores.url('phone')}/  buys by App Store, Google Play, Stripe"),
                 ("poster", f"{url}{poster}" if poster.startswith("/") else poster),
                 ("search", f"curl '{url}/v1/series?q=vampiros&locale=es'"),
                 ("logs", f"{_shown(settings.DATA_DIR)}/logs/"),
@@ -168,6 +185,15 @@ class Show:
 
     def _done(self, what: str, started: float) -> None:
         self._screen.say(f"  {what}  ({time.monotonic() - started:.1f} s)")
+
+
+def _beside(stores: Opened) -> Beside:
+    """The stores' own processes, and an instance that sells there. They are given the key of the simulated clock."""
+    command = f"python -m demo.stores --data-dir {shlex.quote(str(settings.DATA_DIR))}"
+    return Beside(
+        programs={"stores": command},
+        environment={**stores.environment, "KEYRING": settings.KEYRING},
+    )
 
 
 class MigrationFailed(Exception):

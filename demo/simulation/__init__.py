@@ -14,6 +14,7 @@ whether a seed's viewers have come to this instance before.
 from demo.simulation.counts import Counts, Summary
 from demo.simulation.marks import was_begun
 from demo.simulation.runs import Connect, NothingToWatch, Plan, over_http, run
+from demo.simulation.stillness import kept as stillness_kept
 from demo.simulation.visits import ClockNotHonoured, Sent
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "Summary",
     "over_http",
     "run",
+    "stillness_kept",
     "was_begun",
 ]

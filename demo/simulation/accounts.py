@@ -22,6 +22,7 @@ class Account:
     visits: int = 0
     coins: int = 0
     spent_micros: int = 0
+    is_subscriber: bool = False
     next_episode: dict[str, int] = field(default_factory=dict)
     """Of each series that was begun, the place of the episode to go on with."""
 

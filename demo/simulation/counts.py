@@ -28,6 +28,13 @@ class Counts:
     paywalls: int = 0
     top_ups: int = 0
     coins_bought: int = 0
+    waiting: int = 0
+    """Purchases that the service could not book at once, as their store did not answer."""
+
+    subscriptions: int = 0
+    restored: int = 0
+    """Subscriptions that went on on another phone."""
+
     coins_spent: int = 0
     coin_unlocks: int = 0
     ads_watched: int = 0
@@ -71,6 +78,7 @@ class Summary:
             f"{shown['ad_unlocks']} by ads",
             "coins": f"{shown['coins_bought']} bought in {shown['top_ups']} top-ups, "
             f"{shown['coins_spent']} spent",
+            "subscribed": f"{shown['subscriptions']} times, {shown['restored']} restored elsewhere",
             "speed": f"{shown['requests']} requests in {self.seconds:.0f} s, "
             f"{self.requests_per_second:.0f}/s",
         }

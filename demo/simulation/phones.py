@@ -9,7 +9,9 @@ from demo.simulated_clock import ViewersClock
 from demo.simulation import dice
 from demo.simulation.accounts import Account
 from demo.simulation.counts import Counts
+from demo.simulation.fates import Ahead
 from demo.simulation.population import Person
+from demo.stores.buying import Store
 from demo.transport import Transport
 
 
@@ -20,6 +22,12 @@ class Phone:
     account: Account
     transport: Transport
     seed: int
+    store: Store | None = None
+    """Where they buy; without one, in the fake store."""
+
+    ahead: list[Ahead] = field(default_factory=list)
+    """What will become of what they bought in this visit."""
+
     counts: Counts = field(init=False)
     app: ViewerClient = field(init=False)
     roll: Random = field(init=False)

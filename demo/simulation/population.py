@@ -44,10 +44,10 @@ CHANNELS: Mapping[str, Channel] = {
     "google": Channel(0.10, loyalty=1.0, spending=1.0, campaign="uac-serials"),
     "wechat": Channel(0.10, loyalty=1.15, spending=0.9),
 }
-PHONES = {"ios": 0.55, "android": 0.4, "web": 0.05}
+PHONES = {"ios": 0.46, "android": 0.34, "web": 0.2}
 MARKETS: Mapping[str, Market] = {
     "US": Market(0.46, "en", -5, PHONES),
-    "MX": Market(0.16, "es", -6, {"ios": 0.2, "android": 0.75, "web": 0.05}),
+    "MX": Market(0.16, "es", -6, {"ios": 0.2, "android": 0.6, "web": 0.2}),
     "ES": Market(0.08, "es", 1, PHONES),
     "GB": Market(0.12, "en", 0, PHONES),
     "FR": Market(0.10, "fr", 1, PHONES),

@@ -4,18 +4,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from datetime import time as midnight
 from threading import local
 
 from demo.catalog import Serial
 from demo.client import ViewerClient
-from demo.simulation import population, titles
+from demo.simulated_clock import ViewersClock
+from demo.simulation import population, subscribers, titles
 from demo.simulation.accounts import Account
 from demo.simulation.counts import Counts, Summary
+from demo.simulation.fates import Fates
 from demo.simulation.phones import Phone
 from demo.simulation.titles import Script
 from demo.simulation.visits import Tap, Visit
+from demo.stores.buying import Store, Stores
 from demo.transport import Transport
 
 Headers = Callable[[], Mapping[str, str]]
@@ -48,10 +52,14 @@ def run(
     connect: Connect,
     serials: Iterable[Serial],
     plan: Plan,
+    stores: Stores | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     tap: Tap = lambda sent: None,
 ) -> Summary:
     """Sends everybody through the service and says what they did.
+
+    With `stores` they buy and subscribe as their platform would, and the stores' time goes with theirs; without,
+    all buy coins in the fake store.
 
     `on_progress` is told how many visits are done, `tap` sees every batch of events that was
     answered, on the threads that send. Raises NothingToWatch, ClockNotHonoured, and what the client
@@ -62,12 +70,14 @@ def run(
     people = population.people(seed=plan.seed, count=plan.viewers, days=plan.days, until=plan.until)
     accounts = [Account(person) for person in people]
     total, counts = sum(len(person.visits) for person in people), Counts()
-    crowd = _Crowd(connect, scripts, seed=plan.seed, tap=tap)
+    crowd = _Crowd(connect, scripts, seed=plan.seed, tap=tap, stores=stores)
     with closing(crowd), ThreadPoolExecutor(plan.threads) as pool:
         for todays in _by_day(accounts):
+            counts += crowd.begin_day(todays[0].midnight)
             for counted in pool.map(crowd.come, todays):
                 counts += counted
                 on_progress(counts.visits, total)
+        crowd.end()
     truths = {script.external_id: script.truth for script in scripts.values()}
     return Summary(counts=counts, truths=truths, seconds=time.monotonic() - started)
 
@@ -78,6 +88,11 @@ class _Today:
 
     account: Account
     moments: Sequence[datetime]
+
+    @property
+    def midnight(self) -> datetime:
+        """When the day begins, in UTC."""
+        return datetime.combine(self.moments[0].astimezone(UTC).date(), midnight(), UTC)
 
 
 def _by_day(accounts: Sequence[Account]) -> Iterator[Sequence[_Today]]:
@@ -95,9 +110,17 @@ class _Crowd:
     """Lets viewers in on whatever thread is free; each thread has one connection."""
 
     def __init__(
-        self, connect: Connect, scripts: Mapping[str, Script], *, seed: int, tap: Tap
+        self,
+        connect: Connect,
+        scripts: Mapping[str, Script],
+        *,
+        seed: int,
+        tap: Tap,
+        stores: Stores | None,
     ) -> None:
         self._connect, self._scripts, self._seed, self._tap = connect, scripts, seed, tap
+        self._stores = stores
+        self._fates = Fates(stores) if stores else None
         self._own = local()
         self._opened: list[Transport] = []
 
@@ -107,15 +130,43 @@ class _Crowd:
         transport = self._transport(account)
         for moment in today.moments:
             account.clock.moment = moment
-            phone = Phone(account, transport, self._seed)
+            phone = Phone(account, transport, self._seed, store=self._store_of(account))
             counts += Visit(phone, self._scripts, tap=self._tap).run()
+            if self._fates is not None:
+                self._fates.add(phone.ahead)
         counts.requests, account.clock.requests = account.clock.requests, 0
         return counts
+
+    def begin_day(self, moment: datetime) -> Counts:
+        """What stores and other phones do before anybody comes."""
+        counts = Counts()
+        if self._fates is None:
+            return counts
+        for one in self._fates.begin_day(moment):
+            clock = ViewersClock(moment)
+            number = one.account.person.number
+            installation = replace(
+                one.account.installation,
+                install_id=subscribers.second_install_id(seed=self._seed, number=number),
+            )
+            with self._connect(clock.headers) as transport:
+                app = ViewerClient(transport, installation=installation)
+                counts += subscribers.move(one, app, at=moment)
+            counts.requests += clock.requests
+        return counts
+
+    def end(self) -> None:
+        """The simulated days are over."""
+        if self._fates is not None:
+            self._fates.end()
 
     def close(self) -> None:
         """Closes every connection."""
         for transport in self._opened:
             transport.close()
+
+    def _store_of(self, account: Account) -> Store | None:
+        return self._stores.of(account.person.platform) if self._stores else None
 
     def _transport(self, account: Account) -> Transport:
         self._own.clock = account.clock

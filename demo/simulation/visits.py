@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from demo.answers import Reported, Tokens
 from demo.event_log import BATCH_EVENTS
 from demo.facts import fact
-from demo.simulation import choosing
+from demo.simulation import choosing, subscribers
 from demo.simulation.choosing import Scripts
 from demo.simulation.counts import Counts
 from demo.simulation.dice import happens
@@ -50,6 +50,7 @@ class Visit:
         """The visit. Raises ClockNotHonoured, WrongFact, and what the client raises."""
         phone, decision_id = self._phone, ""
         tokens = self._arrive()
+        subscribers.subscribe(phone)
         wanted = max(1, round(phone.dice("wanted").expovariate(1 / phone.person.appetite)))
         script = choosing.resumed(phone, self._scripts)
         for _ in range(MOST_SITTINGS):

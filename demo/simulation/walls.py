@@ -4,8 +4,9 @@ import math
 from datetime import timedelta
 from random import Random
 
-from demo.answers import Offer, Option, Paywall, PaywallEpisode, Unlocked
-from demo.client import FakeAdNetwork, FakeStoreSdk, Watched, new_key
+from demo.answers import Offer, Option, Paywall, PaywallEpisode, Purchase, Unlocked
+from demo.client import FakeAdNetwork, FakeStoreSdk, StillWaits, Watched, new_key
+from demo.simulation import subscribers
 from demo.simulation.dice import happens
 from demo.simulation.phones import Phone
 from demo.simulation.titles import Script
@@ -27,7 +28,7 @@ class Wall:
 
     def __init__(self, phone: Phone, script: Script) -> None:
         self._phone, self._script = phone, script
-        self._store, self._network = FakeStoreSdk(phone.transport), FakeAdNetwork(phone.transport)
+        self._fake, self._network = FakeStoreSdk(phone.transport), FakeAdNetwork(phone.transport)
         self._shown: Paywall | None = None
 
     def open(self, episode_id: str, *, watched: Watched | None, roll: Random) -> bool:
@@ -108,14 +109,26 @@ class Wall:
             return False
         self._phone.log.note("offer_shown", placement="paywall", series_id=self._script.series_id)
         self._phone.clock.pass_ms(9_000)
-        bought = self._phone.app.submit(
-            self._store.buy(self._phone.app.intent(offer.pack_id))
-        ).answer
-        self._phone.account.spent_micros += bought.price.amount_micros
-        self._phone.account.coins += bought.coins
+        self._phone.account.spent_micros += offer.price.amount_micros
         self._phone.counts.top_ups += 1
+        try:
+            bought = self._buy(offer)
+        except StillWaits:
+            self._phone.counts.waiting += 1
+            return False
+        self._phone.account.coins += bought.coins
         self._phone.counts.coins_bought += bought.coins
         return True
+
+    def _buy(self, offer: Offer) -> Purchase:
+        """In the store of the viewer's platform. Raises StillWaits."""
+        phone, store = self._phone, self._phone.store
+        if store is None:
+            return phone.app.submit(self._fake.buy(phone.app.intent(offer.pack_id))).answer
+        intent = phone.app.intent(offer.pack_id, provider=store.provider)
+        sold = store.buy(phone.app, intent, at=phone.clock.moment)
+        subscribers.regret(phone, sold)
+        return phone.app.submit(sold.handed_in, provider=store.provider).answer
 
     def _affordable(self, roll: Random) -> Offer | None:
         assert self._shown is not None  # noqa: S101  one stands before it

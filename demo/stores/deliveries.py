@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 import httpx
@@ -15,9 +15,13 @@ from config import clock
 
 TIMEOUT_SECONDS = 10.0
 FLUSH_SECONDS = 60.0
+#: What happened longer ago, and goes out only now, happened in simulated days.
+SIMULATED_AFTER = timedelta(minutes=5)
 
-Headers = Callable[[bytes], Mapping[str, str]]
-"""What goes with a body, made anew for every attempt: signatures carry times."""
+Headers = Callable[[bytes, datetime], Mapping[str, str]]
+"""What goes with a body, made anew for every attempt, at a moment: signatures carry times."""
+Stamp = Callable[[datetime], Mapping[str, str]]
+"""Headers that make it a moment for whom is told."""
 
 
 class Manners(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +66,7 @@ class _Parcel:
     name: str = field(compare=False)
     url: str = field(compare=False)
     headers: Headers = field(compare=False)
+    at: datetime = field(compare=False)
     body: bytes = field(compare=False)
     attempt: int = field(compare=False, default=0)
     is_damaged: bool = field(compare=False, default=False)
@@ -69,10 +74,20 @@ class _Parcel:
 
 
 class Deliveries:
-    """Sends from threads of its own. `content_type` is the same for all."""
+    """Sends from threads of its own. `content_type` is the same for all.
 
-    def __init__(self, *, content_type: str = "application/json", threads: int = 4) -> None:
+    With a `stamp`, what happened in simulated days arrives at the moment at which it happened.
+    """
+
+    def __init__(
+        self,
+        *,
+        content_type: str = "application/json",
+        threads: int = 4,
+        stamp: Stamp | None = None,
+    ) -> None:
         self._content_type = content_type
+        self._stamp = stamp
         self._changed = threading.Condition()
         self._queue: list[_Parcel] = []
         self._on_the_wire: dict[int, _Parcel] = {}
@@ -91,8 +106,8 @@ class Deliveries:
             self._chance = Random(manners.seed)  # noqa: S311  repeatable by its seed
             self._changed.notify_all()
 
-    def send(self, *, name: str, url: str, headers: Headers, body: bytes) -> None:
-        """Puts a notification on its way. Without an address nobody is told."""
+    def send(self, *, name: str, url: str, headers: Headers, body: bytes, at: datetime) -> None:
+        """Puts a notification of something that happened `at` on its way. Without an address nobody is told."""
         if not url:
             return
         with self._changed:
@@ -102,9 +117,10 @@ class Deliveries:
                 return
             late = chance.uniform(0, manners.delay_seconds) * (chance.random() < manners.delay)
             is_damaged = chance.random() < manners.corrupt
-            self._put(name, url, headers, body, late, is_damaged=is_damaged)
+            self._put(name, url, headers, body, at, late, is_damaged=is_damaged)
             if chance.random() < manners.repeat:
-                self._put(name, url, headers, body, late + chance.uniform(0, 0.5), is_repeat=True)
+                late += chance.uniform(0, 0.5)
+                self._put(name, url, headers, body, at, late, is_repeat=True)
 
     def flush(self) -> int:
         """Sends everything that waits without waiting any longer; how much could not be delivered yet."""
@@ -139,6 +155,7 @@ class Deliveries:
         url: str,
         headers: Headers,
         body: bytes,
+        at: datetime,
         late_seconds: float,
         *,
         is_damaged: bool = False,
@@ -154,6 +171,7 @@ class Deliveries:
                 url=url,
                 headers=headers,
                 body=body,
+                at=at,
                 is_damaged=is_damaged,
                 is_repeat=is_repeat,
             ),
@@ -184,7 +202,14 @@ class Deliveries:
                 self._changed.wait(wait)
 
     def _attempt(self, client: httpx.Client, parcel: _Parcel) -> int:
-        headers = {"Content-Type": self._content_type, **parcel.headers(parcel.body)}
+        sent_at, stamps = clock.read(), {}
+        if self._stamp is not None and sent_at - parcel.at > SIMULATED_AFTER:
+            sent_at, stamps = parcel.at, dict(self._stamp(parcel.at))
+        headers = {
+            "Content-Type": self._content_type,
+            **parcel.headers(parcel.body, sent_at),
+            **stamps,
+        }
         body = _damaged(parcel.body) if parcel.is_damaged else parcel.body
         try:
             return client.post(parcel.url, content=body, headers=headers).status_code

@@ -7,18 +7,23 @@ Every peer also answers, beside its store's own addresses:
     PUT    /_faults              Orders: how requests fail from now on; {} ends that
     GET    /_clock               {"now": …}
     POST   /_clock               {"advance_seconds": …}: the store's time goes on
+    PUT    /_clock               {"now": …}: it is another time, from which it goes on; {} is the machine's
     PUT    /_deliveries          how notifications go wrong, see `demo.stores.deliveries`
     GET    /_deliveries          what is on its way, was delivered and was lost
     POST   /_deliveries/flush    everything that is on its way goes out now; answers when it has
+
+A request that carries `X-Store-Clock`, an RFC 3339 moment, is answered as of then: somebody who lives through
+simulated days does something at a time of their own.
 """
 
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +39,7 @@ MAXIMUM_BODY_BYTES = 4 * 1024 * 1024
 #: So much of a body is logged.
 LOGGED_BYTES = 4096
 HANG_SECONDS = 120.0
+MOMENT_HEADER = "x-store-clock"
 
 Handler = Callable[[Request, "re.Match[str]"], Answer]
 
@@ -64,18 +70,41 @@ class Advance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     advance_seconds: float
 
 
+class Moment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    now: datetime | None = None
+
+
 class Clock:
-    """The store's time: the machine's, and what was added to it."""
+    """The store's time: the machine's, and what was added to it; for one request, the time that it names."""
 
     def __init__(self) -> None:
         self._ahead = timedelta(0)
+        self._of_request = threading.local()
 
     def __call__(self) -> datetime:
-        return clock.read() + self._ahead
+        named: datetime | None = getattr(self._of_request, "moment", None)
+        return named or clock.read() + self._ahead
 
     def advance(self, by: timedelta) -> None:
         """Time goes on at once."""
         self._ahead += by
+
+    def set(self, moment: datetime | None) -> None:
+        """Another time, from which it goes on. What was sold later than that stays as it is."""
+        self._ahead = timedelta(0) if moment is None else moment.astimezone(UTC) - clock.read()
+
+    @contextmanager
+    def at(self, named: str) -> Iterator[None]:
+        """Inside, on this thread, it is the moment that a request names, if it names one. Raises Rejected."""
+        try:
+            moment = datetime.fromisoformat(named).astimezone(UTC) if named else None
+        except ValueError as error:
+            raise Rejected(Answer.of({"error": f"{MOMENT_HEADER}: {error}"}, status=400)) from error
+        self._of_request.moment = moment
+        try:
+            yield
+        finally:
+            self._of_request.moment = None
 
 
 class Peer:
@@ -109,6 +138,10 @@ class Peer:
             server.daemon_threads = True
             server.serve_forever(poll_interval=0.1)
 
+    def close(self) -> None:
+        """Ends the log; nothing can be answered after."""
+        self._log.close()
+
     def answer(self, request: Request) -> tuple[Answer | None, Rule | None]:
         """What is answered, None if nothing is, and what befell the request. Logged."""
         rule = None if request.path.startswith("/_") else self.faults.drawn(request)
@@ -132,7 +165,8 @@ class Peer:
                 found = True
                 if method == request.method:
                     try:
-                        return handler(request, match)
+                        with self.clock.at(request.headers.get(MOMENT_HEADER, "")):
+                            return handler(request, match)
                     except Rejected as rejected:
                         return rejected.answer
         return Answer.of({"error": "no such address"}, status=405 if found else 404)
@@ -161,6 +195,7 @@ class Peer:
             Route("PUT", "/_faults", self._order_faults),
             Route("GET", "/_clock", self._tell_time),
             Route("POST", "/_clock", self._move_time),
+            Route("PUT", "/_clock", self._set_time),
             Route("GET", "/_deliveries", self._tell_deliveries),
             Route("PUT", "/_deliveries", self._order_deliveries),
             Route("POST", "/_deliveries/flush", self._flush),
@@ -188,6 +223,14 @@ class Peer:
         if by < timedelta(0):
             raise Rejected(Answer.of({"error": "time goes on, never back"}, status=400))
         self.clock.advance(by)
+        self._ticked(self.clock())
+        return self._tell_time(request, match)
+
+    def _set_time(self, request: Request, match: "re.Match[str]") -> Answer:
+        moment = request.read(Moment).now
+        if moment is not None and moment.tzinfo is None:
+            raise Rejected(Answer.of({"error": "a moment has an offset"}, status=400))
+        self.clock.set(moment)
         self._ticked(self.clock())
         return self._tell_time(request, match)
 

@@ -14,6 +14,8 @@ from tests.browser import desk_pictures
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "docs" / "screenshots"
 WIDTH, HEIGHT = 1360, 900
+#: The whole of the phone.
+PHONE_HEIGHT = 1340
 SETTLE_MS = 1_500
 COLOURS = 256
 COLLEAGUE = "erin"
@@ -46,7 +48,26 @@ def main(url: str) -> None:
         colleague = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         _sign_in(colleague, url, _colleague())
         desk_pictures.take(page, colleague, url, _picture)
+        _take_phone(browser.new_page(viewport={"width": WIDTH, "height": PHONE_HEIGHT}))
         browser.close()
+
+
+def _take_phone(page: Page) -> None:
+    """The phone in the browser, which has bought coins and subscribed."""
+    from django.conf import settings
+
+    from demo.stores import addresses
+
+    at = addresses.read(settings.DATA_DIR)
+    if at is None:
+        return
+    page.goto(f"{at.url('phone')}/")
+    for title, button in (("500 coins", "Buy"), ("renewed every week", "Subscribe")):
+        page.locator("button[data-store=google]:enabled").click()
+        row = page.locator("main li").filter(has_text=title)
+        row.get_by_role("button", name=button).locator("visible=true").click()
+        page.wait_for_timeout(2 * SETTLE_MS)
+    _keep("phone", page.screenshot())
 
 
 def _picture(page: Page, name: str, is_whole: bool) -> None:

@@ -50,9 +50,9 @@ def test_changes_nothing_the_second_time(short_series, now) -> None:
     assert rows() == first
     assert {name: len(found) for name, found in first.items()} == {
         "CoinPack": 4,
-        "PassProduct": 3,
-        "StoreProduct": 7,
-        "StoreTerms": 1,
+        "PassProduct": 5,
+        "StoreProduct": 36,
+        "StoreTerms": 4,
         "PricePlan": 2,
         "PriceVersion": 2,
         "EpisodePrice": 1,

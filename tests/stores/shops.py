@@ -316,7 +316,11 @@ class Fake(Shop):
         """Signs a notification and puts it on its way."""
         body = self.store.tell(message).encode()
         self._deliveries.send(
-            name=message.event_id, url=self._url, headers=lambda body: {}, body=body
+            name=message.event_id,
+            url=self._url,
+            headers=lambda body, sent_at: {},
+            body=body,
+            at=clock.read(),
         )
 
     def behave(self, manners: Manners) -> None:

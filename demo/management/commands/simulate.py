@@ -1,9 +1,12 @@
 """`manage.py simulate`: viewers for a running demo, who have been there for days."""
 
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config import clock
@@ -12,6 +15,8 @@ from demo.facts import WrongFact
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, NothingToWatch, Plan
 from demo.stopping import Stopped, stoppable
+from demo.stores import addresses
+from demo.stores.buying import Stores, are_open
 from demo.transport import Refused, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -47,11 +52,17 @@ class Command(BaseCommand):
         )
         screen = Screen()
         try:
-            with stoppable(), screen.progress("simulated visits") as on_progress:
+            with (
+                stoppable(),
+                screen.progress("simulated visits") as on_progress,
+                _stores(options["url"]) as stores,
+                simulation.stillness_kept(),
+            ):
                 summary = simulation.run(
                     connect=simulation.over_http(options["url"]),
                     serials=catalog.load(),
                     plan=plan,
+                    stores=stores,
                     on_progress=on_progress,
                 )
         except Stopped as stopped:
@@ -60,6 +71,17 @@ class Command(BaseCommand):
         except (ClockNotHonoured, NothingToWatch, Refused, Unreachable, WrongFact) as error:
             raise CommandError(_explained(error, options["url"]), returncode=2) from error
         screen.table(list(summary.rows().items()))
+
+
+@contextmanager
+def _stores(url: str) -> Iterator[Stores | None]:
+    """The stores of the demo that is at the address; None where it has none, and all buy in the fake store."""
+    at = addresses.read(settings.DATA_DIR)
+    if at is None or at.backend != url.rstrip("/") or not are_open(at):
+        yield None
+        return
+    with closing(Stores(at)) as stores:
+        yield stores
 
 
 def _explained(error: Exception, url: str) -> str:

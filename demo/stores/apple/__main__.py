@@ -13,14 +13,19 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from demo.stores import stamps
 from demo.stores.apple.authority import Authority, read_key, write_key
 from demo.stores.apple.books import Books
 from demo.stores.apple.commands import Commands
 from demo.stores.apple.server_api import Credentials, ServerApi
 from demo.stores.apple.shop import App, Shop
-from demo.stores.deliveries import Deliveries
+from demo.stores.deliveries import Deliveries, Stamp
 from demo.stores.kept import Kept
 from demo.stores.peer import Clock, Peer
+
+BUNDLE_ID = "app.cliffhanger.demo"
+APP_APPLE_ID = 1_914_000_001
+KEY = "in_app_purchase_key.p8"
 
 
 class Names(msgspec.Struct):
@@ -32,11 +37,18 @@ class Names(msgspec.Struct):
     key_id: str
 
 
-def peer(folder: Path, *, bundle_id: str, app_apple_id: int, notify: dict[str, str]) -> Peer:
+def peer(
+    folder: Path,
+    *,
+    bundle_id: str,
+    app_apple_id: int,
+    notify: dict[str, str],
+    stamp: Stamp | None = None,
+) -> Peer:
     """The store of a folder, which is made if it is not there."""
     folder.mkdir(parents=True, exist_ok=True)
-    clock, deliveries = Clock(), Deliveries()
-    names, key = _credentials(folder, bundle_id, app_apple_id)
+    clock, deliveries = Clock(), Deliveries(stamp=stamp)
+    names = read_names(folder, bundle_id=bundle_id, app_apple_id=app_apple_id)
     shop = Shop(
         app=App(names.bundle_id, names.app_apple_id, notify),
         authority=Authority.kept(folder, clock()),
@@ -44,7 +56,7 @@ def peer(folder: Path, *, bundle_id: str, app_apple_id: int, notify: dict[str, s
         clock=clock,
         deliveries=deliveries,
     )
-    api = ServerApi(shop, Credentials(names.issuer_id, names.key_id), key)
+    api = ServerApi(shop, Credentials(names.issuer_id, names.key_id), read_key(folder / KEY))
 
     def ticked(now: Any) -> None:
         shop.catch_up()
@@ -58,12 +70,13 @@ def peer(folder: Path, *, bundle_id: str, app_apple_id: int, notify: dict[str, s
     )
 
 
-def _credentials(
-    folder: Path, bundle_id: str, app_apple_id: int
-) -> tuple[Names, ec.EllipticCurvePrivateKey]:
-    key_file, names_file = folder / "in_app_purchase_key.p8", folder / "app.json"
+def read_names(
+    folder: Path, *, bundle_id: str = BUNDLE_ID, app_apple_id: int = APP_APPLE_ID
+) -> Names:
+    """Those of a folder; made, with the key that goes with them, if there are none."""
+    names_file = folder / "app.json"
     if not names_file.exists():
-        write_key(key_file, ec.generate_private_key(ec.SECP256R1()))
+        write_key(folder / KEY, ec.generate_private_key(ec.SECP256R1()))
         made = Names(
             bundle_id=bundle_id,
             app_apple_id=app_apple_id,
@@ -71,15 +84,15 @@ def _credentials(
             key_id=secrets.token_hex(5).upper(),
         )
         names_file.write_bytes(msgspec.json.encode(made))
-    return msgspec.json.decode(names_file.read_bytes(), type=Names), read_key(key_file)
+    return msgspec.json.decode(names_file.read_bytes(), type=Names)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="demo.stores.apple")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--bundle-id", default="app.cliffhanger.demo")
-    parser.add_argument("--app-apple-id", type=int, default=1_914_000_001)
+    parser.add_argument("--bundle-id", default=BUNDLE_ID)
+    parser.add_argument("--app-apple-id", type=int, default=APP_APPLE_ID)
     parser.add_argument("--notify", default="", help="where Production's notifications go")
     parser.add_argument("--notify-sandbox", default="", help="where Sandbox's notifications go")
     given = parser.parse_args()
@@ -88,6 +101,7 @@ def main() -> None:
         bundle_id=given.bundle_id,
         app_apple_id=given.app_apple_id,
         notify={"Production": given.notify, "Sandbox": given.notify_sandbox},
+        stamp=stamps.from_environment(),
     ).serve(given.port)
 
 

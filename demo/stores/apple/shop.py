@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -430,8 +430,9 @@ class Shop:
         self._deliveries.send(
             name=notice.uuid,
             url=self.app.notify.get(notice.environment, ""),
-            headers=lambda body: {},
+            headers=lambda body, sent_at: {},
             body=msgspec.json.encode({"signedPayload": self.signed_payload(notice)}),
+            at=datetime.fromtimestamp(at / 1000, UTC),
         )
         return notice.uuid
 

@@ -6,14 +6,15 @@ Its folder gets `service_account.json` at the first start, to ask with; `GET /_a
 from argparse import ArgumentParser
 from pathlib import Path
 
-from demo.stores.google.server import GooglePeer
+from demo.stores import stamps
+from demo.stores.google.server import PACKAGE_NAME, GooglePeer
 
 
 def main() -> None:
     parser = ArgumentParser(prog="python -m demo.stores.google")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--package-name", default="app.cliffhanger.demo")
+    parser.add_argument("--package-name", default=PACKAGE_NAME)
     parser.add_argument("--push", default="", help="where notifications go")
     parser.add_argument("--discovery", type=Path, help="Google's document, to judge calls by")
     given = parser.parse_args()
@@ -23,6 +24,7 @@ def main() -> None:
         package_name=given.package_name,
         push_url=given.push,
         discovery=given.discovery,
+        stamp=stamps.from_environment(),
     )
     peer.peer.serve(given.port)
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
-from config import clock
 from demo.stores.google.books import Books, Push
 from demo.stores.messages import Answer, Rejected, Request
 
@@ -63,9 +63,9 @@ class Accounts:
         }
         return Answer.of({"keys": [entry]}, headers={"Cache-Control": "public, max-age=3600"})
 
-    def push_headers(self, push: Push) -> Mapping[str, str]:
-        """The bearer token of one push, for the next hour by the machine's clock: it is of the wire."""
-        issued = int(clock.read().timestamp())
+    def push_headers(self, push: Push, sent_at: datetime) -> Mapping[str, str]:
+        """The bearer token of one push, for the next hour."""
+        issued = int(sent_at.timestamp())
         claims = {
             "aud": push.audience,
             "azp": "113774264463038321964",

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from demo.stores.deliveries import Deliveries
+from demo.stores.deliveries import Deliveries, Stamp
 from demo.stores.google import answers, commands, goods, publisher, subscribing
 from demo.stores.google.accounts import Accounts
 from demo.stores.google.books import Books, Push
@@ -25,6 +25,7 @@ from demo.stores.kept import Kept
 from demo.stores.messages import Answer, Request
 from demo.stores.peer import Clock, Peer, Route
 
+PACKAGE_NAME = "app.cliffhanger.demo"
 ROOT = "/androidpublisher/v3/applications/"
 _TOKEN = "([A-Za-z0-9._-]+)"  # noqa: S105  a pattern
 _NEVER_IN_A_LOOP = 100_000
@@ -38,9 +39,10 @@ class GooglePeer:
         folder: Path,
         *,
         address: str,
-        package_name: str = "app.cliffhanger.demo",
+        package_name: str = PACKAGE_NAME,
         push_url: str = "",
         discovery: Path | None = None,
+        stamp: Stamp | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._package_name = package_name
@@ -50,7 +52,7 @@ class GooglePeer:
         self._accounts = Accounts(folder, address=address)
         self._kept = Kept[Books](folder / "google.json", Books())
         self._clock = Clock()
-        self._deliveries = Deliveries()
+        self._deliveries = Deliveries(stamp=stamp)
         with self._kept.changing() as books:
             if push_url:
                 books.push = msgspec.structs.replace(books.push, url=push_url)
@@ -108,14 +110,15 @@ class GooglePeer:
         with self._kept.changing() as books:
             till = Till(books, now)
             yield till
-            pushes = [self._envelope(books, at, content) for at, content in till.told]
+            pushes = [(at, *self._envelope(books, at, content)) for at, content in till.told]
             push = books.push
-        for message_id, body in pushes:
+        for at, message_id, body in pushes:
             self._deliveries.send(
                 name=message_id,
                 url=push.url,
-                headers=lambda body: self._accounts.push_headers(push),
+                headers=lambda body, sent_at: self._accounts.push_headers(push, sent_at),
                 body=body,
+                at=at,
             )
 
     def _envelope(self, books: Books, at: datetime, content: Any) -> tuple[str, bytes]:

@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from pathlib import Path
 
+from demo.stores import stamps
 from demo.stores.stripe.server import StripePeer
 
 
@@ -13,7 +14,12 @@ def main() -> None:
     parser.add_argument("--webhook", default="", help="where events go")
     parser.add_argument("--live", action="store_true", help="a live account, not one for tests")
     asked = parser.parse_args()
-    StripePeer(asked.folder, webhook_url=asked.webhook, is_live=asked.live).peer.serve(asked.port)
+    StripePeer(
+        asked.folder,
+        webhook_url=asked.webhook,
+        is_live=asked.live,
+        stamp=stamps.from_environment(),
+    ).peer.serve(asked.port)
 
 
 if __name__ == "__main__":

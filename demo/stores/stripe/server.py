@@ -1,6 +1,7 @@
 """Stripe's addresses: the API with its keys and idempotency, the pages, and commands for the other side.
 
     GET    /_keys                  {"secret_key": …, "webhook_secrets": […]}
+    GET    /_sessions/<session>    a checkout as it is, for whoever sees its page
     POST   /_commands/<name>       see `demo.stores.stripe.commands`
     GET    /checkout/<session>     the page to pay on, and its buttons
     GET    /portal/<session>       the page to cancel on
@@ -14,14 +15,13 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
-from config import clock as machine
-from demo.stores.deliveries import Deliveries
+from demo.stores.deliveries import Deliveries, Stamp
 from demo.stores.kept import Kept
 from demo.stores.messages import Answer, Rejected, Request
 from demo.stores.peer import Clock, Peer, Route
@@ -57,18 +57,25 @@ Act = Callable[[Account, Request, "re.Match[str]"], Body]
 
 
 class StripePeer:
-    """Stripe, with one account, kept in a folder. `webhook_url` is where events go unless it was set before, and
+    """Stripe, with one account, kept in a folder. `webhook_url` is where events go, "" is where they went before;
     `is_live` makes of a new account a live one."""
 
-    def __init__(self, folder: Path, *, webhook_url: str = "", is_live: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        webhook_url: str = "",
+        is_live: bool = False,
+        stamp: Stamp | None = None,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.kept = Kept[State](folder / "stripe.json", opened(is_live=is_live))
         with self.kept.changing() as state:
-            state.webhook_url = state.webhook_url or webhook_url
+            state.webhook_url = webhook_url or state.webhook_url
         self._clock = Clock()
         self._asking: set[str] = set()
         self._lock = threading.Lock()
-        self._deliveries = Deliveries(content_type="application/json; charset=utf-8")
+        self._deliveries = Deliveries(content_type="application/json; charset=utf-8", stamp=stamp)
         self.peer = Peer(
             routes=list(self._routes()),
             folder=folder,
@@ -88,8 +95,9 @@ class StripePeer:
             self._deliveries.send(
                 name=f"{event['type']} {event['id']}",
                 url=url,
-                headers=lambda body: _signed(body, signing),
+                headers=lambda body, sent_at: _signed(body, sent_at, signing),
                 body=msgspec.json.encode(event),
+                at=datetime.fromtimestamp(event["created"], UTC),
             )
 
     def _tick(self, now: datetime) -> None:
@@ -99,6 +107,7 @@ class StripePeer:
 
     def _routes(self) -> Iterator[Route]:
         yield Route("GET", "/_keys", self._keys)
+        yield Route("GET", "/_sessions/([A-Za-z0-9_]+)", self._session)
         yield Route("POST", "/_commands/([a-z_]+)", self._command)
         for path, kind in _KINDS.items():
             yield Route("GET", f"/v1/{path}", self._reading(_list_of(kind, f"/v1/{path}")))
@@ -121,6 +130,10 @@ class StripePeer:
             return Answer.of(
                 {"secret_key": state.secret_key, "webhook_secrets": state.webhook_secrets}
             )
+
+    def _session(self, request: Request, match: "re.Match[str]") -> Answer:
+        with self.kept.reading() as state:
+            return Answer.of(Account(state, 0).find("checkout.session", match[1]))
 
     def _command(self, request: Request, match: "re.Match[str]") -> Answer:
         act = commands.BY_NAME.get(match[1])
@@ -237,9 +250,9 @@ def _once(account: Account, request: Request, key: str, act: Callable[[], Body])
     return answer
 
 
-def _signed(body: bytes, signing: Sequence[str]) -> Mapping[str, str]:
-    """Signed now, whatever the store's time: who checks it has the machine's."""
-    time = str(int(machine.read().timestamp()))
+def _signed(body: bytes, sent_at: datetime, signing: Sequence[str]) -> Mapping[str, str]:
+    """Signed at a moment, which is not the account's but that of whoever checks it."""
+    time = str(int(sent_at.timestamp()))
     content = time.encode() + b"." + body
     digests = [hmac.new(one.encode(), content, hashlib.sha256).hexdigest() for one in signing]
     return {"Stripe-Signature": ",".join([f"t={time}", *(f"v1={one}" for one in digests)])}

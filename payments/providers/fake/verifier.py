@@ -7,7 +7,7 @@ anything: it remembers nothing.
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from payments.providers.base import (
     Facts,
     Fault,
+    Known,
+    Listed,
     Message,
     ProviderError,
     RawMessage,
@@ -27,6 +29,7 @@ from payments.providers.base import (
     StoreTransaction,
     SubscriptionSnapshot,
 )
+from payments.providers.fake.books import Books
 
 TYPE = "fake-store-transaction+jwt"
 MESSAGE_TYPE = "fake-store-message+jwt"
@@ -129,7 +132,7 @@ class FakeStoreAdapter:
             raise ProviderError(f"the signature is wrong: {error}", Fault.FORGED) from error
         try:
             return msgspec.convert(claims, shape)
-        except (msgspec.ValidationError, OverflowError) as error:
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
             raise ProviderError(f"the shape is wrong: {error}", Fault.MALFORMED) from error
 
     def _type(self, signed: str) -> Any:
@@ -137,6 +140,39 @@ class FakeStoreAdapter:
             return jwt.get_unverified_header(signed).get("typ")
         except (jwt.InvalidTokenError, ValueError) as error:
             raise ProviderError("not a signed text", Fault.MALFORMED) from error
+
+
+class FakeStoreWithBooks(FakeStoreAdapter):
+    """See Lists. A fake store that remembers."""
+
+    def __init__(self, public_key: EllipticCurvePublicKey, books: Books) -> None:
+        super().__init__(public_key)
+        self._books = books
+
+    def listed_environments(self) -> Sequence[str]:
+        """See Lists."""
+        return ("production", "sandbox")
+
+    def listed(
+        self,
+        *,
+        environment: str,
+        since: datetime,
+        until: datetime,
+        known: Iterable[Known],
+        now: datetime,
+    ) -> Iterator[Listed]:
+        """See Lists."""
+        for line in self._books.listed():
+            if line.environment == environment and since <= line.occurred_at < until:
+                yield line
+
+    def looked_up(self, known: Known, *, now: datetime) -> Facts:
+        """See Lists."""
+        found = self._books.named(known.environment, known.transaction_id)
+        if not found:
+            raise ProviderError("the fake store has sold no such thing", Fault.GONE)
+        return found
 
 
 def _is_canonical(part: str) -> bool:

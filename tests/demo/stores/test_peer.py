@@ -3,11 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from config import clock
 from demo import ports
 from demo.stores.deliveries import Deliveries, Manners
 from demo.stores.messages import Answer
@@ -20,6 +22,7 @@ class Shop:
     def __init__(self, folder: Path) -> None:
         self.received: list[bytes] = []
         self.refused = 0
+        self.stamps: list[str] = []
         self.deliveries = Deliveries()
         self.peer = Peer(
             routes=[
@@ -40,6 +43,7 @@ class Shop:
             self.refused += 1
             return Answer(status=400)
         self.received.append(body)
+        self.stamps.append(request.headers.get("x-clock", ""))
         return Answer(status=204)
 
 
@@ -122,6 +126,11 @@ def test_its_time_goes_on_by_command(client: httpx.Client) -> None:
     assert after[:10] > before[:10]
 
 
+def plain(body: bytes, sent_at: datetime) -> dict[str, str]:
+    """No headers of its own."""
+    return {}
+
+
 def test_every_notification_that_is_not_lost_arrives_whole_once_it_is_answered(
     client: httpx.Client, shop: Shop
 ) -> None:
@@ -134,7 +143,9 @@ def test_every_notification_that_is_not_lost_arrives_whole_once_it_is_answered(
     client.put("/_faults", json={"rules": [{"kind": "status", "rate": 0.2}], "seed": 3})
     bodies = {f"{number}": f"{number:03} whole".encode() for number in range(200)}
     for name, body in bodies.items():
-        shop.deliveries.send(name=name, url=f"{shop.url}/inbox", headers=lambda _: {}, body=body)
+        shop.deliveries.send(
+            name=name, url=f"{shop.url}/inbox", headers=plain, body=body, at=clock.read()
+        )
     assert client.post("/_deliveries/flush", timeout=30).status_code == 200
     wait_until(lambda: not shop.deliveries.told().waiting)
 
@@ -149,7 +160,9 @@ def test_every_notification_that_is_not_lost_arrives_whole_once_it_is_answered(
 
 def test_nothing_goes_out_while_it_is_paused(client: httpx.Client, shop: Shop) -> None:
     shop.deliveries.order(Manners(is_paused=True))
-    shop.deliveries.send(name="1", url=f"{shop.url}/inbox", headers=lambda _: {}, body=b"001 whole")
+    shop.deliveries.send(
+        name="1", url=f"{shop.url}/inbox", headers=plain, body=b"001 whole", at=clock.read()
+    )
     time.sleep(0.1)
     assert (shop.received, shop.deliveries.told().waiting) == ([], ["1"])
     client.put("/_deliveries", json={})
@@ -159,7 +172,40 @@ def test_nothing_goes_out_while_it_is_paused(client: httpx.Client, shop: Shop) -
 def test_what_nobody_takes_is_given_up(client: httpx.Client, shop: Shop) -> None:
     shop.deliveries.order(Manners(retries_seconds=[0.01, 0.01]))
     shop.deliveries.send(
-        name="1", url=f"{shop.url}/nowhere", headers=lambda _: {}, body=b"001 whole"
+        name="1", url=f"{shop.url}/nowhere", headers=plain, body=b"001 whole", at=clock.read()
     )
     wait_until(lambda: shop.deliveries.told().given_up == ["1"])
     assert [one.status for one in shop.deliveries.told().attempts] == [404] * 3
+
+
+def test_what_happened_in_simulated_days_arrives_then(client: httpx.Client, shop: Shop) -> None:
+    sent: list[datetime] = []
+    deliveries = Deliveries(stamp=lambda at: {"X-Clock": at.isoformat()})
+
+    def headers(body: bytes, sent_at: datetime) -> dict[str, str]:
+        sent.append(sent_at)
+        return {}
+
+    then, now = clock.read() - timedelta(days=3), clock.read()
+    for name, at in (("1", then), ("2", now)):
+        deliveries.send(
+            name=name, url=f"{shop.url}/inbox", headers=headers, body=b"001 whole", at=at
+        )
+    wait_until(lambda: len(shop.stamps) == 2)
+    assert sorted(shop.stamps) == ["", then.isoformat()]
+    assert then in sent
+    assert max(sent) >= now
+
+
+def test_a_request_may_name_its_moment_and_the_time_may_be_set(client: httpx.Client) -> None:
+    then = "2026-03-14T12:00:00+00:00"
+    named = client.get("/_clock", headers={"X-Store-Clock": then}).json()["now"]
+    assert datetime.fromisoformat(named) == datetime.fromisoformat(then)
+    assert client.get("/_clock", headers={"X-Store-Clock": "soon"}).status_code == 400
+    assert client.get("/_clock").json()["now"] > then
+
+    assert client.put("/_clock", json={"now": then}).json()["now"][:10] == then[:10]
+    assert client.get("/_clock").json()["now"][:10] == then[:10]
+    assert client.put("/_clock", json={"now": "2026-03-14T12:00:00"}).status_code == 400
+    back = datetime.fromisoformat(client.put("/_clock", json={}).json()["now"])
+    assert abs(back - clock.read()) < timedelta(seconds=5)

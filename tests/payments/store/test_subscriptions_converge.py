@@ -183,8 +183,11 @@ def moneys(draw: st.DrawFn, stories: Sequence[Story]) -> StoreRefund:
             ]
         )
     )
-    told = story.reversal if draw(st.integers(0, 2)) == 0 else story.refund
-    return told(number, at=draw(MOMENTS), refund_id=draw(st.sampled_from(["all", "r"])), **size)
+    told = draw(st.sampled_from([story.refund, story.refund, story.reversal]))
+    refund: StoreRefund = told(
+        number, at=draw(MOMENTS), refund_id=draw(st.sampled_from(["all", "r"])), **size
+    )
+    return refund
 
 
 @st.composite

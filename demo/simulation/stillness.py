@@ -1,0 +1,21 @@
+"""No worker asks stores how they are today, while they live through days that are over."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from config import advisory_lock
+from payments import tasks
+from payments.messages import history
+
+_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Inside, no worker reads stores' histories or asks about subscriptions. Waits for those that do."""
+    with ExitStack() as held:
+        for lock in (tasks.INQUIRIES_LOCK, history.LOCK):
+            while not held.enter_context(advisory_lock.tried(lock)):
+                time.sleep(_POLL_SECONDS)
+        yield
