@@ -42,6 +42,7 @@ def test_a_store_transaction_is_credited_once_whoever_tells_of_it(
     chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
     rounds = proof.rounds(full=FULL_RACES)
     crowd = stores.population.customers[:CALLERS]
+    _settle(stores)
     before, deadlocks_before = _coins(stores, crowd), books.deadlocks(stores)
     seconds: Counter[str] = Counter()
     found: dict[str, list[str]] = {}

@@ -190,8 +190,8 @@ def _is_kept(stores: Market, sold: Sold) -> bool:
 def _has_bought(stores: Market, buyer: Customer) -> bool:
     """Coins, or a subscription, which opens episodes without any."""
     bought = (
-        "SELECT FROM payments_purchase WHERE viewer_id = %s"
-        " UNION ALL SELECT FROM payments_passpurchase WHERE viewer_id = %s"
+        "SELECT 1 FROM payments_purchase WHERE viewer_id = %s"
+        " UNION ALL SELECT 1 FROM payments_passpurchase WHERE viewer_id = %s"
     )
     return bool(stores.instance.query(bought, buyer.id, buyer.id))
 
