@@ -176,11 +176,15 @@ def test_a_refund_that_was_missed_is_booked_by_itself(shop: Shop, now: datetime)
     assert Refund.objects.get().booking is not None
 
 
-def test_a_refund_that_was_reversed_since_is_no_difference(shop: Shop, now: datetime) -> None:
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_a_refund_that_was_reversed_since_is_no_difference(
+    shop: Shop, now: datetime, is_listed: bool
+) -> None:
+    """The list may not have that yet: the store, asked by name, knows."""
     purchase = shop.both(now - 5 * DAY)
     refund = shop.refunded(purchase.transaction_id, now - 2 * DAY)
     reversal = replace(refund, refunded_at=None, reversed_at=now - HOUR)
-    shop.books.write(Entry(refund=reversal))
+    shop.books.write(Entry(refund=reversal, is_listed=is_listed))
 
     run(now)
 
