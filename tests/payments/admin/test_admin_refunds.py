@@ -213,7 +213,10 @@ def test_what_was_previewed_is_what_happens(finance: Pages, used: Purchase, amou
 
 def test_a_refund_names_who_asked_and_why(finance: Pages, used: Purchase) -> None:
     answer = finance.refund(used)
-    said = "Refunded 5.00 USD: 440 coins taken back, 60 owed."
+    said = (
+        "Refunded 5.00 USD: 440 coins taken back, 60 owed."
+        " Fake store (demo and tests) pays nothing back because of this."
+    )
     assert told(finance, answer) == said
 
     refund = Refund.objects.get()

@@ -364,7 +364,7 @@ class StripeStall(_Peered):
         forged = webhooks.signature(genuine.body, secret="whsec_another", signed_at=clock.read())
         connected = msgspec.json.encode(json.loads(genuine.body) | {"account": "acct_another"})
         return {
-            Fault.MALFORMED: (self.adapter, RawMessage(genuine.headers, b"nonsense")),
+            Fault.MALFORMED: (self.adapter, self._signed(b"nonsense")),
             Fault.FORGED: (self.adapter, RawMessage(forged, genuine.body)),
             Fault.FOREIGN: (self.adapter, self._signed(connected)),
             Fault.OTHER_ENVIRONMENT: (StripeAccounts({"sandbox": test_account}), genuine),
