@@ -415,6 +415,8 @@ def test_the_sweeps_worker_compares_alone(shop: Shop, now: datetime) -> None:
     try:
         held.execute("SELECT pg_advisory_lock(%s)", [runs.LOCK])
         assert tasks.reconcile_stores() == 0
+        # A session that ends lets go of its locks a moment later.
+        held.execute("SELECT pg_advisory_unlock(%s)", [runs.LOCK])
     finally:
         held.close()
     assert tasks.reconcile_stores() >= 1

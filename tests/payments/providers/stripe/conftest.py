@@ -14,23 +14,17 @@ def _the_ledger_holds() -> None:
     """Nothing here moves money."""
 
 
-@pytest.fixture(scope="package")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with opened(tmp_path_factory.mktemp("stripe")) as shop:
-        yield shop
-
-
 @pytest.fixture
-def shop(running: Shop) -> Iterator[Shop]:
-    """One for all tests: what others did in it is there as well."""
-    yield running
-    running.fails()
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A Stripe of its own: time that goes on in another's would renew what this one sold."""
+    with opened(tmp_path) as shop:
+        yield shop
 
 
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Shop]:
     """An account of its own, in which nothing has happened."""
-    with opened(tmp_path) as shop:
+    with opened(tmp_path / "other") as shop:
         yield shop
 
 
