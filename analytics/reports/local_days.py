@@ -5,8 +5,10 @@ Monday is day −3. A local day may last 23 or 25 hours. The zone's rules are Py
 needs none of its own.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from analytics.reports.refusals import ReportImpossible
@@ -77,12 +79,19 @@ def local_date(moment: datetime, *, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
-def shifts(*, zone: ZoneInfo, until: datetime) -> list[tuple[datetime, datetime, int]]:
+def shifts(*, zone: ZoneInfo, until: datetime) -> Sequence[tuple[datetime, datetime, int]]:
     """Half-open stretches of time, and the microseconds that local time is ahead of UTC in each.
 
-    They cover all time, and are exact from 2020, for nothing of ours is older, up to `until`.
+    They cover all time, and are exact from 2020, for nothing of ours is older, up to `until` and to
+    the end of its year.
     """
+    return _shifts_before(until.year + 1, zone)
+
+
+@lru_cache(maxsize=16)
+def _shifts_before(year: int, zone: ZoneInfo) -> Sequence[tuple[datetime, datetime, int]]:
     found: list[tuple[datetime, datetime, int]] = []
+    until = datetime(min(year, _NEVER.year), 1, 1, tzinfo=UTC)
     began, moment = _LONG_AGO, _FIRST_SHIFT
     while moment < until:
         following = min(moment + _DAY, until)
