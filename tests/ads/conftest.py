@@ -11,7 +11,7 @@ from ads import adapters
 from ads.models import Placement, VerifierKeys
 from ads.networks import registry
 from catalog.models import Series
-from payments.ledger import verification
+from tests import ledger_rules
 from tests.factories.ads import PAST, PlacementFactory
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
@@ -25,7 +25,7 @@ FREE, LOCKED, EPISODES = 1, 9, 20  # the default plan: eight free, then 60 coins
 def _the_ledger_holds(db: None) -> Iterator[None]:
     """After every test with rows, every rule of the ledger and of rewards is re-added."""
     yield
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from analytics.reports.cohorts import CohortFilter, Split
 from analytics.reports.local_days import Period
 from analytics.reports.money import MoneyReport, Origin
 from catalog.models import Series
-from payments.ledger import verification
 from payments.ledger.days import closing
 from payments.models import Entitlement, StoreTerms
+from tests import ledger_rules
 from tests.analytics.lakes import lake, opened_app
 from tests.factories import experiments as testing
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture(autouse=True)
 def _the_ledger_holds(db: None) -> Iterator[None]:
     yield
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ from analytics.reports import beats, cuts, facts, funnels, money, revenue, sourc
 from analytics.reports.sources import Source
 from catalog.models import Episode, Series
 from payments.access import entitlements, paywall
-from payments.ledger import verification
 from payments.ledger.days import closing, ladder
 from payments.models import Purchase, Refund, RefundOrigin, Unlock, UnlockReversal
 from payments.store import refunds
 from payments.store.refunds import RefundFact
 from payments.unlocking import unlocks
+from tests import ledger_rules
 from tests.analytics.lakes import Row, event, lake, played
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.catalog import BeatFactory, EpisodeFactory, SeriesFactory
@@ -35,7 +35,7 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 @pytest.fixture(autouse=True)
 def _the_ledger_holds(db: None) -> Iterator[None]:
     yield
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 @pytest.fixture

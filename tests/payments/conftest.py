@@ -8,11 +8,11 @@ from django.core.cache import caches
 
 from catalog.models import Series
 from payments.access import paywall
-from payments.ledger import verification
 from payments.models import Cover, Entitlement, Lot, OfferClaim, Transfer
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
+from tests import ledger_rules
 from tests.rows import is_any_there
 from viewers.models import Device
 
@@ -24,7 +24,7 @@ def _the_ledger_holds(db: None) -> Iterator[None]:
     """After every test that has moved money or opened an episode, every rule of the ledger is re-added."""
     yield
     if is_any_there(Transfer, Lot, Entitlement, Cover, OfferClaim):
-        assert list(verification.violations()) == []
+        assert ledger_rules.broken() == []
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from config import clock
-from payments.ledger import verification
 from payments.messages import inquiries
 from payments.models import ChangeCause, PassPurchase, Subscription
 from payments.providers.base import SubscriptionSnapshot
 from payments.store import facts, pass_purchases, purchases, stripe_pages
 from payments.store.facts import Telling
-from tests import served_stripe
+from tests import ledger_rules, served_stripe
 from tests.factories.payments import StorePassFactory
 from tests.factories.viewers import DeviceFactory
 from tests.served_stripe import ServedStripe
@@ -73,7 +72,7 @@ def test_a_renewal_that_nobody_told_of_is_found(
     assert subscription.access_until > later
     assert PassPurchase.objects.filter(subscription=subscription).count() == 2
     assert inquiries.due(now=later) == []
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 def test_one_that_runs_is_not_asked_about(subscription: Subscription) -> None:

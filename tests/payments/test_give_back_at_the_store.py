@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from config import clock
-from payments.ledger import verification
 from payments.messages import inbox, outbox, submissions
 from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import purchases, refunds, stripe_pages
-from tests import served_stripe
+from tests import ledger_rules, served_stripe
 from tests.factories.operators import operator
 from tests.factories.payments import StoreProductFactory, fund
 from tests.factories.viewers import DeviceFactory
@@ -95,7 +94,7 @@ def test_what_an_operator_refunds_is_paid_back_once(
         "Twice by mistake",
     )
     assert refunds.refunded_micros(bought) == amount
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 def test_a_store_out_of_reach_is_told_again(stripe: ServedStripe, bought: Purchase) -> None:

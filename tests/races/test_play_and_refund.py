@@ -10,10 +10,10 @@ import pytest
 from django.db import connection, transaction
 
 from payments.access import entitlements, playing
-from payments.ledger import verification
 from payments.models import Entitlement, Purchase, RefundOrigin, Unlock, Wallet
 from payments.store import refunds
 from payments.store.refunds import RefundFact
+from tests import ledger_rules
 from tests.factories.payments import fund
 from tests.proof import Proof
 from tests.races.crowd import FIRST_LOCKED, Scene, at_once, connections, locked_series
@@ -100,7 +100,7 @@ def test_what_is_played_is_owed_and_what_is_undone_is_not_played(
         assert watched <= kept
         assert debt(scene) == 60 * len(kept)
 
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
     proof.record("P16", "playing and refunding at once", violations=0)
 
 
@@ -132,7 +132,7 @@ def test_a_refund_waits_for_a_playing_that_has_not_committed(now: datetime) -> N
         waiting.result(timeout=10)
 
     assert (standing(scene), debt(scene)) == ({0, 1, 2}, 180)
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
 
 
 def test_both_take_the_episodes_in_one_order(now: datetime) -> None:

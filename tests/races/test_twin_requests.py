@@ -27,7 +27,6 @@ from catalog.models import (
     Series,
     WatchPosition,
 )
-from payments.ledger import verification
 from payments.models import (
     AutoUnlockConsent,
     Entitlement,
@@ -42,7 +41,7 @@ from payments.models import (
     Transfer,
     Unlock,
 )
-from tests import served_stripe
+from tests import ledger_rules, served_stripe
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
@@ -175,7 +174,7 @@ def test_twins_have_the_effect_that_is_promised(
             statuses = sorted(answer.status_code for answer in answers)
             assert statuses == [200] * (TWINS - 1) + [201]
 
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
     proof.record("P5", f"{operation}, {TWINS} twins", violations=0)
 
 
@@ -234,5 +233,5 @@ def test_fifty_callers_with_one_key_have_one_effect_and_one_answer(
         wrong += len(first) != 1
 
     assert wrong == 0
-    assert list(verification.violations()) == []
+    assert ledger_rules.broken() == []
     proof.record("P5", f"{operation}, {CALLERS} callers with one key", violations=wrong)

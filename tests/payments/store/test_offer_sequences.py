@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from config.problems import Problem
-from payments.ledger import verification
 from payments.models import ClaimState, Offer, OfferClaim, OfferKind, Purchase, PurchaseIntent
 from payments.providers.base import StoreTransaction
 from payments.store import offer_claims, purchases
+from tests import ledger_rules
 from tests.factories.payments import OfferFactory
 from tests.factories.viewers import DeviceFactory
 from tests.payments.calls import refund
@@ -222,7 +222,7 @@ class Machine(RuleBasedStateMachine):
         type(self).operations += 1
 
     def teardown(self) -> None:
-        assert list(verification.violations()) == []
+        assert ledger_rules.broken() == []
         database.savepoint_rollback(self.savepoint)
 
 

@@ -11,7 +11,6 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from payments.ledger import verification
 from payments.providers.base import (
     Fact,
     Ownership,
@@ -21,6 +20,7 @@ from payments.providers.base import (
     StoreRefund,
     SubscriptionSnapshot,
 )
+from tests import ledger_rules
 from tests.factories.viewers import DeviceFactory
 from tests.payments.subscribing import DAY, PRICE, WEEK, Story, plan, state_of_everything, tell
 from tests.proof import Proof
@@ -98,7 +98,7 @@ def ending(
         for message, now in zip(messages, nows, strict=True):
             tell(*message, now=now, provider=provider)
         found = state_of_everything(at=at)
-        broken = len(list(verification.violations()))
+        broken = len(ledger_rules.broken())
         transaction.set_rollback(True)
     return found, broken
 
