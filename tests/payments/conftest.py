@@ -9,10 +9,10 @@ from django.core.cache import caches
 from catalog.models import Series
 from payments.access import paywall
 from payments.models import Cover, Entitlement, Lot, OfferClaim, Transfer
+from tests import ledger_rules
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory, viewer_headers
-from tests import ledger_rules
 from tests.rows import is_any_there
 from viewers.models import Device
 

@@ -1,7 +1,9 @@
 """Access tokens of a service account (RFC 7523), through google-auth and our own connection."""
 
+import json
 import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from google.auth.exceptions import GoogleAuthError
@@ -23,9 +25,8 @@ class AccessTokens:
 
     def __init__(self, settings: GoogleSettings, transport: Transport) -> None:
         # google-auth caches nothing on disk and asks nobody before the first use.
-        self._credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]
-            {**settings.service_account, "token_uri": settings.token_url}, scopes=[SCOPE]
-        )
+        told = {**settings.service_account, "token_uri": settings.token_url}
+        self._credentials: Any = _account(json.dumps(told)).with_scopes([SCOPE])
         self._request = _OverOurTransport(transport)
         self._lock = threading.Lock()
 
@@ -57,6 +58,15 @@ class AccessTokens:
             raise ProviderError(
                 f"Google gave no access token: {error!r:.200}", Fault.UNAVAILABLE
             ) from error
+
+
+@lru_cache(maxsize=8)
+def _account(told: str) -> Any:
+    """An account with no token yet. Checking the numbers of its key takes longer than most requests.
+
+    Raises ValueError for what is none.
+    """
+    return Credentials.from_service_account_info(json.loads(told))  # type: ignore[no-untyped-call]
 
 
 class _OverOurTransport(Request):

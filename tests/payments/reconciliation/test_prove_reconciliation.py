@@ -158,7 +158,7 @@ def kinds(transactions: int) -> Iterator[str]:
 def test_finds_every_fault_with_its_cause_and_nothing_else(
     shop: Shop, proof: Proof, now: datetime
 ) -> None:
-    proof.count = 10_000 if proof.is_full else 500
+    proof.count = 10_000 if proof.is_full else 200
     dice = random.Random(proof.seed)  # noqa: S311  replayable, not secret
     faults = list(kinds(proof.count))
     plan = faults + ["fine"] * (proof.count - len(faults))

@@ -316,7 +316,9 @@ def test_an_episode_that_is_not_known_is_not_found(diary: Diary) -> None:
         )
 
 
-def test_no_moment_tells_of_what_came_after_it(diary: Diary) -> None:
+def test_no_moment_tells_of_what_came_after_it_and_a_long_story_takes_no_more_questions(
+    diary: Diary, django_assert_max_num_queries: Any
+) -> None:
     _tell_everything(diary)
 
     told = list(diary.read_again())
@@ -324,6 +326,11 @@ def test_no_moment_tells_of_what_came_after_it(diary: Diary) -> None:
     assert len(told) > 60
     for written, read in told:
         assert read == written
+    assert len(diary.why(9).earlier) >= 4
+    with django_assert_max_num_queries(QUERIES):
+        diary.why(9)
+    with django_assert_max_num_queries(QUERIES):
+        diary.why(12)
 
 
 def test_the_price_is_that_of_the_device_that_is_asked_about(diary: Diary) -> None:
@@ -357,18 +364,6 @@ def test_the_price_is_that_of_the_device_that_is_asked_about(diary: Diary) -> No
     assert told(after) == ("ios", 60)
     with pytest.raises(NotFound):
         told(after, DeviceFactory())
-
-
-def test_one_explanation_takes_as_many_questions_for_a_long_story(
-    diary: Diary, django_assert_max_num_queries: Any
-) -> None:
-    _tell_everything(diary)
-    assert len(diary.why(9).earlier) >= 4
-
-    with django_assert_max_num_queries(QUERIES):
-        diary.why(9)
-    with django_assert_max_num_queries(QUERIES):
-        diary.why(12)
 
 
 def _tell_everything(diary: Diary) -> None:

@@ -35,20 +35,20 @@ class Desk:
     def get(self, url: str, **query: Any) -> HttpResponse:
         return self.client.get(url, query, headers=clock_headers(self.now))
 
-    def post(self, url: str, **fields: Any) -> HttpResponse:
-        return self.client.post(url, fields, follow=True, headers=clock_headers(self.now))
+    def post(self, url: str, *, follow: bool = True, **fields: Any) -> HttpResponse:
+        return self.client.post(url, fields, follow=follow, headers=clock_headers(self.now))
 
     def draft(self, kind: str, **fields: Any) -> PriceChange:
         """Drafts a change over its form and answers it."""
         before = set(PriceChange.objects.values_list("id", flat=True))
-        answer = self.send(kind, **fields)
+        answer = self.send(kind, follow=False, **fields)
         made = PriceChange.objects.exclude(id__in=before).first()
         assert made is not None, complaints(answer)
         return made
 
-    def send(self, kind: str, **fields: Any) -> HttpResponse:
+    def send(self, kind: str, *, follow: bool = True, **fields: Any) -> HttpResponse:
         form = {"name": "A change", "draft": "1"} | (PLAN if kind == "plan" else {})
-        return self.post(f"{LIST}new/{kind}/", **form | fields)
+        return self.post(f"{LIST}new/{kind}/", follow=follow, **form | fields)
 
     def page(self, change: PriceChange, **query: Any) -> HttpResponse:
         return self.get(f"{LIST}{change.id}/change/", **query)
