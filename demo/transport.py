@@ -6,8 +6,10 @@ change nothing, an unlock is known by its Idempotency-Key, and a store transacti
 """
 
 import itertools
+import ssl
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +29,12 @@ class Refused(Exception):
         self.status = status
         self.code = code
         self.members = members
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The authorities whose certificates hold. To read them takes longer than many requests."""
+    return httpx.create_ssl_context()
 
 
 class Unreachable(Exception):
@@ -54,7 +62,11 @@ class Transport:
         self._always = always
         # A proxy named in the environment is for the world outside, not for a service beside us.
         self._http = httpx.Client(
-            base_url=base_url, timeout=timeout_seconds, trust_env=False, transport=http
+            base_url=base_url,
+            timeout=timeout_seconds,
+            trust_env=False,
+            transport=http,
+            verify=trusted(),
         )
 
     def __enter__(self) -> Self:

@@ -12,6 +12,7 @@ import httpx
 import msgspec
 
 from config import clock
+from demo.transport import trusted
 
 TIMEOUT_SECONDS = 10.0
 FLUSH_SECONDS = 60.0
@@ -95,9 +96,8 @@ class Deliveries:
         self._attempts: list[Delivered] = []
         self._lost: list[str] = []
         self._given_up: list[str] = []
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
         self.order(Manners())
-        for _ in range(threads):
-            threading.Thread(target=self._work, daemon=True).start()
 
     def order(self, manners: Manners) -> None:
         """How it goes from now on."""
@@ -162,6 +162,8 @@ class Deliveries:
         is_repeat: bool = False,
     ) -> None:
         self._number += 1
+        while self._threads:  # only who has something to send needs them
+            self._threads.pop().start()
         heapq.heappush(
             self._queue,
             _Parcel(
@@ -179,7 +181,7 @@ class Deliveries:
         self._changed.notify_all()
 
     def _work(self) -> None:
-        with httpx.Client(timeout=TIMEOUT_SECONDS) as client:
+        with httpx.Client(timeout=TIMEOUT_SECONDS, verify=trusted()) as client:
             while True:
                 parcel = self._taken()
                 status = self._attempt(client, parcel)
