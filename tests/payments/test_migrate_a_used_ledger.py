@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -33,24 +35,31 @@ UNLOCK = """
 """
 
 
+# One command after the other, in a process that has Django and its settings already.
+COMMANDS = """
+import sys, django
+from django.core.management import call_command
+django.setup()
+for line in sys.stdin:
+    call_command(*line.split(), stdout=sys.stderr)
+    print("done", flush=True)
+"""
+
+
 class Older:
     """A database of its own at the release before, with a viewer who has coins for three episodes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, commands: subprocess.Popen[str]) -> None:
         self._url = url
+        self._commands = commands
 
-    def manage(self, *arguments: str) -> str:
-        """Runs a command there as an operator does. Raises AssertionError with what it said."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=settings.BASE_DIR,
-            env=os.environ | {"DATABASE_URL": self._url, "REDIS_URL": settings.REDIS_URL},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def manage(self, *arguments: str) -> None:
+        """Runs a command there. Fails where it fails; what it said is told at the end."""
+        assert self._commands.stdin is not None
+        assert self._commands.stdout is not None
+        print(*arguments, file=self._commands.stdin, flush=True)
+        if self._commands.stdout.readline() != "done\n":
+            pytest.fail(" ".join(arguments))
 
     def ask(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         """As the owner."""
@@ -104,8 +113,32 @@ def older(db: None) -> Iterator[Older]:
     address = urlsplit(settings.DATABASE_URL)
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as owner:
         owner.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield Older(address._replace(path=f"/{name}").geturl())
+        url = address._replace(path=f"/{name}").geturl()
+        with _commands(url) as commands:
+            yield Older(url, commands)
         owner.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _commands(url: str) -> Iterator[subprocess.Popen[str]]:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen(
+            [sys.executable, "-c", COMMANDS],
+            cwd=settings.BASE_DIR,
+            env=os.environ | {"DATABASE_URL": url, "REDIS_URL": settings.REDIS_URL},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.communicate()
+            said.seek(0)
+            assert process.returncode == 0, said.read()
 
 
 def test_coins_are_spent_before_during_and_after_the_migrations(
