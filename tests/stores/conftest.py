@@ -10,7 +10,7 @@ from tests.stores.market import Market, market
 CUSTOMERS = 400
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole_market() -> Iterator[Market]:
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a proof makes ten thousands of requests
     with market(customers=CUSTOMERS) as made:
