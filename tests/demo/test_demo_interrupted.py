@@ -41,8 +41,12 @@ def left_of(data_dir: Path) -> dict[int, str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_leaves_no_process_when_stopped_midway(data_dir, sign) -> None:
+@pytest.mark.parametrize(
+    ("sign", "moment"),
+    [(signal.SIGTERM, "Setting up"), (signal.SIGINT, "Rendering posters and clips")],
+    ids=["with the services alone", "with everything"],
+)
+def test_leaves_no_process_when_stopped_midway(data_dir, sign, moment) -> None:
     command = [sys.executable, "manage.py", "demo", "--port", str(ports.any_free())]
     with subprocess.Popen(
         command,
@@ -58,7 +62,7 @@ def test_leaves_no_process_when_stopped_midway(data_dir, sign) -> None:
         for line in demo.stdout:
             printed.append(line)
             assert time.monotonic() < deadline, printed
-            if "Rendering posters and clips" in line:
+            if moment in line:
                 break
         assert len(left_of(data_dir)) > 4, "".join(printed)
 

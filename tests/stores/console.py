@@ -9,7 +9,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,15 +28,15 @@ class Console:
 
     def ledger_faults(self) -> Sequence[str]:
         """What re-adding the whole ledger finds."""
-        return self._ask("ledger_faults", list[str])
+        return msgspec.json.decode(self._ask("ledger_faults"), type=list[str])
 
     def alarms(self) -> Sequence[str]:
         """The codes of all alarms that ring."""
-        return self._ask("alarms", list[str])
+        return msgspec.json.decode(self._ask("alarms"), type=list[str])
 
     def replay(self, message_ids: Sequence[str]) -> int:
         """Has kept messages tried again; how many."""
-        return self._ask("replay", int, *message_ids)
+        return msgspec.json.decode(self._ask("replay", *message_ids), type=int)
 
     def close(self) -> None:
         """End it, if it was ever asked."""
@@ -48,7 +48,7 @@ class Console:
             self._process.stdout.close()
             self._undertaker.note("-", self._process.pid)
 
-    def _ask(self, question: str, type_: Any, *arguments: str) -> Any:
+    def _ask(self, question: str, *arguments: str) -> bytes:
         if self._process is None:
             self._process = self._start()
         assert self._process.stdin is not None
@@ -57,7 +57,7 @@ class Console:
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         assert answer, f"the console ended at {question}"
-        return msgspec.json.decode(answer, type=type_)
+        return answer
 
     def _start(self) -> subprocess.Popen[bytes]:
         started = subprocess.Popen(
@@ -112,7 +112,11 @@ def _replay(*message_ids: str) -> int:
     return inbox.replay([UUID(one) for one in message_ids], now=clock.read())
 
 
-_ANSWERS = {"ledger_faults": _ledger_faults, "alarms": _alarms, "replay": _replay}
+_ANSWERS: Mapping[str, Callable[..., Any]] = {
+    "ledger_faults": _ledger_faults,
+    "alarms": _alarms,
+    "replay": _replay,
+}
 
 
 if __name__ == "__main__":
