@@ -4,6 +4,7 @@ Three modes: `production` (the default, in which system checks refuse unsafe val
 machine, secrets made on first start, the fake store open) and `test`.
 """
 
+import gc
 import os
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -13,6 +14,9 @@ import django_stubs_ext
 from config.admin_theme import UNFOLD  # noqa: F401  read by django-unfold
 from config.env import BadEnvironment, Environment
 
+# What is imported stays: to look through it for garbage meanwhile is a fifth of a start. The last app
+# to be ready, `config.admin_app`, ends this.
+gc.set_threshold(1_000_000)
 django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -87,12 +87,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """A test that takes the `proof` fixture is a proof: `-m prove` selects it.
 
     Tests that start an instance of their own come first: at the end, one of them would be waited
-    for alone. pytest-randomly has shuffled before, and `-m` selects after this.
+    for alone. Those of a folder come together, and what they share ends with the last of them.
+    pytest-randomly has shuffled before, and `-m` selects after this.
     """
     for item in items:
         if "proof" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.prove)
-    items.sort(key=lambda item: not _runs_an_instance_alone(item))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, str]:
+    is_alone = _runs_an_instance_alone(item)
+    return not is_alone, str(item.path.parent) if is_alone else ""
 
 
 def _runs_an_instance_alone(item: pytest.Item) -> bool:

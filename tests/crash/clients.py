@@ -94,7 +94,12 @@ class Customer(Connection[Call]):
 
 
 def load(
-    population: Population, ways: Sequence[Iterator[Errand]], *, port: int, folder: Path
+    population: Population,
+    ways: Sequence[Iterator[Errand]],
+    *,
+    port: int,
+    folder: Path,
+    rest_seconds: float,
 ) -> Crowd[Errand, Call]:
     """Everybody who buys and unlocks, with their journals in a folder."""
     folder.mkdir(parents=True)
@@ -102,7 +107,8 @@ def load(
         [
             Client(way, Journal(folder / f"client-{n}.jsonl"), Customer(population, port=port))
             for n, way in enumerate(ways)
-        ]
+        ],
+        rest_seconds=rest_seconds,
     )
 
 

@@ -17,8 +17,9 @@ Request = TypeVar("Request")
 
 ANSWER_SECONDS = 15.0
 SETTLE_SECONDS = 40.0
-# Between two requests of a client, so that what was killed finds a processor to start on.
-_REST_SECONDS = 0.02
+FULL_REST_SECONDS, REST_SECONDS = 0.02, 0.1
+"""In full proofs and in the suite: between two requests of a client, so that what was killed finds a processor to start on."""
+
 _PAUSE_SECONDS = 0.05
 
 
@@ -90,8 +91,9 @@ class Client(Generic[Wish, Request]):
 class Crowd(Generic[Wish, Request]):
     """All clients at work, each in a thread, while the `with` block runs."""
 
-    def __init__(self, clients: Sequence[Client[Wish, Request]]) -> None:
+    def __init__(self, clients: Sequence[Client[Wish, Request]], *, rest_seconds: float) -> None:
         self._clients = clients
+        self._rest_seconds = rest_seconds
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(len(clients))
 
@@ -155,7 +157,7 @@ class Crowd(Generic[Wish, Request]):
                 if self._stopping.wait(_PAUSE_SECONDS):
                     return
             client.notes.acknowledge(request, body)
-            if self._stopping.wait(_REST_SECONDS):
+            if self._stopping.wait(self._rest_seconds):
                 return
 
 

@@ -51,7 +51,15 @@ class Reporting(Connection[SentBatch]):
         return "/v1/events", request.body.encode(), headers
 
 
-def load(population: Population, *, size: int, seed: int, port: int, folder: Path) -> EventLoad:
+def load(
+    population: Population,
+    *,
+    size: int,
+    seed: int,
+    port: int,
+    folder: Path,
+    rest_seconds: float,
+) -> EventLoad:
     """Everybody who reports, with their journals in a folder."""
     folder.mkdir(parents=True)
     return Crowd(
@@ -66,7 +74,8 @@ def load(population: Population, *, size: int, seed: int, port: int, folder: Pat
                 Reporting(population, port=port),
             )
             for n, viewer in enumerate(population.viewers[:CLIENTS])
-        ]
+        ],
+        rest_seconds=rest_seconds,
     )
 
 

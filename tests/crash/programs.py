@@ -63,6 +63,10 @@ class Program:
             time.sleep(0.01)
         self._undertaker.note("-", self.pid)
 
+    def send(self, sign: signal.Signals) -> None:
+        """A signal to the whole group."""
+        os.killpg(self.pid, sign)
+
     def children(self) -> list[int]:
         """The living processes of the group but its leader."""
         return [pid for pid in self._members() if pid != self.pid]

@@ -9,40 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from tests.crash import failpoints, schedule, trial
+from tests.crash import crowd, schedule, trial
 from tests.crash.audit import LOST
 from tests.crash.failpoints import BEFORE_REPLY
-from tests.crash.instance import Instance, running
+from tests.crash.instance import Instance
+from tests.crash.seed import Population
 from tests.crash.trial import Trial
 from tests.crash.victims import VICTIMS, Victim
 from tests.proof import Proof
 
 PUBLISH_SECONDS = 45.0
 FULL_LOSSES = 10
-CONTROL_VIEWERS, FULL_CONTROL_KILLS = 24, 6
-FULL_VIEWERS, VIEWERS = 500, 72
-"""The last ones are the control's."""
-
-
-@pytest.fixture(scope="module")
-def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
-    is_full = request.config.getoption("--prove")
-    with running(viewers=FULL_VIEWERS if is_full else VIEWERS) as running_instance:
-        failpoints.install(running_instance)
-        yield running_instance
+FULL_CONTROL_KILLS = 6
+FULL_CONTROL_VIEWERS, CONTROL_VIEWERS = 24, 8
+"""The last viewers are the control's."""
 
 
 def test_acknowledged_effects_survive_the_death_of_any_process(
     instance: Instance, proof: Proof, tmp_path: Path
 ):
     population = instance.population
-    sound = Trial(
-        instance,
-        population=population.part(0, len(population.viewers) - CONTROL_VIEWERS),
-        seed=proof.seed,
-        folder=tmp_path,
+    sound = _trial(
+        instance, population.part(0, _first_of_control(population, proof)), proof, tmp_path
     )
     plan = [
         death
@@ -70,6 +58,21 @@ def test_acknowledged_effects_survive_the_death_of_any_process(
     assert _is_published(instance, schedule.schedule_series(instance, name="after-all", seconds=3))
 
 
+def _trial(instance: Instance, population: Population, proof: Proof, folder: Path) -> Trial:
+    return Trial(
+        instance,
+        population=population,
+        seed=proof.seed,
+        folder=folder,
+        rest_seconds=crowd.FULL_REST_SECONDS if proof.is_full else crowd.REST_SECONDS,
+    )
+
+
+def _first_of_control(population: Population, proof: Proof) -> int:
+    control = FULL_CONTROL_VIEWERS if proof.is_full else CONTROL_VIEWERS
+    return len(population.viewers) - control
+
+
 def _named(name: str) -> Victim:
     return next(victim for victim in VICTIMS if victim.name == name)
 
@@ -87,14 +90,8 @@ def test_kills_lose_effects_when_commits_do_not_wait_for_the_log(
     """
     proof.count = FULL_CONTROL_KILLS if proof.is_full else 1
     population = instance.population
-    unsound = Trial(
-        instance,
-        population=population.part(
-            len(population.viewers) - CONTROL_VIEWERS, len(population.viewers)
-        ),
-        seed=proof.seed,
-        folder=tmp_path,
-    )
+    first, end = _first_of_control(population, proof), len(population.viewers)
+    unsound = _trial(instance, population.part(first, end), proof, tmp_path)
     victim = dataclasses.replace(
         _named("Postgres"), name="Postgres that does not write commits", points=BEFORE_REPLY
     )

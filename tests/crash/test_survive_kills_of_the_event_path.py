@@ -2,53 +2,45 @@
 
 import dataclasses
 import logging
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import pytest
-
-from tests.crash import event_audit, event_clients, event_journal
+from tests.crash import crowd, event_audit, event_clients, event_journal
 from tests.crash.event_clients import EventLoad
 from tests.crash.flusher_victims import EVENT_VICTIMS
-from tests.crash.instance import Instance, running
+from tests.crash.instance import Instance
 from tests.crash.victims import Victim
 from tests.proof import Proof
 
 log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 3
 DRAIN_SECONDS = 60.0
 FULL_EVENTS = 200_000
 EVENTS_PER_BATCH, FULL_EVENTS_PER_BATCH = 5, 50
-
-
-@pytest.fixture(scope="module")
-def instance() -> Iterator[Instance]:
-    with pytest.MonkeyPatch.context() as patch:
-        # What died is taken over soon, so that many deaths fit in a test.
-        patch.setitem(os.environ, "FLUSH_LEASE_SECONDS", str(LEASE_SECONDS))
-        with running(viewers=event_clients.CLIENTS) as running_instance:
-            yield running_instance
+#: In this order a worker has just connected again when the broker dies once more, and ends tasks
+#: whose messages came by a connection that is gone.
+LAST = ("the supervisor with all services", "both Redis processes")
 
 
 def test_acknowledged_events_count_once_whatever_dies(
     instance: Instance, proof: Proof, tmp_path: Path
 ):
     chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
-    kills = {victim: victim.full_kills if proof.is_full else 1 for victim in EVENT_VICTIMS}
+    kills = {victim: _times(victim, proof) for victim in EVENT_VICTIMS}
     plan = [victim for victim, times in kills.items() for _ in range(times)]
     chance.shuffle(plan)
-    # In this order a worker has just connected again when the broker dies once more, and ends tasks
-    # whose messages came by a connection that is gone.
-    plan += [_named("the supervisor with all services"), _named("both Redis processes")]
+    plan += [_named(name) for name in LAST]
     size = FULL_EVENTS_PER_BATCH if proof.is_full else EVENTS_PER_BATCH
     folder, unexpected = tmp_path / "journal", []
     population, port = instance.population, instance.port
     with event_clients.load(
-        population, size=size, seed=proof.seed, port=port, folder=folder
+        population,
+        size=size,
+        seed=proof.seed,
+        port=port,
+        folder=folder,
+        rest_seconds=crowd.FULL_REST_SECONDS if proof.is_full else crowd.REST_SECONDS,
     ) as load:
         for victim in plan:
             _kill(victim, instance, load, chance)
@@ -73,6 +65,11 @@ def test_acknowledged_events_count_once_whatever_dies(
     assert broken == []
     assert unexpected == []
     assert len(found.in_lake) > len(reports)
+
+
+def _times(victim: Victim, proof: Proof) -> int:
+    """In the suite each victim dies once."""
+    return victim.full_kills if proof.is_full else int(victim.name not in LAST)
 
 
 def _named(name: str) -> Victim:

@@ -46,7 +46,13 @@ class Trial:
     """What clients were told on one instance, through any number of deaths."""
 
     def __init__(
-        self, instance: Instance, *, population: Population, seed: int, folder: Path
+        self,
+        instance: Instance,
+        *,
+        population: Population,
+        seed: int,
+        folder: Path,
+        rest_seconds: float,
     ) -> None:
         self.instance = instance
         self.chance = Random(seed)  # noqa: S311  repeatable by its seed
@@ -56,6 +62,7 @@ class Trial:
         self.lost_answers = 0
         self._population = population
         self._folder = folder
+        self._rest_seconds = rest_seconds
         self._rounds = 0
         self._calls: defaultdict[UUID, list[Call]] = defaultdict(list)
         self._initial_coins = {
@@ -109,7 +116,13 @@ class Trial:
 
     def _kill_under_load(self, death: Death, folder: Path) -> list[Violation]:
         instance, name = self.instance, death.victim.name
-        with clients.load(self._population, self._ways, port=instance.port, folder=folder) as load:
+        with clients.load(
+            self._population,
+            self._ways,
+            port=instance.port,
+            folder=folder,
+            rest_seconds=self._rest_seconds,
+        ) as load:
             try:
                 instance.wait_until(load.everybody_again(), "every client is at work")
                 is_back = self._strike(death, load)

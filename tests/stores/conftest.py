@@ -7,13 +7,14 @@ import pytest
 
 from tests.stores.market import Market, market
 
-CUSTOMERS = 400
+FULL_CUSTOMERS, CUSTOMERS = 400, 120
 
 
-@pytest.fixture(scope="session")
-def whole_market() -> Iterator[Market]:
+@pytest.fixture(scope="package")
+def whole_market(request: pytest.FixtureRequest) -> Iterator[Market]:
+    is_full = request.config.getoption("--prove")
     logging.getLogger("httpx").setLevel(logging.WARNING)  # a proof makes ten thousands of requests
-    with market(customers=CUSTOMERS) as made:
+    with market(customers=FULL_CUSTOMERS if is_full else CUSTOMERS) as made:
         yield made
     logging.getLogger("httpx").setLevel(logging.NOTSET)
 

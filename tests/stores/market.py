@@ -19,6 +19,7 @@ from demo import ports
 from demo.stores.deliveries import Manners
 from tests.crash.instance import START_SECONDS, Instance
 from tests.crash.undertaker import Undertaker
+from tests.stores.console import Console
 from tests.stores.seed import Customer, Population
 from tests.stores.shops import Apple, Fake, Google, Peer, Shop, Sold, Stripe
 
@@ -47,6 +48,7 @@ class Market:
         self.google = Google(folder / "google", port=ports.any_free(), **told)
         self.stripe = Stripe(folder / "stripe", port=ports.any_free(), **told)
         self.peers: tuple[Peer, ...] = (self.apple, self.google, self.stripe)
+        self.console = Console(self.instance.environment, end=end)
 
     def open(self, *, customers: int) -> None:
         """Start everything, and return when all of it serves."""
@@ -77,6 +79,7 @@ class Market:
 
     def close(self) -> None:
         """Kill everything but the services, which are the undertaker's."""
+        self.console.close()
         self.instance.stop()
         self.app.close()
         for peer in self.peers:

@@ -2,7 +2,7 @@
 holds up nothing.
 """
 
-import json
+import signal
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
@@ -18,20 +18,8 @@ from tests.stores.shops import Sold
 FULL_LOST = 400
 #: Google tells of what was bought by its app and its pushes alone; what it gave back it lists.
 WITH_HISTORY = ("apple", "stripe")
-
-_ALARMS = """
-import django; django.setup()
-from config import clock
-from payments.messages import alarms
-print([one.code for one in alarms.ringing(now=clock.read())])
-"""
-_REPLAY = """
-import sys; from uuid import UUID
-import django; django.setup()
-from config import clock
-from payments.messages import inbox
-print(inbox.replay([UUID(one) for one in sys.argv[1:]], now=clock.read()))
-"""
+SETTLED = "settle_messages"
+"""What the worker's log has of each time that it looks for messages."""
 
 
 def test_what_stores_lost_on_its_way_is_found_in_their_histories(
@@ -81,11 +69,11 @@ def test_a_type_that_is_unknown_is_kept_and_alarmed_and_applied_when_it_is_known
     stores.fake.send(unknown)
     stores.fake.flush()
     stores.wait_until(lambda: _state(stores, unknown.event_id) == "unknown", "it is kept")
-    assert "messages_unknown" in _alarms(stores)
+    assert "messages_unknown" in stores.console.alarms()
     _replay(stores, unknown.event_id)
     stores.wait_until(lambda: _state(stores, unknown.event_id) == "unknown", "it is kept still")
 
-    stores.instance.worker.kill_group()
+    stores.instance.worker.send(signal.SIGSTOP)
     sold = stores.fake.sell(buyer)
     stores.fake.flush()
     (event_id,) = _event_ids(stores, "sold")
@@ -95,8 +83,10 @@ def test_a_type_that_is_unknown_is_kept_and_alarmed_and_applied_when_it_is_known
         " next_attempt_at = NULL WHERE event_id = %s",
         event_id,
     )
-    stores.instance.worker.start()
-    stores.wait_until(stores.instance.works, "the worker works")
+    worker = stores.instance.worker
+    settled = worker.said().count(SETTLED)
+    worker.send(signal.SIGCONT)
+    stores.wait_until(lambda: worker.said().count(SETTLED) > settled + 1, "the worker works")
     assert books.booked(stores, [sold.transaction_id]) == []
     _replay(stores, event_id)
     stores.wait_until(lambda: _state(stores, event_id) == "applied", "it is applied")
@@ -125,7 +115,7 @@ def test_a_message_that_cannot_be_applied_is_parked_and_shown_while_others_go_on
         return _state(stores, poison.event_id) == "parked"
 
     stores.wait_until(is_parked, "the poison is parked")
-    assert {"messages_parked", "messages_waiting"} <= set(_alarms(stores))
+    assert {"messages_parked", "messages_waiting"} <= set(stores.console.alarms())
     assert _state(stores, wrong.event_id) == "waiting"
     _forget(stores, poison.event_id, wrong.event_id)
 
@@ -160,18 +150,11 @@ def _of_no_product(stores: Market) -> StoreTransaction:
     )
 
 
-def _alarms(stores: Market) -> list[str]:
-    said: list[str] = json.loads(
-        stores.instance.run("-c", _ALARMS).decode().strip().replace("'", '"')
-    )
-    return said
-
-
 def _replay(stores: Market, event_id: str) -> None:
     named = books.one(
         stores, "SELECT id::text FROM payments_storemessage WHERE event_id = %s", event_id
     )
-    assert stores.instance.run("-c", _REPLAY, named).strip() == b"1"
+    assert stores.console.replay([named]) == 1
 
 
 def _state(stores: Market, event_id: str) -> str:

@@ -1,0 +1,1 @@
+"""A package, so that one instance can live as long as the tests here, and no longer."""
