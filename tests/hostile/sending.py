@@ -29,11 +29,6 @@ def share(
     return list(values[among.index(operation) % every :: every])
 
 
-def runs_a_report(operation: Operation) -> bool:
-    """Whether it is answered by a query over the lake, which takes as long as fifty refusals."""
-    return "/analytics/" in operation.path or operation.path.endswith("/beats")
-
-
 def address(
     operation: Operation, path: Mapping[str, str], query: Mapping[str, str] | None = None
 ) -> str:

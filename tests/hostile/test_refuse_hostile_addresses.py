@@ -14,7 +14,7 @@ from django.test import Client
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import World, calls
-from tests.hostile.sending import address, complaint, everything, runs_a_report, send, share
+from tests.hostile.sending import address, complaint, everything, send, share
 
 OPERATIONS = document.operations()
 WITH_PATH = [operation for operation in OPERATIONS if operation.parameters("path")]
@@ -227,12 +227,12 @@ def test_takes_only_the_query_parameters_it_documents(
 def _values(operation: Operation, name: str) -> Sequence[str]:
     """What to send in a parameter. Reports read theirs by one code, by what is documented of each: those of
     one schema share the values."""
-    if not runs_a_report(operation):
+    if not operation.runs_a_report:
         return VALUES
     places = [
         (one.name, other)
         for one in OPERATIONS
-        if runs_a_report(one)
+        if one.runs_a_report
         for other, schema in one.parameters("query").items()
         if schema == operation.parameters("query")[name]
     ]

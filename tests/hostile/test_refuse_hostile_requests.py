@@ -15,7 +15,6 @@ from tests.hostile.sending import (
     address,
     complaint,
     everything,
-    runs_a_report,
     send,
     share,
     shown,
@@ -198,8 +197,8 @@ def test_reads_the_same_whatever_else_the_headers_say(
     url, _ = _first_call(operation, world)
     credential = world.headers(operation.credential)
     sent = [(name, value) for name, own in HEADERS.items() for value in [*own, *NOISE[:4]]]
-    is_report, wrong = runs_a_report(operation), []
-    alike = [one for one in READS if runs_a_report(one) == is_report]
+    is_report, wrong = operation.runs_a_report, []
+    alike = [one for one in READS if one.runs_a_report == is_report]
 
     for name, value in share(sent, operation, alike, every=16 if is_report else 4):
         response = send(stranger, operation, url, headers=credential | {name: value})
@@ -216,9 +215,7 @@ def test_refuses_a_clock_and_a_key_that_are_noise(
 ) -> None:
     url, call = _first_call(operation, world)
     (body, content_type), right = call.wire(), world.headers(operation.credential)
-    sent = [
-        (clock.HEADER, value, "clock_refused") for value in share(NOISE, operation, OPERATIONS)
-    ]
+    sent = [(clock.HEADER, value, "clock_refused") for value in share(NOISE, operation, OPERATIONS)]
     if "Idempotency-Key" in operation.parameters("header"):
         keys = [value for value in NOISE if not _PRINTABLE.fullmatch(value)]
         sent += [("Idempotency-Key", value, "idempotency_key_invalid") for value in keys]
