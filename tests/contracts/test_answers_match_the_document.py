@@ -156,7 +156,8 @@ def _at_boundaries(operation: Operation) -> list[Any]:
     cases = AT_BOUNDARIES.iter_coverage_cases(
         described, generation_modes=list(GenerationMode), generation_config=config
     )
-    of_one, of_many = [], []
+    of_one: list[Any] = []
+    of_many: list[Any] = []
     for case in cases:
         is_right = case.meta.generation.mode is GenerationMode.POSITIVE
         is_of_many = is_right and case.meta.phase.data.parameter is None
