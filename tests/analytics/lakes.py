@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -94,10 +95,25 @@ def lake(
         ]
         return [_table(found, facts.SCHEMAS[name])]
 
-    with duckdb.connect(":memory:") as connection:
+    with _database() as connection:
         connection.register("events", _table(rows, EVENT_SCHEMA))
         source = sources.prepared(connection, watermark=watermark, zone=zone)
         yield replace(source, read_facts=read)
+
+
+@contextmanager
+def _database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of one's own in an engine that all share: starting one takes longer than most reports."""
+    name = f"lake_{uuid4().hex}"
+    with _engine().cursor() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
+        yield connection
+        connection.execute(f"USE memory; DETACH {name}")
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(":memory:")
 
 
 def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -26,9 +27,9 @@ GROUPS = 8
 GROUPS_OF_THE_MIDDLE = 2
 
 
-@pytest.fixture
-def lake_file(own_lake: Path) -> Path:
-    """A file of the lake with five series, sorted as all are."""
+@cache
+def _five_series() -> pa.Table:
+    """Events of five series, sorted as those of all files are."""
     count = EVENTS_OF_EACH * len(SERIES)
     own = {
         "series_id": [series for series in SERIES for _ in range(EVENTS_OF_EACH)],
@@ -45,8 +46,14 @@ def lake_file(own_lake: Path) -> Path:
         else pa.repeat(pa.scalar(same[field.name], field.type), count)
         for field in EVENT_SCHEMA
     ]
+    return pa.table(columns, schema=EVENT_SCHEMA)
+
+
+@pytest.fixture
+def lake_file(own_lake: Path) -> Path:
+    """A file of the lake with five series."""
     path = "events/day=2026-03-01/one.parquet"
-    writing.write(path, START.date(), pa.table(columns, schema=EVENT_SCHEMA))
+    writing.write(path, START.date(), _five_series())
     return file_store.local_path(path)
 
 

@@ -70,7 +70,6 @@ def test_the_page_is_the_same_in_another_mode(mode: str, tmp_path: Path) -> None
         "SECRET_KEY": "x" * 50,
     }
     code = (
-        "import django; django.setup()\n"
         "from config.management.commands import describe_settings\n"
         "print(describe_settings.page(), end='')\n"
     )

@@ -85,6 +85,11 @@ class Operation:
         description = self.definition["responses"]["default"]["description"]
         return GENERAL | OF_CREDENTIAL[self.credential] | frozenset(_CODE.findall(description))
 
+    @property
+    def runs_a_report(self) -> bool:
+        """Whether it is answered by a query over the lake, which takes as long as fifty refusals."""
+        return "/analytics/" in self.path or self.path.endswith("/beats")
+
     def parameters(self, place: Literal["path", "query", "header"]) -> dict[str, Mapping[str, Any]]:
         """Its parameters in one place, by name."""
         return {

@@ -1,8 +1,8 @@
 """Sending anything at all to an operation, and seeing whether it moved something."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from django.core.files.storage import default_storage
@@ -14,6 +14,19 @@ from tests.contracts.document import Operation
 from tests.rows import digests
 
 OURS = ("viewers", "catalog", "payments", "ads")
+
+Value = TypeVar("Value")
+
+
+def share(
+    values: Sequence[Value], operation: Operation, among: Sequence[Operation], *, every: int = 4
+) -> list[Value]:
+    """An operation's part, one in `every`, of values that are read by code which all of `among` run.
+
+    Together they take all of them.
+    """
+    every = min(every, len(among))
+    return list(values[among.index(operation) % every :: every])
 
 
 def address(

@@ -5,6 +5,7 @@ nothing, and is never an error of ours.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -62,9 +63,13 @@ def test_takes_what_the_document_allows_and_nothing_else(
     refused: list[Attempt] = []
     taken: list[Attempt] = []
     apart = JUDGED_APART.get(operation.name)
-    for place, name in product((p for p in places(call.body) if p[0] != apart), FRAGMENTS):
-        body = put(call.body, place, FRAGMENTS[name])
-        (taken if _is_allowed(body, judge) else refused).append((place, name, body))
+    all_places = [place for place in places(call.body) if place[0] != apart]
+    every = min(4, len(all_places))
+    for (at, place), (nth, name) in product(enumerate(all_places), enumerate(FRAGMENTS)):
+        # What is no JSON is none wherever it stands: each place takes its part of that.
+        if _is_json(FRAGMENTS[name]) or (at + nth) % every == 0:
+            body = put(call.body, place, FRAGMENTS[name])
+            (taken if _is_allowed(body, judge) else refused).append((place, name, body))
     before, wrong = everything(), []
     assert refused
     assert taken
@@ -82,6 +87,15 @@ def test_takes_what_the_document_allows_and_nothing_else(
         if not is_success and complaint(response, codes=operation.codes - MALFORMED):
             wrong.append((place, name, shown(response)))
     assert wrong == []
+
+
+@cache
+def _is_json(fragment: bytes) -> bool:
+    try:
+        strict(fragment)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_allowed(body: bytes, judge: Any) -> bool:

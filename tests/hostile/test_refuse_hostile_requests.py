@@ -11,9 +11,17 @@ from config import clock
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import Call, World, calls
-from tests.hostile.sending import address, complaint, everything, send, shown
+from tests.hostile.sending import (
+    address,
+    complaint,
+    everything,
+    send,
+    share,
+    shown,
+)
 
 OPERATIONS = document.operations()
+WITH_CREDENTIAL = [operation for operation in OPERATIONS if operation.credential]
 READS = [operation for operation in OPERATIONS if operation.method == "GET"]
 PATHS = sorted({operation.path for operation in OPERATIONS})
 METHODS = [
@@ -110,11 +118,6 @@ def _first_call(operation: Operation, world: World) -> tuple[str, Call]:
     return address(operation, call.path, call.query), call
 
 
-def _runs_a_report(operation: Operation) -> bool:
-    """A query over the lake takes a tenth of a second; headers are read before it, as elsewhere."""
-    return "/analytics/" in operation.path or operation.path.endswith("/beats")
-
-
 @pytest.mark.parametrize("path", PATHS)
 def test_refuses_a_method_that_is_not_documented(path: str, world: World, stranger: Client) -> None:
     documented = [operation for operation in OPERATIONS if operation.path == path]
@@ -170,7 +173,7 @@ def test_refuses_a_host_that_is_not_ours(
     (body, content_type), headers = call.wire(), world.headers(operation.credential)
     before, wrong = everything(), []
 
-    for host in HOSTS:
+    for host in share(HOSTS, operation, OPERATIONS):
         response = send(
             stranger,
             operation,
@@ -193,17 +196,16 @@ def test_reads_the_same_whatever_else_the_headers_say(
 ) -> None:
     url, _ = _first_call(operation, world)
     credential = world.headers(operation.credential)
-    # Operations share the headers' code: each takes its part of the values, all take all of them.
-    every = 8 if _runs_a_report(operation) else 4
-    first = READS.index(operation) % every
+    sent = [(name, value) for name, own in HEADERS.items() for value in [*own, *NOISE[:4]]]
+    alike = [one for one in READS if one.runs_a_report == operation.runs_a_report]
+    every = len(alike) if operation.runs_a_report else 8
     wrong = []
 
-    for name, values in HEADERS.items():
-        for value in [*values, *NOISE[:4]][first::every]:
-            response = send(stranger, operation, url, headers=credential | {name: value})
-            is_read = response.status_code in {*operation.success_statuses, 304, 206, 416}
-            if not is_read:
-                wrong.append((name, value[:60], shown(response)))
+    for name, value in share(sent, operation, alike, every=every):
+        response = send(stranger, operation, url, headers=credential | {name: value})
+        is_read = response.status_code in {*operation.success_statuses, 304, 206, 416}
+        if not is_read:
+            wrong.append((name, value[:60], shown(response)))
 
     assert wrong == []
 
@@ -214,42 +216,39 @@ def test_refuses_a_clock_and_a_key_that_are_noise(
 ) -> None:
     url, call = _first_call(operation, world)
     (body, content_type), right = call.wire(), world.headers(operation.credential)
-    refused_with = {clock.HEADER: "clock_refused"}
+    sent = [(clock.HEADER, value, "clock_refused") for value in share(NOISE, operation, OPERATIONS)]
     if "Idempotency-Key" in operation.parameters("header"):
-        refused_with["Idempotency-Key"] = "idempotency_key_invalid"
+        keys = [value for value in NOISE if not _PRINTABLE.fullmatch(value)]
+        sent += [("Idempotency-Key", value, "idempotency_key_invalid") for value in keys]
     before, wrong = everything(), []
 
-    for name, code in refused_with.items():
-        for value in NOISE:
-            if name == "Idempotency-Key" and _PRINTABLE.fullmatch(value):
-                continue
-            response = send(
-                stranger,
-                operation,
-                url,
-                body=body,
-                content_type=content_type,
-                headers=right | {name: value},
-            )
-            if complaint(response, codes={code}):
-                wrong.append((name, value[:60], shown(response)))
+    for name, value, code in sent:
+        response = send(
+            stranger,
+            operation,
+            url,
+            body=body,
+            content_type=content_type,
+            headers=right | {name: value},
+        )
+        if complaint(response, codes={code}):
+            wrong.append((name, value[:60], shown(response)))
 
     assert wrong == []
     assert everything() == before
 
 
-@pytest.mark.parametrize(
-    "operation", [operation for operation in OPERATIONS if operation.credential], ids=str
-)
+@pytest.mark.parametrize("operation", WITH_CREDENTIAL, ids=str)
 def test_refuses_credentials_that_nobody_issued(
     operation: Operation, world: World, stranger: Client
 ) -> None:
     url, call = _first_call(operation, world)
     body, content_type = call.wire()
     refusals = {"not_authenticated", "token_invalid", "api_key_invalid"} & operation.codes
+    alike = [one for one in WITH_CREDENTIAL if one.credential == operation.credential]
     before, wrong = everything(), []
 
-    for credential in CREDENTIALS:
+    for credential in share(CREDENTIALS, operation, alike):
         headers = world.headers(None) | {"Authorization": credential}
         response = send(
             stranger, operation, url, body=body, content_type=content_type, headers=headers

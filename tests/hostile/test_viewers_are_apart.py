@@ -1,9 +1,9 @@
 """What one viewer has, no other viewer reads, spends or plays, whatever they bring along."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.test import Client
 
 from payments.models import Entitlement, Purchase, Transfer, Unlock, Wallet
@@ -13,6 +13,7 @@ from tests.contracts.world import FREE, LOCKED, World, calls
 from tests.factories.payments import fund, signed_sale
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.hostile.sending import OURS, address, everything, send
+from tests.rows import naming
 from viewers.models import Device, Environment, RefreshToken
 
 FOR_VIEWERS = [op for op in document.operations() if op.credential == "viewerToken"]
@@ -114,23 +115,13 @@ def test_leaves_what_the_first_has_as_it_was(
     assert _rows_of_viewer(rich) == before
 
 
-def _rows_of_viewer(world: World) -> dict[str, list[tuple[Any, ...]]]:
+def _rows_of_viewer(world: World) -> Collection[tuple[str, str]]:
     """The rows that name the world's viewer or the wallet of theirs."""
-    wallets = Wallet.objects.filter(viewer_id=world.viewer.viewer_id)
-    marks = {world.viewer.viewer_id, *wallets.values_list("id", flat=True)}
-    return {
-        model._meta.label: [
-            row
-            for row in model._default_manager.order_by("pk").values_list()
-            if marks & set(map(_hashable, row))
-        ]
-        for app in OURS
-        for model in apps.get_app_config(app).get_models()
-    }
-
-
-def _hashable(value: object) -> object:
-    return repr(value) if isinstance(value, dict | list) else value
+    viewer_id = world.viewer.viewer_id
+    wallets = Wallet.objects.filter(viewer_id=viewer_id).values_list("id", flat=True)
+    found = naming(OURS, [str(one) for one in (viewer_id, *wallets)])
+    assert found
+    return found
 
 
 def test_shows_another_viewer_an_empty_wallet_and_locked_episodes(
