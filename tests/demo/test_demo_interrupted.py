@@ -41,12 +41,8 @@ def left_of(data_dir: Path) -> dict[int, str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize(
-    ("sign", "moment", "processes"),
-    [(signal.SIGTERM, "Setting up", 1), (signal.SIGINT, "Rendering posters and clips", 5)],
-    ids=["when it has begun", "when all run"],
-)
-def test_leaves_no_process_when_stopped_midway(data_dir, sign, moment, processes) -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_leaves_no_process_when_stopped_midway(data_dir, sign) -> None:
     command = [sys.executable, "manage.py", "demo", "--port", str(ports.any_free())]
     with subprocess.Popen(
         command,
@@ -62,9 +58,9 @@ def test_leaves_no_process_when_stopped_midway(data_dir, sign, moment, processes
         for line in demo.stdout:
             printed.append(line)
             assert time.monotonic() < deadline, printed
-            if moment in line:
+            if "Rendering posters and clips" in line:
                 break
-        assert len(left_of(data_dir)) >= processes, "".join(printed)
+        assert len(left_of(data_dir)) > 4, "".join(printed)
 
         started = time.monotonic()
         demo.send_signal(sign)
