@@ -39,7 +39,7 @@ worker: $(READY) ## Start a task worker alone
 	@APP_MODE=$${APP_MODE:-demo} exec "$(BIN)/celery" -A config worker --loglevel INFO --concurrency 2
 
 test: $(READY) ## Run the test suite on private services
-	@"$(BIN)/pytest" -n 2 $(TEST_FLAGS)
+	@"$(BIN)/pytest" -n 2 --sampled $(TEST_FLAGS)
 
 prove: $(READY) ## Run the proofs at full count and write docs/evidence.json
 	@"$(BIN)/pytest" -n 0 -m prove --prove $(TEST_FLAGS)

@@ -4,6 +4,7 @@ import gc
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -65,6 +66,9 @@ def _reconnect_as(role: str | None) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
+    parser.addoption(
+        "--sampled", action="store_true", help="Run a share of each matrix, drawn by the seed."
+    )
 
 
 def pytest_collection_finish() -> None:
@@ -84,16 +88,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test that takes the `proof` fixture is a proof: `-m prove` selects it.
+    """A test that takes the `proof` fixture is a proof: `-m prove` selects it, and whole matrices.
 
     Tests that start an instance of their own come first: at the end, one of them would be waited
     for alone. Those of a folder come together, and what they share ends with the last of them.
     pytest-randomly has shuffled before, and `-m` selects after this.
     """
     for item in items:
-        if "proof" in getattr(item, "fixturenames", ()):
+        if "proof" in getattr(item, "fixturenames", ()) or item.get_closest_marker("matrix"):
             item.add_marker(pytest.mark.prove)
+    if config.getoption("--sampled"):
+        seed = config.stash[PROOF_SEED]
+        drawn = [item for item in items if _is_drawn(item, seed=seed)]
+        config.hook.pytest_deselected(
+            items=[item for item in items if not _is_drawn(item, seed=seed)]
+        )
+        items[:] = drawn
     items.sort(key=_place)
+
+
+def _is_drawn(item: pytest.Item, *, seed: int) -> bool:
+    """Of `matrix(n)` every n-th case or so. Another seed draws others; a full run takes all."""
+    matrix = item.get_closest_marker("matrix")
+    if matrix is None:
+        return True
+    (share,) = matrix.args
+    return int.from_bytes(blake2b(f"{seed} {item.nodeid}".encode()).digest()) % share == 0
 
 
 def _place(item: pytest.Item) -> tuple[bool, str]:

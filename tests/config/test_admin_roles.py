@@ -132,6 +132,7 @@ def test_a_permission_that_no_model_has_is_refused(monkeypatch: pytest.MonkeyPat
     assert not Group.objects.exists()
 
 
+@pytest.mark.matrix(3)
 def test_a_role_opens_what_the_sidebar_shows_and_no_other_list(client: Client, role: str) -> None:
     allowed = {
         label for part in roles.ROLES[role] for label, actions in part.items() if "view" in actions

@@ -61,7 +61,9 @@ def _servers() -> Iterator[Callable[[list[Answer]], Service]]:
         service = Service(script)
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(service))
         service.url = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
         running.append(server)
         return service
 

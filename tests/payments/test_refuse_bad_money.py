@@ -390,6 +390,7 @@ class TestAddresses:
             body = json.dumps({"transaction": sale})
             refused(moneyed.post(f"/v1/purchases/{value}", body), 404, "provider_unknown")
 
+    @pytest.mark.matrix(3)
     @pytest.mark.parametrize(
         "key", ["", " " * 101, "k" * 101, "a\x00b", "a\x7f", "a\nb", "é", "\ud800", "🪙"]
     )

@@ -156,6 +156,7 @@ def test_every_operation_that_writes_says_what_twins_do() -> None:
     assert {operation.name for operation in WRITES} == set(ONCE) | set(EACH)
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("operation", WRITES, ids=str)
 def test_twins_have_the_effect_that_is_promised(
     operation: Operation, make_world: Callable[[], World], proof: Proof

@@ -109,7 +109,8 @@ def _kept_key(path: Path) -> RSAPrivateKey:
     if not path.exists():
         path.touch(mode=0o600)
         path.write_bytes(_pem(generate_private_key(65537, 2048)))
-    key = load_pem_private_key(path.read_bytes(), None)
+    # Its own: to check the numbers would take longer than to start.
+    key = load_pem_private_key(path.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, RSAPrivateKey):
         raise TypeError(f"{path} is not an RSA key")
     return key

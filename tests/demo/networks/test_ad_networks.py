@@ -256,7 +256,7 @@ def test_lies_as_often_as_it_is_told_and_the_same_by_the_same_seed(stage: Stage)
     drawn = []
     for _ in range(2):
         assert stage.http.put("/_lies", json=habits).status_code == 204
-        drawn.append([stage.watch("pangle")["lie"] for _ in range(30)])
+        drawn.append([stage.watch("pangle")["lie"] for _ in range(20)])
 
     assert drawn[0] == drawn[1]
     assert set(drawn[0]) == {None, "lost", "replayed"}

@@ -17,6 +17,7 @@ from demo.stores.deliveries import Deliveries
 from demo.stores.google.server import GooglePeer
 from demo.stores.messages import Answer, Request
 from demo.stores.peer import Clock, Peer, Route
+from demo.transport import trusted
 from payments.providers.base import (
     Facts,
     Fault,
@@ -175,7 +176,7 @@ def serve(peer: Peer, port: int | None = None) -> str:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/_ready").status_code == 204
+        return httpx.get(f"{url}/_ready", verify=trusted()).status_code == 204
     except httpx.TransportError:
         return False
 
@@ -187,10 +188,21 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def keys() -> dict[str, bytes]:
+    """Those that the first of the stores made, which the others find."""
+    return {}
+
+
 @pytest.fixture
-def google(tmp_path: Path) -> Iterator[Google]:
+def google(tmp_path: Path, keys: dict[str, bytes]) -> Iterator[Google]:
     (tmp_path / "inbox").mkdir()
-    opened = Google(tmp_path / "google", Inbox(tmp_path / "inbox"))
+    folder = tmp_path / "google"
+    folder.mkdir()
+    for name, pem in keys.items():
+        (folder / name).write_bytes(pem)
+    opened = Google(folder, Inbox(tmp_path / "inbox"))
+    keys |= {file.name: file.read_bytes() for file in folder.glob("*.pem")}
     yield opened
     violations = opened.http.get("/_violations").json()
     opened.close()

@@ -200,6 +200,7 @@ def test_coins_may_lapse_at_a_moment(support: Pages, now: datetime) -> None:
     assert Lot.objects.get().expires_at == datetime.fromisoformat("2026-03-20T00:00Z")
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

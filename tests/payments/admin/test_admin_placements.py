@@ -71,6 +71,7 @@ def test_makes_a_placement_with_a_rule_for_some_viewers(client: Client, now: dat
     assert b"The paywall" in client.get(LIST).content
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(
     ("posted", "sentence"),
     [

@@ -111,6 +111,7 @@ def listed(client: Client, model: type[models.Model], **query: str) -> set[Any]:
     return {row.pk for row in answer.context["cl"].result_list}
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_shows_rows_and_refuses_every_way_to_write_them(
     client: Client, money: Purchase, model: type[models.Model]
@@ -133,6 +134,7 @@ def test_shows_rows_and_refuses_every_way_to_write_them(
     assert list(model._default_manager.order_by("pk").values()) == before
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_offers_no_actions_and_no_inputs(
     client: Client, money: Purchase, model: type[models.Model]
@@ -146,6 +148,7 @@ def test_offers_no_actions_and_no_inputs(
     assert [tag for tag in inputs if not any(kind in tag for kind in harmless)] == []
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("model", LEDGER)
 def test_lists_ask_as_much_for_many_rows_as_for_one(
     client: Client,
@@ -175,6 +178,7 @@ def test_lists_ask_as_much_for_many_rows_as_for_one(
         client.get(f"{page}change/")
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("model", READ_ONLY)
 def test_a_list_counts_nothing_and_compares_no_id_as_text(
     client: Client,
@@ -191,6 +195,7 @@ def test_a_list_counts_nothing_and_compares_no_id_as_text(
     assert "LIMIT 50" in own[0]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize("model", LEDGER)
 def test_finds_the_rows_of_a_viewer_by_their_whole_id(
     client: Client, money: Purchase, now: datetime, model: type[models.Model]

@@ -299,6 +299,7 @@ def test_nothing_is_refunded_that_was_not_previewed(finance: Pages, used: Purcha
     assert standing() == before
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(
     ("fields", "said"),
     [

@@ -509,6 +509,7 @@ REFUSED: Sequence[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(("kind", "fields", "sentence"), REFUSED)
 def test_what_no_price_can_be_is_refused_in_a_sentence(
     desk: Desk,

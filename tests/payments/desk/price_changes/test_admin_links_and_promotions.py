@@ -96,6 +96,7 @@ def test_a_link_with_free_episodes_and_an_end(
     assert [asked(api, device, series, at) for at in (now, now + 2 * DAY)] == [0, 60]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

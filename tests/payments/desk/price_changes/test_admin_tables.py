@@ -195,6 +195,7 @@ WRONG_LINES: Sequence[tuple[str, str]] = [
 ]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(("lines", "sentence"), WRONG_LINES)
 def test_every_wrong_line_is_said_by_its_number(
     desk: Desk, titles: Sequence[Series], lines: str, sentence: str
@@ -288,6 +289,7 @@ UNREADABLE: Sequence[tuple[str, Callable[[], bytes], str]] = [
 ]
 
 
+@pytest.mark.matrix(3)
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [case[1:] for case in UNREADABLE],
