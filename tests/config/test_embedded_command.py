@@ -15,6 +15,8 @@ import pytest
 from config import embedded
 from tests.config.embedded_instances import PROJECT, Holder, data_folder, wait_until
 
+pytestmark = pytest.mark.matrix(2)
+
 _TELL = (
     "import json, os; print(json.dumps({key: os.environ[key]"
     " for key in ('DATABASE_URL', 'REDIS_URL', 'CACHE_URL')}))"

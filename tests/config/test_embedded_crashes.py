@@ -26,6 +26,8 @@ from tests.config.embedded_instances import (
     zombies_of,
 )
 
+pytestmark = pytest.mark.matrix(2)
+
 SERVERS = ("postgres_pid", "broker_pid", "cache_pid")
 
 

@@ -23,6 +23,8 @@ from tests.config.embedded_instances import (
     wait_until_ready,
 )
 
+pytestmark = pytest.mark.matrix(2)
+
 _FORK = """
 import os, sys, threading
 from pathlib import Path

@@ -18,6 +18,8 @@ from tests.config.embedded_instances import (
     wait_until_ready,
 )
 
+pytestmark = pytest.mark.matrix(2)
+
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:

@@ -27,6 +27,8 @@ from tests.config.embedded_instances import (
     wait_until_ready,
 )
 
+pytestmark = pytest.mark.matrix(2)
+
 needs_root = pytest.mark.skipif(not IS_ROOT, reason=NEEDS_ROOT)
 
 

@@ -16,6 +16,8 @@ from config.embedded import postgres
 from config.embedded.endpoints import POSTGRES_SOCKET, Endpoints
 from tests.config.embedded_instances import Holder, data_folder, is_alive, query, wait_until_ready
 
+pytestmark = pytest.mark.matrix(2)
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[tuple[Path, Endpoints]]:
