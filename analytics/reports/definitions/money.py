@@ -27,8 +27,9 @@ NET_BILLINGS = Definition(
     key="net_billings",
     name="net billings",
     formula=(
-        "gross billings − tax − store fee, by the terms kept on the purchase − refunds and"
-        " chargebacks, each on the day that it was booked"
+        "gross billings − tax − store fee − refunds and chargebacks, each on the day that it was booked;"
+        " a store's fee is estimated by the terms kept on the purchase, and what its own report says"
+        " beyond or below that is a fee of the day that hears of it"
     ),
     window="local day",
     anchor="the booking",
@@ -41,7 +42,9 @@ RECOGNISED_REVENUE = Definition(
         "coins: value of the coins spent, less what refunds took back of it, + bought coins that"
         " lapsed + what partial refunds leave over; passes: the net, less what went back, evenly over"
         " their time, floor(worth × elapsed ÷ length); ads: what confirmed views are taken to have"
-        " earned. By title and locale: title_revenue"
+        " earned; coins and passes bear what the fees of their purchases came to beyond the estimates,"
+        " on the day that hears of it. By title and locale, where lots keep the value that they were"
+        " sold with: title_revenue"
     ),
     window="local day",
     anchor="the commit; of passes, time",
