@@ -124,6 +124,7 @@ EXPOSURES = pa.schema(
     ]
 )
 #: Sessions of rewarded ads, with what the view is taken to have earned once its network has confirmed it.
+#: From `settled_at` on nothing that the network says changes that: the session was closed, or is over.
 AD_SESSIONS = pa.schema(
     [
         ("ad_session_id", pa.string()),
@@ -132,6 +133,7 @@ AD_SESSIONS = pa.schema(
         ("placement", pa.string()),
         ("opened_at", MOMENT),
         ("rewarded_at", MOMENT),
+        ("settled_at", MOMENT),
         ("revenue_micros", pa.int64()),
     ]
 )
@@ -302,6 +304,7 @@ _QUERIES: Mapping[str, str] = {
     "ad_sessions": """
         SELECT opened.id::text, opened.viewer_id::text, opened.network, placement.code,
                opened.opened_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC',
+               coalesce(opened.closed_at, opened.expires_at) AT TIME ZONE 'UTC',
                reward.revenue_micros
         FROM ads_adsession AS opened
         JOIN ads_placement AS placement ON placement.id = opened.placement_id

@@ -1,6 +1,6 @@
 """Figures of money, and of what brings it."""
 
-from analytics.reports.definitions.definition import EVENTS, LEDGER, START, Definition
+from analytics.reports.definitions.definition import EVENTS, LEDGER, OVER, START, Definition
 
 TITLE_REVENUE = Definition(
     key="title_revenue",
@@ -73,7 +73,7 @@ ECPM = Definition(
     key="ecpm",
     name="ad revenue per mille",
     formula="ad revenue × 1000 ÷ ad_shown",
-    window="local day",
+    window=OVER,
     anchor="the confirmation, the showing",
     source=f"revenue: {LEDGER}; ads shown: {EVENTS}",
 )
@@ -81,7 +81,7 @@ AD_FILL_RATE = Definition(
     key="ad_fill_rate",
     name="fill rate",
     formula="ad_requested with the result filled ÷ ad_requested, each result of a session once",
-    window="local day",
+    window=OVER,
     anchor="the request",
     source=EVENTS,
 )
@@ -89,15 +89,22 @@ AD_SHOW_RATE = Definition(
     key="ad_show_rate",
     name="show rate",
     formula="sessions with ad_shown ÷ sessions with a request that was filled",
-    window="local day",
+    window=OVER,
     anchor="the showing, the request",
     source=EVENTS,
 )
 AD_REWARD_RATE = Definition(
     key="ad_reward_rate",
     name="paid sessions",
-    formula="sessions with ad_shown that their network has confirmed ÷ sessions with ad_shown",
-    window="local day; confirmed at any time before the watermark",
+    formula=(
+        "sessions with ad_shown that their network has confirmed ÷ sessions with ad_shown; beside it the"
+        " lag p95: the time from ad_shown to the confirmation, never less than 0, that 95 % of the"
+        " confirmed do not exceed"
+    ),
+    window=(
+        "local day, and of each session until it is closed or over; empty until all of that is before"
+        " the watermark"
+    ),
     anchor="the showing",
     source=f"ads shown: {EVENTS}; confirmations: {LEDGER}",
 )
