@@ -219,7 +219,7 @@ def test_verification_finds_a_claim_too_many(
 def test_the_database_and_the_forecast_mean_the_same_networks(db: None) -> None:
     with as_owner() as cursor:
         cursor.execute(
-            "SELECT network FROM unnest(%s) AS network WHERE ads_is_believed(network)",
+            "SELECT network FROM unnest(%s::text[]) AS network WHERE ads_is_believed(network)",
             [Network.values],
         )
         found = {network for (network,) in cursor.fetchall()}
