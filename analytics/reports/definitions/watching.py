@@ -13,7 +13,7 @@ EPISODE_SURVIVAL = Definition(
         " released episode, or the 7 d are not over at the watermark; dropped = the others."
         " dropped_at_paywall = of those, who met the next episode's paywall in that time;"
         " paywall_after = the episode after which most met the series' paywall for the first time;"
-        " 95 % interval by Greenwood on log(−log S)"
+        " 95 % interval by Greenwood on log(−log S). Not Kaplan-Meier's: who still has time is at risk for half"
     ),
     window="7 d from the last session of the episode",
     anchor="the first played episode of viewer × series",
