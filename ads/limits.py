@@ -1,10 +1,10 @@
 """How many more ads a viewer may watch today, and when the next.
 
 `ads_open_session` decides, under a lock; this tells what it will say. A day is one of the reporting
-zone, and an open session takes a place of the cap as a reward does.
+zone, and an open session takes a place of the cap as a reward does. Where the app is believed, what was had
+of all placements of the network counts.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from ads.models import AdSession, Placement, Reward
+from ads.models.placements import PROVISIONAL
 from config.compiled_queries import CompiledQuery
 
 #: How far back a cooldown can reach, whatever the length of the days.
@@ -32,7 +33,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Used:
-    """What a viewer has had of a placement: rewards as (day, moment), open sessions."""
+    """What a viewer has had that counts at a placement: rewards as (day, moment), open sessions."""
 
     rewards: Sequence[tuple[date, datetime]]
     sessions: Sequence[AdSession]
@@ -63,16 +64,27 @@ def standings(
 def _used(
     *, viewer_id: UUID, environment: str, placements: Sequence[Placement], now: datetime
 ) -> Mapping[UUID, Used]:
-    rewards = defaultdict(list)
     since = reporting_day(now) - LOOK_BACK
-    for placement_id, day, moment in _REWARDED.rows(
-        viewer_id=viewer_id, environment=environment, since=since
-    ):
-        rewards[placement_id].append((day, moment))
-    sessions = defaultdict(list)
-    for session in _OPEN.objects(viewer_id=viewer_id, environment=environment, now=now):
-        sessions[session.placement_id].append(session)
-    return {p.id: Used(rewards=rewards[p.id], sessions=sessions[p.id]) for p in placements}
+    rewards = _REWARDED.rows(viewer_id=viewer_id, environment=environment, since=since)
+    sessions = _OPEN.objects(viewer_id=viewer_id, environment=environment, now=now)
+    return {
+        placement.id: Used(
+            rewards=[
+                (day, moment)
+                for of, network, day, moment in rewards
+                if _counts(placement, of, network)
+            ],
+            sessions=[one for one in sessions if _counts(placement, one.placement_id, one.network)],
+        )
+        for placement in placements
+    }
+
+
+def _counts(placement: Placement, placement_id: UUID, network: str) -> bool:
+    """Whether what was had of one placement counts at another."""
+    if placement_id == placement.id:
+        return True
+    return network == placement.network and network in PROVISIONAL
 
 
 def _standing(placement: Placement, used: Used, now: datetime) -> Standing:
@@ -112,7 +124,7 @@ def _cooled_down_at(placement: Placement, used: Used, now: datetime) -> datetime
 
 def _rewarded(*, viewer_id: UUID, environment: str, since: date) -> QuerySet[Any, Any]:
     found = Reward.objects.filter(viewer_id=viewer_id, environment=environment, day__gte=since)
-    return found.values_list("placement_id", "day", "created_at")
+    return found.values_list("placement_id", "network", "day", "created_at")
 
 
 def _open(*, viewer_id: UUID, environment: str, now: datetime) -> QuerySet[AdSession]:

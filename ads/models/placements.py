@@ -26,7 +26,8 @@ class Network(models.TextChoices):
     FAKE = "fake", "Fake network"
 
 
-#: They call nobody: their ads are believed at the app's word.
+#: They call nobody: their ads are believed at the app's word. Of such a network a viewer's rewards at all
+#: placements count at each; ads/sql/session_0002.sql and callback_0002.sql name these networks and the cap.
 PROVISIONAL = (Network.DOUYIN,)
 MAXIMUM_PROVISIONAL_CAP = 3
 MINIMUM_PROVISIONAL_COOLDOWN_SECONDS = 300

@@ -2,8 +2,8 @@
 
 What stands in for the network's word is a claim of the app, and a ticket of ours in it: made when the ad
 was announced, sealed with a key of ours, for one session, viewer and ad unit. That proves that we were
-asked, for whom and when, and not that an ad was shown. So such a placement pays few times a day, with
-long pauses (`ads.models.Placement`), and a claim that comes sooner than an ad can end is refused.
+asked, for whom and when, and not that an ad was shown. So all placements of such a network together pay few
+times a day, with long pauses (`ads.models.Placement`), and a claim that comes sooner than an ad can end is refused.
 """
 
 import base64

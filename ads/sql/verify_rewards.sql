@@ -26,6 +26,13 @@ FROM (
 ) reward
 WHERE number > daily_cap OR number <> expected_number;
 
+-- check: no viewer is believed more than three ads a day
+SELECT min(id::text), viewer_id || ' ' || day
+FROM ads_reward
+WHERE network = 'douyin'
+GROUP BY viewer_id, environment, network, day
+HAVING count(*) > 3;
+
 -- check: a reward's day is the day of its moment, in some time zone
 SELECT id::text, day::text
 FROM ads_reward

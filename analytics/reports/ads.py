@@ -1,6 +1,6 @@
 """What rewarded ads earned, and how many of those asked for were filled, shown and confirmed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -13,16 +13,19 @@ from analytics.reports.sources import Source
 
 
 class AdFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of ads, each on its own day, and the ratios of their sums; None without a whole.
+    """Counts of ads so far, each on its own day, and the ratios of the sums of days that are over; None
+    without a whole.
 
-    `confirmed` are those of the ads shown that their network has confirmed since; `rewards` and the
-    revenue are of the day of the confirmation.
+    `confirmed` are those of the ads shown that their network has confirmed since, `awaited` those that it
+    may still confirm; `rewards` and the revenue are of the day of the confirmation. `reward_rate` is of
+    days of which none is awaited.
     """
 
     requests: int
     filled: int
     shown: int
     confirmed: int
+    awaited: int
     rewards: int
     revenue_micros: int
     fill_rate: float | None
@@ -32,12 +35,17 @@ class AdFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdRow(AdFigures, frozen=True, kw_only=True):
-    """One local day, network and placement."""
+    """One local day, network and placement.
+
+    `reward_lag_p95_ms` is the time from the showing to the confirmation that 95 % of the confirmed ones do
+    not exceed; None where `reward_rate` is.
+    """
 
     day: date
     is_complete: bool
     network: str
     placement: str
+    reward_lag_p95_ms: int | None
 
 
 class AdReport(Report, frozen=True, kw_only=True):
@@ -48,7 +56,8 @@ class AdReport(Report, frozen=True, kw_only=True):
     total: AdFigures
 
 
-_COUNTS = ("requests", "filled", "shown", "confirmed", "rewards", "revenue_micros")
+_COUNTS = ("requests", "filled", "shown", "confirmed", "awaited", "rewards", "revenue_micros")
+_RATIOS = ("fill_rate", "show_rate", "reward_rate", "ecpm_micros")
 
 
 def table(
@@ -56,12 +65,13 @@ def table(
 ) -> AdReport:
     """The local days from `since` to `until`, both included; all that there are if not given."""
     source.load("ad_sessions")
-    rows = source.rows(
+    found = source.rows(
         "ad_revenue",
         watermark=source.watermark,
         first_day=local_days.day_number(since) if since else None,
         last_day=local_days.day_number(until) if until else None,
     )
+    rows = [_row(source, *row) for row in found]
     return AdReport(
         **heading(
             source=source,
@@ -76,30 +86,42 @@ def table(
             population=["environment production"],
         ),
         currency=currency,
-        rows=[_row(source, *row) for row in rows],
-        total=AdFigures(**_figures(_sums(row[3:] for row in rows))),
+        rows=rows,
+        total=AdFigures(**_sums(rows), **_ratios(rows)),
     )
 
 
-def _row(source: Source, number: int, network: str, placement: str, *counts: int) -> AdRow:
-    return AdRow(
+def _row(source: Source, number: int, network: str, placement: str, *figures: int) -> AdRow:
+    *counts, lag = figures
+    named: dict[str, Any] = dict(zip(_COUNTS, counts, strict=True)) | dict.fromkeys(_RATIOS)
+    counted = AdRow(
         day=local_days.starts_on(number, Period.DAY),
         is_complete=local_days.ends_at(number, Period.DAY, zone=source.zone) <= source.watermark,
         network=network,
         placement=placement,
-        **_figures(counts),
+        **named,
+        reward_lag_p95_ms=None,
+    )
+    return msgspec.structs.replace(
+        counted, **_ratios([counted]), reward_lag_p95_ms=lag if _is_settled(counted) else None
     )
 
 
-def _sums(rows: Iterable[Sequence[int]]) -> Sequence[int]:
-    return [sum(column) for column in zip([0] * len(_COUNTS), *rows, strict=True)]
+def _sums(rows: Sequence[AdRow]) -> dict[str, int]:
+    return {name: sum(getattr(row, name) for row in rows) for name in _COUNTS}
 
 
-def _figures(counts: Sequence[int]) -> dict[str, Any]:
-    named = dict(zip(_COUNTS, counts, strict=True))
-    return named | {
-        "fill_rate": share(named["filled"], named["requests"]),
-        "show_rate": share(named["shown"], named["filled"]),
-        "reward_rate": share(named["confirmed"], named["shown"]),
-        "ecpm_micros": micros_per(named["revenue_micros"] * 1000, named["shown"]),
+def _ratios(rows: Sequence[AdRow]) -> dict[str, Any]:
+    over = _sums([row for row in rows if row.is_complete])
+    settled = _sums([row for row in rows if _is_settled(row)])
+    return {
+        "fill_rate": share(over["filled"], over["requests"]),
+        "show_rate": share(over["shown"], over["filled"]),
+        "reward_rate": share(settled["confirmed"], settled["shown"]),
+        "ecpm_micros": micros_per(over["revenue_micros"] * 1000, over["shown"]),
     }
+
+
+def _is_settled(row: AdRow) -> bool:
+    """Whether no confirmation of an ad shown on the day can come any more."""
+    return row.is_complete and not row.awaited

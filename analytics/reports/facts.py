@@ -81,7 +81,8 @@ COVERED = pa.schema(
 #: Money that viewers paid, and that went back to them, in micros of the reporting currency but for
 #: `paid_micros`, which is gross in the currency of the payment: more than nothing over all of a viewer's
 #: rows if and only if not everything went back. `source` is what was bought: `coins` or `passes`. A refund
-#: has what it took of the net in `refunds_micros`, and nothing in gross, tax and fee. `net_micros` is
+#: has what it took of the net in `refunds_micros`, and nothing in gross, tax and fee; what a store's fee
+#: came to beyond its estimate is in `fee_micros` alone, on the day that told of it. `net_micros` is
 #: gross − tax − fee − refunds.
 BILLINGS = pa.schema(
     [
@@ -96,7 +97,8 @@ BILLINGS = pa.schema(
         ("created_at", MOMENT),
     ]
 )
-#: Revenue at the moment that it is recognised, but for that of passes, which time earns.
+#: Revenue at the moment that it is recognised, less what stores' fees came to beyond their estimates. Of
+#: passes only the latter: their revenue is earned by time.
 EARNINGS = pa.schema(
     [("source", pa.string()), ("earned_micros", pa.int64()), ("created_at", MOMENT)]
 )
@@ -122,6 +124,7 @@ EXPOSURES = pa.schema(
     ]
 )
 #: Sessions of rewarded ads, with what the view is taken to have earned once its network has confirmed it.
+#: From `settled_at` on nothing that the network says changes that: the session was closed, or is over.
 AD_SESSIONS = pa.schema(
     [
         ("ad_session_id", pa.string()),
@@ -130,6 +133,7 @@ AD_SESSIONS = pa.schema(
         ("placement", pa.string()),
         ("opened_at", MOMENT),
         ("rewarded_at", MOMENT),
+        ("settled_at", MOMENT),
         ("revenue_micros", pa.int64()),
     ]
 )
@@ -235,6 +239,15 @@ _QUERIES: Mapping[str, str] = {
         FROM payments_passrefundbooking AS booking
         JOIN payments_passpurchase AS purchase ON purchase.id = booking.purchase_id
         WHERE purchase.environment = 'production'
+        UNION ALL
+        SELECT CASE WHEN pass.id IS NULL THEN 'coins' ELSE 'passes' END,
+               coalesce(pass.viewer_id, purchase.viewer_id)::text, 0, 0, 0,
+               settled.difference_micros, 0, -settled.difference_micros,
+               settled.created_at AT TIME ZONE 'UTC'
+        FROM payments_feeadjustment AS settled
+        LEFT JOIN payments_purchase AS purchase ON purchase.id = settled.purchase_id
+        LEFT JOIN payments_passpurchase AS pass ON pass.id = settled.pass_purchase_id
+        WHERE settled.environment = 'production'
     """,
     "earnings": """
         SELECT 'coins', value_micros, created_at AT TIME ZONE 'UTC'
@@ -257,6 +270,11 @@ _QUERIES: Mapping[str, str] = {
         FROM payments_refundbooking AS booking
         JOIN payments_purchase AS purchase ON purchase.id = booking.purchase_id
         WHERE purchase.environment = 'production'
+        UNION ALL
+        SELECT CASE WHEN pass_purchase_id IS NULL THEN 'coins' ELSE 'passes' END,
+               -difference_micros, created_at AT TIME ZONE 'UTC'
+        FROM payments_feeadjustment
+        WHERE environment = 'production'
         UNION ALL
         SELECT 'ads', revenue_micros, created_at AT TIME ZONE 'UTC'
         FROM ads_reward
@@ -286,6 +304,7 @@ _QUERIES: Mapping[str, str] = {
     "ad_sessions": """
         SELECT opened.id::text, opened.viewer_id::text, opened.network, placement.code,
                opened.opened_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC',
+               coalesce(opened.closed_at, opened.expires_at) AT TIME ZONE 'UTC',
                reward.revenue_micros
         FROM ads_adsession AS opened
         JOIN ads_placement AS placement ON placement.id = opened.placement_id

@@ -21,7 +21,8 @@ class QualitySplit(StrEnum):
 
 
 class QualityRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One local day, and one stratum of it if one was asked for. Ratios are None without a whole.
+    """One local day, and one stratum of it if one was asked for. The counts are those so far; ratios and
+    percentiles are None until the day is over, and without a whole.
 
     `timed_starts` are the starts that say how long the first frame took.
     """
@@ -60,6 +61,13 @@ _FIGURES = (
     "stalls",
     "stalled_ms",
     "played_ms",
+)
+_WHEN_OVER = (
+    "first_frame_p50_ms",
+    "first_frame_p95_ms",
+    "rebuffer_ratio",
+    "start_failure",
+    "exit_before_start",
 )
 
 
@@ -100,7 +108,7 @@ def _row(
 ) -> QualityRow:
     named = dict(zip(_FIGURES, figures, strict=True))
     attempts = named["starts"] + named["failed"] + named["abandoned"]
-    return QualityRow(
+    row = QualityRow(
         day=local_days.starts_on(number, Period.DAY),
         is_complete=local_days.ends_at(number, Period.DAY, zone=source.zone) <= source.watermark,
         stratum=None if split is None else stratum,
@@ -109,3 +117,4 @@ def _row(
         start_failure=share(named["failed"], attempts),
         exit_before_start=share(named["abandoned"], attempts),
     )
+    return row if row.is_complete else msgspec.structs.replace(row, **dict.fromkeys(_WHEN_OVER))

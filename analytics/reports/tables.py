@@ -223,16 +223,17 @@ def _ads(report: AdReport) -> Table:
     figures = AdFigures.__struct_fields__
     return Table(
         notes=[*_notes(report), f"currency: {report.currency}"],
-        columns=["day", "is_complete", "network", "placement", *figures],
+        columns=["day", "is_complete", "network", "placement", *figures, "reward_lag_p95_ms"],
         rows=[
             *(
                 [
                     *(row.day, row.is_complete, row.network, row.placement),
                     *(getattr(row, name) for name in figures),
+                    row.reward_lag_p95_ms,
                 ]
                 for row in report.rows
             ),
-            ["total", None, None, None, *(getattr(report.total, name) for name in figures)],
+            ["total", None, None, None, *(getattr(report.total, name) for name in figures), None],
         ],
     )
 

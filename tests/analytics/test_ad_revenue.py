@@ -1,7 +1,8 @@
 """An analyst reads what ads earned, and how many of those asked for came to anything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,13 +16,15 @@ from tests.proof import Proof
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin")]
 START = utc("2026-03-01 10:00")
-COUNTS = ("requests", "filled", "shown", "confirmed", "rewards", "revenue_micros")
+COUNTS = ("requests", "filled", "shown", "confirmed", "awaited", "rewards", "revenue_micros")
+RATIOS = ("fill_rate", "show_rate", "reward_rate", "ecpm_micros")
 
 
 def _session(
     name: str,
     *,
     rewarded_at: datetime | None = None,
+    settled_at: datetime = START + HOUR,
     micros: int | None = None,
     network: str = "admob",
     placement: str = "unlock",
@@ -33,6 +36,7 @@ def _session(
         "placement": placement,
         "opened_at": START,
         "rewarded_at": rewarded_at,
+        "settled_at": rewarded_at or settled_at,
         "revenue_micros": micros,
     }
 
@@ -69,9 +73,78 @@ def test_follows_ads_from_the_request_to_the_revenue() -> None:
 
     (row,) = _read(rows, sessions).rows
 
-    assert [getattr(row, name) for name in COUNTS] == [3, 2, 2, 1, 1, 14_000]
+    assert [getattr(row, name) for name in COUNTS] == [3, 2, 2, 1, 0, 1, 14_000]
     assert [row.fill_rate, row.show_rate, row.reward_rate] == pytest.approx([2 / 3, 1, 0.5])
     assert row.ecpm_micros == 7_000_000
+    assert row.reward_lag_p95_ms == 3_599_000
+
+
+def test_a_day_has_no_rates_while_it_lasts() -> None:
+    rows = [_told("ad_requested", "one", START, reason="filled"), _told("ad_shown", "one", START)]
+    sessions = [_session("one", rewarded_at=START + SECOND, micros=5)]
+    midnight = utc("2026-03-02 00:00")
+
+    lasting = _read(rows, sessions, watermark=midnight - SECOND)
+    over = _read(rows, sessions, watermark=midnight)
+
+    for figures in (*lasting.rows, lasting.total):
+        assert (figures.filled, figures.shown, figures.confirmed) == (1, 1, 1)
+        assert [getattr(figures, name) for name in RATIOS] == [None] * 4
+    assert lasting.rows[0].reward_lag_p95_ms is None
+    for figures in (*over.rows, over.total):
+        assert [getattr(figures, name) for name in RATIOS] == [1, 1, 1, 5000]
+    assert over.rows[0].reward_lag_p95_ms == 1000
+
+
+def test_an_ad_whose_word_is_on_its_way_is_not_unconfirmed() -> None:
+    """Shown in the day's last minute; its session has an hour, in which the network may call."""
+    shown, midnight = utc("2026-03-01 23:59"), utc("2026-03-02 00:00")
+    rows = [_told("ad_shown", name, shown) for name in ("one", "two")]
+    sessions = [
+        _session("one", rewarded_at=shown + SECOND, micros=5),
+        _session("two", settled_at=shown + HOUR),
+    ]
+
+    before = _read(rows, sessions, watermark=midnight)
+    after = _read(rows, sessions, watermark=shown + HOUR + SECOND)
+
+    for figures in (*before.rows, before.total):
+        assert (figures.shown, figures.confirmed, figures.awaited) == (2, 1, 1)
+        assert figures.reward_rate is None
+    assert before.rows[0].reward_lag_p95_ms is None
+    for figures in (*after.rows, after.total):
+        assert (figures.awaited, figures.reward_rate) == (0, 0.5)
+    assert after.rows[0].reward_lag_p95_ms == 1000
+
+
+def test_the_total_has_rates_of_the_days_that_have_them() -> None:
+    rows = [_told("ad_shown", "one", START), _told("ad_shown", "two", START + DAY)]
+    sessions = [
+        _session("one", rewarded_at=START, micros=8),
+        _session("two", rewarded_at=START + DAY, micros=2),
+    ]
+
+    report = _read(rows, sessions, watermark=START + DAY + HOUR)
+
+    assert (report.total.shown, report.total.revenue_micros) == (2, 10)
+    assert (report.total.reward_rate, report.total.ecpm_micros) == (1, 8000)
+
+
+def test_the_lag_is_that_of_19_of_20_confirmations() -> None:
+    rows = [_told("ad_shown", str(n), START) for n in range(40)]
+    sessions = [_session(str(n), rewarded_at=START + n * SECOND, micros=1) for n in range(40)]
+
+    (row,) = _read(rows, sessions).rows
+
+    assert row.reward_lag_p95_ms == 37_000
+
+
+def test_a_clock_that_is_ahead_makes_no_lag() -> None:
+    sessions = [_session("one", rewarded_at=START - SECOND, micros=1)]
+
+    (row,) = _read([_told("ad_shown", "one", START)], sessions).rows
+
+    assert row.reward_lag_p95_ms == 0
 
 
 def test_a_confirmation_counts_for_the_ad_shown_and_earns_on_its_own_day() -> None:
@@ -140,6 +213,47 @@ def test_a_day_is_one_of_the_reporting_zone(zone: ZoneInfo, day: str) -> None:
     assert (row.revenue_micros, row.is_complete) == (110, True)
 
 
+def _first_words(
+    told: Sequence[tuple[int, str, int]], *, sessions: int, before: int
+) -> Mapping[tuple[int, str], int]:
+    """The first hour of each kind of word about each session that is known."""
+    first: dict[tuple[int, str], int] = {}
+    for n, what, hour in told:
+        if hour < before and n < sessions:
+            first[n, what] = min(hour, first.get((n, what), hour))
+    return first
+
+
+def _rates_follow_from(
+    report: AdReport,
+    counts: Mapping[tuple[date, str, str], Sequence[int]],
+    lags: Mapping[tuple[date, str, str], Sequence[int]],
+    *,
+    zone: ZoneInfo,
+) -> None:
+    """Of a day that is over, or of which no ad is awaited either, and of all those together."""
+    places = {"fill_rate": (1, 0, False), "show_rate": (2, 1, False), "reward_rate": (3, 2, True)}
+    wholes, parts = dict.fromkeys(places, 0), dict.fromkeys(places, 0)
+    for row in report.rows:
+        key = (row.day, row.network, row.placement)
+        midnight = datetime.combine(row.day + DAY, datetime.min.time(), tzinfo=zone)
+        is_over = midnight <= report.watermark
+        is_settled = is_over and not counts[key][4]
+        for name, (part, whole, needs_all) in places.items():
+            is_rated = is_settled if needs_all else is_over
+            numbers = (counts[key][part], counts[key][whole])
+            parts[name] += is_rated * numbers[0]
+            wholes[name] += is_rated * numbers[1]
+            expected = numbers[0] / numbers[1] if is_rated and numbers[1] else None
+            assert getattr(row, name) == expected, name
+        assert (row.ecpm_micros is None) == (not is_over or not counts[key][2])
+        own = sorted(lags.get(key, [])) if is_settled else []
+        assert row.reward_lag_p95_ms == (own[ceil(len(own) * 0.95) - 1] if own else None)
+    for name in places:
+        expected = parts[name] / wholes[name] if wholes[name] else None
+        assert getattr(report.total, name) == expected, name
+
+
 def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
     hours = st.integers(0, 5 * 24)
 
@@ -156,6 +270,7 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
                 st.sampled_from(["unlock", "tasks"]),
                 st.none() | hours,
                 st.integers(0, 10**6),
+                hours,
             ),
             max_size=4,
         ),
@@ -170,7 +285,7 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
         start=st.sampled_from([utc("2026-03-06 00:30"), utc("2026-10-30 00:30")]),
     )
     def explore(
-        opened: list[tuple[str, str, int | None, int]],
+        opened: list[tuple[str, str, int | None, int, int]],
         told: list[tuple[int, str, int]],
         zone: ZoneInfo,
         wait: int,
@@ -189,30 +304,35 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
                 network=network,
                 placement=placement,
                 rewarded_at=None if hour is None else start + hour * HOUR,
+                settled_at=start + expiry * HOUR,
                 micros=None if hour is None else micros,
             )
-            for n, (network, placement, hour, micros) in enumerate(opened)
+            for n, (network, placement, hour, micros, expiry) in enumerate(opened)
         ]
         expected: dict[tuple[date, str, str], list[int]] = {}
+        lags: dict[tuple[date, str, str], list[int]] = {}
 
-        def add(hour: int, session: int, *counts: int) -> None:
+        def add(hour: int, session: int, *counts: int) -> tuple[date, str, str]:
             day = (start + timedelta(hours=hour)).astimezone(zone).date()
-            row = expected.setdefault((day, *opened[session][:2]), [0] * 6)
+            key = (day, *opened[session][:2])
+            row = expected.setdefault(key, [0] * 7)
             for place, count in enumerate(counts):
                 row[place] += count
+            return key
 
-        first: dict[tuple[int, str], int] = {}
-        for n, what, hour in told:
-            if hour < wait and n < len(opened):
-                first[n, what] = min(hour, first.get((n, what), hour))
-        for (n, what), hour in first.items():
-            reward = opened[n][2]
+        for (n, what), hour in _first_words(told, sessions=len(opened), before=wait).items():
+            if what != "shown":
+                add(hour, n, 1, what == "filled")
+                continue
+            reward, expiry = opened[n][2], opened[n][4]
             is_paid = reward is not None and reward < wait
-            is_shown = what == "shown"
-            add(hour, n, not is_shown, what == "filled", is_shown, is_shown and is_paid, 0, 0)
-        for n, (_, _, reward, micros) in enumerate(opened):
+            is_awaited = (expiry if reward is None else reward) >= wait
+            key = add(hour, n, 0, 0, 1, is_paid, is_awaited)
+            if reward is not None and is_paid:
+                lags.setdefault(key, []).append(max(reward - hour, 0) * 3_600_000)
+        for n, (_, _, reward, micros, _) in enumerate(opened):
             if reward is not None and reward < wait:
-                add(reward, n, 0, 0, 0, 0, 1, micros)
+                add(reward, n, 0, 0, 0, 0, 0, 1, micros)
 
         report = _read(rows, sessions, watermark=watermark, zone=zone)
 
@@ -221,6 +341,7 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
             for row in report.rows
         }
         assert found == expected
+        _rates_follow_from(report, expected, lags, zone=zone)
 
     explore()
     proof.record("A1", "ad revenue equals its definitions in plain Python", violations=0)

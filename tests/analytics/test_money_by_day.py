@@ -50,6 +50,11 @@ def _refund(source: str, at: datetime, net: int) -> Row:
     }
 
 
+def _fee(source: str, at: datetime, beyond: int) -> Row:
+    """A store's fee came to so much more than was estimated, or less."""
+    return _refund(source, at, 0) | {"fee_micros": beyond, "net_micros": -beyond}
+
+
 def _earned(source: str, at: datetime, micros: int) -> Row:
     return {"source": source, "earned_micros": micros, "created_at": at}
 
@@ -235,6 +240,10 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
             max_size=3,
         ),
         returned=st.lists(st.tuples(st.integers(0, 2), minutes, micros), max_size=3),
+        fees=st.lists(
+            st.tuples(minutes, st.integers(-(10**9), 10**9), st.sampled_from(["coins", "passes"])),
+            max_size=3,
+        ),
         zone=st.sampled_from(ZONES),
         hours=st.integers(24, 9 * 24),
         start=st.sampled_from([utc("2026-03-06 00:00"), utc("2026-10-30 00:00")]),
@@ -245,6 +254,7 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
         earned: list[tuple[int, int, str]],
         bought: list[tuple[int, int, int, int]],
         returned: list[tuple[int, int, int]],
+        fees: list[tuple[int, int, str]],
         zone: ZoneInfo,
         hours: int,
         start: datetime,
@@ -270,8 +280,10 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
             *(_refund("coins", at(minute), net) for minute, net in back),
             *(_sale("passes", row["created_at"], row["net_micros"]) for row in passes),
             *(_refund("passes", row["created_at"], row["net_micros"]) for row in refunds),
+            *(_fee(source, at(minute), beyond) for minute, beyond, source in fees),
         ]
         earnings = [_earned(source, at(minute), value) for minute, value, source in earned]
+        earnings += [_earned(source, at(minute), -beyond) for minute, beyond, source in fees]
 
         report = _read(
             watermark=watermark,

@@ -112,6 +112,23 @@ def test_a_day_is_one_of_the_reporting_zone(zone: ZoneInfo, day: str) -> None:
     assert (lasting.starts, lasting.is_complete) == (1, False)
 
 
+def test_a_day_has_no_rates_and_waits_while_it_lasts() -> None:
+    rows = [_start(START), played("a", START), _stall(START, 400), _failed(START)]
+    midnight = utc("2026-03-02 00:00")
+
+    (lasting,) = _read(rows, watermark=midnight - SECOND).rows
+    (over,) = _read(rows, watermark=midnight).rows
+
+    counts = ("starts", "failed", "timed_starts", "stalls", "stalled_ms", "played_ms")
+    assert [getattr(lasting, name) for name in counts] == [getattr(over, name) for name in counts]
+    figures = (
+        *("first_frame_p50_ms", "first_frame_p95_ms"),
+        *("rebuffer_ratio", "start_failure", "exit_before_start"),
+    )
+    assert [getattr(lasting, name) for name in figures] == [None] * 5
+    assert [getattr(over, name) for name in figures] == [300, 300, 0.04, 0.5, 0]
+
+
 def test_the_sandbox_is_left_out() -> None:
     assert _read([_start(START, environment="sandbox")]).rows == []
 
@@ -175,13 +192,15 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
                 return [ms for what, ms in own if what == kind]
 
             timed = ms_of("start")
+            midnight = datetime.combine(key[0] + DAY, datetime.min.time(), tzinfo=zone)
+            is_over = midnight <= start + wait * HOUR
             expected[key] = [
                 len(timed) + len(ms_of("untimed")),
                 len(ms_of("network")),
                 len(ms_of("abandoned")),
                 len(timed),
-                _percentile(timed, 50),
-                _percentile(timed, 95),
+                _percentile(timed, 50) if is_over else None,
+                _percentile(timed, 95) if is_over else None,
                 len(ms_of("stall")),
                 sum(ms_of("stall")),
                 sum(ms_of("play")),

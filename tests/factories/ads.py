@@ -66,6 +66,13 @@ def watched(session: AdSession, *, now: datetime, **changes: Any) -> str:
     return registry.fake_network(settings).watched(**(said | changes))
 
 
+def claim(opened: Opened) -> str:
+    """What an app claims that is believed, as it was answered when the ad was announced."""
+    told = opened.hand_over
+    unit = opened.placement.ad_unit_id
+    return f"ad_unit={unit}&custom_data={told.custom_data}&user_id={told.user_id}"
+
+
 def report(query_string: str, *, now: datetime, network: str = "fake") -> Settled:
     """The network's callback arrives."""
     return callbacks.settle(network=network, query_string=query_string, now=now)

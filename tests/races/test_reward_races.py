@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Barrier
 from typing import TypeVar
@@ -11,15 +11,17 @@ from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
+from pytest_django.fixtures import Settings
 
+from ads import adapters
 from ads.callbacks import Settled
 from ads.models import AdSession, Callback, Placement, Reward
-from ads.sessions import AdCapReached, AdSessionElsewhere, EpisodeNotLocked
+from ads.sessions import AdCapReached, AdCoolingDown, AdSessionElsewhere, EpisodeNotLocked, Opened
 from payments.access import paywall
 from payments.models import Entitlement, Unlock, Wallet
 from payments.unlocking import unlocks
 from tests import ledger_rules
-from tests.factories.ads import PlacementFactory, ad_session, open_session, report, watched
+from tests.factories.ads import PlacementFactory, ad_session, claim, open_session, report, watched
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import default_plan, fund
 from tests.factories.viewers import DeviceFactory
@@ -222,6 +224,56 @@ def test_opening_goes_by_the_cap_of_the_moment_at_which_it_may_go_on(
                 second.result(timeout=0.5)
             Placement.objects.update(daily_cap=1)
         assert second.result(timeout=5) == "ad_cap_reached"
+
+
+@pytest.fixture
+def _claims_are_believed(settings: Settings) -> Iterator[None]:
+    settings.PROVISIONAL_AD_NETWORKS = ["douyin"]
+    adapters._adapters.cache_clear()
+    yield
+    adapters._adapters.cache_clear()
+
+
+@pytest.mark.usefixtures("_claims_are_believed")
+def test_claims_at_many_placements_share_one_cap_and_one_pause(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    """One viewer at forty placements whose ads nobody confirms: one ad at a time, three a day."""
+    placements = PlacementFactory.create_batch(
+        CALLERS, network="douyin", daily_cap=3, cooldown_seconds=300
+    )
+    for _ in range(proof.rounds(full=50)):
+        viewer_id, opened = DeviceFactory().viewer_id, list[Opened]()
+        for turn in range(4):
+            at = now + turn * timedelta(seconds=300)
+
+            def announce(
+                place: tuple[Placement, UUID], at: datetime = at, viewer_id: UUID = viewer_id
+            ) -> Opened | None:
+                placement, episode_id = place
+                try:
+                    return open_session(
+                        placement, viewer_id=viewer_id, episode_id=episode_id, now=at
+                    )
+                except (AdCapReached, AdCoolingDown, AdSessionElsewhere):
+                    return None
+
+            others = zip(placements, episodes[turn:] + episodes[:turn], strict=True)
+            answers = at_once([partial(announce, place) for place in others])
+            opened += [one for one in answers if one is not None]
+            assert len(opened) == min(turn + 1, 3)
+        # What was let in may be too much by then: the cap holds when it pays as well.
+        Placement.objects.update(daily_cap=2)
+        later = now + timedelta(seconds=1200)
+        settled = at_once(
+            [partial(report, claim(one), now=later, network="douyin") for one in opened]
+        )
+        Placement.objects.update(daily_cap=3)
+
+        assert verdicts(settled) == {"paid": 2, "over_cap": 1}
+        assert Reward.objects.filter(viewer_id=viewer_id).count() == 2
+
+    proof.record("P11", "40 placements whose ads the app claims, cap of 3", violations=0)
 
 
 def test_one_episode_at_many_placements_gets_one_session(

@@ -1,6 +1,6 @@
 """Figures of money, and of what brings it."""
 
-from analytics.reports.definitions.definition import EVENTS, LEDGER, START, Definition
+from analytics.reports.definitions.definition import EVENTS, LEDGER, OVER, START, Definition
 
 TITLE_REVENUE = Definition(
     key="title_revenue",
@@ -9,7 +9,8 @@ TITLE_REVENUE = Definition(
         "value of the coins spent on the title's unlocks, that of coins which ads had earned"
         " included + net revenue of the ads watched to open its episodes − what refunds took back of"
         " its unlocks, on the day that they did; `unattributed` = ads that opened no title; titles +"
-        " unattributed = the ledger, to the micro"
+        " unattributed = what the ledger has of coins spent and ads, to the micro. Passes are of no title:"
+        " recognised_revenue has them"
     ),
     window="local day, or life to date",
     anchor="the commit",
@@ -27,8 +28,9 @@ NET_BILLINGS = Definition(
     key="net_billings",
     name="net billings",
     formula=(
-        "gross billings − tax − store fee, by the terms kept on the purchase − refunds and"
-        " chargebacks, each on the day that it was booked"
+        "gross billings − tax − store fee − refunds and chargebacks, each on the day that it was booked;"
+        " a store's fee is estimated by the terms kept on the purchase, and what its own report says"
+        " beyond or below that is a fee of the day that hears of it"
     ),
     window="local day",
     anchor="the booking",
@@ -41,7 +43,9 @@ RECOGNISED_REVENUE = Definition(
         "coins: value of the coins spent, less what refunds took back of it, + bought coins that"
         " lapsed + what partial refunds leave over; passes: the net, less what went back, evenly over"
         " their time, floor(worth × elapsed ÷ length); ads: what confirmed views are taken to have"
-        " earned. By title and locale: title_revenue"
+        " earned; coins and passes bear what the fees of their purchases came to beyond the estimates,"
+        " on the day that hears of it. By title and locale, where lots keep the value that they were"
+        " sold with: title_revenue"
     ),
     window="local day",
     anchor="the commit; of passes, time",
@@ -70,7 +74,7 @@ ECPM = Definition(
     key="ecpm",
     name="ad revenue per mille",
     formula="ad revenue × 1000 ÷ ad_shown",
-    window="local day",
+    window=OVER,
     anchor="the confirmation, the showing",
     source=f"revenue: {LEDGER}; ads shown: {EVENTS}",
 )
@@ -78,7 +82,7 @@ AD_FILL_RATE = Definition(
     key="ad_fill_rate",
     name="fill rate",
     formula="ad_requested with the result filled ÷ ad_requested, each result of a session once",
-    window="local day",
+    window=OVER,
     anchor="the request",
     source=EVENTS,
 )
@@ -86,15 +90,22 @@ AD_SHOW_RATE = Definition(
     key="ad_show_rate",
     name="show rate",
     formula="sessions with ad_shown ÷ sessions with a request that was filled",
-    window="local day",
+    window=OVER,
     anchor="the showing, the request",
     source=EVENTS,
 )
 AD_REWARD_RATE = Definition(
     key="ad_reward_rate",
     name="paid sessions",
-    formula="sessions with ad_shown that their network has confirmed ÷ sessions with ad_shown",
-    window="local day; confirmed at any time before the watermark",
+    formula=(
+        "sessions with ad_shown that their network has confirmed ÷ sessions with ad_shown; beside it the"
+        " lag p95: the time from ad_shown to the confirmation, never less than 0, that 95 % of the"
+        " confirmed do not exceed"
+    ),
+    window=(
+        "local day, and of each session until it is closed or over; empty until all of that is before"
+        " the watermark"
+    ),
     anchor="the showing",
     source=f"ads shown: {EVENTS}; confirmations: {LEDGER}",
 )

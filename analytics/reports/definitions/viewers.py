@@ -43,7 +43,9 @@ LTV = Definition(
     name="realised LTV",
     formula=(
         "(net billings + ad revenue) of the cohort's viewers ÷ viewers of the cohort; net billings ="
-        " gross − tax − store fee − refunds, each on its own day, of coins and passes; ad revenue ="
+        " gross − tax − store fee − refunds, each on its own day, of coins and passes; a fee is at first"
+        " estimated, and what the store's report says beyond that is of the day that hears of it, so it"
+        " is in horizons that reach so far; ad revenue ="
         " what confirmed views are taken to have earned; money that came before the first app_open"
         " counts on the day of it. Realised, not predicted"
     ),

@@ -1,6 +1,6 @@
 """Figures of what is watched, and how."""
 
-from analytics.reports.definitions.definition import EVENTS, LEDGER, Definition
+from analytics.reports.definitions.definition import EVENTS, LEDGER, OVER, Definition
 
 EPISODE_SURVIVAL = Definition(
     key="episode_survival",
@@ -13,7 +13,7 @@ EPISODE_SURVIVAL = Definition(
         " released episode, or the 7 d are not over at the watermark; dropped = the others."
         " dropped_at_paywall = of those, who met the next episode's paywall in that time;"
         " paywall_after = the episode after which most met the series' paywall for the first time;"
-        " 95 % interval by Greenwood on log(−log S)"
+        " 95 % interval by Greenwood on log(−log S). Not Kaplan-Meier's: who still has time is at risk for half"
     ),
     window="7 d from the last session of the episode",
     anchor="the first played episode of viewer × series",
@@ -72,7 +72,7 @@ TTFF = Definition(
         "p50 and p95 of first_frame_ms over playback_start events that have it: the smallest value"
         " that so many percent do not exceed"
     ),
-    window="local day",
+    window=OVER,
     anchor="the first frame",
     source=EVENTS,
 )
@@ -80,7 +80,7 @@ REBUFFER_RATIO = Definition(
     key="rebuffer_ratio",
     name="rebuffering",
     formula="Σ ms of playback_stall ÷ Σ actual ms of playback_progress",
-    window="local day",
+    window=OVER,
     anchor="the event",
     source=EVENTS,
 )
@@ -91,7 +91,7 @@ START_FAILURE = Definition(
         "playback_failed but those that the viewer abandoned ÷ attempts; attempts = playback_start +"
         " playback_failed"
     ),
-    window="local day",
+    window=OVER,
     anchor="the event",
     source=EVENTS,
 )
@@ -99,7 +99,7 @@ EXIT_BEFORE_START = Definition(
     key="exit_before_start",
     name="exits before the start",
     formula="playback_failed that the viewer abandoned ÷ attempts",
-    window="local day",
+    window=OVER,
     anchor="the event",
     source=EVENTS,
 )

@@ -1,5 +1,6 @@
 -- name: ad_revenue
--- What ads were asked for, shown, confirmed and earned, by local day, network and placement.
+-- What ads were asked for, shown, confirmed and earned, by local day, network and placement, and how long
+-- the confirmation of those shown took at most of 19 in 20.
 -- $watermark: moment
 -- $first_day: integer or null
 -- $last_day: integer or null
@@ -14,7 +15,7 @@ WITH told AS (
       AND received_at < $watermark
     GROUP BY type, reason, ad_session_id, viewer_id
 ), told_of AS (
-    SELECT network, placement, type, reason, happened_at, rewarded_at
+    SELECT network, placement, type, reason, happened_at, rewarded_at, settled_at
     FROM told
     JOIN ad_sessions
       ON ad_sessions.ad_session_id = told.ad_session_id
@@ -25,27 +26,48 @@ WITH told AS (
            CASE WHEN type = 'ad_requested' AND reason = 'filled' THEN 1 ELSE 0 END AS filled,
            CASE WHEN type = 'ad_shown' THEN 1 ELSE 0 END AS shown,
            CASE WHEN type = 'ad_shown' AND rewarded_at < $watermark THEN 1 ELSE 0 END AS confirmed,
+           -- The network may still call.
+           CASE WHEN type = 'ad_shown' AND settled_at >= $watermark THEN 1 ELSE 0 END AS awaited,
+           greatest(date_diff('microsecond', happened_at, rewarded_at) // 1000, 0) AS lag_ms,
            0 AS rewards, 0 AS revenue_micros
     FROM told_of
     UNION ALL
-    SELECT network, placement, rewarded_at, 0, 0, 0, 0, 1, revenue_micros
+    SELECT network, placement, rewarded_at, 0, 0, 0, 0, 0, 0, 1, revenue_micros
     FROM ad_sessions
     WHERE rewarded_at < $watermark
 ), dated AS (
     SELECT (date_diff('microsecond', TIMESTAMP '1970-01-01 00:00:00', happened_at) + shift_us)
                // 86400000000 AS day,
-           network, placement, requests, filled, shown, confirmed, rewards, revenue_micros
+           network, placement, requests, filled, shown, confirmed, awaited, lag_ms, rewards,
+           revenue_micros
     FROM fact
     JOIN zone_shifts ON happened_at >= starts_at AND happened_at < ends_at
+), placed AS (
+    SELECT day, network, placement, lag_ms,
+           row_number() OVER (PARTITION BY day, network, placement ORDER BY lag_ms) AS place,
+           count(*) OVER (PARTITION BY day, network, placement) AS confirmed
+    FROM dated
+    WHERE confirmed = 1
+), lag AS (
+    -- The smallest that 95 percent do not exceed.
+    SELECT day, network, placement, min(lag_ms) AS lag_p95_ms
+    FROM placed
+    WHERE place * 100 >= confirmed * 95
+    GROUP BY day, network, placement
+), counted AS (
+    SELECT day, network, placement,
+           CAST(sum(requests) AS BIGINT) AS requests,
+           CAST(sum(filled) AS BIGINT) AS filled,
+           CAST(sum(shown) AS BIGINT) AS shown,
+           CAST(sum(confirmed) AS BIGINT) AS confirmed,
+           CAST(sum(awaited) AS BIGINT) AS awaited,
+           CAST(sum(rewards) AS BIGINT) AS rewards,
+           CAST(sum(revenue_micros) AS BIGINT) AS revenue_micros
+    FROM dated
+    GROUP BY day, network, placement
 )
-SELECT day, network, placement,
-       CAST(sum(requests) AS BIGINT) AS requests,
-       CAST(sum(filled) AS BIGINT) AS filled,
-       CAST(sum(shown) AS BIGINT) AS shown,
-       CAST(sum(confirmed) AS BIGINT) AS confirmed,
-       CAST(sum(rewards) AS BIGINT) AS rewards,
-       CAST(sum(revenue_micros) AS BIGINT) AS revenue_micros
-FROM dated
+SELECT day, network, placement, requests, filled, shown, confirmed, awaited, rewards, revenue_micros,
+       lag_p95_ms
+FROM counted LEFT JOIN lag USING (day, network, placement)
 WHERE ($first_day IS NULL OR day >= $first_day) AND ($last_day IS NULL OR day <= $last_day)
-GROUP BY day, network, placement
 ORDER BY day, network, placement
