@@ -243,13 +243,20 @@ def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
     bookable = (
         0 < len(transaction.transaction_id) <= TRANSACTION_ID_CHARACTERS
         and 0 < transaction.quantity <= MAXIMUM_QUANTITY
-        and 0 <= (transaction.price_micros or 0) <= MAXIMUM_PRICE_MICROS
-        and _CURRENCY.fullmatch(transaction.currency) is not None
+        and _is_price(transaction)
         # Tax and fee are those of that day: a sale at no time would be booked without any.
         and EARLIEST_PURCHASE <= transaction.purchased_at <= now + CLOCK_SKEW
     )
     if not bookable:
         raise TransactionInvalid("A value is outside what can be booked.")
+
+
+def _is_price(transaction: StoreTransaction) -> bool:
+    """Without a price there is no currency either: the list's counts, see `paid`."""
+    if transaction.price_micros is None:
+        return True
+    is_currency = _CURRENCY.fullmatch(transaction.currency) is not None
+    return is_currency and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
 
 
 def refuse_unstorable(fact: Fact) -> None:
