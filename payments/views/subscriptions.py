@@ -22,6 +22,9 @@ from payments.purchase_shapes import (
 from payments.store import purchases, stripe_pages, subscriptions
 from viewers.authentication import ViewerEndpoint
 
+#: Room for as many transactions, each as long, as the body may have.
+RESTORE_BODY_BYTES = 320 * 1024
+
 #: What may stand against opening a page.
 PAGE_REFUSALS = (
     NotFound,
@@ -46,6 +49,7 @@ class RestorePurchases(ViewerEndpoint):
     @operation(
         summary="Restore what was bought",
         body=RestoreRequest,
+        limit_bytes=RESTORE_BODY_BYTES,
         answer=RestoreAnswer,
         refusals=[purchases.ProviderUnknown],
     )

@@ -410,3 +410,16 @@ def test_what_a_store_tells_no_price_of_is_booked_at_the_list_price(
 
     assert response.status_code == 201, response.json()
     assert response.json()["price"] == {"amount_micros": 2_990_000, "currency": "USD"}
+
+
+def test_restores_as_many_and_as_long_transactions_as_its_shape_allows(
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
+) -> None:
+    signed = signed_sale(product, viewer_id=device.viewer_id, now=now)
+    body = {"provider": "fake", "transactions": [*["x" * 15_000] * 19, signed]}
+
+    response = api.post("/v1/purchases/restore", body, "application/json", headers=headers)
+
+    assert response.status_code == 200, response.json()
+    outcomes = [one["outcome"] for one in response.json()["restored"]]
+    assert outcomes == ["invalid"] * 19 + ["yours"]
