@@ -256,7 +256,7 @@ class GoogleAdapter:
     def _hinted(self, notification: Notification, at: datetime, now: datetime) -> Facts:
         match notification:
             case SubscriptionNotification(purchase_token=token):
-                return self._read_back.subscription(token_of(token), now)
+                return self._read_back.subscription(token_of(token), now, heard_at=at)
             case OneTimeProductNotification(purchase_token=token):
                 return self._read_back.product(token_of(token), Told(at))
             case VoidedPurchaseNotification():
