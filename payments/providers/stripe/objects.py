@@ -194,6 +194,12 @@ class Invoice(_Live, frozen=True, kw_only=True):
         details = self.parent.subscription_details if self.parent else None
         return name_of(details.subscription) if details else ""
 
+    @property
+    def told(self) -> Metadata | None:
+        """What its subscription had for metadata when it was made."""
+        details = self.parent.subscription_details if self.parent else None
+        return details.metadata if details else None
+
 
 class Subscription(_Live, frozen=True, kw_only=True):
     """A subscription with its latest invoice put in."""
@@ -221,9 +227,9 @@ class _InvoicePaymentDetails(msgspec.Struct, frozen=True):
 
 
 class InvoicePayment(_Live, frozen=True, kw_only=True):
-    """That a payment paid an invoice."""
+    """That a payment paid an invoice, which is put in where that was asked for."""
 
-    invoice: Reference | Id
+    invoice: Invoice | Id
     payment: _InvoicePaymentDetails
     status: str
 
