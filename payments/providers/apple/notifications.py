@@ -131,7 +131,7 @@ def _of_type(environment: str, notification: Notification, transaction: Transact
     elif notification.notification_type == CONSUMPTION_REQUEST:
         added = RefundQuestion(
             environment=environment,
-            transaction_id=transaction.transaction_id,
+            transaction_id=transactions.name_of(transaction),
             question_id=notification.notification_uuid,
             asked_at=at,
             reason=notification.about.consumption_request_reason or "",

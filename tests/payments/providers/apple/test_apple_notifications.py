@@ -533,3 +533,19 @@ def test_what_carries_a_transaction_is_applied_whatever_it_is_called(
 
     assert facts == adapter().facts_of(renewed, now=NOW)
     assert facts
+
+
+@pytest.mark.parametrize("type_", ["ONE_TIME_CHARGE", "REFUND", "REFUND_REVERSED"])
+def test_what_is_restored_on_another_device_keeps_its_name(type_: str) -> None:
+    restored = transaction(type="Non-Consumable", transactionId="2000000000000099")
+    told = facts(notification(type_, of=restored))
+    assert {fact.transaction_id for fact in told if not isinstance(fact, SubscriptionSnapshot)} == {
+        ID
+    }
+
+
+def test_what_is_consumed_is_bought_anew_each_time() -> None:
+    again = transaction(transactionId="2000000000000099")
+    (bought,) = facts(notification("ONE_TIME_CHARGE", of=again))
+    assert isinstance(bought, StoreTransaction)
+    assert bought.transaction_id == "2000000000000099"
