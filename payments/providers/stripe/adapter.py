@@ -26,6 +26,7 @@ from payments.providers.stripe.events import Reader, is_known
 from payments.providers.stripe.objects import (
     BalanceTransaction,
     Event,
+    Refund,
     moment,
     name_of,
 )
@@ -193,7 +194,8 @@ class StripeAdapter:
     ) -> StoreRefund:
         """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact.
 
-        `refund_id` is our name for it, by which it is told of from then on.
+        `refund_id` is our name for it, by which it is told of from then on: one that Stripe has under that name
+        is answered, since Stripe forgets idempotency keys after a day, and nothing is given back.
         """
         if _INVOICE.fullmatch(transaction_id):
             payment_id = self._api.payment_of(transaction_id)
@@ -202,7 +204,7 @@ class StripeAdapter:
         if not _PAYMENT.fullmatch(payment_id):
             raise ProviderError("nothing was paid that could go back", Fault.MALFORMED)
         payment = self._api.payment(payment_id)
-        refund = self._api.create_refund(
+        refund = self._asked_before(payment_id, refund_id) or self._api.create_refund(
             payment_intent_id=payment_id,
             amount=None
             if amount_micros is None
@@ -220,6 +222,12 @@ class StripeAdapter:
             now=now,
         )
 
+    def _asked_before(self, payment_id: str, refund_id: str) -> Refund | None:
+        if not refund_id:
+            return None
+        found = self._api.refunds_of(payment_id)
+        return next((one for one in found if metadata.refund_named(one.metadata) == refund_id), None)
+
     def settlements(self, *, since: datetime, until: datetime) -> Iterator[Settlement]:
         """What Stripe credited and kept of every payment of a time: its fees, to the micro."""
         names: dict[str, _Named] = {}
@@ -232,6 +240,7 @@ class StripeAdapter:
                 settlement_id=line.id,
                 kind=line.type,
                 source_id=_source_of(line),
+                source_name=_named_by_us(line) or _source_of(line),
                 transaction_id=money.name,
                 is_ours=money.is_ours,
                 paid_micros=paid_micros,
@@ -269,7 +278,7 @@ class StripeAdapter:
             if kind is None or not line.transaction_id or not line.is_ours:
                 continue
             # Of a payment each line counts by itself, of a refund what became of it.
-            name = line.settlement_id if kind is ListedKind.SALE else line.source_id
+            name = line.settlement_id if kind is ListedKind.SALE else line.source_name
             yield Listed(
                 kind=kind,
                 environment=environment,
@@ -333,6 +342,12 @@ class _Named:
 
 def _source_of(line: BalanceTransaction) -> str:
     return line.source if isinstance(line.source, str) else line.source.id if line.source else ""
+
+
+def _named_by_us(line: BalanceTransaction) -> str:
+    """What we call the refund that a line is of, if we asked for it: as facts name it."""
+    source = None if isinstance(line.source, str) else line.source
+    return metadata.refund_named(source.metadata) if source is not None else ""
 
 
 def _paid(line: BalanceTransaction) -> tuple[int | None, str]:

@@ -250,6 +250,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Moved(msgspec.Struct, frozen=True):
     amount: Amount
+    created: Moment | None = None
 
 
 class Dispute(_Live, frozen=True, kw_only=True):
@@ -264,6 +265,12 @@ class Dispute(_Live, frozen=True, kw_only=True):
     reason: str = ""
     payment_intent: Reference | Id | None = None
     balance_transactions: Sequence[_Moved] = ()
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the bank last took the money: a dispute that was won may be lost on appeal."""
+        taken = [moved.created for moved in self.balance_transactions if moved.amount < 0]
+        return moment(max([self.created, *(at for at in taken if at is not None)]))
 
 
 class PortalSession(_Live, frozen=True, kw_only=True):
