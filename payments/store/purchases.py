@@ -24,7 +24,7 @@ from payments.models import (
 )
 from payments.models.products import TRANSACTION_ID_CHARACTERS
 from payments.money import PARTS_PER_MILLION, share
-from payments.providers import registry
+from payments.providers import deadlines, registry
 from payments.providers.base import (
     Fact,
     Facts,
@@ -144,11 +144,12 @@ def create_intent(
 def read(*, provider: str, handed_in: str, now: datetime) -> Facts:
     """What an app hands in after buying, if it is genuine.
 
-    May ask the store, so it is called outside of any transaction. Raises ProviderUnknown,
-    TransactionInvalid, StoreUnavailable.
+    May ask the store, so it is called outside of any transaction; for seconds, as the app waits. Raises
+    ProviderUnknown, TransactionInvalid, StoreUnavailable.
     """
     try:
-        return adapter(provider).submitted(handed_in, now=now)
+        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
+            return adapter(provider).submitted(handed_in, now=now)
     except ProviderError as error:
         if error.permanent:
             raise TransactionInvalid(error.reason) from error

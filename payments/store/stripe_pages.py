@@ -18,6 +18,7 @@ from payments.models import (
     StoreProduct,
     Subscription,
 )
+from payments.providers import deadlines
 from payments.providers.base import Fault, ProviderError
 from payments.providers.stripe.accounts import StripeAccounts
 from payments.providers.stripe.adapter import StripeAdapter
@@ -157,7 +158,8 @@ def _account(environment: str) -> StripeAdapter:
 
 def _told(ask: Callable[[], Opened]) -> Opened:
     try:
-        return ask()
+        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
+            return ask()
     except ProviderError as error:
         if error.fault is Fault.UNAVAILABLE:
             raise purchases.StoreUnavailable from error
