@@ -237,7 +237,9 @@ def _admit(request: Request, state: State) -> None:
 def _once(account: Account, request: Request, key: str, act: Callable[[], Body]) -> Answer:
     """What was answered under the key before, or is now. What was refused is not kept, and nothing for longer than
     a day of the account's."""
-    for old in [name for name, one in account.state.answered.items() if _is_forgotten(one, account)]:
+    for old in [
+        name for name, one in account.state.answered.items() if _is_forgotten(one, account)
+    ]:
         del account.state.answered[old]
     asked = f"{request.path} {hashlib.sha256(request.body).hexdigest()}"
     before = account.state.answered.get(key) if key else None

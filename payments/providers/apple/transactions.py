@@ -142,9 +142,7 @@ def reversal(environment: str, transaction: Transaction, *, at: datetime) -> Sto
     """A refund that is no more, None if nothing had been paid. The transaction then has no revocation."""
     if transaction.in_app_ownership_type == FAMILY_SHARED:
         return None
-    return StoreRefund(
-        environment=environment, transaction_id=name_of(transaction), reversed_at=at
-    )
+    return StoreRefund(environment=environment, transaction_id=name_of(transaction), reversed_at=at)
 
 
 def account_token(text: str | None) -> UUID | None:

@@ -226,7 +226,9 @@ class StripeAdapter:
         if not refund_id:
             return None
         found = self._api.refunds_of(payment_id)
-        return next((one for one in found if metadata.refund_named(one.metadata) == refund_id), None)
+        return next(
+            (one for one in found if metadata.refund_named(one.metadata) == refund_id), None
+        )
 
     def settlements(self, *, since: datetime, until: datetime) -> Iterator[Settlement]:
         """What Stripe credited and kept of every payment of a time: its fees, to the micro."""

@@ -200,9 +200,7 @@ def test_an_order_that_may_be_late_is_waited_for(
     del google.answers[f"orders/{ORDER}"]
 
     def snapshot(at: datetime) -> SubscriptionSnapshot:
-        facts = google.adapter.subscription(
-            environment="production", subscription_id=TOKEN, now=at
-        )
+        facts = google.adapter.subscription(environment="production", subscription_id=TOKEN, now=at)
         if heard is not None:
             facts = google.adapter.facts_of(hint(), now=at)
         (fact,) = facts
