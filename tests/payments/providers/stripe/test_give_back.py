@@ -166,6 +166,8 @@ def test_is_a_chargeback_again_when_it_is_lost_on_appeal(shop: Shop) -> None:
     (lost,) = set(shop.told(mark))
 
     assert lost.refunded_at == moment(taken["created"])
+    assert lost.refunded_at is not None
+    assert won is not None
     assert lost.refunded_at > won
 
 
