@@ -16,7 +16,7 @@ from django.db import OperationalError, transaction
 
 from config.problems import Problem
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
-from payments.providers.base import Fact, Fault, Message, ProviderError, RawMessage
+from payments.providers.base import Fact, Fault, Message, ProviderError, RawMessage, Rereads
 from payments.store import facts
 from payments.store.exchange import RateMissing
 from payments.store.facts import Telling
@@ -303,12 +303,15 @@ def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
 
 
 def _is_still_unknown(message: StoreMessage) -> bool:
-    """Of a message that tells nothing, when it was replayed. Its signature is looked at as it was when it came."""
+    """Of a message that tells nothing, when it was replayed. Its signature is looked at as it was when it came, where
+    it is kept."""
     if message.code != UNKNOWN_TYPE:
         return False
     raw = RawMessage(message.headers, bytes(message.body))
+    adapter = adapter_of(message.provider)
+    read_again = adapter.reread_message if isinstance(adapter, Rereads) else adapter.read_message
     try:
-        read = adapter_of(message.provider).read_message(raw, now=message.received_at)
+        read = read_again(raw, now=message.received_at)
     except ProviderError:
         return True
     return not read.is_known

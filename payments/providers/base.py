@@ -309,6 +309,15 @@ class ProviderAdapter(Protocol):
 
 
 @runtime_checkable
+class Rereads(Protocol):
+    """A store whose messages cannot be verified again: what signs them is not kept."""
+
+    def reread_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """What `read_message` answers, of a message that held when it came. Raises ProviderError."""
+        ...
+
+
+@runtime_checkable
 class Listens(Protocol):
     """A store that waits to hear that what it sold was delivered. Both raise ProviderError; what was told before
     is no error."""

@@ -24,7 +24,7 @@ from payments.models import (
 )
 from payments.models.products import TRANSACTION_ID_CHARACTERS
 from payments.money import PARTS_PER_MILLION, share
-from payments.providers import registry
+from payments.providers import deadlines, registry
 from payments.providers.base import (
     Fact,
     Facts,
@@ -144,11 +144,12 @@ def create_intent(
 def read(*, provider: str, handed_in: str, now: datetime) -> Facts:
     """What an app hands in after buying, if it is genuine.
 
-    May ask the store, so it is called outside of any transaction. Raises ProviderUnknown,
-    TransactionInvalid, StoreUnavailable.
+    May ask the store, so it is called outside of any transaction; for seconds, as the app waits. Raises
+    ProviderUnknown, TransactionInvalid, StoreUnavailable.
     """
     try:
-        return adapter(provider).submitted(handed_in, now=now)
+        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
+            return adapter(provider).submitted(handed_in, now=now)
     except ProviderError as error:
         if error.permanent:
             raise TransactionInvalid(error.reason) from error
@@ -243,13 +244,20 @@ def refuse_nonsense(transaction: StoreTransaction, *, now: datetime) -> None:
     bookable = (
         0 < len(transaction.transaction_id) <= TRANSACTION_ID_CHARACTERS
         and 0 < transaction.quantity <= MAXIMUM_QUANTITY
-        and 0 <= (transaction.price_micros or 0) <= MAXIMUM_PRICE_MICROS
-        and _CURRENCY.fullmatch(transaction.currency) is not None
+        and _is_price(transaction)
         # Tax and fee are those of that day: a sale at no time would be booked without any.
         and EARLIEST_PURCHASE <= transaction.purchased_at <= now + CLOCK_SKEW
     )
     if not bookable:
         raise TransactionInvalid("A value is outside what can be booked.")
+
+
+def _is_price(transaction: StoreTransaction) -> bool:
+    """Without a price there is no currency either: the list's counts, see `paid`."""
+    if transaction.price_micros is None:
+        return True
+    is_currency = _CURRENCY.fullmatch(transaction.currency) is not None
+    return is_currency and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
 
 
 def refuse_unstorable(fact: Fact) -> None:

@@ -1,9 +1,12 @@
 """Stripe's own pages, and payments in pages of ours: opened for an intent, by calls that may be repeated."""
 
+import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
+
+import msgspec
 
 from config.problems import NotFound, Problem
 from payments.models import (
@@ -15,6 +18,7 @@ from payments.models import (
     StoreProduct,
     Subscription,
 )
+from payments.providers import deadlines
 from payments.providers.base import Fault, ProviderError
 from payments.providers.stripe.accounts import StripeAccounts
 from payments.providers.stripe.adapter import StripeAdapter
@@ -47,7 +51,8 @@ def open_checkout(
     success_url: str,
     cancel_url: str,
 ) -> OpenedCheckout:
-    """A page of Stripe's to pay an intent on; the same intent again is the same page for a day.
+    """A page of Stripe's to pay an intent on; the same intent again is the same page for a day, while neither the
+    addresses nor what is sold change.
 
     Raises NotFound, NotByPage, ProductUnknown, ProviderUnknown, CheckoutRefused, StoreUnavailable.
     """
@@ -58,7 +63,7 @@ def open_checkout(
             sale,
             success_url=success_url,
             cancel_url=cancel_url,
-            idempotency_key=f"checkout:{intent_id}",
+            idempotency_key=_key("checkout", sale, success_url, cancel_url),
         )
     )
 
@@ -69,7 +74,7 @@ def open_payment(intent_id: UUID, *, viewer_id: UUID, environment: str) -> Opene
     if sale.every is not None:
         raise RenewsByCheckout
     account = _account(environment)
-    return _told(lambda: account.open_payment(sale, idempotency_key=f"payment:{intent_id}"))
+    return _told(lambda: account.open_payment(sale, idempotency_key=_key("payment", sale)))
 
 
 def open_portal(subscription_id: UUID, *, viewer_id: UUID, return_url: str, now: datetime) -> str:
@@ -88,6 +93,15 @@ def open_portal(subscription_id: UUID, *, viewer_id: UUID, return_url: str, now:
             idempotency_key=f"portal:{subscription_id}:{now.timestamp()}",
         )
     )
+
+
+def _key(what: str, sale: Sale, *addresses: str) -> str:
+    """An idempotency key for just these parameters: under one that was used with others Stripe refuses a call.
+
+    docs.stripe.com/api/idempotent_requests.
+    """
+    said = msgspec.json.encode([sale, addresses])
+    return f"{what}:{sale.intent_id}:{hashlib.sha256(said).hexdigest()[:32]}"
 
 
 def _sale(intent_id: UUID, *, viewer_id: UUID) -> Sale:
@@ -144,7 +158,8 @@ def _account(environment: str) -> StripeAdapter:
 
 def _told(ask: Callable[[], Opened]) -> Opened:
     try:
-        return ask()
+        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
+            return ask()
     except ProviderError as error:
         if error.fault is Fault.UNAVAILABLE:
             raise purchases.StoreUnavailable from error

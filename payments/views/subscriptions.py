@@ -9,6 +9,7 @@ from config.endpoints import operation
 from config.problems import NotFound
 from payments import purchase_rendering
 from payments.messages import restoring
+from payments.providers import deadlines
 from payments.purchase_shapes import (
     CheckoutAnswer,
     CheckoutRequest,
@@ -21,6 +22,9 @@ from payments.purchase_shapes import (
 )
 from payments.store import purchases, stripe_pages, subscriptions
 from viewers.authentication import ViewerEndpoint
+
+#: Room for as many transactions, each as long, as the body may have.
+RESTORE_BODY_BYTES = 320 * 1024
 
 #: What may stand against opening a page.
 PAGE_REFUSALS = (
@@ -46,6 +50,7 @@ class RestorePurchases(ViewerEndpoint):
     @operation(
         summary="Restore what was bought",
         body=RestoreRequest,
+        limit_bytes=RESTORE_BODY_BYTES,
         answer=RestoreAnswer,
         refusals=[purchases.ProviderUnknown],
     )
@@ -54,13 +59,15 @@ class RestorePurchases(ViewerEndpoint):
         error. Coins and passes are whose they are. A subscription that another viewer has goes to this one only if
         they ask for it with `transfer` and its product lets it, three times in thirty days at most; every transfer
         is on record."""
-        found = restoring.restore(
-            body.transactions,
-            viewer_id=self.viewer.viewer_id,
-            provider=body.provider,
-            is_asked=body.transfer,
-            now=now,
-        )
+        # What the store has no time to answer waits, as what it does not answer does.
+        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
+            found = restoring.restore(
+                body.transactions,
+                viewer_id=self.viewer.viewer_id,
+                provider=body.provider,
+                is_asked=body.transfer,
+                now=now,
+            )
         return RestoreAnswer(restored=[purchase_rendering.restored(one, now=now) for one in found])
 
 

@@ -17,11 +17,12 @@ _LETTERS = string.ascii_letters + string.digits
 
 
 class Answered(msgspec.Struct):
-    """What was answered under an idempotency key, and to what."""
+    """What was answered under an idempotency key, to what, and when."""
 
     request: str
     status: int
     body: str
+    at: int = 0
 
 
 class State(msgspec.Struct):

@@ -53,6 +53,8 @@ _KINDS: Mapping[str, str] = {
     "refunds": "refund",
     "subscriptions": "subscription",
 }
+#: docs.stripe.com/api/idempotent_requests: keys may go once they are a day old.
+KEYS_KEPT_SECONDS = 86_400
 Act = Callable[[Account, Request, "re.Match[str]"], Body]
 
 
@@ -233,7 +235,12 @@ def _admit(request: Request, state: State) -> None:
 
 
 def _once(account: Account, request: Request, key: str, act: Callable[[], Body]) -> Answer:
-    """What was answered under the key before, or is now. What was refused is not kept."""
+    """What was answered under the key before, or is now. What was refused is not kept, and nothing for longer than
+    a day of the account's."""
+    for old in [
+        name for name, one in account.state.answered.items() if _is_forgotten(one, account)
+    ]:
+        del account.state.answered[old]
     asked = f"{request.path} {hashlib.sha256(request.body).hexdigest()}"
     before = account.state.answered.get(key) if key else None
     if before is not None:
@@ -246,8 +253,14 @@ def _once(account: Account, request: Request, key: str, act: Callable[[], Body])
         return Answer(before.status, before.body.encode(), headers={"Idempotent-Replayed": "true"})
     answer = Answer.of(act())
     if key:
-        account.state.answered[key] = Answered(asked, answer.status, answer.body.decode())
+        account.state.answered[key] = Answered(
+            asked, answer.status, answer.body.decode(), account.now
+        )
     return answer
+
+
+def _is_forgotten(answered: Answered, account: Account) -> bool:
+    return account.now - answered.at >= KEYS_KEPT_SECONDS
 
 
 def _signed(body: bytes, sent_at: datetime, signing: Sequence[str]) -> Mapping[str, str]:

@@ -19,6 +19,7 @@ from appstoreserverlibrary.api_client import APIError
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from payments.providers import deadlines
 from payments.providers.apple.payloads import (
     EPOCH,
     ErrorAnswer,
@@ -35,6 +36,8 @@ from payments.providers.base import Fault, ProviderError
 AUDIENCE = "appstoreconnect-v1"
 TOKEN_SECONDS = 300
 TIMEOUT_SECONDS = 10.0
+#: For all of an answer, whose every piece may come within the timeout.
+ANSWER_SECONDS = 20.0
 MAXIMUM_BYTES = 1024 * 1024
 #: A page has up to 20 records, and nobody has as many pages as this.
 MAXIMUM_PAGES = 1000
@@ -212,11 +215,17 @@ class AppStoreApi:
         if content is not None:
             headers["Content-Type"] = "application/json"
         url = f"{self._settings.url(door.environment)}{path}"
+        ends_at = deadlines.end_of_answer(ANSWER_SECONDS)
         try:
             with self._client.stream(
-                method, url, params=query, content=content, headers=headers
+                method,
+                url,
+                params=query,
+                content=content,
+                headers=headers,
+                timeout=deadlines.step_seconds(TIMEOUT_SECONDS),
             ) as response:
-                answer = _bounded(response)
+                answer = _bounded(response, ends_at)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise ProviderError(
                 f"the App Store did not answer: {type(error).__name__}", Fault.UNAVAILABLE
@@ -272,14 +281,16 @@ def _fault(status: int, code: int) -> Fault:
     return Fault.MALFORMED
 
 
-def _bounded(response: httpx.Response) -> bytes:
+def _bounded(response: httpx.Response, ends_at: float) -> bytes:
     if response.headers.get("Content-Encoding", "identity") != "identity":
         raise ProviderError("the App Store answered in an encoding of its own", Fault.UNAVAILABLE)
     content = bytearray()
-    for piece in response.iter_bytes(64 * 1024):
+    for piece in response.iter_bytes():
         content += piece
         if len(content) > MAXIMUM_BYTES:
             raise ProviderError("the App Store answered more than 1 MB", Fault.UNAVAILABLE)
+        if time.monotonic() > ends_at:
+            raise ProviderError("the App Store's answer took too long", Fault.UNAVAILABLE)
     return bytes(content)
 
 

@@ -74,7 +74,10 @@ SUBTYPES = frozenset(
 
 
 def is_known(notification: Notification) -> bool:
-    """Whether its type, and its subtype if it has one, have a meaning here."""
+    """Whether anything is made of it: its type, and its subtype if it has one, have a meaning here, or it carries a
+    transaction, which says by itself what became of it."""
+    if notification.about.signed_transaction_info is not None:
+        return True
     is_known_subtype = not notification.subtype or notification.subtype in SUBTYPES
     return notification.notification_type in TYPES and is_known_subtype
 
@@ -94,12 +97,13 @@ def message(environment: str, notification: Notification) -> Message:
 def facts(
     environment: str, notification: Notification, verifier: Verifier, *, now: datetime
 ) -> Facts:
-    """What a notification stands for: nothing, if it is unknown or about no transaction.
+    """What a notification stands for: nothing, if it is about no transaction. Of what is unknown the transaction
+    and the renewal information inside say what there is to say, as of all others.
 
     Raises ProviderError if what it carries is not the App Store's, of another app, or of another environment.
     """
     about = notification.about
-    if not is_known(notification) or about.signed_transaction_info is None:
+    if about.signed_transaction_info is None:
         return ()
     transaction = _same(environment, *verifier.transaction(about.signed_transaction_info, now=now))
     renewal = (
@@ -127,7 +131,7 @@ def _of_type(environment: str, notification: Notification, transaction: Transact
     elif notification.notification_type == CONSUMPTION_REQUEST:
         added = RefundQuestion(
             environment=environment,
-            transaction_id=transaction.transaction_id,
+            transaction_id=transactions.name_of(transaction),
             question_id=notification.notification_uuid,
             asked_at=at,
             reason=notification.about.consumption_request_reason or "",

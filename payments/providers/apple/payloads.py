@@ -28,7 +28,8 @@ Percentage = Annotated[int, msgspec.Meta(ge=0, le=WHOLE)]
 Quantity = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 AUTO_RENEWABLE = "Auto-Renewable Subscription"
-ONE_TIME = frozenset({"Consumable", "Non-Consumable", "Non-Renewing Subscription"})
+NON_CONSUMABLE = "Non-Consumable"
+ONE_TIME = frozenset({"Consumable", NON_CONSUMABLE, "Non-Renewing Subscription"})
 FAMILY_SHARED = "FAMILY_SHARED"
 FAMILY_REVOKE = "FAMILY_REVOKE"
 

@@ -51,6 +51,10 @@ class AppleSettings:
             raise ValueError(f"environments are some of {ENVIRONMENTS}")
         if PRODUCTION in self.environments and None in self.apps.values():
             raise ValueError("in production every bundle id needs its app's number")
+        if not self.issuer_id or not self.key_id:
+            raise ValueError("the In-App Purchase key needs its issuer id and its key id")
+        if not all(self.apps):
+            raise ValueError("a bundle id is empty")
 
     def url(self, environment: str) -> str:
         """Where the App Store Server API of an environment is."""

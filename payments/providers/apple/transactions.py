@@ -13,6 +13,7 @@ from payments.providers.apple.payloads import (
     AUTO_RENEWABLE,
     FAMILY_REVOKE,
     FAMILY_SHARED,
+    NON_CONSUMABLE,
     ONE_TIME,
     WHOLE,
     Renewal,
@@ -64,6 +65,17 @@ def is_subscription(transaction: Transaction) -> bool:
 def subscription_id(transaction: Transaction) -> str:
     """The name of the subscription that a transaction is a period of."""
     return transaction.original_transaction_id or transaction.transaction_id
+
+
+def name_of(transaction: Transaction) -> str:
+    """The name of the money: the transaction's own, except where it may be restored.
+
+    What is not consumed gets another `transactionId` on each device that restores it, and keeps its
+    `originalTransactionId` (App Store Server API, "transactionId").
+    """
+    if transaction.type == NON_CONSUMABLE:
+        return transaction.original_transaction_id or transaction.transaction_id
+    return transaction.transaction_id
 
 
 def by_itself(environment: str, transaction: Transaction) -> Facts:
@@ -119,7 +131,7 @@ def refund_at(environment: str, transaction: Transaction, *, at: datetime) -> St
         return None
     return StoreRefund(
         environment=environment,
-        transaction_id=transaction.transaction_id,
+        transaction_id=name_of(transaction),
         refunded_at=at,
         share_parts_per_million=None if percentage in {None, WHOLE} else _per_million(percentage),
         reason=_refund_reason(transaction.revocation_reason),
@@ -130,9 +142,7 @@ def reversal(environment: str, transaction: Transaction, *, at: datetime) -> Sto
     """A refund that is no more, None if nothing had been paid. The transaction then has no revocation."""
     if transaction.in_app_ownership_type == FAMILY_SHARED:
         return None
-    return StoreRefund(
-        environment=environment, transaction_id=transaction.transaction_id, reversed_at=at
-    )
+    return StoreRefund(environment=environment, transaction_id=name_of(transaction), reversed_at=at)
 
 
 def account_token(text: str | None) -> UUID | None:
@@ -162,7 +172,7 @@ def _one_time(environment: str, transaction: Transaction) -> StoreTransaction | 
     has_price = transaction.price is not None and transaction.currency is not None
     return StoreTransaction(
         environment=environment,
-        transaction_id=transaction.transaction_id,
+        transaction_id=name_of(transaction),
         store_product_id=transaction.product_id,
         account_token=account_token(transaction.app_account_token),
         price_micros=_micros(transaction.price) if has_price else None,

@@ -35,7 +35,7 @@ from payments.providers.google.notifications import (
     SubscriptionNotification,
     VoidedPurchaseNotification,
 )
-from payments.providers.google.pubsub import PushVerifier, read_envelope
+from payments.providers.google.pubsub import Envelope, PushVerifier, read_envelope
 from payments.providers.google.read_back import ReadBack
 from payments.providers.google.refunds import Told
 from payments.providers.google.settings import GoogleSettings
@@ -56,7 +56,7 @@ class _HandedIn(msgspec.Struct):
 
 
 class GoogleAdapter:
-    """See ProviderAdapter, Listens, Asks and Polled. `http` takes the place of the network.
+    """See ProviderAdapter, Rereads, Listens, Asks and Polled. `http` takes the place of the network.
 
     A one-time purchase and a subscription are named by their purchase token, a paid period by its order, and
     each of several lines as `names` says. The environment is what Google's answer says.
@@ -98,7 +98,13 @@ class GoogleAdapter:
 
     def read_message(self, message: RawMessage, *, now: datetime) -> Message:
         """A push of Pub/Sub. FORGED is answered with 401 and FOREIGN with 403, if it is to come again."""
-        envelope = self._verifier.verify(message, now=now)
+        return self._message(self._verifier.verify(message, now=now), now)
+
+    def reread_message(self, message: RawMessage, *, now: datetime) -> Message:
+        """See Rereads: the signature of a push's bearer token is not kept."""
+        return self._message(read_envelope(message.body), now)
+
+    def _message(self, envelope: Envelope, now: datetime) -> Message:
         hint = notifications.read(envelope, package_name=self._settings.package_name, now=now)
         return Message(
             environment=self._settings.environment,
@@ -256,7 +262,7 @@ class GoogleAdapter:
     def _hinted(self, notification: Notification, at: datetime, now: datetime) -> Facts:
         match notification:
             case SubscriptionNotification(purchase_token=token):
-                return self._read_back.subscription(token_of(token), now)
+                return self._read_back.subscription(token_of(token), now, heard_at=at)
             case OneTimeProductNotification(purchase_token=token):
                 return self._read_back.product(token_of(token), Told(at))
             case VoidedPurchaseNotification():

@@ -121,10 +121,7 @@ def _refunded(
 ) -> int:
     """How many units went back. Google leaves out what it has no value for, and may leave out a zero."""
     details = line.product_offer_details
-    is_back = order is not None and (
-        order.order_history.refund_event is not None or order.state == "REFUNDED"
-    )
-    is_back = is_back or told.is_whole
+    is_back = told.is_whole or (order is not None and order.is_back_as_a_whole)
     if is_back or purchase.purchase_state_context.purchase_state == _CANCELLED:
         return details.quantity
     if details.refundable_quantity is None:

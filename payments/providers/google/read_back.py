@@ -41,10 +41,13 @@ class ReadBack:
         order = self._order(purchase.order_id)
         return purchases.facts(purchase, token=token, order=order, told=told)
 
-    def subscription(self, token: str, now: datetime) -> tuple[SubscriptionSnapshot, ...]:
-        """A subscription; and if it was to replace another and never will, the other, which goes on."""
+    def subscription(
+        self, token: str, now: datetime, *, heard_at: datetime | None = None
+    ) -> tuple[SubscriptionSnapshot, ...]:
+        """A subscription; and if it was to replace another and never will, the other, which goes on. `heard_at`
+        is when Google said that something happened to it."""
         purchase = self._api.subscription(token)
-        found = self._snapshots(purchase, token, now)
+        found = self._snapshots(purchase, token, now, heard_at)
         other = purchase.linked_purchase_token
         if purchase.subscription_state == subscriptions.NEVER_TO_BE and other:
             replaced = if_known(lambda: self._api.subscription(other))
@@ -134,12 +137,18 @@ class ReadBack:
         return refunds.of_all(name, environment=self._settings.environment, order=None, told=told)
 
     def _snapshots(
-        self, purchase: SubscriptionPurchase, token: str, now: datetime
+        self,
+        purchase: SubscriptionPurchase,
+        token: str,
+        now: datetime,
+        heard_at: datetime | None = None,
     ) -> tuple[SubscriptionSnapshot, ...]:
         self._check_served(subscriptions.environment(purchase))
         ids = {line.latest_successful_order_id for line in subscriptions.owned(purchase)}
         orders = {order_id: order for order_id in sorted(ids) if (order := self._order(order_id))}
-        return subscriptions.snapshots(purchase, token=token, orders=orders, now=now)
+        return subscriptions.snapshots(
+            purchase, token=token, orders=orders, now=now, heard_at=heard_at
+        )
 
     def _order(self, order_id: str) -> Order | None:
         """None where there is no order: of a promotion, or of some test."""

@@ -25,8 +25,6 @@ REASONS = {
 }
 CHARGEBACK = "chargeback"
 
-_IS_BACK = "PROCESSED_SUCCESSFULLY"
-
 
 @dataclass(frozen=True)
 class Told:
@@ -78,11 +76,13 @@ def of_order(order: Order, *, environment: str, told: Told) -> tuple[StoreRefund
     """What went back of a subscription's order, of which Google says that it is voided.
 
     Parts, where the order has them and is not refunded as a whole; else all of each line, for a voided purchase
-    is a whole one until the order says otherwise.
+    is a whole one until the order says otherwise. Parts of which none has arrived are no verdict: raises
+    ProviderError (UNAVAILABLE).
     """
-    history = order.order_history
-    parts = [part for part in history.partial_refund_events if part.state == _IS_BACK]
-    if history.refund_event is not None or order.state == "REFUNDED" or not parts:
+    parts = order.parts_back
+    if not order.has_gone_back and order.may_go_back_in_part:
+        raise unreadable("a partial refund that has not arrived yet")
+    if order.is_back_as_a_whole or not parts:
         return tuple(
             of_all(name, environment=environment, order=order, told=told)
             for name in line_names(order.order_id, order.product_ids)

@@ -11,8 +11,9 @@ import msgspec
 
 from payments.providers.base import Fault, ProviderError
 
-_REFUNDED = frozenset({"REFUNDED", "PARTIALLY_REFUNDED"})
-_PROCESSED = _REFUNDED | {"PROCESSED", "PENDING_REFUND"}
+_REFUNDED, _PARTIALLY_REFUNDED = "REFUNDED", "PARTIALLY_REFUNDED"
+_PROCESSED = frozenset({"PROCESSED", "PENDING_REFUND", _REFUNDED, _PARTIALLY_REFUNDED})
+_IS_BACK = "PROCESSED_SUCCESSFULLY"
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Resource_ = TypeVar("Resource_")
 
@@ -211,14 +212,26 @@ class Order(Resource, frozen=True):
         return self.order_history.processed_event is not None or self.state in _PROCESSED
 
     @property
+    def is_back_as_a_whole(self) -> bool:
+        """Whether all of it was refunded at once."""
+        return self.order_history.refund_event is not None or self.state == _REFUNDED
+
+    @property
+    def parts_back(self) -> tuple[PartialRefundEvent, ...]:
+        """Refunds of a part that have arrived: one that is pending, or failed, took nothing."""
+        events = self.order_history.partial_refund_events
+        return tuple(event for event in events if event.state == _IS_BACK)
+
+    @property
     def has_gone_back(self) -> bool:
-        """Whether any of it was refunded."""
-        history = self.order_history
-        return (
-            history.refund_event is not None
-            or self.state in _REFUNDED
-            or bool(history.partial_refund_events)
-        )
+        """Whether any of it was refunded by now."""
+        return self.is_back_as_a_whole or bool(self.parts_back)
+
+    @property
+    def may_go_back_in_part(self) -> bool:
+        """Whether it speaks of a part that is refunded, arrived or not."""
+        events = self.order_history.partial_refund_events
+        return bool(events) or self.state == _PARTIALLY_REFUNDED
 
     @property
     def product_ids(self) -> tuple[str, ...]:

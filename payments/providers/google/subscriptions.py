@@ -6,7 +6,7 @@ an upgrade, another plan, a top-up, or when the viewer came back before the end.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from payments.providers.base import Owed, PaidPeriod, PriceConsent, State, SubscriptionSnapshot
 from payments.providers.google.names import line_name
@@ -37,7 +37,11 @@ STATES = {
 NEVER_TO_BE = "SUBSCRIPTION_STATE_PENDING_PURCHASE_CANCELED"
 _NEVER_PAID = frozenset({"SUBSCRIPTION_STATE_PENDING", NEVER_TO_BE})
 _OPEN = frozenset({State.ACTIVE, State.GRACE, State.CANCELLED})
+#: In grace the last paid period is over.
+_RUNNING = frozenset({State.ACTIVE, State.CANCELLED})
 _RENEWAL = re.compile(r".*\.\.([0-9]{1,6})")
+#: So long after a period began its order may not be visible yet.
+ORDERS_APPEAR_WITHIN = timedelta(hours=2)
 
 
 def environment(purchase: SubscriptionPurchase) -> str:
@@ -55,17 +59,28 @@ def owned(purchase: SubscriptionPurchase) -> tuple[SubscriptionLineItem, ...]:
 
 
 def snapshots(
-    purchase: SubscriptionPurchase, *, token: str, orders: Mapping[str, Order], now: datetime
+    purchase: SubscriptionPurchase,
+    *,
+    token: str,
+    orders: Mapping[str, Order],
+    now: datetime,
+    heard_at: datetime | None = None,
 ) -> tuple[SubscriptionSnapshot, ...]:
     """One for each line. `orders` are those that paid the lines' last periods, as far as Google knows them.
+    `heard_at` is when Google said that something happened, if it did.
 
     Without its order a period is not told of: no other answer says what was paid. For a test purchase, whose
-    orders Google need not keep, it is estimated. Raises ProviderError (UNAVAILABLE).
+    orders Google need not keep, it is estimated. Raises ProviderError (UNAVAILABLE), also while an order may be
+    late: nobody asks again for a period of which it was not told.
     """
     state = STATES.get(purchase.subscription_state)
     if state is None:
         raise unreadable(f"a subscription that is {purchase.subscription_state!r:.60}")
     lines = owned(purchase)
+    if state in _RUNNING and environment(purchase) == PRODUCTION:
+        for line in lines:
+            if line.latest_successful_order_id and line.latest_successful_order_id not in orders:
+                _refuse_early(purchase, line, now, heard_at)
     identifiers = purchase.external_account_identifiers
     before = purchase.out_of_app_purchase_context.expired_external_account_identifiers
     account = identifiers.obfuscated_external_account_id or before.obfuscated_external_account_id
@@ -183,15 +198,36 @@ def _paid(order: Order | None, product_id: str, order_id: str) -> PaidPeriod | N
     )
 
 
+def _refuse_early(
+    purchase: SubscriptionPurchase,
+    line: SubscriptionLineItem,
+    now: datetime,
+    heard_at: datetime | None,
+) -> None:
+    """Raises UNAVAILABLE while the period of a line may have begun so lately that its order is still to come."""
+    length = _length(purchase, line)
+    ends_at = line.expiry_time
+    estimated = ends_at - length if ends_at is not None and length is not None else None
+    begun = [at for at in (heard_at, purchase.start_time, estimated) if at is not None]
+    if any(at <= now < at + ORDERS_APPEAR_WITHIN for at in begun):
+        raise unreadable("a period whose order is not there yet")
+
+
+def _length(purchase: SubscriptionPurchase, line: SubscriptionLineItem) -> timedelta | None:
+    """Of a period, as if all were as long. `..3` ends the fifth's order id."""
+    if purchase.start_time is None or line.expiry_time is None:
+        return None
+    renewal = _RENEWAL.fullmatch(line.latest_successful_order_id)
+    return (line.expiry_time - purchase.start_time) / (int(renewal[1]) + 2 if renewal else 1)
+
+
 def _estimated(purchase: SubscriptionPurchase, line: SubscriptionLineItem) -> PaidPeriod | None:
-    """As if all periods were as long and at the price of the plan, before tax. `..3` ends the fifth's order id."""
+    """At the price of the plan, before tax."""
     plan, order_id = line.auto_renewing_plan, line.latest_successful_order_id
     price = plan.recurring_price if plan is not None else None
-    started_at, ends_at = purchase.start_time, line.expiry_time
-    if not order_id or price is None or started_at is None or ends_at is None:
+    length, ends_at = _length(purchase, line), line.expiry_time
+    if not order_id or price is None or length is None or ends_at is None:
         return None
-    renewal = _RENEWAL.fullmatch(order_id)
-    length = (ends_at - started_at) / (int(renewal[1]) + 2 if renewal else 1)
     return PaidPeriod(
         transaction_id=line_name(order_id, line.product_id, lines=len(owned(purchase))),
         store_product_id=line.product_id,

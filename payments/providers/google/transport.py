@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from payments.providers import deadlines
 from payments.providers.base import Fault, ProviderError
 
 TIMEOUT_SECONDS = 10
@@ -25,7 +26,8 @@ class Answer:
 class Transport:
     """A connection to Google. `http` takes the place of the network.
 
-    Each step of an answer has ten seconds, all of it thirty. Redirects are not followed.
+    Each step of an answer has ten seconds, all of it thirty, and less where an app waits (`deadlines`). Redirects
+    are not followed.
     """
 
     def __init__(self, http: httpx.BaseTransport | None = None) -> None:
@@ -45,25 +47,34 @@ class Transport:
         body: bytes | None = None,
     ) -> Answer:
         """One request, sent once. Raises ProviderError (UNAVAILABLE) if no whole answer came."""
+        ends_at = deadlines.end_of_answer(LONGEST_ANSWER_SECONDS)
+        # A small answer that unpacks to a large one is not asked for.
+        sent = {**(headers or {}), "Accept-Encoding": "identity"}
         try:
             with self._http.stream(
-                method, url, headers=dict(headers or {}), params=tuple(params), content=body
+                method,
+                url,
+                headers=sent,
+                params=tuple(params),
+                content=body,
+                timeout=deadlines.step_seconds(TIMEOUT_SECONDS),
             ) as answer:
-                return Answer(answer.status_code, answer.headers, _bounded(answer))
+                return Answer(answer.status_code, answer.headers, _bounded(answer, ends_at))
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
             raise ProviderError(
                 f"Google is out of reach: {type(error).__name__}", Fault.UNAVAILABLE
             ) from error
 
 
-def _bounded(answer: httpx.Response) -> bytes:
-    deadline = time.monotonic() + LONGEST_ANSWER_SECONDS
+def _bounded(answer: httpx.Response, ends_at: float) -> bytes:
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise ProviderError("Google answered in an encoding of its own", Fault.UNAVAILABLE)
     body = bytearray()
     for chunk in answer.iter_bytes():
         body += chunk
         if len(body) > MAXIMUM_ANSWER_BYTES:
             raise ProviderError("Google's answer is longer than 1 MB", Fault.UNAVAILABLE)
-        if time.monotonic() > deadline:
+        if time.monotonic() > ends_at:
             raise ProviderError("Google's answer took too long", Fault.UNAVAILABLE)
     return bytes(body)
 

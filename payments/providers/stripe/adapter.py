@@ -26,6 +26,7 @@ from payments.providers.stripe.events import Reader, is_known
 from payments.providers.stripe.objects import (
     BalanceTransaction,
     Event,
+    Refund,
     moment,
     name_of,
 )
@@ -44,6 +45,7 @@ _KINDS: Mapping[str, ListedKind] = {
     "refund_failure": ListedKind.REVERSAL,
     "payment_failure_refund": ListedKind.REVERSAL,
 }
+_CHARGES = frozenset({"charge", "payment"})
 _SUBSCRIPTION = re.compile(r"sub_[A-Za-z0-9_]{1,250}")
 _KEY_OF = {
     "production": re.compile(r"(sk|rk)_live_[!-~]+"),
@@ -192,7 +194,8 @@ class StripeAdapter:
     ) -> StoreRefund:
         """Gives back a transaction's money, all that is left of it or `amount_micros`, and says so as a fact.
 
-        `refund_id` is our name for it, by which it is told of from then on.
+        `refund_id` is our name for it, by which it is told of from then on: one that Stripe has under that name
+        is answered, since Stripe forgets idempotency keys after a day, and nothing is given back.
         """
         if _INVOICE.fullmatch(transaction_id):
             payment_id = self._api.payment_of(transaction_id)
@@ -201,7 +204,7 @@ class StripeAdapter:
         if not _PAYMENT.fullmatch(payment_id):
             raise ProviderError("nothing was paid that could go back", Fault.MALFORMED)
         payment = self._api.payment(payment_id)
-        refund = self._api.create_refund(
+        refund = self._asked_before(payment_id, refund_id) or self._api.create_refund(
             payment_intent_id=payment_id,
             amount=None
             if amount_micros is None
@@ -219,19 +222,29 @@ class StripeAdapter:
             now=now,
         )
 
+    def _asked_before(self, payment_id: str, refund_id: str) -> Refund | None:
+        if not refund_id:
+            return None
+        found = self._api.refunds_of(payment_id)
+        return next(
+            (one for one in found if metadata.refund_named(one.metadata) == refund_id), None
+        )
+
     def settlements(self, *, since: datetime, until: datetime) -> Iterator[Settlement]:
         """What Stripe credited and kept of every payment of a time: its fees, to the micro."""
-        names: dict[str, str] = {}
+        names: dict[str, _Named] = {}
         for line in self._api.balance_transactions(since=since, until=until):
             if line.amount - line.fee != line.net:
                 raise ProviderError(f"{line.id} does not add up", Fault.UNAVAILABLE)
             paid_micros, paid_currency = _paid(line)
+            money = self._money_of(line, names)
             yield Settlement(
                 settlement_id=line.id,
                 kind=line.type,
                 source_id=_source_of(line),
-                transaction_id=(name := self._money_of(line, names)),
-                is_ours=name.startswith("in_") or _is_told(line),
+                source_name=_named_by_us(line) or _source_of(line),
+                transaction_id=money.name,
+                is_ours=money.is_ours,
                 paid_micros=paid_micros,
                 paid_currency=paid_currency,
                 amount_micros=micros(line.amount, line.currency),
@@ -263,12 +276,11 @@ class StripeAdapter:
             kind = _KINDS.get(line.kind)
             if line.kind == "adjustment" and line.source_id.startswith(("dp_", "du_")):
                 kind = ListedKind.REFUND if line.amount_micros < 0 else ListedKind.REVERSAL
-            if kind is None or not line.transaction_id:
+            # What is not ours is another program's, with the same account.
+            if kind is None or not line.transaction_id or not line.is_ours:
                 continue
-            if kind is ListedKind.SALE and not line.is_ours:
-                continue  # another program's, with the same account
             # Of a payment each line counts by itself, of a refund what became of it.
-            name = line.settlement_id if kind is ListedKind.SALE else line.source_id
+            name = line.settlement_id if kind is ListedKind.SALE else line.source_name
             yield Listed(
                 kind=kind,
                 environment=environment,
@@ -294,17 +306,26 @@ class StripeAdapter:
         if environment != self._settings.environment:
             raise ProviderError(f"asked of {environment}", Fault.OTHER_ENVIRONMENT)
 
-    def _money_of(self, line: BalanceTransaction, names: dict[str, str]) -> str:
+    def _money_of(self, line: BalanceTransaction, names: dict[str, "_Named"]) -> "_Named":
         """The name of a line's money. Asked once for each payment that does not say it itself."""
         source = line.source
         if source is None or isinstance(source, str):
-            return ""
+            return _Named("", is_ours=False)
         payment = name_of(source.payment_intent)
         if not payment or metadata.read(source.metadata):
-            return payment
+            return _Named(payment, is_ours=bool(payment))
         if payment not in names:
-            names[payment] = self._api.invoice_paid_by(payment) or payment
+            names[payment] = self._named(payment, is_charge=line.type in _CHARGES)
         return names[payment]
+
+    def _named(self, payment_id: str, *, is_charge: bool) -> "_Named":
+        """A payment whose line does not say whose it is. A charge has what its payment was told when it was
+        made, a refund or a dispute need not."""
+        invoice = self._api.invoice_paid_by(payment_id)
+        if invoice is not None:
+            return _Named(invoice.id, is_ours=metadata.read(invoice.told) is not None)
+        told = None if is_charge else metadata.read(self._api.payment(payment_id).metadata)
+        return _Named(payment_id, is_ours=told is not None)
 
     def _event(self, message: RawMessage) -> Event:
         event = webhooks.read(message.body)
@@ -313,14 +334,22 @@ class StripeAdapter:
         return event
 
 
+@dataclass(frozen=True)
+class _Named:
+    """The name of a line's money, and whether we sold it."""
+
+    name: str
+    is_ours: bool
+
+
 def _source_of(line: BalanceTransaction) -> str:
     return line.source if isinstance(line.source, str) else line.source.id if line.source else ""
 
 
-def _is_told(line: BalanceTransaction) -> bool:
-    """Whether what a line is of says that we sold it. A charge has what its payment was told when it was made."""
+def _named_by_us(line: BalanceTransaction) -> str:
+    """What we call the refund that a line is of, if we asked for it: as facts name it."""
     source = None if isinstance(line.source, str) else line.source
-    return source is not None and metadata.read(source.metadata) is not None
+    return metadata.refund_named(source.metadata) if source is not None else ""
 
 
 def _paid(line: BalanceTransaction) -> tuple[int | None, str]:

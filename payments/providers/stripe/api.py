@@ -244,15 +244,21 @@ class StripeApi:
             Page[Invoice],
         )
 
-    def invoice_paid_by(self, payment_intent_id: str) -> str:
-        """The invoice that a payment was for, "" if it was for none."""
+    def invoice_paid_by(self, payment_intent_id: str) -> Invoice | None:
+        """The invoice that a payment was for, if it was for one."""
         page = self._ask(
             lambda: self._v1.invoice_payments.list(
-                {"payment": {"type": "payment_intent", "payment_intent": payment_intent_id}}
+                {
+                    "payment": {"type": "payment_intent", "payment_intent": payment_intent_id},
+                    "expand": ["data.invoice"],
+                }
             ),
             Page[InvoicePayment],
         )
-        return name_of(page.data[0].invoice) if page.data else ""
+        if not page.data:
+            return None
+        found = page.data[0].invoice
+        return self.invoice(found) if isinstance(found, str) else found
 
     def payment_of(self, invoice_id: str) -> str:
         """The payment intent that paid an invoice, "" if none did."""

@@ -60,6 +60,11 @@ class Reader:
         """A subscription as it is now, with the last period that was paid."""
         return self._snapshot(subscription_id, now)[1]
 
+    def _ours(self, subscription_id: str, now: datetime) -> Facts:
+        """The same as facts: none where somebody else sold it with the same account."""
+        subscription, snapshot = self._snapshot(subscription_id, now)
+        return () if metadata.read(subscription.metadata) is None else (snapshot,)
+
     def _snapshot(
         self, subscription_id: str, now: datetime
     ) -> tuple[Subscription, SubscriptionSnapshot]:
@@ -78,16 +83,18 @@ class Reader:
         payment = self._api.payment(payment_id)
         if metadata.read(payment.metadata):
             return payment, payment.id
-        return payment, self._api.invoice_paid_by(payment_id)
+        invoice = self._api.invoice_paid_by(payment_id)
+        is_ours = invoice is not None and metadata.read(invoice.told) is not None
+        return payment, invoice.id if invoice is not None and is_ours else ""
 
     def of_money(self, name: str, now: datetime) -> Facts:
         """All of a payment, by its name or that of the invoice which it paid: what it bought, and what of it went
         back. Raises ProviderError, FOREIGN for what was not sold by us."""
         if name.startswith("in_"):
             invoice, payment_id = self._api.invoice(name), self._api.payment_of(name)
-            if not invoice.subscription_id:
-                raise ProviderError("an invoice of no subscription", Fault.FOREIGN)
             bought = self._of_invoice(invoice, now)
+            if not bought:
+                raise ProviderError("an invoice of no subscription of ours", Fault.FOREIGN)
             payment = self._api.payment(payment_id) if payment_id else None
         else:
             payment = self._api.payment(name)
@@ -126,9 +133,12 @@ class Reader:
         return self._of_invoice(self._api.invoice(_named(event)), now)
 
     def _of_invoice(self, invoice: Invoice, now: datetime) -> Facts:
+        """Nothing of an invoice of no subscription of ours."""
         if not invoice.subscription_id:
             return ()
         subscription, snapshot = self._snapshot(invoice.subscription_id, now)
+        if metadata.read(subscription.metadata) is None:
+            return ()
         period = _period(invoice, subscription)
         if period is None or period == snapshot.period:
             return (snapshot,)
@@ -136,10 +146,10 @@ class Reader:
 
     def unpaid_invoice(self, event: Event, now: datetime) -> Facts:
         subscription_id = _subject(event).subscription_id
-        return (self.snapshot(subscription_id, now),) if subscription_id else ()
+        return self._ours(subscription_id, now) if subscription_id else ()
 
     def subscription(self, event: Event, now: datetime) -> Facts:
-        return (self.snapshot(_named(event), now),)
+        return self._ours(_named(event), now)
 
     def refunds(self, event: Event, now: datetime) -> Facts:
         """A charge says only how much went back of it in all; its refunds say of which each was."""

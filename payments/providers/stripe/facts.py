@@ -199,7 +199,7 @@ def of_dispute(
         transaction_id=transaction_id,
         refund_id=dispute.id,
         origin=RefundOrigin.CHARGEBACK,
-        refunded_at=moment(dispute.created) if taken else None,
+        refunded_at=dispute.taken_at if taken else None,
         reversed_at=None if taken else now,
         amount_micros=micros(amount, payment.currency) if is_comparable else None,
         reason=dispute.reason,

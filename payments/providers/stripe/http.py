@@ -11,6 +11,9 @@ import httpx
 import msgspec
 import stripe
 
+from payments.providers import deadlines
+from payments.providers.base import ProviderError
+
 TIMEOUT_SECONDS = 10.0
 #: For all of an answer, whose every piece may come within the timeout.
 ANSWER_SECONDS = 20.0
@@ -45,9 +48,18 @@ class BoundedClient(stripe.HTTPClient):
         # A small answer that unpacks to a large one is not asked for.
         sent = {**(headers or {}), "Accept-Encoding": "identity"}
         try:
-            with self._client.stream(method, url, headers=sent, content=post_data) as answer:
-                body = _bounded(answer)
+            ends_at = deadlines.end_of_answer(ANSWER_SECONDS)
+            with self._client.stream(
+                method,
+                url,
+                headers=sent,
+                content=post_data,
+                timeout=deadlines.step_seconds(TIMEOUT_SECONDS),
+            ) as answer:
+                body = _bounded(answer, ends_at)
                 status, received = answer.status_code, answer.headers
+        except ProviderError as error:
+            raise _unanswered(error.reason) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise _unanswered(f"no answer: {error!r}"[:200]) from error
         _check_shape(body, status)
@@ -58,12 +70,11 @@ class BoundedClient(stripe.HTTPClient):
         self._client.close()
 
 
-def _bounded(answer: httpx.Response) -> bytes:
-    until = time.monotonic() + ANSWER_SECONDS
+def _bounded(answer: httpx.Response, ends_at: float) -> bytes:
     body = bytearray()
     for piece in answer.iter_raw():
         body += piece
-        if len(body) > MAXIMUM_ANSWER_BYTES or time.monotonic() > until:
+        if len(body) > MAXIMUM_ANSWER_BYTES or time.monotonic() > ends_at:
             raise _unanswered("an answer too long or too slow")
     return bytes(body)
 

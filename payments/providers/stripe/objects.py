@@ -194,6 +194,12 @@ class Invoice(_Live, frozen=True, kw_only=True):
         details = self.parent.subscription_details if self.parent else None
         return name_of(details.subscription) if details else ""
 
+    @property
+    def told(self) -> Metadata | None:
+        """What its subscription had for metadata when it was made."""
+        details = self.parent.subscription_details if self.parent else None
+        return details.metadata if details else None
+
 
 class Subscription(_Live, frozen=True, kw_only=True):
     """A subscription with its latest invoice put in."""
@@ -221,9 +227,9 @@ class _InvoicePaymentDetails(msgspec.Struct, frozen=True):
 
 
 class InvoicePayment(_Live, frozen=True, kw_only=True):
-    """That a payment paid an invoice."""
+    """That a payment paid an invoice, which is put in where that was asked for."""
 
-    invoice: Reference | Id
+    invoice: Invoice | Id
     payment: _InvoicePaymentDetails
     status: str
 
@@ -244,6 +250,7 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Moved(msgspec.Struct, frozen=True):
     amount: Amount
+    created: Moment | None = None
 
 
 class Dispute(_Live, frozen=True, kw_only=True):
@@ -258,6 +265,12 @@ class Dispute(_Live, frozen=True, kw_only=True):
     reason: str = ""
     payment_intent: Reference | Id | None = None
     balance_transactions: Sequence[_Moved] = ()
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the bank last took the money: a dispute that was won may be lost on appeal."""
+        taken = [moved.created for moved in self.balance_transactions if moved.amount < 0]
+        return moment(max([self.created, *(at for at in taken if at is not None)]))
 
 
 class PortalSession(_Live, frozen=True, kw_only=True):

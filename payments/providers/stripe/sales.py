@@ -58,15 +58,16 @@ class OpenedPayment:
 class Settlement:
     """A line of the account's balance: `amount_micros` less `fee_micros` is `net_micros`, to the micro.
 
-    `is_ours` says that we sold what it is of, or that it paid an invoice. `kind` is Stripe's word: charge, payment, refund, adjustment (a dispute), payout, stripe_fee. `transaction_id`
-    is the money's name, "" where the line is of none. `currency` is the one that it settles in; `exchange_rate` is
+    `is_ours` says that we sold what it is of. `kind` is Stripe's word: charge, payment, refund, adjustment (a
+    dispute), payout, stripe_fee. `transaction_id` is the money's name, "" where the line is of none. `currency` is the one that it settles in; `exchange_rate` is
     what a unit of the buyer's made of it, None when they are the same. `source_id` is the charge's, the refund's or
-    the dispute's name, and `paid_micros` its amount in the buyer's currency, None where the line does not say.
+    the dispute's name, `source_name` what we call it, as we do a refund that we asked for, and `paid_micros` its amount in the buyer's currency, None where the line does not say.
     """
 
     settlement_id: str
     kind: str
     source_id: str
+    source_name: str
     transaction_id: str
     is_ours: bool
     paid_micros: int | None

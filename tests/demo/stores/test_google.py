@@ -596,9 +596,9 @@ def test_a_key_that_it_did_not_give_out_is_refused(google: Google, tmp_path: Pat
         GoogleSettings(
             package_name=settings.package_name,
             service_account=stranger.adapter._settings.service_account,
-            push_audience="",
-            push_email="",
-            push_subscription="",
+            push_audience=settings.push_audience,
+            push_email=settings.push_email,
+            push_subscription=settings.push_subscription,
             api_url=settings.api_url,
             token_url=settings.token_url,
         )

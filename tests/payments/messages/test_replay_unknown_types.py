@@ -10,8 +10,10 @@ from payments.models import Arrival, MessageState, Purchase, StoreMessage
 from payments.providers import registry
 from payments.providers.base import RawMessage, StoreTransaction
 from payments.providers.fake.verifier import FakeMessage
+from payments.store import purchases
 from tests.factories.payments import StoreProductFactory
 from tests.factories.viewers import DeviceFactory
+from tests.payments.providers.google import play
 
 
 def receive(now: datetime, **told: object) -> StoreMessage:
@@ -61,3 +63,24 @@ def test_is_applied_once_a_later_version_reads_it(now: datetime) -> None:
     assert (settled.state, settled.code) == (MessageState.APPLIED, "")
     assert Purchase.objects.get().viewer_id == viewer.id
     assert alarms.ringing(now=now) == []
+
+
+@pytest.mark.django_db
+def test_is_settled_once_it_is_known_to_say_nothing_though_its_bearer_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    google = play.Play()
+    monkeypatch.setattr(purchases, "adapters", lambda: {"google": google.adapter})
+    trial = play.push(play.data(testNotification={"version": "1.0"}))
+    kept = inbox.receive(
+        provider="google", raw=trial, arrived_by=Arrival.PUSHED, now=play.NOW
+    ).message
+    StoreMessage.objects.filter(id=kept.id).update(
+        state=MessageState.UNKNOWN, code=inbox.UNKNOWN_TYPE, next_attempt_at=None
+    )
+    inbox.replay([kept.id], now=play.NOW)
+
+    settled = inbox.settle(kept.id, now=play.NOW)
+
+    assert settled is not None
+    assert settled.state == MessageState.APPLIED

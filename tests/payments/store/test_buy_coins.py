@@ -1,5 +1,6 @@
 """From intent to credited coins, and what a bad or repeated transaction does not do."""
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -13,9 +14,18 @@ from payments.models import CoinPack, Lot, Purchase, StoreProduct, StoreTerms, W
 from payments.providers.fake.store import FakeStore
 from payments.providers.fake.verifier import TYPE
 from payments.store import purchases
-from tests.factories.payments import PAST, StoreProductFactory, hand_in, signed_sale, told
+from tests.factories.payments import (
+    PAST,
+    StorePassFactory,
+    StoreProductFactory,
+    hand_in,
+    signed_sale,
+    told,
+)
 from tests.factories.viewers import DeviceFactory, clock_headers, viewer_headers
 from tests.payments.calls import movements, submit
+from tests.payments.providers.google import play
+from tests.payments.providers.google.play import Play
 from viewers.models import Device
 
 
@@ -361,3 +371,55 @@ def test_the_store_signs_with_a_key_the_verifier_alone_could_not_use(now: dateti
 
     with pytest.raises(purchases.TransactionInvalid):
         hand_in(signed, viewer_id=uuid4(), now=now)
+
+
+@pytest.mark.parametrize("is_pass", [False, True], ids=["coins", "a pass"])
+def test_what_a_store_tells_no_price_of_is_booked_at_the_list_price(
+    api: Client,
+    device: Device,
+    headers: Any,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+    is_pass: bool,
+) -> None:
+    """Google keeps no order of a promotion, and the App Store may leave a price out."""
+    google = Play()
+    monkeypatch.setattr(purchases, "adapters", lambda: {"google": google.adapter})
+    if is_pass:
+        StorePassFactory(
+            provider="google", store_product_id="sold", pass_product__price_micros=2_990_000
+        )
+    else:
+        StoreProductFactory(
+            provider="google", store_product_id="sold", pack__price_micros=2_990_000
+        )
+    google.has_product(
+        productLineItem=[play.line("sold")],
+        purchaseCompletionTime=now.isoformat(),
+        obfuscatedExternalAccountId=str(device.viewer_id),
+        obfuscatedExternalProfileId=None,
+    )
+    said = {"product_id": "sold", "purchase_token": play.TOKEN, "is_subscription": False}
+
+    response = api.post(
+        "/v1/purchases/google",
+        {"transaction": json.dumps(said)},
+        "application/json",
+        headers=headers,
+    )
+
+    assert response.status_code == 201, response.json()
+    assert response.json()["price"] == {"amount_micros": 2_990_000, "currency": "USD"}
+
+
+def test_restores_as_many_and_as_long_transactions_as_its_shape_allows(
+    api: Client, product: StoreProduct, device: Device, headers: Any, now: datetime
+) -> None:
+    signed = signed_sale(product, viewer_id=device.viewer_id, now=now)
+    body = {"provider": "fake", "transactions": [*["x" * 15_000] * 19, signed]}
+
+    response = api.post("/v1/purchases/restore", body, "application/json", headers=headers)
+
+    assert response.status_code == 200, response.json()
+    outcomes = [one["outcome"] for one in response.json()["restored"]]
+    assert outcomes == ["invalid"] * 19 + ["yours"]

@@ -162,7 +162,7 @@ def test_reads_every_subtype(subtype: str) -> None:
 
 @pytest.mark.parametrize("named", [("TELEPORTED", None), ("DID_RENEW", "TWICE")])
 def test_makes_nothing_of_what_it_does_not_know(named: tuple[str, str | None]) -> None:
-    told = notification(*named, of=period(), renewing=renewal())
+    told = notification(*named)
 
     assert not adapter().read_message(told, now=NOW).is_known
     assert facts(told) == ()
@@ -516,3 +516,36 @@ def test_takes_members_that_are_added_later() -> None:
     )
 
     assert adapter().read_message(told, now=NOW).type == "TEST"
+
+
+@pytest.mark.parametrize(
+    ("type_", "subtype"), [("DID_RENEW", "OF_ANOTHER_AGE"), ("OF_ANOTHER_AGE", None)]
+)
+def test_what_carries_a_transaction_is_applied_whatever_it_is_called(
+    type_: str, subtype: str | None
+) -> None:
+    """The transaction and the renewal information say by themselves where the subscription is."""
+    unknown = notification(type_, subtype, of=period(), renewing=renewal())
+    renewed = notification("DID_RENEW", of=period(), renewing=renewal())
+    assert adapter().read_message(unknown, now=NOW).is_known
+
+    facts = adapter().facts_of(unknown, now=NOW)
+
+    assert facts == adapter().facts_of(renewed, now=NOW)
+    assert facts
+
+
+@pytest.mark.parametrize("type_", ["ONE_TIME_CHARGE", "REFUND", "REFUND_REVERSED"])
+def test_what_is_restored_on_another_device_keeps_its_name(type_: str) -> None:
+    restored = transaction(type="Non-Consumable", transactionId="2000000000000099")
+    told = facts(notification(type_, of=restored))
+    assert {fact.transaction_id for fact in told if not isinstance(fact, SubscriptionSnapshot)} == {
+        ID
+    }
+
+
+def test_what_is_consumed_is_bought_anew_each_time() -> None:
+    again = transaction(transactionId="2000000000000099")
+    (bought,) = facts(notification("ONE_TIME_CHARGE", of=again))
+    assert isinstance(bought, StoreTransaction)
+    assert bought.transaction_id == "2000000000000099"

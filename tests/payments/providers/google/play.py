@@ -23,6 +23,7 @@ PACKAGE = "com.example.drama"
 TOKEN = "opaque-token.AO-J1Ox_1"
 AUDIENCE = "https://api.example.com/v1/stores/google"
 EMAIL = "push@example.iam.gserviceaccount.com"
+SUBSCRIBED = "GPA.5555-6666-7777-88888"
 SUBSCRIPTION = "projects/example/subscriptions/play"
 
 KEY = generate_private_key(65537, 2048)
@@ -91,8 +92,11 @@ class Play:
     def has_subscription(
         self, state: str = "ACTIVE", *, token: str = TOKEN, **changes: Any
     ) -> None:
-        """Google knows a subscription by this token."""
+        """Google knows a subscription by this token, and the order of its first period but of a test's."""
         self.answers[f"purchases/subscriptionsv2/tokens/{token}"] = subscription(state, **changes)
+        if changes.get("testPurchase") is None:
+            first = order(orderId=SUBSCRIBED, lineItems=[order_line("vip", **period())])
+            self.answers.setdefault(f"orders/{SUBSCRIBED}", first)
 
     def has_order(self, **changes: Any) -> None:
         """Google knows an order."""
@@ -170,7 +174,7 @@ def subscription(state: str = "ACTIVE", **changes: Any) -> dict[str, Any]:
     made = {
         "subscriptionState": f"SUBSCRIPTION_STATE_{state}",
         "startTime": "2026-11-28T11:00:00Z",
-        "latestOrderId": "GPA.5555-6666-7777-88888",
+        "latestOrderId": SUBSCRIBED,
         "acknowledgementState": "ACKNOWLEDGEMENT_STATE_PENDING",
         "externalAccountIdentifiers": {
             "obfuscatedExternalAccountId": "0192f0a0-0000-7000-8000-000000000001"
@@ -185,7 +189,7 @@ def subscription_line(product_id: str = "vip", **changes: Any) -> dict[str, Any]
     made = {
         "productId": product_id,
         "expiryTime": "2026-12-28T11:00:00Z",
-        "latestSuccessfulOrderId": "GPA.5555-6666-7777-88888",
+        "latestSuccessfulOrderId": SUBSCRIBED,
         "autoRenewingPlan": {"autoRenewEnabled": True, "recurringPrice": money("16", 990_000_000)},
         "offerDetails": {"basePlanId": "monthly"},
     }

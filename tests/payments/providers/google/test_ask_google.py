@@ -109,6 +109,13 @@ def test_reads_no_more_than_a_megabyte() -> None:
     assert endless.sent <= 2 * transport.MAXIMUM_ANSWER_BYTES
 
 
+def test_asks_for_nothing_that_would_have_to_be_unpacked() -> None:
+    google = Play()
+    google.has_subscription()
+    google.adapter.subscription(environment="production", subscription_id=TOKEN, now=NOW)
+    assert {one.headers["accept-encoding"] for one in google.asked} == {"identity"}
+
+
 def test_reads_no_more_than_a_megabyte_of_what_is_packed() -> None:
     google = Play()
     packed = gzip.compress(b" " * 100_000_000)

@@ -10,6 +10,7 @@ import pytest
 from payments.providers.base import (
     Facts,
     Fault,
+    Known,
     Payment,
     ProviderError,
     RefundOrigin,
@@ -263,6 +264,36 @@ def test_a_prorated_refund_is_what_the_order_says() -> None:
         refunded_at=datetime(2026, 11, 28, 9, 1, tzinfo=UTC),
         amount_micros=7_500_000,
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"orderHistory": {"partialRefundEvents": [{"state": "PENDING"}]}},
+        {"orderHistory": {"partialRefundEvents": [{"state": "SOMETHING_NEW"}]}},
+        {"state": "PARTIALLY_REFUNDED"},
+    ],
+    ids=["pending", "unknown", "not shown"],
+)
+def test_a_part_that_has_not_arrived_takes_nothing(changes: dict[str, Any]) -> None:
+    google = Play()
+    has_subscription(google)
+    google.has_order(
+        orderId=SUBSCRIBED,
+        lineItems=[order_line("vip", total=money("18"), **period())],
+        **changes,
+    )
+    with pytest.raises(ProviderError) as unreadable:
+        notified(google, kind=1, order_id=SUBSCRIBED)
+    assert unreadable.value.fault is Fault.UNAVAILABLE
+
+    known = Known(
+        environment="production",
+        transaction_id=SUBSCRIBED,
+        purchased_at=NOW,
+        subscription_id=TOKEN,
+    )
+    assert refunds(google.adapter.looked_up(known, now=NOW)) == []
 
 
 @pytest.mark.parametrize(

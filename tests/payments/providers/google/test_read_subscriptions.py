@@ -180,6 +180,50 @@ def test_what_no_order_says_is_not_booked_but_open(changes: dict[str, Any], is_t
     assert (snapshot.period is None) is not is_test
 
 
+@pytest.mark.parametrize("state", ["ACTIVE", "CANCELED"])
+@pytest.mark.parametrize(
+    ("started", "order_id", "ends", "heard"),
+    [
+        ("2026-11-28T10:30:00Z", ORDER, "2026-12-28T10:30:00Z", None),
+        ("2026-11-14T11:00:00Z", f"{ORDER}..1", "2026-12-05T11:00:00Z", None),
+        ("2026-10-28T11:00:00Z", f"{ORDER}..0", "2026-12-28T11:00:00Z", NOW),
+    ],
+    ids=["begun", "renewed by what a week is", "renewed by what was heard"],
+)
+def test_an_order_that_may_be_late_is_waited_for(
+    state: str, started: str, order_id: str, ends: str, heard: datetime | None
+) -> None:
+    """Nobody asks again for a period that was not told of."""
+    line = subscription_line(latestSuccessfulOrderId=order_id, expiryTime=ends)
+    google = Play()
+    google.has_subscription(state, startTime=started, lineItems=[line])
+    del google.answers[f"orders/{ORDER}"]
+
+    def snapshot(at: datetime) -> SubscriptionSnapshot:
+        facts = google.adapter.subscription(environment="production", subscription_id=TOKEN, now=at)
+        if heard is not None:
+            facts = google.adapter.facts_of(hint(), now=at)
+        (fact,) = facts
+        assert isinstance(fact, SubscriptionSnapshot)
+        return fact
+
+    with pytest.raises(ProviderError) as late:
+        snapshot(NOW)
+    assert late.value.fault is Fault.UNAVAILABLE
+    # Of a promotion there may never be one: what it opens is open all the same.
+    assert snapshot(NOW + timedelta(hours=3)).period is None
+
+    has_order(google, orderId=order_id)
+    assert snapshot(NOW).period is not None
+
+
+def test_what_ended_waits_for_no_order() -> None:
+    google = Play()
+    google.has_subscription("EXPIRED")
+    del google.answers[f"orders/{ORDER}"]
+    assert told(google).period is None
+
+
 @pytest.mark.parametrize(
     ("order_id", "starts_at"),
     [

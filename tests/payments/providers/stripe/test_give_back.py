@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from payments.providers.base import Fault, RefundOrigin, StoreRefund
+from payments.providers.stripe.accounts import StripeAccounts
 from payments.providers.stripe.objects import moment
 from tests.payments.providers.stripe.shop import COINS, Shop, fault_of, settled
 
@@ -65,6 +66,23 @@ def test_refunds_once_under_one_key(shop: Shop) -> None:
 
     assert fault_of(ask) is Fault.UNAVAILABLE
     assert ask().refund_id == ask().refund_id
+    assert len(refunds(shop, payment_id)) == 1
+
+
+def test_refunds_once_under_our_name_long_after_stripe_forgot_the_key(shop: Shop) -> None:
+    payment_id = shop.bought()
+    accounts = StripeAccounts({"sandbox": shop.adapter})
+
+    for _ in "ab":
+        accounts.give_back(
+            environment="sandbox",
+            transaction_id=payment_id,
+            refund_id="operator:1",
+            amount_micros=1_000_000,
+            now=shop.now,
+        )
+        shop.advance(hours=25)
+
     assert len(refunds(shop, payment_id)) == 1
 
 
@@ -128,6 +146,29 @@ def test_is_none_any_more_when_it_is_won(shop: Shop) -> None:
     told = shop.told(mark)
     assert len(told) == 4
     assert settled(told) == {(payment_id, made["id"]): ("reversed", 2_000_000)}
+
+
+def test_is_a_chargeback_again_when_it_is_lost_on_appeal(shop: Shop) -> None:
+    """Later than it was won, so that it holds against that."""
+    payment_id, mark = shop.bought(), shop.mark()
+    made = shop.order("dispute", payment_intent=payment_id)
+    shop.advance(days=3)
+    shop.order("close_dispute", dispute=made["id"], won=True)
+    (won,) = {fact.reversed_at for fact in shop.told(mark, "charge.dispute.closed")}
+    shop.advance(days=3)
+    with shop.stripe.changing() as account:
+        dispute = account.find("dispute", made["id"])
+        taken = {"amount": -499, "created": account.now}
+        dispute.update(
+            status="lost", balance_transactions=[*dispute["balance_transactions"], taken]
+        )
+
+    (lost,) = set(shop.told(mark))
+
+    assert lost.refunded_at == moment(taken["created"])
+    assert lost.refunded_at is not None
+    assert won is not None
+    assert lost.refunded_at > won
 
 
 def test_is_nothing_while_a_bank_only_asks(shop: Shop) -> None:

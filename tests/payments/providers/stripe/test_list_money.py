@@ -54,6 +54,15 @@ def test_lists_sales_refunds_and_disputes_with_their_fees(other: Shop) -> None:
     assert isinstance(other.adapter, Lists)
 
 
+def test_lists_a_refund_that_we_asked_for_by_our_name_of_it(other: Shop) -> None:
+    coins = other.bought()
+    fact = other.adapter.refund(
+        coins, refund_id="operator:1", idempotency_key=other.key(), now=other.now
+    )
+    (line,) = [one for one in listed(other) if one.kind is ListedKind.REFUND]
+    assert line.line_id == fact.refund_id == "operator:1"
+
+
 def test_a_refund_that_failed_is_a_reversal_of_the_same_name(other: Shop) -> None:
     coins = other.bought()
     refund = other.order("refund", payment_intent=coins, amount=100)["id"]

@@ -1,5 +1,6 @@
 """Subscriptions by Stripe: where each stands, until when it is open, and what each period was paid."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -7,7 +8,7 @@ from itertools import permutations
 import msgspec
 import pytest
 
-from payments.providers.base import PaidPeriod, State, SubscriptionSnapshot
+from payments.providers.base import Fault, Known, PaidPeriod, State, SubscriptionSnapshot
 from payments.providers.stripe import facts
 from payments.providers.stripe.adapter import StripeAdapter
 from payments.providers.stripe.objects import Subscription, moment
@@ -16,6 +17,7 @@ from tests.payments.providers.stripe.shop import (
     VIEWER,
     InProcess,
     Shop,
+    fault_of,
     settled,
 )
 
@@ -370,3 +372,35 @@ def test_every_order_of_all_events_comes_to_the_same(other: Shop) -> None:
     assert len(orders) >= 24
     for order in orders:
         assert settled(fact for facts in order for fact in facts) == expected
+
+
+def test_what_another_program_subscribes_with_the_account_stands_for_nothing(other: Shop) -> None:
+    mark = other.mark()
+    subscription_id = other.subscribed()
+    with other.stripe.changing() as account:
+        for subscription in account.every("subscription"):
+            subscription["metadata"] = {"plan": "of theirs"}
+        for invoice in account.every("invoice"):
+            invoice["parent"]["subscription_details"]["metadata"] = {"plan": "of theirs"}
+        for session in account.every("checkout.session"):
+            session["metadata"] = {}
+    invoice_id = other.read(f"/v1/subscriptions/{subscription_id}")["latest_invoice"]
+    payments = other.read(f"/v1/invoice_payments?invoice={invoice_id}")["data"]
+    payment_id = payments[0]["payment"]["payment_intent"]
+    other.order("refund", payment_intent=payment_id, amount=100)
+    other.order("dispute", payment_intent=payment_id, amount=200)
+    other.order("fail_renewals", subscription=subscription_id)
+    to_the_end(other, subscription_id)
+
+    types = {json.loads(message.body)["type"] for message in other.messages(mark)}
+    assert types >= {
+        *("checkout.session.completed", "customer.subscription.updated", "invoice.paid"),
+        *("invoice.payment_failed", "refund.created", "charge.dispute.created"),
+    }
+    assert other.told(mark) == []
+    window = {"since": other.now - timedelta(days=60), "until": other.now}
+    assert not any(line.is_ours for line in other.adapter.settlements(**window))
+    lines = other.adapter.listed(environment="sandbox", known=(), now=other.now, **window)
+    assert list(lines) == []
+    known = Known(environment="sandbox", transaction_id=invoice_id, purchased_at=other.now)
+    assert fault_of(lambda: other.adapter.looked_up(known, now=other.now)) is Fault.FOREIGN
