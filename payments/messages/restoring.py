@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from config.problems import Problem
-from payments.messages import submissions
+from payments.messages import inbox, submissions
 from payments.messages.submissions import Booked, Waits
 from payments.models import Subscription
 from payments.providers.base import Fact, SubscriptionSnapshot
@@ -59,16 +59,23 @@ def _restored(
         found = submissions.read(provider=provider, handed_in=handed_in, now=now)
         booked = submissions.book(found, viewer_id=viewer_id, provider=provider, now=now)
     except Waits as why:
-        submissions.keep(
-            viewer_id=viewer_id, provider=provider, handed_in=handed_in, why=why, now=now
-        )
-        return Restored(outcome=Outcome.WAITING, detail=why.code)
+        return _kept(handed_in, why, viewer_id=viewer_id, provider=provider, now=now)
     except purchases.TransactionOfAnotherViewer:
         submissions.book_for_its_owner(found, viewer_id=viewer_id, provider=provider, now=now)
         return _of_another(found, viewer_id, provider, is_asked, now)
     except Problem as refusal:
         return Restored(outcome=Outcome.INVALID, detail=refusal.code)
     return Restored(outcome=Outcome.YOURS, booked=booked)
+
+
+def _kept(handed_in: str, why: Waits, *, viewer_id: UUID, provider: str, now: datetime) -> Restored:
+    try:
+        submissions.keep(
+            viewer_id=viewer_id, provider=provider, handed_in=handed_in, why=why, now=now
+        )
+    except inbox.TooManySubmissions as refusal:
+        return Restored(outcome=Outcome.INVALID, detail=refusal.code)
+    return Restored(outcome=Outcome.WAITING, detail=why.code)
 
 
 def _of_another(

@@ -12,7 +12,7 @@ from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound, Problem
 from payments import idempotency, purchase_rendering
 from payments.idempotency import Answered, Once
-from payments.messages import submissions
+from payments.messages import inbox, submissions
 from payments.messages.submissions import Waits
 from payments.providers.base import Fact
 from payments.purchase_shapes import (
@@ -105,6 +105,8 @@ class SubmitTransaction(ViewerEndpoint):
             purchases.ProviderUnknown,
             purchases.TransactionInvalid,
             purchases.TransactionOfAnotherViewer,
+            submissions.PaymentFailed,
+            inbox.TooManySubmissions,
             purchases.ProductUnknown,
             purchases.IntentUnknown,
             pass_purchases.CoveredTooFar,
