@@ -16,6 +16,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
 from config.problems import Problem
+from payments.messages import outages
+from payments.messages.outages import Line
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
 from payments.providers.base import Fact, Fault, Message, ProviderError, RawMessage
 from payments.store import facts
@@ -175,10 +177,18 @@ def hand_in_again(message: StoreMessage, *, code: str, now: datetime) -> StoreMe
     return message
 
 
-def due(*, now: datetime, limit: int = AT_ONCE) -> Sequence[UUID]:
-    """Messages that wait and are due, the longest due first."""
+def due(*, now: datetime, limit: int = AT_ONCE, provider: str | None = None) -> Sequence[UUID]:
+    """Messages that wait and are due, the longest due first: all, or those of one store."""
     found = StoreMessage.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+    if provider is not None:
+        found = found.filter(provider=provider)
     return list(found.values_list("id", flat=True)[:limit])
+
+
+def is_out_of_reach(message_id: UUID) -> bool:
+    """Whether its store has not answered for a while: it is due, and the store is left alone."""
+    found = StoreMessage.objects.filter(id=message_id).values_list("provider", flat=True).first()
+    return found is not None and outages.is_out(Line.MESSAGES, found)
 
 
 def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
@@ -331,7 +341,8 @@ def _ask(message: StoreMessage, now: datetime) -> Sequence[Fact]:
 
 def _try(message: StoreMessage, now: datetime) -> None:
     """Asks what a message stands for, and lets that take effect."""
-    found = _ask(message, now)
+    with outages.noted(Line.MESSAGES, message.provider):
+        found = _ask(message, now)
     if not found and _is_still_unknown(message):
         _write(message, state=MessageState.UNKNOWN, next_attempt_at=None)
         return

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
 from config.problems import NotFound, Problem
 from payments.messages import inbox
+from payments.messages.asking import Patience
 from payments.models import (
     ChangeCause,
     MessageState,
@@ -60,14 +62,17 @@ class Standing:
     booked: Booked | None = None
 
 
-def read(*, provider: str, handed_in: str, now: datetime) -> Sequence[Fact]:
+def read(*, provider: str, handed_in: str, patience: Patience, now: datetime) -> Sequence[Fact]:
     """What its store says of what was handed in. Asks the store: called outside of any transaction.
 
     What of it says that money went back takes effect at once, whatever becomes of the rest. Raises ProviderUnknown
     and TransactionInvalid, and Waits where the store does not answer, or has not been paid.
     """
+    purchases.adapter(provider)
     try:
-        found = purchases.read(provider=provider, handed_in=handed_in, now=now)
+        found = patience.ask(
+            provider, partial(purchases.read, provider=provider, handed_in=handed_in, now=now)
+        )
     except purchases.StoreUnavailable as error:
         raise Waits("store_unavailable") from error
     if not found:

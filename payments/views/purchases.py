@@ -13,6 +13,7 @@ from config.problems import NotFound, Problem
 from payments import idempotency, purchase_rendering
 from payments.idempotency import Answered, Once
 from payments.messages import inbox, submissions
+from payments.messages.asking import Patience
 from payments.messages.submissions import Waits
 from payments.providers.base import Fact
 from payments.purchase_shapes import (
@@ -156,7 +157,9 @@ class SubmitTransaction(ViewerEndpoint):
         answered = once.kept()
         if answered is not None:
             return answered
-        found = submissions.read(provider=provider, handed_in=body.transaction, now=now)
+        found = submissions.read(
+            provider=provider, handed_in=body.transaction, patience=Patience(), now=now
+        )
         try:
             return once.answer(partial(self._book, provider, found, now), now=now)
         except purchases.TransactionOfAnotherViewer:

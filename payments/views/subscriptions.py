@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from config.endpoints import operation
 from config.problems import NotFound
 from payments import purchase_rendering
-from payments.messages import restoring
+from payments.messages import asking, restoring
+from payments.models import Provider
 from payments.purchase_shapes import (
     CheckoutAnswer,
     CheckoutRequest,
@@ -76,13 +77,14 @@ class OpenCheckout(ViewerEndpoint):
     ) -> CheckoutAnswer:
         """The same intent again is the same page. `{CHECKOUT_SESSION_ID}` in `success_url` becomes the id that is
         handed in after."""
-        opened = stripe_pages.open_checkout(
-            intent_id,
-            viewer_id=self.viewer.viewer_id,
-            environment=self.viewer.environment,
-            success_url=body.success_url,
-            cancel_url=body.cancel_url,
-        )
+        with asking.turn(Provider.STRIPE):
+            opened = stripe_pages.open_checkout(
+                intent_id,
+                viewer_id=self.viewer.viewer_id,
+                environment=self.viewer.environment,
+                success_url=body.success_url,
+                cancel_url=body.cancel_url,
+            )
         return purchase_rendering.checkout(opened)
 
 
@@ -94,9 +96,10 @@ class OpenPayment(ViewerEndpoint):
     )
     def post(self, request: Request, *, now: datetime, intent_id: UUID) -> PaymentAnswer:
         """For Stripe's Payment Element. The same intent again is the same payment."""
-        opened = stripe_pages.open_payment(
-            intent_id, viewer_id=self.viewer.viewer_id, environment=self.viewer.environment
-        )
+        with asking.turn(Provider.STRIPE):
+            opened = stripe_pages.open_payment(
+                intent_id, viewer_id=self.viewer.viewer_id, environment=self.viewer.environment
+            )
         return PaymentAnswer(
             payment_intent_id=opened.payment_intent_id, client_secret=opened.client_secret
         )
@@ -113,10 +116,11 @@ class OpenPortal(ViewerEndpoint):
         self, request: Request, *, now: datetime, body: PortalRequest, subscription_id: UUID
     ) -> PortalAnswer:
         """Stripe's customer portal. Subscriptions of the other stores are seen to in the stores' own apps."""
-        url = stripe_pages.open_portal(
-            subscription_id,
-            viewer_id=self.viewer.viewer_id,
-            return_url=body.return_url,
-            now=now,
-        )
+        with asking.turn(Provider.STRIPE):
+            url = stripe_pages.open_portal(
+                subscription_id,
+                viewer_id=self.viewer.viewer_id,
+                return_url=body.return_url,
+                now=now,
+            )
         return PortalAnswer(url=url)
