@@ -126,7 +126,8 @@ class SubmitTransaction(ViewerEndpoint):
         first did, 201 included; a refusal is not kept, since the viewer has paid and its cause may be mended.
 
         202 with a submission where the store cannot be asked right now, or waits for its money: it is kept and
-        booked by itself, and `GET /v1/purchases/{id}` says when."""
+        booked by itself, and `GET /v1/purchases/{id}` says when. A store has six seconds to answer. What it says was
+        not paid, and will not be, is refused as payment_failed."""
         try:
             answered = self._answered(body, provider, now)
         except Waits as why:
