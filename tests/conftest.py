@@ -20,7 +20,8 @@ STARTING_INSTANCES = {"crash", "demo", "journeys", "stores"}
 WRITTEN_BY_MIGRATE = {"auth_permission", "django_content_type"}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 # Workers share the cache, and what one knows of stores is nothing to another.
-settings.CACHES["default"]["KEY_PREFIX"] = os.environ.get("PYTEST_XDIST_WORKER", "")
+_shared: dict[str, Any] = settings.CACHES["default"]
+_shared["KEY_PREFIX"] = os.environ.get("PYTEST_XDIST_WORKER", "")
 PROOF_SEED = pytest.StashKey[int]()
 
 

@@ -99,7 +99,9 @@ class TestTroubledHistory:
         waits = []
         for _ in range(5):
             history.read("fake", now=now)
-            waits.append(StoreHistory.objects.get().next_attempt_at - now)
+            due_at = StoreHistory.objects.get().next_attempt_at
+            assert due_at is not None
+            waits.append(due_at - now)
         assert waits == [*history.PAUSES, history.PAUSES[-1]]
         remembering.clear()
         history.read("fake", now=now)
