@@ -79,6 +79,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "episode_unavailable": HTTPStatus.NOT_FOUND,
     "intent_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "transaction_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "payment_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_many_submissions": HTTPStatus.TOO_MANY_REQUESTS,
     "store_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "transaction_of_another_viewer": HTTPStatus.CONFLICT,
     "message_malformed": HTTPStatus.BAD_REQUEST,

@@ -142,7 +142,8 @@ class SubmissionAnswer(AnswerShape):
     """A transaction that was handed in. `id` is the purchase's, or until it is booked a name of its own; both can be
     asked about. `waiting` is booked by itself later; `reason` says what for: store_unavailable, payment_pending,
     rate_missing. `purchase` is what came of it where that is the viewer's own. What is `refused` waits for
-    nothing: `reason` says why."""
+    nothing: `reason` says why, such as payment_failed, or payment_overdue after four weeks. Handed in again, it is
+    asked about anew."""
 
     id: UUID
     state: SubmissionState

@@ -13,13 +13,16 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-from payments.messages import history, inbox, inquiries, outbox
-from payments.models import StoreMessage
+from payments.messages import history, inbox, inquiries, outages, outbox
+from payments.messages.outages import Line
+from payments.models import Provider, StoreMessage
 from payments.reconciliation import reports, runs
 from payments.store import offer_claims, promo_codes, purchases
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
+#: So many of a store are settled before it is the next store's turn.
+TURN = 20
 INQUIRIES_LOCK = 7_164_206
 
 
@@ -74,20 +77,22 @@ def close_days(**_: Any) -> int:
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def settle_message(message_id: str, **_: Any) -> bool:
-    """Applies one message of a store; whether it was due."""
+    """Applies one message of a store; whether it was due. One of a store that does not answer is left to the sweep."""
+    if inbox.is_out_of_reach(UUID(message_id)):
+        return False
     return _settle_message(UUID(message_id), now=clock.read()) is not None
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def settle_messages(**_: Any) -> int:
     """Applies every message of a store that is due; returns how many were tried."""
-    return _until_done(partial(_settled, inbox.due, _settle_message))
+    return _settle_due(Line.MESSAGES, inbox.due, _settle_message)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def call_stores(**_: Any) -> int:
     """Tells stores what they wait to hear; returns how many calls were tried."""
-    return _until_done(partial(_settled, outbox.due, outbox.settle))
+    return _settle_due(Line.CALLS, outbox.due, outbox.settle)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -97,19 +102,22 @@ def ask_about_subscriptions(**_: Any) -> int:
     One worker at a time; none while somebody else holds the lock, as a demo does whose stores live in other days.
     """
     with advisory_lock.tried(INQUIRIES_LOCK) as is_ours:
-        return _until_done(partial(_settled, inquiries.due, inquiries.ask)) if is_ours else 0
+        return _settle_due(Line.SUBSCRIPTIONS, inquiries.due, inquiries.ask) if is_ours else 0
 
 
 # A long outage leaves a long history.
 @shared_task(soft_time_limit=500, time_limit=540)  # type: ignore[untyped-decorator]  # Celery has no types
 def read_histories(**_: Any) -> int:
-    """Reads the histories of stores that were not read for a while; returns how many messages had not come."""
-    with advisory_lock.tried(history.LOCK) as is_ours:
-        if not is_ours:
-            return 0
-        now = clock.read()
-        due = [name for name in purchases.adapters() if history.is_due(name, now=now)]
-        return sum(history.read(name, now=now) for name in due)
+    """Reads the histories of stores that were not read for a while; returns how many messages had not come.
+
+    Of a store that another worker reads it is left to that one.
+    """
+    found = 0
+    for name in purchases.adapters():
+        with advisory_lock.tried(history.lock_of(name)) as is_ours:
+            if is_ours and history.is_due(name, now=clock.read()):
+                found += history.read(name, now=clock.read())
+    return found
 
 
 # A day of many sales is a long list, and each that is missing is asked about.
@@ -137,13 +145,36 @@ def _settle_message(message_id: UUID, *, now: datetime) -> StoreMessage | None:
     return inbox.settle(message_id, now=now)
 
 
-def _settled(
-    due: Callable[..., Sequence[UUID]], settle: Callable[..., object], *, now: datetime
-) -> int:
-    found = due(now=now)
-    for one in found:
-        settle(one, now=clock.read())
-    return len(found)
+class Due(Protocol):
+    """What is due of one store, the longest due first."""
+
+    def __call__(self, *, provider: str, limit: int, now: datetime) -> Sequence[UUID]: ...
+
+
+def _settle_due(line: Line, due: Due, settle: Callable[..., object]) -> int:
+    """Settles what is due, the stores in turns; returns how much was tried.
+
+    A store's turn ends when it does not answer, and of one that has not answered for a while one is tried now
+    and then: whatever one store does, the others are served.
+    """
+    total, until = 0, clock.read() + LONGEST_RUN
+    while True:
+        before = total
+        for provider in sorted(Provider.values, key=partial(outages.is_failing, line)):
+            for one in _turn(line, due, provider):
+                if clock.read() >= until:
+                    return total
+                settle(one, now=clock.read())
+                total += 1
+                if outages.is_failing(line, provider):
+                    break
+        if total == before:
+            return total
+
+
+def _turn(line: Line, due: Due, provider: str) -> Sequence[UUID]:
+    found = due(provider=provider, limit=TURN, now=clock.read())
+    return found if found and outages.may_be_asked(line, provider) else ()
 
 
 def _until_done(batch: Batch) -> int:

@@ -1,6 +1,7 @@
 """What every test may ask for."""
 
 import gc
+import os
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
 STARTING_INSTANCES = {"crash", "demo", "journeys", "stores"}
 WRITTEN_BY_MIGRATE = {"auth_permission", "django_content_type"}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
+# Workers share the cache, and what one knows of stores is nothing to another.
+_shared: dict[str, Any] = settings.CACHES["default"]
+_shared["KEY_PREFIX"] = os.environ.get("PYTEST_XDIST_WORKER", "")
 PROOF_SEED = pytest.StashKey[int]()
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from config import advisory_lock
 from payments import tasks
 from payments.messages import history
+from payments.store import purchases
 
 _POLL_SECONDS = 0.2
 
@@ -15,7 +16,8 @@ _POLL_SECONDS = 0.2
 def kept() -> Iterator[None]:
     """Inside, no worker reads stores' histories or asks about subscriptions. Waits for those that do."""
     with ExitStack() as held:
-        for lock in (tasks.INQUIRIES_LOCK, history.LOCK):
+        histories = [history.lock_of(name) for name in purchases.adapters()]
+        for lock in (tasks.INQUIRIES_LOCK, *histories):
             while not held.enter_context(advisory_lock.tried(lock)):
                 time.sleep(_POLL_SECONDS)
         yield

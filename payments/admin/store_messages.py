@@ -287,9 +287,23 @@ class StoreCallAdmin(Again, ReadOnlyAdmin):
 class StoreHistoryAdmin(ReadOnlyAdmin):
     """Up to when each store's own history was read, and what only that has brought."""
 
-    list_display = ("provider", "environment", "read_until", "read_at", "found_count")
+    list_display = (
+        "provider",
+        "environment",
+        "read_until",
+        "read_at",
+        "tried_at",
+        "failures",
+        "found_count",
+    )
     list_filter = (("provider", ChoicesDropdownFilter), ("environment", ChoicesDropdownFilter))
-    fields = ("provider", "environment", "read_until", "read_at", "found_count")
+    fields = (
+        "provider",
+        "environment",
+        ("read_until", "read_at"),
+        ("tried_at", "failures", "next_attempt_at", "resume_at"),
+        "found_count",
+    )
 
 
 def _tag(state: MessageState | CallState) -> SafeString:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from payments.models import (
     CallState,
     Difference,
     DifferenceState,
     MessageState,
+    Provider,
     Reconciliation,
     ReportState,
     RunState,
@@ -20,6 +21,7 @@ from payments.models import (
     StoreMessage,
     StoreReport,
 )
+from payments.store import purchases
 
 #: A type of message has a usual gap once so many have come.
 ENOUGH_MESSAGES = 20
@@ -35,6 +37,7 @@ TRIED_IN_VAIN = 3
 #: These wait for a buyer, as long as it takes.
 BUYERS_TURN = ("payment_pending", "unclaimed")
 SOON = timedelta(hours=2)
+CALL_IS_LATE = timedelta(hours=1)
 RECONCILIATION_IS_LATE = timedelta(hours=30)
 
 #: The admin lists that alarms lead to.
@@ -148,14 +151,26 @@ def _counted(state: MessageState) -> Sequence[tuple[str, int]]:
 
 
 def _calls(now: datetime) -> Iterator[Alarm]:
-    failed = StoreCall.objects.filter(state=CallState.FAILED).count()
-    if failed:
-        sentence = f"{failed} times a store refused to be told what it waits for."
-        yield Alarm("calls_failed", sentence, "storecall", "state__exact=failed")
-    late = StoreCall.objects.filter(state=CallState.WAITING, deadline_at__lt=now + SOON).count()
-    if late:
-        sentence = f"{late} answers to stores are due within two hours."
-        yield Alarm("calls_late", sentence, "storecall", "state__exact=waiting")
+    waits = Q(state=CallState.WAITING)
+    is_stuck = Q(attempts__gte=TRIED_IN_VAIN) | Q(created_at__lt=now - CALL_IS_LATE)
+    found = StoreCall.objects.filter(Q(next_attempt_at__isnull=False) | Q(state=CallState.FAILED))
+    count = found.aggregate(
+        failed=Count("id", filter=Q(state=CallState.FAILED)),
+        late=Count("id", filter=waits & Q(deadline_at__lt=now + SOON)),
+        waiting=Count("id", filter=waits & is_stuck),
+    )
+    for code, sentence, query in (
+        ("failed", "{} times a store refused to be told what it waits for.", "failed"),
+        ("late", "{} answers to stores are due within two hours.", "waiting"),
+        ("waiting", "{} times a store waits to be told something, and cannot be.", "waiting"),
+    ):
+        if count[code]:
+            yield Alarm(
+                f"calls_{code}",
+                sentence.format(f"{count[code]:,}"),
+                "storecall",
+                f"state__exact={query}",
+            )
 
 
 def _silent(now: datetime) -> Iterator[Alarm]:
@@ -181,13 +196,22 @@ def _silent(now: datetime) -> Iterator[Alarm]:
 
 
 def _histories(now: datetime) -> Iterator[Alarm]:
-    for history in StoreHistory.objects.filter(read_at__lt=now - HISTORY_IS_LATE):
-        yield Alarm(
-            "history_late",
-            f"The history of {history.provider} was read last at {history.read_at:%Y-%m-%d %H:%M} UTC.",
-            "storehistory",
-            "",
-        )
+    known = {one.provider: one for one in StoreHistory.objects.order_by("provider")}
+    for provider in sorted({*known, *purchases.adapters()} - {Provider.FAKE}):
+        history = known.get(provider)
+        if history is None or (history.read_at is None and _is_late(history.read_until, now)):
+            sentence = f"The history of {provider} was never read."
+        elif history.read_at is not None and _is_late(history.read_at, now):
+            sentence = (
+                f"The history of {provider} was read last at {history.read_at:%Y-%m-%d %H:%M} UTC."
+            )
+        else:
+            continue
+        yield Alarm("history_late", sentence, "storehistory", "")
+
+
+def _is_late(at: datetime, now: datetime) -> bool:
+    return at < now - HISTORY_IS_LATE
 
 
 def _differences() -> Iterator[Alarm]:

@@ -4,53 +4,91 @@ import logging
 from datetime import datetime, timedelta
 
 from payments.messages import inbox
-from payments.models import Arrival, StoreHistory
+from payments.models import Arrival, Provider, StoreHistory
 from payments.providers.base import Polled, ProviderError, RawMessage
 from payments.store import purchases
 from viewers.models import Environment
 
 logger = logging.getLogger(__name__)
 
-LOCK = 7_164_205
+#: The first of the locks, of which each store has its own: one that is slow keeps no other from being read.
+LOCK = 7_164_300
 EVERY = timedelta(hours=1)
 #: A store's history lags behind what it sends, and its filters go by times that are not the event's.
 OVERLAP = timedelta(days=2)
 FURTHEST = timedelta(days=30)
+#: So much is asked for at a time, and need not be asked for again.
+SLICE = timedelta(hours=1)
+#: After each attempt in a row that did not come to the end: the last of these again and again.
+PAUSES = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60))
+
+
+def lock_of(provider: str) -> int:
+    """Whoever reads this store's history holds it."""
+    return LOCK + Provider.values.index(provider)
 
 
 def read(provider: str, *, now: datetime) -> int:
     """Reads a store's history from a while before it was read last; returns how many messages had not come.
 
-    What cannot be read now is read the next time: how far it was read is only moved when all of it was. A
-    message in it that never can be read is passed over: there are others behind it.
+    It is read slice by slice. What cannot be read now is read after a while, from the slice on that failed: how far
+    all was read is only moved then. A message in it that never can be read is passed over: there are others behind.
     """
-    known = StoreHistory.objects.filter(provider=provider).first()
-    since = max((known.read_until if known else now) - OVERLAP, now - FURTHEST)
+    history = _begin(provider, now)
     found, adapter = 0, purchases.adapter(provider)
+    since = max(history.resume_at or history.read_until - OVERLAP, now - FURTHEST)
     try:
-        for raw in adapter.missed(since=since, until=now):
-            found += _is_found(provider, raw, now)
         if isinstance(adapter, Polled):
             for facts_of_one in adapter.polled(since=since, until=now):
                 inbox.apply_polled(facts_of_one, provider=provider, now=now)
+        while since < now:
+            until = min(since + SLICE, now)
+            for raw in adapter.missed(since=since, until=until):
+                found += _is_found(provider, raw, now)
+            _move(history, until, found)
+            since = until
     except (ProviderError, inbox.SignaturesUnavailable) as error:
         logger.warning("the history of %s cannot be read: %s", provider, error)
+        _put_off(history, error, now)
         return found
-    StoreHistory.objects.update_or_create(
-        provider=provider,
-        environment=Environment.PRODUCTION,
-        defaults={
-            "read_until": now,
-            "read_at": now,
-            "found_count": (known.found_count if known else 0) + found,
-        },
+    StoreHistory.objects.filter(id=history.id).update(
+        read_until=now, read_at=now, resume_at=None, failures=0, next_attempt_at=now + EVERY
     )
     return found
 
 
 def is_due(provider: str, *, now: datetime) -> bool:
-    """Whether it was not read for EVERY."""
-    return not StoreHistory.objects.filter(provider=provider, read_at__gt=now - EVERY).exists()
+    """Whether it was not read for EVERY, and its store was not tried just now."""
+    return not StoreHistory.objects.filter(provider=provider, next_attempt_at__gt=now).exists()
+
+
+def _begin(provider: str, now: datetime) -> StoreHistory:
+    """Written before anything is read, as if it failed: whoever reads it may die of it."""
+    history, _ = StoreHistory.objects.get_or_create(
+        provider=provider, environment=Environment.PRODUCTION, defaults={"read_until": now}
+    )
+    history.failures += 1
+    history.tried_at = now
+    history.next_attempt_at = now + PAUSES[min(history.failures, len(PAUSES)) - 1]
+    history.save(update_fields=["failures", "tried_at", "next_attempt_at"])
+    return history
+
+
+def _move(history: StoreHistory, until: datetime, found: int) -> None:
+    StoreHistory.objects.filter(id=history.id).update(
+        resume_at=until,
+        read_until=max(history.read_until, until),
+        found_count=history.found_count + found,
+    )
+
+
+def _put_off(
+    history: StoreHistory, error: ProviderError | inbox.SignaturesUnavailable, now: datetime
+) -> None:
+    seconds = error.retry_after_seconds if isinstance(error, ProviderError) else None
+    if seconds is not None and history.next_attempt_at is not None:
+        later = max(history.next_attempt_at, now + timedelta(seconds=seconds))
+        StoreHistory.objects.filter(id=history.id).update(next_attempt_at=later)
 
 
 def _is_found(provider: str, raw: RawMessage, now: datetime) -> bool:

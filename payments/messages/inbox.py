@@ -12,14 +12,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from django.db import OperationalError, transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, transaction
 
 from config.problems import Problem
+from payments.messages import outages
+from payments.messages.outages import Line
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
 from payments.providers.base import Fact, Fault, Message, ProviderError, RawMessage, Rereads
 from payments.store import facts
 from payments.store.exchange import RateMissing
-from payments.store.facts import Telling
+from payments.store.facts import Applied, Telling
 from payments.store.owners import Unclaimed
 from payments.store.purchases import adapter as adapter_of
 from viewers.models import Environment
@@ -32,8 +35,14 @@ TAKEN_FOR = timedelta(seconds=60)
 PAUSES = tuple(timedelta(seconds=n) for n in (5, 30, 120, 600, 1800, 3600))
 #: What cannot be applied so often, which takes a week, is parked.
 PATIENCE_ATTEMPTS = 170
-#: What fails for a cause that nobody has thought of is parked after so many attempts: half an hour.
-POISON_ATTEMPTS = 5
+#: What fails for a cause that nobody has thought of, so often in a row, is parked.
+POISON_FAILURES = 5
+#: What an app has handed in is asked about for so long until it is paid.
+PAID_WITHIN = timedelta(weeks=4)
+#: After a day of waiting for the buyer's money, this is soon enough: the store tells of it, too.
+BUYERS_PAUSE = timedelta(hours=6)
+#: A viewer's that wait at the same time.
+SUBMISSIONS_EACH = 100
 AT_ONCE = 100
 #: So many messages that are not for us are kept of a store in a day: somebody is to see them, and nobody to fill
 #: our disk with them.
@@ -62,6 +71,12 @@ class SignaturesUnavailable(Problem):
     code = "signatures_unavailable"
     title = "The signature cannot be verified right now; send the same message again"
     headers = {"Retry-After": "30"}
+
+
+class TooManySubmissions(Problem):
+    code = "too_many_submissions"
+    title = "Too much that this viewer has handed in waits already; come again when some of it is booked"
+    headers = {"Retry-After": "3600"}
 
 
 _REFUSALS: dict[Fault, type[Problem]] = {
@@ -118,18 +133,25 @@ def keep_submission(
 ) -> StoreMessage:
     """Keeps what an app has handed in and the store could not be asked about yet: it is applied later.
 
-    Which environment it is of is the store's to say: until then it stands under production.
+    Which environment it is of is the store's to say: until then it stands under production. Raises
+    TooManySubmissions, where so many of the viewer's wait; then it is not kept.
     """
-    body = handed_in.encode()
+    event_id = f"submitted:{viewer_id}:{hashlib.sha256(_spelled(handed_in)).hexdigest()}"
+    name = {"provider": provider, "environment": Environment.PRODUCTION, "event_id": event_id}
+    if (kept := StoreMessage.objects.filter(**name).first()) is not None:
+        return kept
+    waiting = StoreMessage.objects.filter(
+        submitted_by_id=viewer_id, next_attempt_at__isnull=False
+    ).count()
+    if waiting >= SUBMISSIONS_EACH:
+        raise TooManySubmissions
     message, _ = StoreMessage.objects.get_or_create(
-        provider=provider,
-        environment=Environment.PRODUCTION,
-        event_id=f"submitted:{viewer_id}:{hashlib.sha256(body).hexdigest()}",
+        **name,
         defaults={
             "type": "submission",
             "arrived_by": Arrival.SUBMITTED,
             "submitted_by_id": viewer_id,
-            "body": body,
+            "body": handed_in.encode(),
             "occurred_at": now,
             "received_at": now,
             "code": code,
@@ -139,10 +161,34 @@ def keep_submission(
     return message
 
 
-def due(*, now: datetime, limit: int = AT_ONCE) -> Sequence[UUID]:
-    """Messages that wait and are due, the longest due first."""
+def hand_in_again(message: StoreMessage, *, code: str, now: datetime) -> StoreMessage:
+    """What an app has handed in before, and nothing has come of, waits again."""
+    StoreMessage.objects.filter(id=message.id).exclude(state=MessageState.WAITING).update(
+        state=MessageState.WAITING,
+        code=code,
+        reason="",
+        attempts=0,
+        failures=0,
+        received_at=now,
+        applied_at=None,
+        next_attempt_at=now + PAUSES[0],
+    )
+    message.refresh_from_db()
+    return message
+
+
+def due(*, now: datetime, limit: int = AT_ONCE, provider: str | None = None) -> Sequence[UUID]:
+    """Messages that wait and are due, the longest due first: all, or those of one store."""
     found = StoreMessage.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+    if provider is not None:
+        found = found.filter(provider=provider)
     return list(found.values_list("id", flat=True)[:limit])
+
+
+def is_out_of_reach(message_id: UUID) -> bool:
+    """Whether its store has not answered for a while: it is due, and the store is left alone."""
+    found = StoreMessage.objects.filter(id=message_id).values_list("provider", flat=True).first()
+    return found is not None and outages.is_out(Line.MESSAGES, found)
 
 
 def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
@@ -151,31 +197,27 @@ def settle(message_id: UUID, *, now: datetime) -> StoreMessage | None:
     if message is None:
         return None
     try:
-        found = _ask(message, now)
-        if not found and _is_still_unknown(message):
-            _write(message, state=MessageState.UNKNOWN, next_attempt_at=None)
-        else:
-            with transaction.atomic():
-                _apply(message, found, now)
+        _try(message, now)
     except ProviderError as error:
         if error.permanent:
             _park(message, error.reason, code=error.fault, now=now)
         else:
-            _put_off(message, error.reason, code="store_unavailable", now=now)
-    except Unclaimed:
-        _write(message, subject=facts.subject(found[0]))
+            _put_off(message, error.reason, code="store_unavailable", now=now, error=error)
+    except Unclaimed as error:
+        _write(message, subject=error.subject)
         _put_off(message, "Nobody is known to have bought it.", code="unclaimed", now=now)
     except RateMissing as error:
         _put_off(message, f"No exchange rate: {error}", code="rate_missing", now=now)
     except Problem as error:
         _put_off(message, str(error), code=error.code, now=now)
-    except OperationalError as error:
+    except (OperationalError, InterfaceError) as error:
         _put_off(message, str(error), code="busy", now=now)
+    except SoftTimeLimitExceeded:
+        # It says nothing of the message, which is due again when it is taken no more.
+        raise
     except Exception as error:
         logger.exception("%s could not be applied", message)
-        _put_off(
-            message, repr(error), code="unexpected", now=now, patience_attempts=POISON_ATTEMPTS
-        )
+        _fail(message, error, now)
     return StoreMessage.objects.get(id=message_id)
 
 
@@ -188,6 +230,8 @@ def apply_polled(found: Sequence[Fact], *, provider: str, now: datetime) -> None
                 facts.apply(fact, provider=provider, telling=telling, now=now)
         except (Problem, Unclaimed, RateMissing) as error:
             logger.warning("%s told of %s, which cannot be booked: %s", provider, fact, error)
+        except SoftTimeLimitExceeded:
+            raise
         except Exception:
             logger.exception("%s told of %s, which cannot be booked", provider, fact)
 
@@ -196,14 +240,30 @@ def replay(message_ids: Sequence[UUID], *, now: datetime) -> int:
     """Makes messages that were parked, or of a type that was unknown, due again; returns how many."""
     return StoreMessage.objects.filter(
         id__in=message_ids, state__in=[MessageState.PARKED, MessageState.UNKNOWN]
-    ).update(state=MessageState.WAITING, next_attempt_at=now, attempts=0)
+    ).update(state=MessageState.WAITING, next_attempt_at=now, attempts=0, failures=0)
 
 
 def wake(subject: str, *, provider: str, now: datetime) -> int:
-    """Makes what waits about a transaction or subscription due now, as somebody has claimed it."""
-    return StoreMessage.objects.filter(
-        provider=provider, subject=subject, state=MessageState.WAITING
-    ).update(next_attempt_at=now)
+    """Makes what waits about a transaction or subscription due now, as somebody has claimed it; and what waited so
+    long for that that it was parked."""
+    about = StoreMessage.objects.filter(provider=provider, subject=subject)
+    waiting = about.filter(state=MessageState.WAITING).update(next_attempt_at=now)
+    parked = about.filter(state=MessageState.PARKED, code="unclaimed")
+    return waiting + parked.update(state=MessageState.WAITING, next_attempt_at=now, attempts=0)
+
+
+def _spelled(handed_in: str) -> bytes:
+    """One spelling of what says the same: white space and the order of members mean nothing, and of one member
+    what is said of it last holds."""
+    try:
+        said = msgspec.json.decode(handed_in)
+        return (
+            msgspec.json.encode(said, order="sorted")
+            if isinstance(said, dict)
+            else handed_in.encode()
+        )
+    except (ValueError, RecursionError):
+        return handed_in.strip().encode()
 
 
 def _keep_foreign(
@@ -279,27 +339,62 @@ def _ask(message: StoreMessage, now: datetime) -> Sequence[Fact]:
     return adapter.facts_of(RawMessage(message.headers, body), now=now)
 
 
+def _try(message: StoreMessage, now: datetime) -> None:
+    """Asks what a message stands for, and lets that take effect."""
+    with outages.noted(Line.MESSAGES, message.provider):
+        found = _ask(message, now)
+    if not found and _is_still_unknown(message):
+        _write(message, state=MessageState.UNKNOWN, next_attempt_at=None)
+        return
+    telling = _telling(message)
+    with facts.told_together(found, provider=message.provider, telling=telling, now=now):
+        _apply(message, found, now)
+
+
+def _telling(message: StoreMessage) -> Telling:
+    is_submitted = message.arrived_by == Arrival.SUBMITTED
+    return Telling(
+        cause=ChangeCause.SUBMITTED if is_submitted else ChangeCause.MESSAGE,
+        message_id=message.id,
+        viewer_id=message.submitted_by_id,
+    )
+
+
 def _apply(message: StoreMessage, found: Sequence[Fact], now: datetime) -> None:
     held = StoreMessage.objects.select_for_update().get(id=message.id)
     if held.state != MessageState.WAITING:
         return
-    telling = Telling(
-        cause=ChangeCause.SUBMITTED
-        if held.arrived_by == Arrival.SUBMITTED
-        else ChangeCause.MESSAGE,
-        message_id=held.id,
-        viewer_id=held.submitted_by_id,
-    )
-    applied = facts.apply_all(found, provider=held.provider, telling=telling, now=now)
+    applied = facts.apply_all(found, provider=held.provider, telling=_telling(held), now=now)
     held.subject = next((one.subject for one in applied), "")
     held.facts = [{"fact": type(one).__name__, **msgspec.to_builtins(one)} for one in found]
-    if held.arrived_by == Arrival.SUBMITTED and any(one.is_pending for one in applied):
-        held.code, held.reason = "payment_pending", "The buyer has not paid yet."
-        held.next_attempt_at = now + _pause(held.attempts)
+    held.failures = 0
+    if held.arrived_by == Arrival.SUBMITTED and not _has_effect(applied):
+        _wait_for_money(held, applied, now)
     else:
         held.state, held.next_attempt_at, held.applied_at = MessageState.APPLIED, None, now
         held.code = held.reason = ""
     held.save()
+
+
+def _has_effect(applied: Sequence[Applied]) -> bool:
+    """Whether anything is there of what an app has handed in."""
+    return any(one.bought or one.subscription for one in applied) and not any(
+        one.is_pending for one in applied
+    )
+
+
+def _wait_for_money(held: StoreMessage, applied: Sequence[Applied], now: datetime) -> None:
+    """Of what is not paid: a store that says nothing of it has not been paid yet, either."""
+    if not any(one.is_pending for one in applied) and any(one.is_failed for one in applied):
+        held.state, held.next_attempt_at = MessageState.ENDED, None
+        held.code, held.reason = "payment_failed", "It was not paid, and will not be."
+    elif now >= held.received_at + PAID_WITHIN:
+        held.state, held.next_attempt_at = MessageState.ENDED, None
+        held.code, held.reason = "payment_overdue", "The buyer has not paid in four weeks."
+    else:
+        held.code, held.reason = "payment_pending", "The buyer has not paid yet."
+        is_long = now >= held.received_at + timedelta(days=1)
+        held.next_attempt_at = now + (BUYERS_PAUSE if is_long else _pause(held.attempts))
 
 
 def _is_still_unknown(message: StoreMessage) -> bool:
@@ -323,16 +418,30 @@ def _put_off(
     *,
     code: str,
     now: datetime,
-    patience_attempts: int = PATIENCE_ATTEMPTS,
+    error: ProviderError | None = None,
 ) -> None:
-    if message.attempts >= patience_attempts:
+    if message.attempts >= PATIENCE_ATTEMPTS:
         _park(message, reason, code=code, now=now)
+        return
+    pause = _pause(message.attempts)
+    if error is not None and error.retry_after_seconds is not None:
+        pause = max(pause, timedelta(seconds=error.retry_after_seconds))
+    _write(message, reason=reason[:500], code=code, failures=0, next_attempt_at=now + pause)
+
+
+def _fail(message: StoreMessage, error: Exception, now: datetime) -> None:
+    """For a cause that nobody has thought of, which is parked once it stays."""
+    failures = message.failures + 1
+    if failures >= POISON_FAILURES or message.attempts >= PATIENCE_ATTEMPTS:
+        _write(message, failures=failures)
+        _park(message, repr(error), code="unexpected", now=now)
         return
     _write(
         message,
-        reason=reason[:500],
-        code=code,
-        next_attempt_at=now + _pause(message.attempts),
+        reason=repr(error)[:500],
+        code="unexpected",
+        failures=failures,
+        next_attempt_at=now + _pause(failures),
     )
 
 

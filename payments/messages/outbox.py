@@ -11,8 +11,11 @@ from fractions import Fraction
 from uuid import UUID
 
 import msgspec
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
+from payments.messages import outages
+from payments.messages.outages import Line
 from payments.models import CallState, CallVerb, PassPurchase, Purchase, StoreCall
 from payments.providers.base import (
     Answered,
@@ -31,11 +34,17 @@ logger = logging.getLogger(__name__)
 TAKEN_FOR = timedelta(seconds=60)
 PAUSES = tuple(timedelta(seconds=n) for n in (5, 30, 120, 600, 1800, 3600))
 AT_ONCE = 100
+#: What fails for a cause that nobody has thought of, so often in a row, has failed.
+POISON_FAILURES = 5
+#: What was delivered is told for a while after the store has said that it would listen: it says itself if it does not.
+TOLD_AT_LEAST = 10
 
 
-def due(*, now: datetime, limit: int = AT_ONCE) -> Sequence[UUID]:
-    """Calls that wait and are due, the longest due first."""
+def due(*, now: datetime, limit: int = AT_ONCE, provider: str | None = None) -> Sequence[UUID]:
+    """Calls that wait and are due, the longest due first: all, or those to one store."""
     found = StoreCall.objects.filter(next_attempt_at__lte=now).order_by("next_attempt_at")
+    if provider is not None:
+        found = found.filter(provider=provider)
     return list(found.values_list("id", flat=True)[:limit])
 
 
@@ -45,18 +54,22 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
     if call is None:
         return None
     try:
-        _tell(call, now)
+        with outages.noted(Line.CALLS, call.provider):
+            _tell(call, now)
     except ProviderError as error:
-        if error.permanent or (call.deadline_at is not None and call.deadline_at <= now):
+        if error.permanent or _is_over(call, now):
             logger.warning("%s has failed: %s", call, error.reason)
             _write(call, state=CallState.FAILED, next_attempt_at=None, reason=error.reason[:500])
         else:
-            pause = PAUSES[min(call.attempts, len(PAUSES)) - 1]
-            _write(call, next_attempt_at=now + pause, reason=error.reason[:500])
+            pause = max(_pause(call.attempts), timedelta(seconds=error.retry_after_seconds or 0))
+            _write(call, next_attempt_at=now + pause, reason=error.reason[:500], failures=0)
+    except SoftTimeLimitExceeded:
+        # It says nothing of the call, which is due again when it is taken no more.
+        raise
     except Exception as error:
         # One that nobody has thought of does not keep the others waiting.
         logger.exception("%s could not be made", call)
-        _write(call, next_attempt_at=now + PAUSES[-1], reason=repr(error)[:500])
+        _fail(call, error, now)
     else:
         _write(call, state=CallState.DONE, next_attempt_at=None, done_at=now, reason="")
     return StoreCall.objects.get(id=call_id)
@@ -65,7 +78,7 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
 def retry(call_ids: Sequence[UUID], *, now: datetime) -> int:
     """Makes calls that have failed due again; returns how many."""
     return StoreCall.objects.filter(id__in=call_ids, state=CallState.FAILED).update(
-        state=CallState.WAITING, next_attempt_at=now, attempts=0
+        state=CallState.WAITING, next_attempt_at=now, attempts=0, failures=0
     )
 
 
@@ -82,6 +95,32 @@ def _take(call_id: UUID, now: datetime) -> StoreCall | None:
         call.next_attempt_at = now + TAKEN_FOR
         call.save(update_fields=["attempts", "next_attempt_at"])
     return call
+
+
+def _is_over(call: StoreCall, now: datetime) -> bool:
+    """Whether the store listens no more."""
+    if call.deadline_at is None or now < call.deadline_at:
+        return False
+    is_question = call.verb == CallVerb.ANSWER_REFUND_QUESTION
+    return is_question or call.attempts >= TOLD_AT_LEAST
+
+
+def _fail(call: StoreCall, error: Exception, now: datetime) -> None:
+    failures, reason = call.failures + 1, repr(error)[:500]
+    if failures >= POISON_FAILURES:
+        _write(
+            call,
+            state=CallState.FAILED,
+            next_attempt_at=None,
+            reason=reason,
+            failures=failures,
+        )
+    else:
+        _write(call, next_attempt_at=now + _pause(failures), reason=reason, failures=failures)
+
+
+def _pause(attempts: int) -> timedelta:
+    return PAUSES[min(attempts, len(PAUSES)) - 1]
 
 
 def _tell(call: StoreCall, now: datetime) -> None:

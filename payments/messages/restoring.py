@@ -7,7 +7,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from config.problems import Problem
-from payments.messages import submissions
+from payments.messages import inbox, submissions
+from payments.messages.asking import Patience
 from payments.messages.submissions import Booked, Waits
 from payments.models import Subscription
 from payments.providers.base import Fact, SubscriptionSnapshot
@@ -42,33 +43,55 @@ def restore(
 
     What was never booked is, for its owner. A subscription that is another's goes to the viewer where they ask
     for it and its product's policy allows it, some times in a month at most; coins and passes stay where they
-    were credited. Asks stores: called outside of any transaction.
+    were credited. What the store does not answer for in time waits, and once it has not answered, all that is left.
+    Asks stores: called outside of any transaction.
     """
     purchases.adapter(provider)
+    patience = Patience()
     return [
-        _restored(one, viewer_id=viewer_id, provider=provider, is_asked=is_asked, now=now)
+        _restored(
+            one,
+            viewer_id=viewer_id,
+            provider=provider,
+            is_asked=is_asked,
+            patience=patience,
+            now=now,
+        )
         for one in handed_in
     ]
 
 
 def _restored(
-    handed_in: str, *, viewer_id: UUID, provider: str, is_asked: bool, now: datetime
+    handed_in: str,
+    *,
+    viewer_id: UUID,
+    provider: str,
+    is_asked: bool,
+    patience: Patience,
+    now: datetime,
 ) -> Restored:
     found: Sequence[Fact] = ()
     try:
-        found = submissions.read(provider=provider, handed_in=handed_in, now=now)
+        found = submissions.read(provider=provider, handed_in=handed_in, patience=patience, now=now)
         booked = submissions.book(found, viewer_id=viewer_id, provider=provider, now=now)
     except Waits as why:
-        submissions.keep(
-            viewer_id=viewer_id, provider=provider, handed_in=handed_in, why=why, now=now
-        )
-        return Restored(outcome=Outcome.WAITING, detail=why.code)
+        return _kept(handed_in, why, viewer_id=viewer_id, provider=provider, now=now)
     except purchases.TransactionOfAnotherViewer:
         submissions.book_for_its_owner(found, viewer_id=viewer_id, provider=provider, now=now)
         return _of_another(found, viewer_id, provider, is_asked, now)
     except Problem as refusal:
         return Restored(outcome=Outcome.INVALID, detail=refusal.code)
     return Restored(outcome=Outcome.YOURS, booked=booked)
+
+
+def _kept(handed_in: str, why: Waits, *, viewer_id: UUID, provider: str, now: datetime) -> Restored:
+    try:
+        submissions.keep(
+            viewer_id=viewer_id, provider=provider, handed_in=handed_in, why=why, now=now
+        )
+    except inbox.TooManySubmissions as refusal:
+        return Restored(outcome=Outcome.INVALID, detail=refusal.code)
+    return Restored(outcome=Outcome.WAITING, detail=why.code)
 
 
 def _of_another(

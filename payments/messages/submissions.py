@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
 
-from config.problems import NotFound
+from config.problems import NotFound, Problem
 from payments.messages import inbox
+from payments.messages.asking import Patience
 from payments.models import (
     ChangeCause,
     MessageState,
@@ -25,6 +27,11 @@ from payments.store.facts import Applied, Telling
 from payments.store.owners import Unclaimed
 from viewers.models import Viewer
 from viewers.tokens import TokenInvalid
+
+
+class PaymentFailed(Problem):
+    code = "payment_failed"
+    title = "The store says that this was not paid, and will not be"
 
 
 class Waits(Exception):
@@ -47,7 +54,7 @@ class Booked:
 @dataclass(frozen=True)
 class Standing:
     """A submission, and what has come of it. What waits is booked by itself; `reason` is what it waits for, or
-    why it is parked."""
+    why it is parked or ended."""
 
     id: UUID
     state: MessageState
@@ -55,26 +62,30 @@ class Standing:
     booked: Booked | None = None
 
 
-def read(*, provider: str, handed_in: str, now: datetime) -> Sequence[Fact]:
+def read(*, provider: str, handed_in: str, patience: Patience, now: datetime) -> Sequence[Fact]:
     """What its store says of what was handed in. Asks the store: called outside of any transaction.
 
-    Raises ProviderUnknown and TransactionInvalid, and Waits where the store does not answer, or has not been
-    paid.
+    What of it says that money went back takes effect at once, whatever becomes of the rest. Raises ProviderUnknown
+    and TransactionInvalid, and Waits where the store does not answer, or has not been paid.
     """
+    purchases.adapter(provider)
     try:
-        found = purchases.read(provider=provider, handed_in=handed_in, now=now)
+        found = patience.ask(
+            provider, partial(purchases.read, provider=provider, handed_in=handed_in, now=now)
+        )
     except purchases.StoreUnavailable as error:
         raise Waits("store_unavailable") from error
     if not found:
         raise Waits("payment_pending")
+    facts.apply_apart(found, provider=provider, telling=Telling(ChangeCause.SUBMITTED), now=now)
     return found
 
 
 def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime) -> Booked:
     """Books what a store says, all of it or nothing.
 
-    It is its owner's, who need not be who hands it in. Raises what `facts.apply` raises, Waits, and
-    TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
+    It is its owner's, who need not be who hands it in. Raises what `facts.apply` raises, Waits, PaymentFailed where
+    nothing of it was paid, and TransactionOfAnotherViewer where all of it is another's: then nothing is booked.
     """
     for fact in found:
         purchases.refuse_unstorable(fact)
@@ -82,7 +93,9 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
         # Whoever applies a message holds its row when they come to what it is about: so it is here.
         for subject in sorted({facts.subject(fact) for fact in found}):
             inbox.wake(subject, provider=provider, now=now)
-        return _own(_applied(found, viewer_id, provider, now), viewer_id)
+        applied = _applied(found, viewer_id, provider, now)
+        _refuse_unpaid(applied)
+        return _own(applied, viewer_id)
 
 
 def book_for_its_owner(
@@ -94,10 +107,13 @@ def book_for_its_owner(
 
 
 def keep(*, viewer_id: UUID, provider: str, handed_in: str, why: Waits, now: datetime) -> Standing:
-    """Keeps what was handed in and cannot be booked yet. The same again is the same."""
+    """Keeps what was handed in and cannot be booked yet. The same again is the same, and is asked about anew if
+    nothing has come of it. Raises TooManySubmissions."""
     message = inbox.keep_submission(
         provider=provider, handed_in=handed_in, viewer_id=viewer_id, code=why.code, now=now
     )
+    if message.state != MessageState.WAITING and _bought(message) is None:
+        message = inbox.hand_in_again(message, code=why.code, now=now)
     return _standing(message)
 
 
@@ -136,6 +152,13 @@ def _refuse_who_is_gone(viewer_id: UUID) -> None:
         raise TokenInvalid("The viewer it was issued to is gone.")
 
 
+def _refuse_unpaid(applied: Sequence[Applied]) -> None:
+    """Raises PaymentFailed: what nobody has paid is nobody's."""
+    is_there = any(one.bought or one.subscription for one in applied)
+    if not is_there and any(one.is_failed for one in applied):
+        raise PaymentFailed
+
+
 def _own(applied: Sequence[Applied], viewer_id: UUID) -> Booked:
     mine = [
         one
@@ -145,9 +168,11 @@ def _own(applied: Sequence[Applied], viewer_id: UUID) -> Booked:
     ]
     if not mine:
         raise purchases.TransactionOfAnotherViewer
+    # A store may say of a subscription without a period after it has said it with one.
+    last = next((one for one in reversed(mine) if one.bought), mine[-1])
     return Booked(
-        bought=mine[-1].bought,
-        subscription=mine[-1].subscription,
+        bought=last.bought,
+        subscription=last.subscription,
         is_new=any(one.is_new for one in mine),
     )
 

@@ -10,12 +10,14 @@ from viewers.models import Environment, Viewer
 
 class MessageState(models.TextChoices):
     """What became of a message. UNKNOWN is of a type that nothing here reads yet; PARKED is one that could not be
-    applied. Both are kept until somebody has looked, and are applied when they are replayed."""
+    applied. Both are kept until somebody has looked, and are applied when they are replayed. ENDED is what an app
+    handed in and nobody has paid for: nobody need look."""
 
     WAITING = "waiting", "Not applied yet"
     APPLIED = "applied", "Applied"
     UNKNOWN = "unknown", "Of an unknown type"
     PARKED = "parked", "Could not be applied"
+    ENDED = "ended", "Never paid"
 
 
 class Arrival(models.TextChoices):
@@ -52,6 +54,9 @@ class StoreMessage(models.Model):
         max_length=10, choices=MessageState.choices, default=MessageState.WAITING
     )
     attempts = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Attempts in a row that failed for a cause unforeseen"
+    )
     next_attempt_at = models.DateTimeField(null=True, help_text="Empty when it is due no more")
     reason = models.CharField(max_length=500, blank=True, help_text="Why it was not applied")
     code = models.CharField(max_length=50, blank=True, help_text="The same, for programs")
@@ -85,6 +90,11 @@ class StoreMessage(models.Model):
                 fields=["state", "-received_at"],
                 name="storemessage_to_look_at",
                 condition=Q(state__in=["unknown", "parked"]),
+            ),
+            models.Index(
+                fields=["submitted_by"],
+                name="storemessage_handed_in",
+                condition=Q(submitted_by__isnull=False, next_attempt_at__isnull=False),
             ),
         ]
 
@@ -120,6 +130,9 @@ class StoreCall(models.Model):
     details = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=CallState.choices, default=CallState.WAITING)
     attempts = models.PositiveIntegerField(default=0)
+    failures = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Attempts in a row that failed for a cause unforeseen"
+    )
     next_attempt_at = models.DateTimeField(null=True)
     deadline_at = models.DateTimeField(null=True, help_text="Later the store listens no more")
     reason = models.CharField(max_length=500, blank=True)
@@ -153,12 +166,22 @@ class StoreCall(models.Model):
 
 
 class StoreHistory(models.Model):
-    """Up to when a store's own history of messages has been read."""
+    """Up to when a store's own history of messages has been read, and when that is tried next.
+
+    It is read from a while before `read_until` on, slice by slice. `resume_at` is where the last attempt has got
+    to that did not come to the end.
+    """
 
     provider = models.CharField(max_length=20, choices=Provider.choices)
     environment = models.CharField(max_length=10, choices=Environment.choices)
     read_until = models.DateTimeField()
-    read_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True, help_text="Empty until all of it was read once")
+    tried_at = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Attempts in a row that did not come to the end"
+    )
+    next_attempt_at = models.DateTimeField(null=True)
+    resume_at = models.DateTimeField(null=True)
     found_count = models.BigIntegerField(default=0, help_text="Messages that had not come")
 
     class Meta:

@@ -166,12 +166,20 @@ class SubscriptionTransfer(models.Model):
 
 
 class SubscriptionInquiry(models.Model):
-    """When a store was last asked about a subscription that it had told nothing more of."""
+    """When a store was last asked about a subscription that it had told nothing more of, and is next.
+
+    `state` and `access_until` are those that it is asked about since `since`. Once they are others, it is asked
+    anew.
+    """
 
     subscription = models.OneToOneField(
         Subscription, models.PROTECT, primary_key=True, related_name="inquiry"
     )
     asked_at = models.DateTimeField()
+    state = models.CharField(max_length=20, choices=SubscriptionState.choices, db_default="")
+    access_until = models.DateTimeField(null=True)
+    since = models.DateTimeField(null=True)
+    next_at = models.DateTimeField(null=True, help_text="Empty when it is asked about no more")
 
     class Meta:
         verbose_name_plural = "subscription inquiries"

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
-
 from config.problems import Problem
 from payments.models import ChangeCause
 from payments.providers import lines
@@ -45,7 +43,7 @@ def book(found: Facts, *, provider: str, now: datetime) -> str:
     """Lets what the store says take effect; "" if it did, else why it cannot."""
     telling = Telling(cause=ChangeCause.READ_BACK)
     try:
-        with transaction.atomic():
+        with facts.told_together(found, provider=provider, telling=telling, now=now):
             for fact in found:
                 facts.apply(fact, provider=provider, telling=telling, now=now)
     except Unclaimed:

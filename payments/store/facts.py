@@ -1,13 +1,16 @@
 """What stores tell becomes coins, cover and refunds: once, whoever tells it and in whatever order."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 
+from config.problems import Problem
 from payments.models import CallVerb, ChangeCause, RefundOrigin, StoreCall, Subscription
 from payments.providers.base import (
     Fact,
@@ -23,8 +26,12 @@ from payments.store import checkout, owners, purchases, refunds, subscriptions
 from payments.store.checkout import Bought
 from payments.store.refunds import RefundFact
 
+logger = logging.getLogger(__name__)
+
 #: Apple asks that a question be answered within half a day.
 ANSWER_WITHIN = timedelta(hours=12)
+#: Google gives the money back of what it was not told the delivery of in three days.
+TELL_WITHIN = timedelta(days=3)
 
 _VERBS = {Owed.ACKNOWLEDGE: CallVerb.ACKNOWLEDGE, Owed.CONSUME: CallVerb.CONSUME}
 
@@ -42,7 +49,7 @@ class Telling:
 class Applied:
     """What a fact was about, and what is there now. `is_new` says that this telling booked it.
 
-    Money that the store waits for is `is_pending`, and nothing else is there yet.
+    Money that the store waits for is `is_pending`, and money that never came `is_failed`: nothing else is there.
     """
 
     subject: str
@@ -50,6 +57,7 @@ class Applied:
     subscription: Subscription | None = None
     is_new: bool = False
     is_pending: bool = False
+    is_failed: bool = False
 
 
 def apply_all(
@@ -65,21 +73,58 @@ def apply_all(
     return [apply(fact, provider=provider, telling=telling, now=now) for fact in found]
 
 
+@contextmanager
+def told_together(
+    found: Sequence[Fact], *, provider: str, telling: Telling, now: datetime
+) -> Iterator[None]:
+    """A transaction in which facts that were told together are to take effect. If they cannot, those of them do
+    that wait for nothing.
+
+    What is bought may wait for its buyer or for a product's name; money that went back and a store's question do
+    not. Called outside of any transaction.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        apply_apart(found, provider=provider, telling=telling, now=now)
+        raise
+
+
+def apply_apart(found: Sequence[Fact], *, provider: str, telling: Telling, now: datetime) -> None:
+    """Lets refunds and questions take effect, each in a transaction of its own; safe to repeat, before and after
+    what they are about. One that cannot be kept is passed over."""
+    for fact in found:
+        if not isinstance(fact, StoreRefund | RefundQuestion):
+            continue
+        try:
+            with transaction.atomic():
+                apply_all([fact], provider=provider, telling=telling, now=now)
+        except Problem:
+            logger.warning("%s told of %s, which cannot be kept", provider, fact)
+
+
 def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Applied:
     """Lets a fact take effect, in the caller's transaction; safe to repeat.
 
-    Raises Unclaimed, RateMissing, and of `purchases` TransactionInvalid, ProductUnknown, IntentUnknown.
+    Raises Unclaimed with the fact's subject, RateMissing, and of `purchases` TransactionInvalid, ProductUnknown,
+    IntentUnknown.
     """
     purchases.refuse_unstorable(fact)
-    match fact:
-        case StoreTransaction():
-            return _transaction(fact, provider, telling, now)
-        case SubscriptionSnapshot():
-            return _subscription(fact, provider, telling, now)
-        case StoreRefund():
-            return _refund(fact, provider, now)
-        case RefundQuestion():
-            return _question(fact, provider, now)
+    try:
+        match fact:
+            case StoreTransaction():
+                return _transaction(fact, provider, telling, now)
+            case SubscriptionSnapshot():
+                return _subscription(fact, provider, telling, now)
+            case StoreRefund():
+                return _refund(fact, provider, now)
+            case RefundQuestion():
+                return _question(fact, provider, now)
+    except owners.Unclaimed as error:
+        raise owners.Unclaimed(subject(fact)) from error
 
 
 def subject(fact: Fact) -> str:
@@ -114,7 +159,11 @@ def _names(fact: Fact) -> tuple[Sequence[str], Sequence[str]]:
 def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: datetime) -> Applied:
     purchases.refuse_nonsense(fact, now=now)
     if fact.payment is not Payment.PAID:
-        return Applied(fact.transaction_id, is_pending=fact.payment is Payment.PENDING)
+        return Applied(
+            fact.transaction_id,
+            is_pending=fact.payment is Payment.PENDING,
+            is_failed=fact.payment is Payment.FAILED,
+        )
     viewer_id = owners.of_transaction(
         provider=provider,
         environment=fact.environment,
@@ -125,7 +174,7 @@ def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: d
     bought, is_new = checkout.credit(
         viewer_id=viewer_id, provider=provider, transaction=fact, now=now
     )
-    _owe(fact.owed, provider, fact.environment, fact.transaction_id, fact.store_product_id, now)
+    _owe(fact, provider, paid_at=fact.purchased_at, now=now)
     return Applied(fact.transaction_id, bought=bought, is_new=is_new)
 
 
@@ -151,7 +200,7 @@ def _subscription(
     # A family's members pay nothing, whatever price a store tells them.
     is_paid = fact.period is not None and fact.ownership is Ownership.PURCHASED
     period = subscriptions.credit(fact, subscription, now=now) if is_paid else None
-    _owe(fact.owed, provider, fact.environment, fact.subscription_id, fact.store_product_id, now)
+    _owe(fact, provider, paid_at=fact.period.purchased_at if fact.period else fact.as_of, now=now)
     return Applied(
         fact.subscription_id, subscription=subscription, bought=period, is_new=outcome == "new"
     )
@@ -193,24 +242,24 @@ def _question(fact: RefundQuestion, provider: str, now: datetime) -> Applied:
 
 
 def _owe(
-    owed: Owed | None,
+    fact: StoreTransaction | SubscriptionSnapshot,
     provider: str,
-    environment: str,
-    subject: str,
-    store_product_id: str,
+    *,
+    paid_at: datetime,
     now: datetime,
 ) -> None:
     """The store is told that what it sold is delivered, as soon as this is committed."""
-    if owed is None:
+    if fact.owed is None:
         return
     StoreCall.objects.get_or_create(
         provider=provider,
-        environment=environment,
-        verb=_VERBS[owed],
-        subject=subject,
+        environment=fact.environment,
+        verb=_VERBS[fact.owed],
+        subject=subject(fact),
         defaults={
-            "details": {"store_product_id": store_product_id},
+            "details": {"store_product_id": fact.store_product_id},
             "next_attempt_at": now,
+            "deadline_at": paid_at + TELL_WITHIN,
             "created_at": now,
         },
     )

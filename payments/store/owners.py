@@ -7,7 +7,14 @@ from viewers.models import Viewer
 
 
 class Unclaimed(Exception):
-    """Nobody is known to have bought it: it names no account of ours, and no app has handed it in."""
+    """Nobody is known to have bought it: it names no account of ours, and no app has handed it in.
+
+    `subject` is the store's name for what it was, where that is told.
+    """
+
+    def __init__(self, subject: str = "") -> None:
+        super().__init__(subject)
+        self.subject = subject
 
 
 def of_token(token: UUID) -> UUID | None:

@@ -12,7 +12,8 @@ from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound, Problem
 from payments import idempotency, purchase_rendering
 from payments.idempotency import Answered, Once
-from payments.messages import submissions
+from payments.messages import inbox, submissions
+from payments.messages.asking import Patience
 from payments.messages.submissions import Waits
 from payments.providers.base import Fact
 from payments.purchase_shapes import (
@@ -105,6 +106,8 @@ class SubmitTransaction(ViewerEndpoint):
             purchases.ProviderUnknown,
             purchases.TransactionInvalid,
             purchases.TransactionOfAnotherViewer,
+            submissions.PaymentFailed,
+            inbox.TooManySubmissions,
             purchases.ProductUnknown,
             purchases.IntentUnknown,
             pass_purchases.CoveredTooFar,
@@ -123,7 +126,8 @@ class SubmitTransaction(ViewerEndpoint):
         first did, 201 included; a refusal is not kept, since the viewer has paid and its cause may be mended.
 
         202 with a submission where the store cannot be asked right now, or waits for its money: it is kept and
-        booked by itself, and `GET /v1/purchases/{id}` says when."""
+        booked by itself, and `GET /v1/purchases/{id}` says when. A store has six seconds to answer. What it says was
+        not paid, and will not be, is refused as payment_failed."""
         try:
             answered = self._answered(body, provider, now)
         except Waits as why:
@@ -154,7 +158,9 @@ class SubmitTransaction(ViewerEndpoint):
         answered = once.kept()
         if answered is not None:
             return answered
-        found = submissions.read(provider=provider, handed_in=body.transaction, now=now)
+        found = submissions.read(
+            provider=provider, handed_in=body.transaction, patience=Patience(), now=now
+        )
         try:
             return once.answer(partial(self._book, provider, found, now), now=now)
         except purchases.TransactionOfAnotherViewer:

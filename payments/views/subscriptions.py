@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from config.endpoints import operation
 from config.problems import NotFound
 from payments import purchase_rendering
-from payments.messages import restoring
-from payments.providers import deadlines
+from payments.messages import asking, restoring
+from payments.models import Provider
 from payments.purchase_shapes import (
     CheckoutAnswer,
     CheckoutRequest,
@@ -59,15 +59,13 @@ class RestorePurchases(ViewerEndpoint):
         error. Coins and passes are whose they are. A subscription that another viewer has goes to this one only if
         they ask for it with `transfer` and its product lets it, three times in thirty days at most; every transfer
         is on record."""
-        # What the store has no time to answer waits, as what it does not answer does.
-        with deadlines.within(deadlines.WHILE_AN_APP_WAITS_SECONDS):
-            found = restoring.restore(
-                body.transactions,
-                viewer_id=self.viewer.viewer_id,
-                provider=body.provider,
-                is_asked=body.transfer,
-                now=now,
-            )
+        found = restoring.restore(
+            body.transactions,
+            viewer_id=self.viewer.viewer_id,
+            provider=body.provider,
+            is_asked=body.transfer,
+            now=now,
+        )
         return RestoreAnswer(restored=[purchase_rendering.restored(one, now=now) for one in found])
 
 
@@ -83,13 +81,14 @@ class OpenCheckout(ViewerEndpoint):
     ) -> CheckoutAnswer:
         """The same intent again is the same page. `{CHECKOUT_SESSION_ID}` in `success_url` becomes the id that is
         handed in after."""
-        opened = stripe_pages.open_checkout(
-            intent_id,
-            viewer_id=self.viewer.viewer_id,
-            environment=self.viewer.environment,
-            success_url=body.success_url,
-            cancel_url=body.cancel_url,
-        )
+        with asking.turn(Provider.STRIPE):
+            opened = stripe_pages.open_checkout(
+                intent_id,
+                viewer_id=self.viewer.viewer_id,
+                environment=self.viewer.environment,
+                success_url=body.success_url,
+                cancel_url=body.cancel_url,
+            )
         return purchase_rendering.checkout(opened)
 
 
@@ -101,9 +100,10 @@ class OpenPayment(ViewerEndpoint):
     )
     def post(self, request: Request, *, now: datetime, intent_id: UUID) -> PaymentAnswer:
         """For Stripe's Payment Element. The same intent again is the same payment."""
-        opened = stripe_pages.open_payment(
-            intent_id, viewer_id=self.viewer.viewer_id, environment=self.viewer.environment
-        )
+        with asking.turn(Provider.STRIPE):
+            opened = stripe_pages.open_payment(
+                intent_id, viewer_id=self.viewer.viewer_id, environment=self.viewer.environment
+            )
         return PaymentAnswer(
             payment_intent_id=opened.payment_intent_id, client_secret=opened.client_secret
         )
@@ -120,10 +120,11 @@ class OpenPortal(ViewerEndpoint):
         self, request: Request, *, now: datetime, body: PortalRequest, subscription_id: UUID
     ) -> PortalAnswer:
         """Stripe's customer portal. Subscriptions of the other stores are seen to in the stores' own apps."""
-        url = stripe_pages.open_portal(
-            subscription_id,
-            viewer_id=self.viewer.viewer_id,
-            return_url=body.return_url,
-            now=now,
-        )
+        with asking.turn(Provider.STRIPE):
+            url = stripe_pages.open_portal(
+                subscription_id,
+                viewer_id=self.viewer.viewer_id,
+                return_url=body.return_url,
+                now=now,
+            )
         return PortalAnswer(url=url)

@@ -16,6 +16,7 @@ from factory.django import DjangoModelFactory
 from payments.access import entitlements
 from payments.desk import plans, price_versions
 from payments.messages import submissions
+from payments.messages.asking import Patience
 from payments.messages.submissions import Booked
 from payments.models import (
     AcquisitionLink,
@@ -292,5 +293,5 @@ def told(signed: str, *, now: datetime) -> StoreTransaction:
 
 def hand_in(signed: str, *, viewer_id: UUID, now: datetime) -> Booked:
     """What comes of a transaction that a viewer's app hands in."""
-    found = submissions.read(provider="fake", handed_in=signed, now=now)
+    found = submissions.read(provider="fake", handed_in=signed, patience=Patience(), now=now)
     return submissions.book(found, viewer_id=viewer_id, provider="fake", now=now)

@@ -8,6 +8,7 @@ from django.core.cache import caches
 
 from catalog.models import Series
 from payments.access import paywall
+from payments.messages import outages
 from payments.models import Cover, Entitlement, Lot, OfferClaim, Transfer
 from tests import ledger_rules
 from tests.factories.catalog import SeriesFactory, episodes_of
@@ -29,8 +30,9 @@ def _the_ledger_holds(db: None) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_remembered() -> None:
-    """What an earlier test's catalog usually cost is not what this one's does."""
+    """What an earlier test's catalog usually cost is not what this one's does, nor are its stores out of reach."""
     caches["local"].clear()
+    outages.forget()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from config import clock
 from payments.messages import inbox, outbox, submissions
+from payments.messages.asking import Patience
 from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import purchases, refunds, stripe_pages
 from tests import ledger_rules, served_stripe
@@ -38,7 +39,9 @@ def bought(stripe: ServedStripe) -> Purchase:
     )
     stripe.order("pay", session=opened.session_id)
     now = clock.read()
-    found = submissions.read(provider="stripe", handed_in=opened.session_id, now=now)
+    found = submissions.read(
+        provider="stripe", handed_in=opened.session_id, patience=Patience(), now=now
+    )
     booked = submissions.book(found, viewer_id=viewer_id, provider="stripe", now=now)
     assert isinstance(booked.bought, Purchase)
     return booked.bought

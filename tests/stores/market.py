@@ -144,7 +144,8 @@ class Market:
     def read_histories_again(self) -> None:
         """The stores' histories are due to be read, however short ago they were."""
         self.instance.query(
-            "UPDATE payments_storehistory SET read_at = read_at - interval '2 hours'"
+            "UPDATE payments_storehistory SET read_at = read_at - interval '2 hours',"
+            " next_attempt_at = NULL"
         )
 
     def read_histories(self) -> None:

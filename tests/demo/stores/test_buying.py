@@ -25,6 +25,7 @@ from demo.stores.addresses import Addresses
 from demo.stores.buying import Bought, Store, Stores
 from demo.transport import Transport
 from payments import tasks
+from payments.messages import outages
 from payments.models import (
     CallState,
     MessageState,
@@ -54,6 +55,7 @@ def at(live_server: LiveServer, tmp_path: Path) -> Iterator[Addresses]:
 
 @pytest.fixture
 def stores(at: Addresses) -> Iterator[Stores]:
+    outages.forget()
     with closing(Stores(at)) as stores:
         yield stores
 

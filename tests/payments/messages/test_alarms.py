@@ -14,6 +14,7 @@ from payments.models import (
     StoreMessage,
     StoreReport,
 )
+from payments.store import purchases
 from tests.factories.operators import operator, signed_in
 from tests.factories.viewers import clock_headers
 
@@ -119,6 +120,15 @@ def test_answers_that_are_due_soon(now: datetime) -> None:
     assert [code for code, _ in rings(now - 2 * HOUR)] == []
 
 
+def test_calls_that_are_made_in_vain(now: datetime) -> None:
+    waits = {"state": "waiting", "next_attempt_at": now, "created_at": now}
+    call(**waits, attempts=2)
+    assert rings(now) == []
+    call(**waits, attempts=3)
+    assert [code for code, _ in rings(now)] == ["calls_waiting"]
+    assert rings(now + 2 * HOUR)[0][1].startswith("2 times")
+
+
 def test_messages_that_were_tried_in_vain(now: datetime) -> None:
     """What waits for its buyer is not: that may take as long as it takes."""
     for attempts in (2, 3, 170):
@@ -179,6 +189,16 @@ def test_histories_that_were_not_read(now: datetime) -> None:
     )
     assert [code for code, _ in rings(now)] == ["history_late"]
     assert rings(now - 2 * HOUR) == []
+
+
+def test_histories_that_were_never_read(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purchases, "adapters", lambda: {"apple": None, "fake": None})
+    assert rings(now) == [("history_late", "The history of apple was never read.")]
+    StoreHistory.objects.create(
+        provider="apple", environment="production", read_until=now, tried_at=now
+    )
+    assert rings(now) == []
+    assert [code for code, _ in rings(now + 7 * HOUR)] == ["history_late"]
 
 
 def test_differences_that_nobody_has_seen(now: datetime) -> None:

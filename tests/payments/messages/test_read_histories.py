@@ -79,6 +79,73 @@ def test_what_cannot_be_read_now_is_read_again(
 ) -> None:
     remembering += [signed("first", now), trouble]
     history.read("fake", now=now)
-    assert not StoreHistory.objects.exists()
-    assert history.is_due("fake", now=now)
+    assert StoreHistory.objects.get().read_at is None
+    assert not history.is_due("fake", now=now)
+    assert history.is_due("fake", now=now + history.PAUSES[0])
     assert StoreMessage.objects.filter(event_id="first").exists()
+
+
+@pytest.mark.django_db
+class TestTroubledHistory:
+    """A history that cannot be read is tried less and less often, and goes on where it has got to."""
+
+    def trouble(self, store: list[bytes | Exception], **told: int) -> None:
+        store[:] = [ProviderError("down", Fault.UNAVAILABLE, **told)]
+
+    def test_is_tried_after_a_while(
+        self, now: datetime, remembering: list[bytes | Exception]
+    ) -> None:
+        self.trouble(remembering)
+        waits = []
+        for _ in range(5):
+            history.read("fake", now=now)
+            due_at = StoreHistory.objects.get().next_attempt_at
+            assert due_at is not None
+            waits.append(due_at - now)
+        assert waits == [*history.PAUSES, history.PAUSES[-1]]
+        remembering.clear()
+        history.read("fake", now=now)
+        assert StoreHistory.objects.get().failures == 0
+
+    def test_is_tried_when_the_store_said(
+        self, now: datetime, remembering: list[bytes | Exception]
+    ) -> None:
+        self.trouble(remembering, retry_after_seconds=7200)
+        history.read("fake", now=now)
+        assert not history.is_due("fake", now=now + timedelta(seconds=7199))
+        assert history.is_due("fake", now=now + timedelta(seconds=7200))
+
+    def test_goes_on_with_the_slice_that_failed(
+        self, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = Sliced([])
+        monkeypatch.setattr(purchases, "adapters", lambda: {"fake": store})
+        store.fails_at = 10
+        history.read("fake", now=now)
+        assert len(store.slices) == 11
+        store.fails_at = -1
+        history.read("fake", now=now)
+        starts = [since for since, _ in store.slices]
+        assert starts[10] == starts[11]
+        assert sorted(set(starts)) == [now - history.OVERLAP + n * history.SLICE for n in range(48)]
+        assert StoreHistory.objects.get().read_until == now
+
+
+class Sliced(Remembering):
+    """Notes what of its history it is asked for."""
+
+    fails_at = -1
+    slices: list[tuple[datetime, datetime]]
+
+    def __init__(self, told: Sequence[bytes | Exception]) -> None:
+        super().__init__(told)
+        self.slices = []
+
+    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        self.slices.append((since, until))
+        if len(self.slices) == self.fails_at + 1:
+            raise ProviderError("down", Fault.UNAVAILABLE)
+        return iter(())
+
+    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+        return iter(())
