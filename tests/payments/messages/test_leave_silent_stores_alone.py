@@ -14,6 +14,7 @@ from payments import tasks
 from payments.messages import asking, inbox, inquiries, outages, outbox
 from payments.messages.outages import Line
 from payments.models import Arrival, StoreCall, StoreMessage
+from payments.providers import deadlines
 from payments.providers.base import Fault, ProviderError, State
 from payments.store import purchases
 from tests.payments.calls import submit
@@ -183,7 +184,7 @@ class Hanging(Parrot):
 def hanging(monkeypatch: pytest.MonkeyPatch) -> Hanging:
     store = Hanging()
     monkeypatch.setattr(purchases, "adapters", lambda: {"fake": store})
-    monkeypatch.setattr(asking, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(deadlines, "WHILE_AN_APP_WAITS_SECONDS", 0.2)
     yield store
     store.is_let_go.set()
 
