@@ -23,6 +23,7 @@ from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.models import PassPurchase, PassRefundBooking, Purchase, Refund, RefundBooking
 from payments.store import refunds
+from payments.store.refunds import RefundRefused
 
 
 class RefundBookingInline(ReadOnlyInline):
@@ -166,6 +167,7 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         return {
             "may_reverse": request.user.has_perm("payments.change_refund"),
             "stands": _is_booked(row),
+            "why_not": refunds.why_not_reversed(row),
         }
 
     def get_inlines(self, request: HttpRequest, obj: Refund | None) -> list[type[ReadOnlyInline]]:
@@ -180,10 +182,14 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         refund = get_object_or_404(Refund, id=refund_id)
         if not _is_booked(refund):
             messages.error(request, "This refund does not stand, so there is nothing to give back.")
-        else:
+            return redirect("admin:payments_refund_change", refund_id)
+        try:
             with transaction.atomic():
                 refunds.reverse(refund, operator_id=request.user.pk, now=clock.now(request))
                 self.log_change(request, refund, "Reversed.")
+        except RefundRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
             messages.success(request, "Reversed: what this refund took has gone back.")
         return redirect("admin:payments_refund_change", refund_id)
 

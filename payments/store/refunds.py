@@ -17,6 +17,7 @@ from django.db.models import QuerySet, Sum
 
 from payments.ledger import wallets
 from payments.models import (
+    CallState,
     CallVerb,
     LotMovement,
     PassPurchase,
@@ -318,9 +319,25 @@ def earned_micros(worth_micros: int, purchase: PassPurchase, *, at: datetime) ->
 def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Recorded:
     """The refund did not stand after all: what it took goes back. Safe to repeat.
 
+    A store that was to pay the buyer is told nothing any more. Raises RefundRefused, with nothing moved, where it may
+    have heard: then the money is gone, and only the store can say that it is not.
+
     A store's clock may be ahead of ours: it is reversed no earlier than it happened.
     """
-    fact = RefundFact(
+    with transaction.atomic():
+        _lock(refund.refund_id)
+        _withdraw(refund)
+        return record(_reversal(refund, now), now=now, operator_id=operator_id)
+
+
+def why_not_reversed(refund: Refund) -> str:
+    """Why `reverse` would refuse; "" where it would not."""
+    call = _given_back_by(refund).first()
+    return _why_not_withdrawn(call) if call is not None else ""
+
+
+def _reversal(refund: Refund, now: datetime) -> RefundFact:
+    return RefundFact(
         provider=refund.provider,
         environment=refund.environment,
         transaction_id=refund.transaction_id,
@@ -328,7 +345,6 @@ def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Record
         origin=RefundOrigin(refund.origin),
         reversed_at=max(now, refund.refunded_at or now),
     )
-    return record(fact, now=now, operator_id=operator_id)
 
 
 def undo_unlock(unlock: Unlock, *, operator_id: int, reason: str, now: datetime) -> None:
@@ -387,6 +403,37 @@ def _have_given_back(fact: RefundFact, amount_micros: int, now: datetime) -> Non
     )
 
 
+def _given_back_by(refund: Refund) -> QuerySet[StoreCall]:
+    """The call that has the store pay for a refund, if there is one."""
+    return StoreCall.objects.filter(
+        provider=refund.provider,
+        environment=refund.environment,
+        verb=CallVerb.GIVE_BACK,
+        subject=refund.refund_id,
+    )
+
+
+def _withdraw(refund: Refund) -> None:
+    """Nobody makes the call from here on: its row is locked, as it is by whoever is about to make it."""
+    call = _given_back_by(refund).select_for_update().first()
+    if call is None or call.state == CallState.WITHDRAWN:
+        return
+    if why := _why_not_withdrawn(call):
+        raise RefundRefused(why)
+    call.state, call.next_attempt_at = CallState.WITHDRAWN, None
+    call.save(update_fields=["state", "next_attempt_at"])
+
+
+def _why_not_withdrawn(call: StoreCall) -> str:
+    """A store that has refused for good has paid nothing, however often it was asked."""
+    store = call.get_provider_display()
+    if call.state == CallState.DONE:
+        return f"{store} was told to pay this back, and has agreed. Only {store} can take that back."
+    if call.state == CallState.WAITING and call.attempts > 0:
+        return f"{store} may have heard already that this is to be paid back. Look again once it has answered."
+    return ""
+
+
 def _rolled_back(work: Callable[[], Seen]) -> Seen:
     """What the work has seen of its own effects, of which nothing is kept."""
     with transaction.atomic():
@@ -397,9 +444,13 @@ def _rolled_back(work: Callable[[], Seen]) -> Seen:
 
 def _known(purchase: Purchase | PassPurchase, name: str) -> Refund | None:
     """The refund of that name, whose twin, if there is one, waits for the end of this transaction."""
+    _lock(name)
+    return of(purchase).filter(refund_id=name).first()
+
+
+def _lock(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [name])
-    return of(purchase).filter(refund_id=name).first()
 
 
 def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase | PassPurchase) -> None:

@@ -10,6 +10,7 @@ from config import clock
 from payments.messages import inbox, outbox, submissions
 from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import purchases, refunds, stripe_pages
+from payments.store.refunds import RefundRefused
 from tests import ledger_rules, served_stripe
 from tests.factories.operators import operator
 from tests.factories.payments import StoreProductFactory, fund
@@ -129,3 +130,61 @@ def test_a_store_that_takes_nobodys_word_is_told_nothing() -> None:
 
     assert not refunds.is_given_back_by_store(coins)
     assert not StoreCall.objects.exists()
+
+
+def asked(bought: Purchase) -> Refund:
+    """An operator's refund that the store is to be told of."""
+    recorded = refunds.refund_by_operator(
+        bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
+    )
+    return Refund.objects.get(id=recorded.refund_id)
+
+
+def test_what_is_reversed_before_the_store_hears_of_it_is_never_paid_back(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    refund = asked(bought)
+    (call_id,) = outbox.due(now=clock.read())
+
+    second = operator("second")
+    for _ in "ab":
+        refunds.reverse(refund, operator_id=second.id, now=clock.read())
+    assert outbox.settle(call_id, now=clock.read()) is None
+    hear_all(stripe)
+
+    assert outbox.due(now=clock.read()) == []
+    assert given_back(stripe, bought) == []
+    assert StoreCall.objects.get().state == "withdrawn"
+    assert refunds.refunded_micros(bought) == 0
+    assert ledger_rules.broken() == []
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_the_store_may_have_heard_of_is_not_reversed_here(
+    stripe: ServedStripe, bought: Purchase, is_down: bool
+) -> None:
+    """It may have paid although it did not answer."""
+    refund = asked(bought)
+    if is_down:
+        stripe.http.put("/_faults", json={"rules": [{"kind": "status", "status": 503, "times": 1}]})
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+
+    with pytest.raises(RefundRefused):
+        refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+
+    assert refunds.why_not_reversed(refund)
+    assert refunds.refunded_micros(bought) == bought.gross_micros
+
+
+def test_what_the_store_has_refused_to_pay_may_be_reversed(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    refund = asked(bought)
+    stripe.order("refund", payment_intent=bought.transaction_id)  # somebody was quicker in its dashboard
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+    assert StoreCall.objects.get().state == "failed"
+
+    refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+
+    assert outbox.retry([StoreCall.objects.get().id], now=clock.read()) == 0
+    assert refunds.refunded_micros(bought) == 0
