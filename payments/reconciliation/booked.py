@@ -15,6 +15,7 @@ from payments.models import (
     Purchase,
     Refund,
     RefundBooking,
+    RefundOrigin,
 )
 from payments.providers.base import Known
 from payments.reconciliation.comparing import OurRefund, Ours
@@ -136,6 +137,7 @@ def _refunds(names: Collection[str], window: Window) -> Mapping[str, dict[str, O
                 gross_micros=booking.gross_micros,
                 refunded_at=refund.refunded_at or booking.created_at,
                 is_expected=window.holds(booking.created_at),
+                is_by_operator=refund.origin == RefundOrigin.OPERATOR,
             )
     return found
 

@@ -20,7 +20,7 @@ from payments.models import (
     RunState,
     StoreReport,
 )
-from payments.providers.base import Known, Listed, Lists, ProviderError
+from payments.providers.base import Facts, Known, Listed, Lists, ProviderError
 from payments.reconciliation import booked, comparing, differences, fees, healing
 from payments.reconciliation.booked import Booked, Window
 from payments.reconciliation.comparing import Found, Theirs
@@ -188,9 +188,9 @@ class Comparison:
         if word.is_foreign:
             return
         if found.cause in _MISSING:
-            self._heal(found, name, listed, word)
+            self._heal(found, name, ours, listed, word)
         else:
-            self._wait(found, name, ours, word)
+            self._wait(found, name, ours, listed, word)
 
     def _ask(self, name: str, ours: Booked | None, listed: Theirs | None, found: Found) -> Word:
         self.questions += 1
@@ -199,26 +199,32 @@ class Comparison:
         known = ours.known if ours else _known(self.row, name, listed, found)
         return healing.ask(self.adapter, known, now=self.now)
 
-    def _heal(self, found: Found, name: str, listed: Theirs | None, word: Word) -> None:
+    def _heal(
+        self, found: Found, name: str, ours: Booked | None, listed: Theirs | None, word: Word
+    ) -> None:
         subscription_id = (listed or Theirs()).subscription_id
         if word.theirs is None:
             detail = "Its list has it, but the store itself knows nothing of it."
-            self._keep(found, name, None, DifferenceState.OPEN, detail, subscription_id)
+            self._keep(found, name, ours, DifferenceState.OPEN, detail, subscription_id)
             return
-        if found.line_id and found.line_id not in word.theirs.refunds:
-            return  # it is no refund any more
-        why_not = healing.book(word.facts, provider=self.row.provider, now=self.now)
+        if _is_settled(found, ours, word.theirs):
+            return
+        why_not = healing.book(_unbooked(word, ours), provider=self.row.provider, now=self.now)
         here = booked.load([name], self.window).get(name)
-        is_here = here is not None and (not found.line_id or found.line_id in here.ours.refunds)
+        is_here = here is not None and (not found.line_id or _is_settled(found, here, word.theirs))
         state = DifferenceState.HEALED if is_here else DifferenceState.OPEN
-        detail = "Asked about by name and booked." if is_here else why_not or "It is not paid."
+        detail = "Asked about by name and booked." if is_here else why_not or _still(found)
         self._keep(found, name, here, state, detail, subscription_id)
         self.row.healed_count += is_here
 
-    def _wait(self, found: Found, name: str, ours: Booked | None, word: Word) -> None:
-        if not _is_known(found, word):
+    def _wait(
+        self, found: Found, name: str, ours: Booked | None, listed: Theirs | None, word: Word
+    ) -> None:
+        if not _is_known(found, ours, word):
             detail = "The store itself knows nothing of it."
             self._keep(found, name, ours, DifferenceState.OPEN, detail)
+        elif found.line_id and _is_listed_otherwise(found, word, listed):
+            return
         elif found.occurred_at >= self.listed_since:
             state = differences.waiting_or_open(found, now=self.now)
             detail = "The store knows it by name, its list does not have it."
@@ -279,22 +285,23 @@ class Comparison:
             return
         word = self._ask(name, here, None, found)
         if difference.cause in _MISSING:
-            self._heal_again(difference, found, word)
-        elif _is_known(found, word) and difference.state == DifferenceState.WAITING:
-            self._wait(found, name, here, word)
-        elif _is_known(found, word) or not _is_here(here, difference.line_id):
+            self._heal_again(difference, found, here, word)
+        elif _is_known(found, here, word) and difference.state == DifferenceState.WAITING:
+            self._wait(found, name, here, None, word)
+        elif _is_known(found, here, word) or not _is_here(here, difference.line_id):
             self._is_gone(difference)
         elif difference.state == DifferenceState.WAITING:
-            self._wait(found, name, here, word)
+            self._wait(found, name, here, None, word)
 
-    def _heal_again(self, difference: Difference, found: Found, word: Word) -> None:
+    def _heal_again(
+        self, difference: Difference, found: Found, here: Booked | None, word: Word
+    ) -> None:
         if word.theirs is None:
             return
-        if found.line_id and found.line_id not in word.theirs.refunds:
+        if _is_settled(found, here, word.theirs):
             self._is_gone(difference)
             return
-        listed = Theirs()
-        self._heal(found, difference.transaction_id, listed, word)
+        self._heal(found, difference.transaction_id, here, None, word)
 
     def _is_gone(self, difference: Difference) -> None:
         Difference.objects.filter(id=difference.id).update(
@@ -346,11 +353,46 @@ def _known(row: Reconciliation, name: str, listed: Theirs | None, found: Found) 
     )
 
 
-def _is_known(found: Found, word: Word) -> bool:
-    """Whether the store knows the sale by name, or the refund."""
+def _is_known(found: Found, ours: Booked | None, word: Word) -> bool:
+    """Whether the store knows the sale by name, or the refund by any."""
     if word.theirs is None:
         return False
-    return found.line_id in word.theirs.refunds if found.line_id else bool(word.theirs.sales)
+    if not found.line_id:
+        return bool(word.theirs.sales)
+    if ours is None:
+        return found.line_id in word.theirs.refunds
+    return found.line_id in comparing.match(ours.ours, word.theirs).ours
+
+
+def _is_settled(found: Found, here: Booked | None, theirs: Theirs) -> bool:
+    """Whether a refund that is missing here is no more by all that the store knows: it does not stand, or is booked.
+    Of one that the store does not know by that name, whether all is booked that stands."""
+    if not found.line_id:
+        return False
+    standing = theirs.refunds.keys()
+    if found.line_id in theirs.latest and found.line_id not in standing:
+        return True
+    looked_for = {found.line_id} if found.line_id in standing else set(standing)
+    return looked_for <= (comparing.match(here.ours, theirs).theirs if here else frozenset())
+
+
+def _is_listed_otherwise(found: Found, word: Word, listed: Theirs | None) -> bool:
+    """Whether a refund that the store knows is in its list by a name of the store's own."""
+    if word.theirs is None or found.line_id in word.theirs.refunds:
+        return False
+    return bool(listed and listed.refunds)
+
+
+def _unbooked(word: Word, ours: Booked | None) -> Facts:
+    """What the store says, without refunds that are booked by another name."""
+    if word.theirs is None or ours is None:
+        return word.facts
+    matched = comparing.match(ours.ours, word.theirs)
+    return healing.without(word.facts, matched.theirs - ours.ours.refunds.keys())
+
+
+def _still(found: Found) -> str:
+    return "The store gave back what is not booked." if found.line_id else "It is not paid."
 
 
 def _is_here(here: Booked | None, refund_id: str) -> bool:

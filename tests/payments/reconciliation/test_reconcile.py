@@ -11,7 +11,7 @@ from django.db import connection
 
 from payments import tasks
 from payments.models import Difference, Lot, Purchase, Refund, RefundOrigin
-from payments.providers.base import Fault, ProviderError
+from payments.providers.base import Fault, ProviderError, StoreRefund
 from payments.providers.fake.books import Entry
 from payments.providers.fake.verifier import FakeStoreWithBooks
 from payments.reconciliation import differences, runs
@@ -420,3 +420,65 @@ def test_the_sweeps_worker_compares_alone(shop: Shop, now: datetime) -> None:
     finally:
         held.close()
     assert tasks.reconcile_stores() >= 1
+
+
+def test_the_second_of_two_equal_parts_is_found_though_it_was_never_told(
+    shop: Shop, now: datetime
+) -> None:
+    """What went back before came to as much as what the list has now."""
+    purchase = shop.both(now - 40 * DAY)
+    first = {"refund_id": "re_1", "amount_micros": 1_000_000}
+    give_back(purchase, now - 30 * DAY, **first)
+    shop.refunded(purchase.transaction_id, now - 30 * DAY, **first)
+    shop.refunded(
+        purchase.transaction_id, now - 2 * DAY, refund_id="re_2", amount_micros=1_000_000
+    )
+
+    run(now)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert refunds.refunded_micros(purchase) == 2_000_000
+
+
+def test_what_an_operator_booked_is_not_booked_again_by_the_stores_name(
+    shop: Shop, now: datetime
+) -> None:
+    purchase = shop.both(now - 40 * DAY)
+    refunds.refund_by_operator(
+        purchase,
+        operator_id=operator("root").id,
+        reason="-",
+        amount_micros=1_000_000,
+        now=now - 30 * DAY,
+    )
+    name = purchase.transaction_id
+    shop.refunded(name, now - 30 * DAY, refund_id="re_1", amount_micros=1_000_000)
+    shop.refunded(name, now - 2 * DAY, refund_id="re_2", amount_micros=1_000_000)
+
+    run(now)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert refunds.refunded_micros(purchase) == 2_000_000
+    assert set(Refund.objects.values_list("refund_id", flat=True)) >= {"re_2"}
+    assert not Refund.objects.filter(refund_id="re_1").exists()
+
+
+def test_a_refund_that_the_store_names_otherwise_when_asked_is_booked_by_that_name(
+    shop: Shop, now: datetime
+) -> None:
+    name = shop.both(now - 5 * DAY).transaction_id
+    refund = StoreRefund(
+        environment="production",
+        transaction_id=name,
+        refund_id="re_1",
+        refunded_at=now - 2 * DAY,
+        amount_micros=1_000_000,
+    )
+    by_name = replace(refund, refund_id="po_1")
+    shop.books.write(Entry(refund=refund, is_known=False), Entry(refund=by_name, is_listed=False))
+
+    for day in range(3):
+        run(now + day * DAY)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert Refund.objects.get().refund_id == "po_1"
