@@ -1,4 +1,4 @@
-"""What stores are not to be told any more."""
+"""What stores are not to be told any more, what was looked at again, and how often a report was tried."""
 
 from django.db import migrations, models
 
@@ -19,6 +19,18 @@ class Migration(migrations.Migration):
                 ],
                 default="waiting",
                 max_length=10,
+            ),
+        ),
+        migrations.AddField(
+            model_name="difference",
+            name="looked_at",
+            field=models.DateTimeField(help_text="When it was asked about again last", null=True),
+        ),
+        migrations.AddField(
+            model_name="storereport",
+            name="attempts",
+            field=models.PositiveSmallIntegerField(
+                default=0, help_text="How often something unforeseen has happened to it"
             ),
         ),
     ]

@@ -30,6 +30,9 @@ class StoreReport(models.Model):
         max_length=10, choices=ReportState.choices, default=ReportState.WAITING
     )
     reason = models.CharField(max_length=500, blank=True, help_text="Why it cannot be read")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often something unforeseen has happened to it"
+    )
     brought_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
@@ -147,6 +150,7 @@ class Difference(models.Model):
     last_found_by = models.ForeignKey(Reconciliation, models.PROTECT, related_name="last_found")
     found_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True, help_text="When it was asked about again last")
     seen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )

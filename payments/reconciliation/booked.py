@@ -1,5 +1,6 @@
 """What is booked here, as it is compared with a store's list."""
 
+import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,14 +55,31 @@ class Booked:
         return _known(self.bought)
 
 
-def known_of(window: Window) -> Iterator[Known]:
-    """Every sale that was booked in a window, and every one of which a refund was."""
+def known_of(window: Window) -> Iterator[tuple[datetime, Known]]:
+    """Every sale of which a refund was booked in a window, and then every one that was booked in it, in that order
+    of time, with when that was."""
     told: set[str] = set()
-    for queryset in _of_window(window):
+    for queryset in _refunded(window):
         for bought in queryset.iterator(chunk_size=AT_ONCE):
-            if bought.transaction_id not in told:
-                told.add(bought.transaction_id)
-                yield _known(bought)
+            told.add(bought.transaction_id)
+            yield window.since, _known(bought)
+    sold = (
+        queryset.order_by("created_at").iterator(chunk_size=AT_ONCE) for queryset in _sold(window)
+    )
+    for bought in heapq.merge(*sold, key=lambda one: one.created_at):
+        if bought.transaction_id not in told:
+            yield bought.created_at, _known(bought)
+
+
+def moments(window: Window) -> dict[str, datetime]:
+    """The same sales by name."""
+    found: dict[str, datetime] = {}
+    for queryset in _sold(window):
+        found |= dict(queryset.values_list("transaction_id", "created_at"))
+    for queryset in _refunded(window):
+        for name in queryset.values_list("transaction_id", flat=True):
+            found[name] = window.since
+    return found
 
 
 def count(window: Window) -> int:
@@ -106,15 +124,21 @@ def load(names: Collection[str], window: Window) -> dict[str, Booked]:
     }
 
 
-def _of_window(window: Window) -> Sequence[QuerySet[Bought]]:
+def _sold(window: Window) -> Sequence[QuerySet[Bought]]:
     booked = _booked_in(window)
+    found: list[QuerySet[Bought]] = [
+        Purchase.objects.filter(booked),
+        PassPurchase.objects.filter(booked).select_related("subscription"),
+    ]
+    return found
+
+
+def _refunded(window: Window) -> Sequence[QuerySet[Bought]]:
     times = {"created_at__gte": window.since, "created_at__lt": window.until}
     given_back = RefundBooking.objects.filter(**times).values("purchase_id")
     passes_back = PassRefundBooking.objects.filter(**times).values("purchase_id")
     own = window.name
     found: list[QuerySet[Bought]] = [
-        Purchase.objects.filter(booked),
-        PassPurchase.objects.filter(booked).select_related("subscription"),
         Purchase.objects.filter(id__in=given_back, **own),
         PassPurchase.objects.filter(id__in=passes_back, **own).select_related("subscription"),
     ]

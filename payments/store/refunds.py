@@ -428,7 +428,9 @@ def _why_not_withdrawn(call: StoreCall) -> str:
     """A store that has refused for good has paid nothing, however often it was asked."""
     store = call.get_provider_display()
     if call.state == CallState.DONE:
-        return f"{store} was told to pay this back, and has agreed. Only {store} can take that back."
+        return (
+            f"{store} was told to pay this back, and has agreed. Only {store} can take that back."
+        )
     if call.state == CallState.WAITING and call.attempts > 0:
         return f"{store} may have heard already that this is to be paid back. Look again once it has answered."
     return ""

@@ -180,7 +180,9 @@ def test_what_the_store_has_refused_to_pay_may_be_reversed(
     stripe: ServedStripe, bought: Purchase
 ) -> None:
     refund = asked(bought)
-    stripe.order("refund", payment_intent=bought.transaction_id)  # somebody was quicker in its dashboard
+    stripe.order(
+        "refund", payment_intent=bought.transaction_id
+    )  # somebody was quicker in its dashboard
     outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
     assert StoreCall.objects.get().state == "failed"
 
