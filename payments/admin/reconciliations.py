@@ -152,7 +152,10 @@ class DifferenceAdmin(Explained, ReadOnlyAdmin):
             },
         ),
         ("About", {"fields": ("transaction_id", "subscription_id", "line_id")}),
-        ("Found", {"fields": (("found_at", "run_link"), ("changed_at", "last_run_link"), "looked_at")}),
+        (
+            "Found",
+            {"fields": (("found_at", "run_link"), ("changed_at", "last_run_link"), "looked_at")},
+        ),
         ("Seen", {"fields": ("seen_by", "note")}),
     )
     readonly_fields = ("standing", "our_amount", "their_amount", "run_link", "last_run_link")

@@ -224,10 +224,16 @@ def _reconciliations(now: datetime) -> Iterator[Alarm]:
 
 
 def _reports() -> Iterator[Alarm]:
-    refused = StoreReport.objects.filter(state=ReportState.REFUSED).count()
-    if refused:
+    tried = StoreReport.objects.filter(state=ReportState.REFUSED) | StoreReport.objects.filter(
+        state=ReportState.WAITING
+    ).exclude(reason="")
+    counts = dict(tried.values_list("state").annotate(count=Count("id")))
+    if refused := counts.get(ReportState.REFUSED, 0):
         sentence = f"{_number(refused, 'report')} of stores cannot be read."
         yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+    if waiting := counts.get(ReportState.WAITING, 0):
+        sentence = f"{_number(waiting, 'report')} of stores could not be compared yet."
+        yield Alarm("reports_waiting", sentence, "storereport", "state__exact=waiting")
 
 
 def _s(count: int) -> str:

@@ -23,7 +23,7 @@ from payments.models import (
     RunState,
     StoreReport,
 )
-from payments.providers.base import Facts, Known, Listed, Lists, ProviderError
+from payments.providers.base import Facts, Known, Listed, ListedKind, Lists, ProviderError
 from payments.reconciliation import booked, comparing, differences, fees, healing
 from payments.reconciliation.booked import Booked, Window
 from payments.reconciliation.comparing import Found, Theirs
@@ -114,8 +114,8 @@ def of_report(
     report: StoreReport, found: Sequence[Listed], adapter: Lists, *, now: datetime
 ) -> Reconciliation:
     """Compares the lines of a report with our books of its time, but for a day at either end of it, which
-    another report may have."""
-    times = [line.occurred_at for line in found] or [now]
+    another report may have. Its time is that of its sales: what went back may have been sold in another."""
+    times = [line.occurred_at for line in found if line.kind is ListedKind.SALE] or [now]
     since, until = min(times), max(times)
     row = Reconciliation.objects.create(
         provider=report.provider,
