@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -45,10 +45,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Booked:
-    """A sale, and its row."""
+    """A sale, its row, and what each of its refunds took."""
 
     bought: Bought
     ours: Ours
+    bookings: Mapping[str, RefundBooking | PassRefundBooking] = field(default_factory=dict)
 
     @property
     def known(self) -> Known:
@@ -117,8 +118,15 @@ def load(names: Collection[str], window: Window) -> dict[str, Booked]:
                 purchased_at=bought.purchased_at,
                 is_expected=window.holds(bought.created_at),
                 is_delivered=bought.id in delivered,
-                refunds=refunds.get(bought.transaction_id, {}),
+                refunds={
+                    name: _our_refund(refund, window)
+                    for name, refund in refunds.get(bought.transaction_id, {}).items()
+                },
             ),
+            {
+                name: _booking(refund)
+                for name, refund in refunds.get(bought.transaction_id, {}).items()
+            },
         )
         for bought in found
     }
@@ -149,21 +157,31 @@ def _booked_in(window: Window) -> Q:
     return Q(created_at__gte=window.since, created_at__lt=window.until, **window.name)
 
 
-def _refunds(names: Collection[str], window: Window) -> Mapping[str, dict[str, OurRefund]]:
-    found: dict[str, dict[str, OurRefund]] = {}
+def _refunds(names: Collection[str], window: Window) -> Mapping[str, dict[str, Refund]]:
+    """Those that stand, by the sale's name and their own."""
+    found: dict[str, dict[str, Refund]] = {}
     rows = Refund.objects.filter(transaction_id__in=list(names), **window.name).filter(
         Q(booking__isnull=False) | Q(pass_booking__isnull=False)
     )
     for refund in rows.select_related("booking", "pass_booking"):
-        booking = refund.booking or refund.pass_booking
-        if booking is not None:
-            found.setdefault(refund.transaction_id, {})[refund.refund_id] = OurRefund(
-                gross_micros=booking.gross_micros,
-                refunded_at=refund.refunded_at or booking.created_at,
-                is_expected=window.holds(booking.created_at),
-                is_by_operator=refund.origin == RefundOrigin.OPERATOR,
-            )
+        found.setdefault(refund.transaction_id, {})[refund.refund_id] = refund
     return found
+
+
+def _our_refund(refund: Refund, window: Window) -> OurRefund:
+    booking = _booking(refund)
+    return OurRefund(
+        gross_micros=booking.gross_micros,
+        refunded_at=refund.refunded_at or booking.created_at,
+        is_expected=window.holds(booking.created_at),
+        is_by_operator=refund.origin == RefundOrigin.OPERATOR,
+    )
+
+
+def _booking(refund: Refund) -> RefundBooking | PassRefundBooking:
+    booking = refund.booking or refund.pass_booking
+    assert booking is not None  # noqa: S101  it stands
+    return booking
 
 
 def _delivered(coins: Sequence[Purchase]) -> set[UUID]:

@@ -167,6 +167,8 @@ class Comparison:
                 break
             self._compare(names, theirs)
         self.row.booked_count = booked.count(self.window)
+        outcome = fees.settle_waiting(run=self.row, now=self.now)
+        self._count(DifferenceCause.FEE_DIFFERS, outcome.adjusted)
         self._look_again()
 
     def _is_late(self, seconds: float) -> bool:
