@@ -148,10 +148,14 @@ def _counted(state: MessageState) -> Sequence[tuple[str, int]]:
 
 
 def _calls(now: datetime) -> Iterator[Alarm]:
-    failed = StoreCall.objects.filter(state=CallState.FAILED).count()
-    if failed:
+    stuck = StoreCall.objects.filter(state__in=[CallState.FAILED, CallState.HELD])
+    counts = dict(stuck.values_list("state").annotate(count=Count("id")))
+    if failed := counts.get(CallState.FAILED, 0):
         sentence = f"{failed} times a store refused to be told what it waits for."
         yield Alarm("calls_failed", sentence, "storecall", "state__exact=failed")
+    if held := counts.get(CallState.HELD, 0):
+        sentence = f"{_number(held, 'refund')} wait{_s(held)} for a second person to agree."
+        yield Alarm("refunds_held", sentence, "storecall", "state__exact=held")
     late = StoreCall.objects.filter(state=CallState.WAITING, deadline_at__lt=now + SOON).count()
     if late:
         sentence = f"{late} answers to stores are due within two hours."

@@ -26,6 +26,7 @@ class Migration(migrations.Migration):
                     ("waiting", "Not told yet"),
                     ("done", "Told"),
                     ("failed", "The store refuses to be told"),
+                    ("held", "Waits for a second person"),
                     ("withdrawn", "Not to be told any more"),
                 ],
                 default="waiting",

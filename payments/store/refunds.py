@@ -5,13 +5,14 @@ docs/money.md has the rules and worked examples.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
@@ -196,8 +197,25 @@ def refund_by_operator(
         recorded = record(fact, now=now, operator_id=operator_id)
         _refuse_less_than_asked(recorded, purchase)
         if fact.amount_micros and is_given_back_by_store(purchase):
-            _have_given_back(fact, fact.amount_micros, now)
+            _have_given_back(fact, purchase, operator_id, now)
     return recorded
+
+
+def agree(refund: Refund, *, operator_id: int, now: datetime) -> None:
+    """A second person agrees that a store pays what is more than one may have paid back alone.
+
+    Raises RefundRefused for whoever asked, and where nothing waits. To refuse is to reverse the refund.
+    """
+    if refund.asked_by_id == operator_id:
+        raise RefundRefused("You asked for this yourself: somebody else has to agree.")
+    held = _given_back_by(refund).filter(state=CallState.HELD)
+    if not held.update(state=CallState.WAITING, next_attempt_at=now):
+        raise RefundRefused("This does not wait for anybody any more.")
+
+
+def is_held(refund: Refund) -> bool:
+    """Whether a store pays this back only when a second person agrees."""
+    return _given_back_by(refund).filter(state=CallState.HELD).exists()
 
 
 def is_given_back_by_store(purchase: Purchase | PassPurchase) -> bool:
@@ -389,18 +407,49 @@ def of(purchase: Purchase | PassPurchase) -> QuerySet[Refund]:
     )
 
 
-def _have_given_back(fact: RefundFact, amount_micros: int, now: datetime) -> None:
+def _have_given_back(
+    fact: RefundFact, purchase: Purchase | PassPurchase, operator_id: int, now: datetime
+) -> None:
+    """The store is told at once, or when a second person agrees."""
+    worth_micros = int((fact.amount_micros or 0) * purchase.exchange_rate)
+    is_held = not _may_alone(worth_micros, operator_id, now)
     StoreCall.objects.get_or_create(
         provider=fact.provider,
         environment=fact.environment,
         verb=CallVerb.GIVE_BACK,
         subject=fact.refund_id,
         defaults={
-            "details": {"transaction_id": fact.transaction_id, "amount_micros": amount_micros},
-            "next_attempt_at": now,
+            "details": {
+                "transaction_id": fact.transaction_id,
+                "amount_micros": fact.amount_micros,
+                "worth_micros": worth_micros,
+                "is_alone": not is_held,
+            },
+            "state": CallState.HELD if is_held else CallState.WAITING,
+            "next_attempt_at": None if is_held else now,
             "created_at": now,
         },
     )
+
+
+def _may_alone(worth_micros: int, operator_id: int, now: datetime) -> bool:
+    """Whether one operator may have a store pay so much more today. Two refunds of theirs wait for each other."""
+    if worth_micros > settings.REFUND_SOLO_MICROS:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [str(operator_id)])
+    today = now.astimezone(settings.REPORTING_ZONE).date()
+    asked = Refund.objects.filter(
+        asked_by_id=operator_id,
+        created_at__gte=datetime.combine(today, time.min, settings.REPORTING_ZONE),
+    )
+    calls = StoreCall.objects.filter(
+        verb=CallVerb.GIVE_BACK,
+        subject__in=asked.values("refund_id"),
+        details__is_alone=True,
+    ).exclude(state=CallState.WITHDRAWN)
+    paid_micros = sum(calls.values_list("details__worth_micros", flat=True))
+    return bool(paid_micros + worth_micros <= settings.REFUND_DAILY_MICROS)
 
 
 def _given_back_by(refund: Refund) -> QuerySet[StoreCall]:

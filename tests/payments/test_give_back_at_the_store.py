@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import override_settings
 
 from config import clock
 from payments.messages import inbox, outbox, submissions
@@ -190,3 +191,52 @@ def test_what_the_store_has_refused_to_pay_may_be_reversed(
 
     assert outbox.retry([StoreCall.objects.get().id], now=clock.read()) == 0
     assert refunds.refunded_micros(bought) == 0
+
+
+@pytest.mark.parametrize("limit", ["REFUND_SOLO_MICROS", "REFUND_DAILY_MICROS"])
+def test_more_than_one_person_may_pay_back_waits_for_a_second(
+    stripe: ServedStripe, bought: Purchase, limit: str
+) -> None:
+    with override_settings(**{limit: bought.gross_micros - 1}):
+        refund = asked(bought)
+    assert outbox.due(now=clock.read()) == []
+    assert refunds.is_held(refund)
+
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=refund.asked_by_id or 0, now=clock.read())
+    second = operator("second")
+    refunds.agree(refund, operator_id=second.id, now=clock.read())
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+
+    assert len(given_back(stripe, bought)) == 1
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=second.id, now=clock.read())
+
+
+def test_what_waits_for_a_second_person_is_refused_by_reversing_it(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    with override_settings(REFUND_SOLO_MICROS=0):
+        refund = asked(bought)
+    second = operator("second")
+    refunds.reverse(refund, operator_id=second.id, now=clock.read())
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=second.id, now=clock.read())
+    assert refunds.refunded_micros(bought) == 0
+    assert not refunds.is_held(refund)
+
+
+def test_small_refunds_of_a_day_add_up(stripe: ServedStripe, bought: Purchase) -> None:
+    first = operator("first")
+    states = []
+    with override_settings(REFUND_DAILY_MICROS=2_000_000):
+        for _ in range(3):
+            refunds.refund_by_operator(
+                bought,
+                operator_id=first.id,
+                reason="Asked",
+                now=clock.read(),
+                amount_micros=1_000_000,
+            )
+            states.append(StoreCall.objects.latest("id").state)
+    assert states == ["waiting", "waiting", "held"]
