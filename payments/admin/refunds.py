@@ -205,6 +205,7 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         """A second person agrees: the store is told to pay."""
         if not request.user.has_perm("payments.add_refund"):
             raise PermissionDenied
+        assert request.user.pk is not None  # noqa: S101  the admin let only staff through
         refund = get_object_or_404(Refund, id=refund_id)
         try:
             with transaction.atomic():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.test import override_settings
 
 from config import clock
@@ -13,7 +14,7 @@ from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import purchases, refunds, stripe_pages
 from payments.store.refunds import RefundRefused
 from tests import ledger_rules, served_stripe
-from tests.factories.operators import operator
+from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory, fund
 from tests.factories.viewers import DeviceFactory
 from tests.served_stripe import ServedStripe
@@ -240,3 +241,39 @@ def test_small_refunds_of_a_day_add_up(stripe: ServedStripe, bought: Purchase) -
             )
             states.append(StoreCall.objects.latest("id").state)
     assert states == ["waiting", "waiting", "held"]
+
+
+def test_the_page_of_a_held_refund_asks_somebody_else(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    with override_settings(REFUND_SOLO_MICROS=0):
+        refund = asked(bought)
+    page = f"/admin/payments/refund/{refund.id}"
+    assert refund.asked_by is not None
+    refund.asked_by.is_superuser = refund.asked_by.is_staff = True
+    refund.asked_by.save()
+    asker, second = signed_in(refund.asked_by), signed_in(operator("fin", role="finance"))
+
+    assert "Agree" not in asker.get(f"{page}/change/").content.decode()
+    asker.post(f"{page}/agree/")
+    assert refunds.is_held(refund)
+    assert "Agree" in second.get(f"{page}/change/").content.decode()
+    second.post(f"{page}/agree/")
+
+    assert StoreCall.objects.get().state == "waiting"
+    assert LogEntry.objects.get().get_change_message().startswith("Agreed")
+
+
+def test_money_is_not_sent_again_by_whoever_may_not_refund(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    asked(bought)
+    StoreCall.objects.update(state="failed", next_attempt_at=None)
+    told = {
+        "action": "tell_again",
+        "_selected_action": [StoreCall.objects.get().pk],
+        "confirm": "1",
+    }
+    for role, state in (("support", "failed"), ("finance", "waiting")):
+        signed_in(operator(role, role=role)).post("/admin/payments/storecall/", told)
+        assert StoreCall.objects.get().state == state
