@@ -588,6 +588,16 @@ EXPERIMENT_HOLDOUT_PARTS_PER_MILLION = env.integer(
     help="So many of a million viewers are in no experiment. Another figure counts for experiments that "
     "start after it.",
 )
+REFUND_SOLO_MICROS = env.integer(
+    "REFUND_SOLO_MICROS",
+    default=100_000_000,
+    help="What a store pays back at once on the word of one operator, for a refund, in micros of the reporting currency; more waits for a second.",
+)
+REFUND_DAILY_MICROS = env.integer(
+    "REFUND_DAILY_MICROS",
+    default=500_000_000,
+    help="The same of all that one operator has paid back alone in a day of the reporting zone.",
+)
 GRANT_SOLO_COINS = env.integer(
     "GRANT_SOLO_COINS",
     default=500,

@@ -23,6 +23,8 @@ from payments.store import offer_claims, promo_codes, purchases
 LONGEST_RUN = timedelta(seconds=30)
 #: So many of a store are settled before it is the next store's turn.
 TURN = 20
+#: The rest is compared when it is rung for again.
+LONGEST_COMPARING = timedelta(minutes=5)
 INQUIRIES_LOCK = 7_164_206
 
 
@@ -131,9 +133,12 @@ def reconcile_stores(**_: Any) -> int:
         due = runs.due(now=now)
         if due:
             reports.collect(now=now)
+        done, until = 0, clock.read() + LONGEST_COMPARING
         for provider, environment in due:
-            runs.run(provider, environment, now=clock.read())
-        return len(due) + _until_done(reports.read_next)
+            if clock.read() < until:
+                runs.run(provider, environment, now=clock.read())
+                done += 1
+        return done + _until_done(reports.read_next)
 
 
 def _settle_message(message_id: UUID, *, now: datetime) -> StoreMessage | None:

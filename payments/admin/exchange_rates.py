@@ -1,11 +1,15 @@
 """What currencies were worth: added, by hand or from the central bank's file, and never changed."""
 
-from datetime import date
+import hashlib
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +22,7 @@ from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from config import clock
@@ -26,6 +31,7 @@ from payments.models import ExchangeRate
 from payments.store import reference_rates
 
 SHOWN_KEPT = 20
+FAR_PERCENT = 20
 
 
 class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
@@ -44,9 +50,42 @@ class ExchangeRateForm(forms.ModelForm[ExchangeRate]):
         help_text=f"Units of {settings.REPORTING_CURRENCY} for one of it.",
     )
 
+    is_far = forms.BooleanField(
+        required=False,
+        label="It is right",
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=f"For a rate that is more than {FAR_PERCENT} % from the last of its currency.",
+    )
+
     class Meta:
         model = ExchangeRate
         fields = ("currency", "day", "rate", "source")
+
+    #: As of when a day has come.
+    now: datetime
+
+    def clean_day(self) -> date:
+        day: date = self.cleaned_data["day"]
+        if day > self.now.astimezone(settings.REPORTING_ZONE).date():
+            raise forms.ValidationError("This day has not come yet.")
+        return day
+
+    def clean(self) -> dict[str, Any]:
+        """A rate is never changed: one that is far from the last is asked about before it is kept."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        rate, day = cleaned.get("rate"), cleaned.get("day")
+        if rate and day and not cleaned.get("is_far"):
+            last = (
+                ExchangeRate.objects.filter(currency=cleaned.get("currency"), day__lte=day)
+                .order_by("-day")
+                .first()
+            )
+            if last is not None and abs(rate - last.rate) * 100 > FAR_PERCENT * last.rate:
+                self.add_error(
+                    "rate",
+                    f"On {last.day} it was {last.rate.normalize():f}. If this is right, say so below.",
+                )
+        return cleaned
 
     def clean_currency(self) -> str:
         currency: str = self.cleaned_data["currency"]
@@ -93,6 +132,7 @@ class ImportPage(FormView[FileForm]):
             form.add_error("file", str(refusal))
             return self.form_invalid(form)
         said = f"{imported.added:,} rates added, {imported.known:,} were known."
+        _log_import(self.request, form.cleaned_data["file"], said)
         messages.success(self.request, said)
         for sentence in imported.kept[:SHOWN_KEPT]:
             messages.warning(self.request, sentence)
@@ -111,6 +151,19 @@ class ImportPage(FormView[FileForm]):
         )
 
 
+def _log_import(request: HttpRequest, content: bytes, said: str) -> None:
+    """Of no one rate: of the file, by its hash."""
+    assert isinstance(request.user, User)  # noqa: S101  the admin let only staff through
+    LogEntry.objects.create(
+        user=request.user,
+        content_type=ContentType.objects.get_for_model(ExchangeRate),
+        object_id=hashlib.sha256(content).hexdigest(),
+        object_repr="Reference rates of the European Central Bank",
+        action_flag=ADDITION,
+        change_message=said,
+    )
+
+
 @admin.register(ExchangeRate)
 class ExchangeRateAdmin(ReadOnlyAdmin):
     """Added and looked at: what was booked at a rate names it."""
@@ -123,6 +176,20 @@ class ExchangeRateAdmin(ReadOnlyAdmin):
     exact_search_fields = ("currency",)
     search_help_text = "A currency"
     fields = ("currency", "day", "rate", "source")
+
+    def get_fields(self, request: HttpRequest, obj: ExchangeRate | None = None) -> Any:
+        return (*self.fields, "is_far") if obj is None else self.fields
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: ExchangeRate | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.now = clock.now(request)
+        return form
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("payments.add_exchangerate")

@@ -152,7 +152,10 @@ class DifferenceAdmin(Explained, ReadOnlyAdmin):
             },
         ),
         ("About", {"fields": ("transaction_id", "subscription_id", "line_id")}),
-        ("Found", {"fields": (("found_at", "run_link"), ("changed_at", "last_run_link"))}),
+        (
+            "Found",
+            {"fields": (("found_at", "run_link"), ("changed_at", "last_run_link"), "looked_at")},
+        ),
         ("Seen", {"fields": ("seen_by", "note")}),
     )
     readonly_fields = ("standing", "our_amount", "their_amount", "run_link", "last_run_link")
@@ -463,7 +466,8 @@ def _here(difference: Difference) -> list[dict[str, Any]]:
         *(
             ("Message", "storemessage", row)
             for row in StoreMessage.objects.filter(
-                subject__in=filter(None, [difference.transaction_id, difference.subscription_id])
+                subject__in=filter(None, [difference.transaction_id, difference.subscription_id]),
+                **own,
             )
             .defer("body")
             .order_by("-id")[:SHOWN_MESSAGES]

@@ -23,7 +23,7 @@ from config import clock
 from config.ids import uuid7
 from payments.admin import formats, seen
 from payments.admin.series_choice import title, with_titles
-from payments.models import Lot, PassPurchase, Purchase, Unlock
+from payments.models import Lot, PassPurchase, Purchase, Refund, Unlock
 from payments.money import PARTS_PER_MILLION
 from payments.store import refunds
 from payments.store.refunds import (
@@ -36,6 +36,7 @@ from payments.store.refunds import (
 )
 
 REASON_CHARACTERS = 500
+HELD = "The store pays it back when a second person agrees."
 
 
 class ReasonForm(forms.Form):
@@ -180,7 +181,9 @@ class OfPurchase(ABC, FormView[RefundForm]):
             if not seen.was_shown(self._shown(form, effects), self.request.POST.get("shown", "")):
                 raise EffectsChanged
             gross = formats.money(effects.gross_micros, self.purchase.currency)
-            said = f"Refunded {gross}: {self.sentence(effects)} {self.who_pays()}"
+            is_held = refunds.is_held(Refund.objects.get(id=recorded.refund_id))
+            who_pays = HELD if is_held else self.who_pays()
+            said = f"Refunded {gross}: {self.sentence(effects)} {who_pays}"
             self.model_admin.log_change(
                 self.request, self.purchase, f"{said} {form.cleaned_data['reason']}"
             )

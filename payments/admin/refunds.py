@@ -23,6 +23,7 @@ from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.models import PassPurchase, PassRefundBooking, Purchase, Refund, RefundBooking
 from payments.store import refunds
+from payments.store.refunds import RefundRefused
 
 
 class RefundBookingInline(ReadOnlyInline):
@@ -159,13 +160,22 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
             self.admin_site.admin_view(require_POST(self.reverse_view)),
             name="payments_refund_reverse",
         )
-        urls: list[URLPattern] = [reverse_it, *super().get_urls()]
+        agree = path(
+            "<uuid:refund_id>/agree/",
+            self.admin_site.admin_view(require_POST(self.agree_view)),
+            name="payments_refund_agree",
+        )
+        urls: list[URLPattern] = [reverse_it, agree, *super().get_urls()]
         return urls
 
     def beside(self, request: HttpRequest, row: Refund) -> Mapping[str, Any]:
         return {
             "may_reverse": request.user.has_perm("payments.change_refund"),
             "stands": _is_booked(row),
+            "is_held": refunds.is_held(row),
+            "may_agree": request.user.has_perm("payments.add_refund")
+            and row.asked_by_id != request.user.pk,
+            "why_not": refunds.why_not_reversed(row),
         }
 
     def get_inlines(self, request: HttpRequest, obj: Refund | None) -> list[type[ReadOnlyInline]]:
@@ -180,11 +190,31 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         refund = get_object_or_404(Refund, id=refund_id)
         if not _is_booked(refund):
             messages.error(request, "This refund does not stand, so there is nothing to give back.")
-        else:
+            return redirect("admin:payments_refund_change", refund_id)
+        try:
             with transaction.atomic():
                 refunds.reverse(refund, operator_id=request.user.pk, now=clock.now(request))
                 self.log_change(request, refund, "Reversed.")
+        except RefundRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
             messages.success(request, "Reversed: what this refund took has gone back.")
+        return redirect("admin:payments_refund_change", refund_id)
+
+    def agree_view(self, request: HttpRequest, refund_id: UUID) -> HttpResponse:
+        """A second person agrees: the store is told to pay."""
+        if not request.user.has_perm("payments.add_refund"):
+            raise PermissionDenied
+        assert request.user.pk is not None  # noqa: S101  the admin let only staff through
+        refund = get_object_or_404(Refund, id=refund_id)
+        try:
+            with transaction.atomic():
+                refunds.agree(refund, operator_id=request.user.pk, now=clock.now(request))
+                self.log_change(request, refund, "Agreed: the store is told to pay it back.")
+        except RefundRefused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, "Agreed: the store is told to pay it back.")
         return redirect("admin:payments_refund_change", refund_id)
 
     def owner_id(self, row: Refund) -> UUID | None:

@@ -20,6 +20,7 @@ from payments.admin.explained import Explained
 from payments.messages import inbox, outbox, reading
 from payments.models import (
     CallState,
+    CallVerb,
     MessageState,
     PassPurchase,
     Provider,
@@ -264,7 +265,9 @@ class StoreCallAdmin(Again, ReadOnlyAdmin):
     def tell_again(
         self, request: HttpRequest, queryset: QuerySet[StoreCall]
     ) -> HttpResponse | None:
-        """What a store refused to be told is told once more."""
+        """What a store refused to be told is told once more; money goes back by whoever may refund alone."""
+        if not request.user.has_perm("payments.add_refund"):
+            queryset = queryset.exclude(verb=CallVerb.GIVE_BACK)
         return self.confirmed(
             request,
             queryset,

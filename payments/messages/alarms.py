@@ -153,9 +153,11 @@ def _counted(state: MessageState) -> Sequence[tuple[str, int]]:
 def _calls(now: datetime) -> Iterator[Alarm]:
     waits = Q(state=CallState.WAITING)
     is_stuck = Q(attempts__gte=TRIED_IN_VAIN) | Q(created_at__lt=now - CALL_IS_LATE)
-    found = StoreCall.objects.filter(Q(next_attempt_at__isnull=False) | Q(state=CallState.FAILED))
+    halted = Q(state__in=[CallState.FAILED, CallState.HELD])
+    found = StoreCall.objects.filter(Q(next_attempt_at__isnull=False) | halted)
     count = found.aggregate(
         failed=Count("id", filter=Q(state=CallState.FAILED)),
+        held=Count("id", filter=Q(state=CallState.HELD)),
         late=Count("id", filter=waits & Q(deadline_at__lt=now + SOON)),
         waiting=Count("id", filter=waits & is_stuck),
     )
@@ -171,6 +173,9 @@ def _calls(now: datetime) -> Iterator[Alarm]:
                 "storecall",
                 f"state__exact={query}",
             )
+    if held := count["held"]:
+        sentence = f"{_number(held, 'refund')} wait{_s(held)} for a second person to agree."
+        yield Alarm("refunds_held", sentence, "storecall", "state__exact=held")
 
 
 def _silent(now: datetime) -> Iterator[Alarm]:
@@ -248,10 +253,16 @@ def _reconciliations(now: datetime) -> Iterator[Alarm]:
 
 
 def _reports() -> Iterator[Alarm]:
-    refused = StoreReport.objects.filter(state=ReportState.REFUSED).count()
-    if refused:
+    tried = StoreReport.objects.filter(state=ReportState.REFUSED) | StoreReport.objects.filter(
+        state=ReportState.WAITING
+    ).exclude(reason="")
+    counts = dict(tried.values_list("state").annotate(count=Count("id")))
+    if refused := counts.get(ReportState.REFUSED, 0):
         sentence = f"{_number(refused, 'report')} of stores cannot be read."
         yield Alarm("reports_refused", sentence, "storereport", "state__exact=refused")
+    if waiting := counts.get(ReportState.WAITING, 0):
+        sentence = f"{_number(waiting, 'report')} of stores could not be compared yet."
+        yield Alarm("reports_waiting", sentence, "storereport", "state__exact=waiting")
 
 
 def _s(count: int) -> str:

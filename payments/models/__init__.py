@@ -48,6 +48,7 @@ from payments.models.reconciliation import (
     ReportState,
     RunState,
     StoreReport,
+    WaitingFee,
 )
 from payments.models.refunds import (
     PassRefundBooking,
@@ -171,5 +172,6 @@ __all__ = [
     "UnlockCorrection",
     "UnlockReversal",
     "UnlockWay",
+    "WaitingFee",
     "Wallet",
 ]

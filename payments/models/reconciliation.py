@@ -30,6 +30,9 @@ class StoreReport(models.Model):
         max_length=10, choices=ReportState.choices, default=ReportState.WAITING
     )
     reason = models.CharField(max_length=500, blank=True, help_text="Why it cannot be read")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often something unforeseen has happened to it"
+    )
     brought_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
@@ -147,6 +150,7 @@ class Difference(models.Model):
     last_found_by = models.ForeignKey(Reconciliation, models.PROTECT, related_name="last_found")
     found_at = models.DateTimeField()
     changed_at = models.DateTimeField()
+    looked_at = models.DateTimeField(null=True, help_text="When it was asked about again last")
     seen_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
@@ -222,3 +226,30 @@ class FeeAdjustment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.difference_micros:+d} {self.transaction_id}"
+
+
+class WaitingFee(models.Model):
+    """A fee in a currency that has no rate of its day yet. It is settled and deleted when that comes, long after its
+    line has left the store's list."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    provider = models.CharField(max_length=20, choices=Provider.choices)
+    environment = models.CharField(max_length=10, choices=Environment.choices)
+    line_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
+    kind = models.CharField(max_length=10)
+    transaction_id = models.CharField(max_length=TRANSACTION_ID_CHARACTERS)
+    fee_micros = models.BigIntegerField(help_text="As the store says, in its currency")
+    fee_currency = models.CharField(max_length=3)
+    settled_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "environment", "transaction_id", "kind", "line_id"],
+                name="payments_waitingfee_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fee_micros} {self.fee_currency} {self.transaction_id}"

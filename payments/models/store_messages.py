@@ -115,6 +115,8 @@ class CallState(models.TextChoices):
     WAITING = "waiting", "Not told yet"
     DONE = "done", "Told"
     FAILED = "failed", "The store refuses to be told"
+    HELD = "held", "Waits for a second person"
+    WITHDRAWN = "withdrawn", "Not to be told any more"
 
 
 class StoreCall(models.Model):

@@ -1,7 +1,8 @@
 """What is booked here, as it is compared with a store's list."""
 
+import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from payments.models import (
     Purchase,
     Refund,
     RefundBooking,
+    RefundOrigin,
 )
 from payments.providers.base import Known
 from payments.reconciliation.comparing import OurRefund, Ours
@@ -43,24 +45,42 @@ class Window:
 
 @dataclass(frozen=True)
 class Booked:
-    """A sale, and its row."""
+    """A sale, its row, and what each of its refunds took."""
 
     bought: Bought
     ours: Ours
+    bookings: Mapping[str, RefundBooking | PassRefundBooking] = field(default_factory=dict)
 
     @property
     def known(self) -> Known:
         return _known(self.bought)
 
 
-def known_of(window: Window) -> Iterator[Known]:
-    """Every sale that was booked in a window, and every one of which a refund was."""
+def known_of(window: Window) -> Iterator[tuple[datetime, Known]]:
+    """Every sale of which a refund was booked in a window, and then every one that was booked in it, in that order
+    of time, with when that was."""
     told: set[str] = set()
-    for queryset in _of_window(window):
+    for queryset in _refunded(window):
         for bought in queryset.iterator(chunk_size=AT_ONCE):
-            if bought.transaction_id not in told:
-                told.add(bought.transaction_id)
-                yield _known(bought)
+            told.add(bought.transaction_id)
+            yield window.since, _known(bought)
+    sold = (
+        queryset.order_by("created_at").iterator(chunk_size=AT_ONCE) for queryset in _sold(window)
+    )
+    for bought in heapq.merge(*sold, key=lambda one: one.created_at):
+        if bought.transaction_id not in told:
+            yield bought.created_at, _known(bought)
+
+
+def moments(window: Window) -> dict[str, datetime]:
+    """The same sales by name."""
+    found: dict[str, datetime] = {}
+    for queryset in _sold(window):
+        found |= dict(queryset.values_list("transaction_id", "created_at"))
+    for queryset in _refunded(window):
+        for name in queryset.values_list("transaction_id", flat=True):
+            found[name] = window.since
+    return found
 
 
 def count(window: Window) -> int:
@@ -98,22 +118,35 @@ def load(names: Collection[str], window: Window) -> dict[str, Booked]:
                 purchased_at=bought.purchased_at,
                 is_expected=window.holds(bought.created_at),
                 is_delivered=bought.id in delivered,
-                refunds=refunds.get(bought.transaction_id, {}),
+                refunds={
+                    name: _our_refund(refund, window)
+                    for name, refund in refunds.get(bought.transaction_id, {}).items()
+                },
             ),
+            {
+                name: _booking(refund)
+                for name, refund in refunds.get(bought.transaction_id, {}).items()
+            },
         )
         for bought in found
     }
 
 
-def _of_window(window: Window) -> Sequence[QuerySet[Bought]]:
+def _sold(window: Window) -> Sequence[QuerySet[Bought]]:
     booked = _booked_in(window)
+    found: list[QuerySet[Bought]] = [
+        Purchase.objects.filter(booked),
+        PassPurchase.objects.filter(booked).select_related("subscription"),
+    ]
+    return found
+
+
+def _refunded(window: Window) -> Sequence[QuerySet[Bought]]:
     times = {"created_at__gte": window.since, "created_at__lt": window.until}
     given_back = RefundBooking.objects.filter(**times).values("purchase_id")
     passes_back = PassRefundBooking.objects.filter(**times).values("purchase_id")
     own = window.name
     found: list[QuerySet[Bought]] = [
-        Purchase.objects.filter(booked),
-        PassPurchase.objects.filter(booked).select_related("subscription"),
         Purchase.objects.filter(id__in=given_back, **own),
         PassPurchase.objects.filter(id__in=passes_back, **own).select_related("subscription"),
     ]
@@ -124,20 +157,31 @@ def _booked_in(window: Window) -> Q:
     return Q(created_at__gte=window.since, created_at__lt=window.until, **window.name)
 
 
-def _refunds(names: Collection[str], window: Window) -> Mapping[str, dict[str, OurRefund]]:
-    found: dict[str, dict[str, OurRefund]] = {}
+def _refunds(names: Collection[str], window: Window) -> Mapping[str, dict[str, Refund]]:
+    """Those that stand, by the sale's name and their own."""
+    found: dict[str, dict[str, Refund]] = {}
     rows = Refund.objects.filter(transaction_id__in=list(names), **window.name).filter(
         Q(booking__isnull=False) | Q(pass_booking__isnull=False)
     )
     for refund in rows.select_related("booking", "pass_booking"):
-        booking = refund.booking or refund.pass_booking
-        if booking is not None:
-            found.setdefault(refund.transaction_id, {})[refund.refund_id] = OurRefund(
-                gross_micros=booking.gross_micros,
-                refunded_at=refund.refunded_at or booking.created_at,
-                is_expected=window.holds(booking.created_at),
-            )
+        found.setdefault(refund.transaction_id, {})[refund.refund_id] = refund
     return found
+
+
+def _our_refund(refund: Refund, window: Window) -> OurRefund:
+    booking = _booking(refund)
+    return OurRefund(
+        gross_micros=booking.gross_micros,
+        refunded_at=refund.refunded_at or booking.created_at,
+        is_expected=window.holds(booking.created_at),
+        is_by_operator=refund.origin == RefundOrigin.OPERATOR,
+    )
+
+
+def _booking(refund: Refund) -> RefundBooking | PassRefundBooking:
+    booking = refund.booking or refund.pass_booking
+    assert booking is not None  # noqa: S101  it stands
+    return booking
 
 
 def _delivered(coins: Sequence[Purchase]) -> set[UUID]:

@@ -3,7 +3,7 @@ differs comes out."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from payments.models.reconciliation import DifferenceCause
 from payments.providers.base import Listed, ListedKind
@@ -11,11 +11,13 @@ from payments.providers.base import Listed, ListedKind
 
 @dataclass(frozen=True, kw_only=True)
 class OurRefund:
-    """What a refund that stands took of the gross price. `is_expected` says that a list of that time has it."""
+    """What a refund that stands took of the gross price. `is_expected` says that a list of that time has it. What an
+    operator wrote down may have another name at the store."""
 
     gross_micros: int
     refunded_at: datetime
     is_expected: bool
+    is_by_operator: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,48 +143,93 @@ def _wrong_with(sold: list[Listed], ours: Ours) -> DifferenceCause | None:
 
 
 def _refunds(ours: Ours, theirs: Theirs, until: datetime) -> Iterator[Found]:
-    """By their sum first, since an operator may have booked under a name of our own what the store gave back."""
+    """By their names first. Of what is left the sums may be the same, since an operator may have booked under a name
+    of our own what the store gave back; a list is of a few days, so nothing is in such a sum that is not of these."""
     listed = {
         name: _given_back(line, ours)
         for name, line in theirs.refunds.items()
         if line.occurred_at < until or name in ours.refunds
     }
-    booked = {name: refund.gross_micros for name, refund in ours.refunds.items()}
-    if _sum(listed.values()) == sum(booked.values()):
+    yield from _other_amounts(ours, theirs, listed)
+    there = [name for name in listed if name not in ours.refunds]
+    here = {
+        name: refund
+        for name, refund in ours.refunds.items()
+        if name not in listed and refund.is_expected and refund.gross_micros > 0
+    }
+    booked_micros = sum(refund.gross_micros for refund in here.values())
+    if _sum(listed[name] for name in there) == booked_micros:
         return
-    for name in listed.keys() - booked.keys():
+    for name in there:
+        line = theirs.refunds[name]
         yield Found(
             cause=DifferenceCause.REFUND_MISSING_HERE,
-            occurred_at=theirs.refunds[name].occurred_at,
+            occurred_at=line.occurred_at,
             line_id=name,
             their_micros=listed[name],
-            their_currency=theirs.refunds[name].currency,
+            their_currency=line.currency,
         )
-    for name in booked.keys() - listed.keys():
-        refund = ours.refunds[name]
-        if refund.is_expected and refund.gross_micros > 0:
-            yield Found(
-                cause=DifferenceCause.REFUND_MISSING_THERE,
-                occurred_at=refund.refunded_at,
-                line_id=name,
-                our_micros=refund.gross_micros,
-            )
-    if not listed.keys() - booked.keys():
-        yield from _other_amounts(ours, theirs, listed)
+    for name, refund in here.items():
+        yield Found(
+            cause=DifferenceCause.REFUND_MISSING_THERE,
+            occurred_at=refund.refunded_at,
+            line_id=name,
+            our_micros=refund.gross_micros,
+        )
 
 
 def _other_amounts(ours: Ours, theirs: Theirs, listed: Mapping[str, int | None]) -> Iterator[Found]:
+    """Less may be booked than went back where nothing of the price was left."""
+    is_all_back = _booked_micros(ours) == ours.gross_micros
     for name in listed.keys() & ours.refunds.keys():
         amount, booked = listed[name], ours.refunds[name].gross_micros
-        if amount is not None and min(amount, ours.gross_micros) != booked:
-            yield Found(
-                cause=DifferenceCause.AMOUNT_DIFFERS,
-                occurred_at=theirs.refunds[name].occurred_at,
-                line_id=name,
-                our_micros=booked,
-                their_micros=amount,
-                their_currency=theirs.refunds[name].currency,
-            )
+        if amount is None or amount == booked or (booked < amount and is_all_back):
+            continue
+        yield Found(
+            cause=DifferenceCause.AMOUNT_DIFFERS,
+            occurred_at=theirs.refunds[name].occurred_at,
+            line_id=name,
+            our_micros=booked,
+            their_micros=amount,
+            their_currency=theirs.refunds[name].currency,
+        )
+
+
+@dataclass(frozen=True)
+class Matched:
+    """The names of refunds that the other side has, by this name or by another."""
+
+    ours: frozenset[str]
+    theirs: frozenset[str]
+
+
+def match(ours: Ours, theirs: Theirs) -> Matched:
+    """Which refunds are the same, where `theirs` is all that the store knows of the transaction and no list.
+
+    By name; else all of them, if both sides have given back the same; else an operator's and one of its amount, the
+    nearest in time.
+    """
+    listed = {name: _given_back(line, ours) for name, line in theirs.refunds.items()}
+    if _sum(listed.values()) == _booked_micros(ours):
+        return Matched(frozenset(ours.refunds), frozenset(listed))
+    here = set(listed.keys() & ours.refunds.keys())
+    there = set(here)
+    for name, refund in ours.refunds.items():
+        if name in here or not refund.is_by_operator:
+            continue
+        same = [one for one in listed if one not in there and listed[one] == refund.gross_micros]
+        if same:
+            here.add(name)
+            there.add(min(same, key=lambda one: _apart(theirs.refunds[one], refund)))
+    return Matched(frozenset(here), frozenset(there))
+
+
+def _apart(line: Listed, refund: OurRefund) -> timedelta:
+    return abs(line.occurred_at - refund.refunded_at)
+
+
+def _booked_micros(ours: Ours) -> int:
+    return sum(refund.gross_micros for refund in ours.refunds.values())
 
 
 def _given_back(line: Listed, ours: Ours) -> int | None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from payments.models import Difference, DifferenceCause, DifferenceState, Reconciliation
 from payments.reconciliation.comparing import Found
@@ -19,6 +19,15 @@ OF_SALES = (
     DifferenceCause.CURRENCY_DIFFERS,
     DifferenceCause.DUPLICATE,
 )
+#: Only the list itself says that these are no more: asked by name, a store tells what we have booked.
+OF_LISTS = (
+    DifferenceCause.AMOUNT_DIFFERS,
+    DifferenceCause.CURRENCY_DIFFERS,
+    DifferenceCause.DUPLICATE,
+)
+#: What has been open for long, or somebody has seen, is looked at again so seldom.
+SELDOM = timedelta(days=7)
+LONG = timedelta(days=30)
 _UNSETTLED = (DifferenceState.OPEN, DifferenceState.WAITING, DifferenceState.SEEN)
 
 
@@ -76,6 +85,19 @@ def unsettled(run: Reconciliation) -> QuerySet[Difference]:
     """What is not settled yet between that store and us."""
     return Difference.objects.filter(
         provider=run.provider, environment=run.environment, state__in=_UNSETTLED
+    )
+
+
+def to_look_at(run: Reconciliation, *, now: datetime) -> QuerySet[Difference]:
+    """What the run has not come by, that which was looked at the longest ago first. What only a report has said is
+    for another report."""
+    is_seldom = Q(state=DifferenceState.SEEN) | Q(changed_at__lt=now - LONG) | Q(cause__in=OF_LISTS)
+    return (
+        unsettled(run)
+        .exclude(last_found_by=run)
+        .exclude(is_seldom & Q(looked_at__gt=now - SELDOM))
+        .exclude(cause__in=OF_LISTS, last_found_by__report__isnull=False)
+        .order_by(F("looked_at").asc(nulls_first=True), "id")
     )
 
 

@@ -6,24 +6,27 @@ store kept more, or less, is a cost of the day on which it is heard of.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.conf import settings
+from django.db import transaction
 
 from payments.models import (
     FeeAdjustment,
     PassPurchase,
-    PassRefundBooking,
     Purchase,
     Reconciliation,
-    Refund,
-    RefundBooking,
+    WaitingFee,
 )
 from payments.providers.base import Fee, Listed, ListedKind
-from payments.reconciliation.booked import AT_ONCE, Booked
+from payments.reconciliation import booked
+from payments.reconciliation.booked import AT_ONCE, Booked, Window
 from payments.store import exchange
 from payments.store.exchange import Rate, RateMissing
+
+#: A run settles so many that have waited.
+WAITING_AT_ONCE = 5000
 
 
 @dataclass
@@ -39,7 +42,10 @@ def settle(
 ) -> Settled:
     """Keeps a row for each line whose fee is not what was estimated; a line that has one keeps it."""
     outcome = Settled()
-    rows = list(_rows(pairs, run, outcome, now))
+    waiting: list[WaitingFee] = []
+    rows = list(_rows(pairs, run, waiting, now))
+    WaitingFee.objects.bulk_create(waiting, batch_size=AT_ONCE, ignore_conflicts=True)
+    outcome.waiting = len(waiting)
     for start in range(0, len(rows), AT_ONCE):
         batch = rows[start : start + AT_ONCE]
         known = _known(batch)
@@ -49,6 +55,61 @@ def settle(
     return outcome
 
 
+def settle_waiting(*, run: Reconciliation, now: datetime) -> Settled:
+    """The same of lines that waited for a rate which is there by now."""
+    own = {"provider": run.provider, "environment": run.environment}
+    due = list(WaitingFee.objects.filter(**own).order_by("id")[:WAITING_AT_ONCE])
+    has_rate: dict[tuple[str, date], bool] = {}
+    for row in due:
+        day = (row.fee_currency, row.settled_at.date())
+        if day not in has_rate:
+            has_rate[day] = _has_rate(row)
+    due = [row for row in due if has_rate[row.fee_currency, row.settled_at.date()]]
+    here = booked.load(
+        {row.transaction_id for row in due}, Window(run.provider, run.environment, now, now)
+    )
+    lines = [(here[row.transaction_id], _line(row)) for row in due if row.transaction_id in here]
+    with transaction.atomic():
+        WaitingFee.objects.filter(id__in=[row.id for row in due]).delete()
+        return settle(lines, run=run, now=now)
+
+
+def _has_rate(row: WaitingFee) -> bool:
+    try:
+        exchange.rate(row.fee_currency, at=row.settled_at)
+    except RateMissing:
+        return False
+    return True
+
+
+def _line(row: WaitingFee) -> Listed:
+    """As much of the store's line as its fee needs."""
+    return Listed(
+        kind=ListedKind(row.kind),
+        environment=row.environment,
+        line_id=row.line_id,
+        transaction_id=row.transaction_id,
+        amount_micros=None,
+        currency="",
+        occurred_at=row.settled_at,
+        fee=Fee(row.fee_micros, row.fee_currency),
+    )
+
+
+def _waiting(line: Listed, fee: Fee, run: Reconciliation, now: datetime) -> WaitingFee:
+    return WaitingFee(
+        provider=run.provider,
+        environment=run.environment,
+        line_id=line.line_id,
+        kind=line.kind,
+        transaction_id=line.transaction_id,
+        fee_micros=fee.amount_micros,
+        fee_currency=fee.currency,
+        settled_at=line.occurred_at,
+        created_at=now,
+    )
+
+
 def estimated_micros(gross: int, tax: int, net: int, rate: Decimal) -> int:
     """The fee inside a purchase or a refund of one, in the reporting currency: what neither the state nor we got,
     as the money ladder has it."""
@@ -56,32 +117,35 @@ def estimated_micros(gross: int, tax: int, net: int, rate: Decimal) -> int:
 
 
 def _rows(
-    pairs: Iterable[tuple[Booked, Listed]], run: Reconciliation, outcome: Settled, now: datetime
+    pairs: Iterable[tuple[Booked, Listed]],
+    run: Reconciliation,
+    waiting: list[WaitingFee],
+    now: datetime,
 ) -> Iterator[FeeAdjustment]:
-    for booked, line in pairs:
+    for one, line in pairs:
         if line.fee is None:
             continue
-        estimate = _estimate(booked, line)
+        estimate = _estimate(one, line)
         if estimate is None:
             continue
         try:
-            rate = _rate(line.fee, booked, line.occurred_at)
+            rate = _rate(line.fee, one, line.occurred_at)
         except RateMissing:
-            outcome.waiting += 1
+            waiting.append(_waiting(line, line.fee, run, now))
             continue
         settled = rate.micros(line.fee.amount_micros)
         if settled != estimate:
-            yield _row(booked, line, run, rate, (estimate, settled), now)
+            yield _row(one, line, run, rate, (estimate, settled), now)
 
 
-def _estimate(booked: Booked, line: Listed) -> int | None:
+def _estimate(sale: Booked, line: Listed) -> int | None:
     """What was booked for a line; None for a refund that took nothing here."""
-    bought = booked.bought
+    bought = sale.bought
     if line.kind is ListedKind.SALE:
         return estimated_micros(
             bought.gross_micros, bought.tax_micros, bought.net_micros, bought.exchange_rate
         )
-    booking = _booking(booked, line)
+    booking = sale.bookings.get(line.line_id)
     if booking is None:
         return None
     freed = estimated_micros(
@@ -90,31 +154,16 @@ def _estimate(booked: Booked, line: Listed) -> int | None:
     return -freed if line.kind is ListedKind.REFUND else freed
 
 
-def _booking(booked: Booked, line: Listed) -> RefundBooking | PassRefundBooking | None:
-    bought = booked.bought
-    refund = (
-        Refund.objects.filter(
-            provider=bought.provider,
-            environment=bought.environment,
-            transaction_id=bought.transaction_id,
-            refund_id=line.line_id,
-        )
-        .select_related("booking", "pass_booking")
-        .first()
-    )
-    return (refund.booking or refund.pass_booking) if refund is not None else None
-
-
-def _rate(fee: Fee, booked: Booked, at: datetime) -> Rate:
+def _rate(fee: Fee, sale: Booked, at: datetime) -> Rate:
     """A fee in the buyer's currency is worth what the sale was; in another, what it was on its day."""
-    bought = booked.bought
+    bought = sale.bought
     if fee.currency == bought.currency and fee.currency != settings.REPORTING_CURRENCY:
         return Rate(bought.exchange_rate, bought.exchange_source)
     return exchange.rate(fee.currency, at=at)
 
 
 def _row(
-    booked: Booked,
+    sale: Booked,
     line: Listed,
     run: Reconciliation,
     rate: Rate,
@@ -122,7 +171,7 @@ def _row(
     now: datetime,
 ) -> FeeAdjustment:
     assert line.fee is not None  # noqa: S101  the caller has looked
-    bought, (estimate, settled) = booked.bought, amounts
+    bought, (estimate, settled) = sale.bought, amounts
     return FeeAdjustment(
         provider=run.provider,
         environment=run.environment,

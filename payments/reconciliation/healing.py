@@ -1,12 +1,13 @@
 """What a store's list has and we do not: asked about by name, and booked as if it had been told."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from config.problems import Problem
 from payments.models import ChangeCause
 from payments.providers import lines
-from payments.providers.base import Facts, Fault, Known, Lists, ProviderError
+from payments.providers.base import Facts, Fault, Known, Lists, ProviderError, StoreRefund
 from payments.reconciliation.comparing import Theirs, gathered
 from payments.store import facts
 from payments.store.exchange import RateMissing
@@ -37,6 +38,13 @@ def ask(adapter: Lists, known: Known, *, now: datetime) -> Word:
             return Word()
         raise
     return Word(found, gathered(lines.of_facts(found)).get(known.transaction_id))
+
+
+def without(found: Facts, refunds: Collection[str]) -> Facts:
+    """What the store says, but for refunds of these names."""
+    return tuple(
+        fact for fact in found if not (isinstance(fact, StoreRefund) and fact.refund_id in refunds)
+    )
 
 
 def book(found: Facts, *, provider: str, now: datetime) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
-from payments.models import Provider, ReportState, StoreReport
+from payments.models import Provider, ReportState, RunState, StoreReport
 from payments.providers.base import Listed, Lists, ProviderError, Reports
 from payments.reconciliation import runs
 from payments.store import purchases
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: One whose store does not answer is tried again after that.
 AGAIN = timedelta(hours=1)
+#: Something unforeseen may pass, and is no reason to try for ever.
+ATTEMPTS = 3
 MAXIMUM_BYTES = 64 * 1024 * 1024
 
 
@@ -88,16 +91,29 @@ def read_next(*, now: datetime) -> int:
     if report is None:
         return 0
     try:
+        _read(report, now)
+    except SoftTimeLimitExceeded:
+        _settle(report, ReportState.WAITING, "It took too long.", now)
+        raise
+    except Exception as error:
+        # One that nobody has thought of does not keep the other reports waiting.
+        logger.exception("%s could not be read", report)
+        report.attempts += 1
+        is_over = report.attempts >= ATTEMPTS
+        _settle(report, ReportState.REFUSED if is_over else ReportState.WAITING, repr(error), now)
+    return 1
+
+
+def _read(report: StoreReport, now: datetime) -> None:
+    try:
         adapter, found = _lines(report, now)
     except ProviderError as error:
-        if not error.permanent:
-            _settle(report, ReportState.WAITING, error.reason, now)
-            return 1
-        _settle(report, ReportState.REFUSED, error.reason, now)
-        return 1
-    runs.of_report(report, found, adapter, now=now)
-    _settle(report, ReportState.READ, "", now)
-    return 1
+        state = ReportState.REFUSED if error.permanent else ReportState.WAITING
+        _settle(report, state, error.reason, now)
+        return
+    run = runs.of_report(report, found, adapter, now=now)
+    is_done = run.state == RunState.FINISHED
+    _settle(report, ReportState.READ if is_done else ReportState.WAITING, run.reason, now)
 
 
 def _lines(report: StoreReport, now: datetime) -> tuple[Lists, list[Listed]]:
@@ -110,7 +126,7 @@ def _lines(report: StoreReport, now: datetime) -> tuple[Lists, list[Listed]]:
 
 def _settle(report: StoreReport, state: ReportState, reason: str, now: datetime) -> None:
     report.state, report.reason, report.read_at = state, reason[:500], now
-    report.save(update_fields=["state", "reason", "read_at"])
+    report.save(update_fields=["state", "reason", "read_at", "attempts"])
 
 
 def _dropped() -> Iterator[tuple[str, str, Path]]:

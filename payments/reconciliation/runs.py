@@ -5,11 +5,14 @@ store is asked about it by name, and what it sold and we do not have is booked a
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import QuerySet
 
 from payments.models import (
@@ -20,7 +23,7 @@ from payments.models import (
     RunState,
     StoreReport,
 )
-from payments.providers.base import Known, Listed, Lists, ProviderError
+from payments.providers.base import Facts, Known, Listed, ListedKind, Lists, ProviderError
 from payments.reconciliation import booked, comparing, differences, fees, healing
 from payments.reconciliation.booked import Booked, Window
 from payments.reconciliation.comparing import Found, Theirs
@@ -30,7 +33,7 @@ from payments.store import purchases
 logger = logging.getLogger(__name__)
 
 #: An advisory lock, so that one worker compares at a time.
-LOCK = 7_164_206
+LOCK = 7_164_207
 EVERY = timedelta(days=1)
 #: One that failed is tried again after that.
 AGAIN = timedelta(hours=1)
@@ -44,15 +47,19 @@ MARGIN = timedelta(days=1)
 MAXIMUM_BOOKED = 2_000
 FIRST = timedelta(days=7)
 FURTHEST = timedelta(days=30)
-AT_ONCE = 500
+AT_ONCE = 200
+#: After so long a run ends where it has got to, and the next goes on from there. A list that asks about each sale has
+#: half of that.
+LONGEST_RUN_SECONDS = 90
 #: A list of another app than ours would have a store asked for ever.
 MAXIMUM_QUESTIONS = 5_000
 #: What is not settled is looked at again, so much of it in a run.
 LOOKED_AT_AGAIN = 2_000
+#: Of so many days the list is read again for what only a list can say.
+DAYS_LISTED_AGAIN = 3
 
 _MISSING = (DifferenceCause.MISSING_HERE, DifferenceCause.REFUND_MISSING_HERE)
 _ABSENT = (DifferenceCause.MISSING_THERE, DifferenceCause.REFUND_MISSING_THERE)
-_LOOKED_AT_AGAIN = (*_MISSING, *_ABSENT, DifferenceCause.NOT_DELIVERED)
 
 
 class TooManyQuestions(Exception):
@@ -95,7 +102,7 @@ def run(provider: str, environment: str, *, now: datetime) -> Reconciliation:
             environment=environment,
             since=listed_since,
             until=listed_until,
-            known=booked.known_of(window),
+            known=comparison.known(),
             now=now,
         )
 
@@ -107,8 +114,8 @@ def of_report(
     report: StoreReport, found: Sequence[Listed], adapter: Lists, *, now: datetime
 ) -> Reconciliation:
     """Compares the lines of a report with our books of its time, but for a day at either end of it, which
-    another report may have."""
-    times = [line.occurred_at for line in found] or [now]
+    another report may have. Its time is that of its sales: what went back may have been sold in another."""
+    times = [line.occurred_at for line in found if line.kind is ListedKind.SALE] or [now]
     since, until = min(times), max(times)
     row = Reconciliation.objects.create(
         provider=report.provider,
@@ -136,17 +143,41 @@ class Comparison:
     now: datetime
     questions: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    gone: set[UUID] = field(default_factory=set)
+    began_seconds: float = field(default_factory=time.monotonic)
+
+    def known(self) -> Iterator[Known]:
+        """What the list may be asked about; the window ends where half of the time was over."""
+        for moment, one in booked.known_of(self.window):
+            if self._is_late(LONGEST_RUN_SECONDS / 2) and moment > self.window.since:
+                self._end_at(moment)
+                return
+            yield one
 
     def carry_out(self, lines: Iterable[Listed]) -> None:
-        """Compares all of it. Raises ProviderError, TooManyQuestions; what was found until then is kept."""
+        """Compares all of it, or what the time is enough for. Raises ProviderError, TooManyQuestions; what was found
+        until then is kept."""
         theirs: dict[str, Theirs] = {}
         for line in lines:
             theirs.setdefault(line.transaction_id, Theirs()).add(line)
             self.row.listed_count += 1
-        self.row.booked_count = booked.count(self.window)
-        for names in _batches(_names(theirs, self.window)):
+        for names, moment in _batches(_moments(theirs, self.window)):
+            if self._is_late(LONGEST_RUN_SECONDS) and moment > self.window.since:
+                self._end_at(moment)
+                break
             self._compare(names, theirs)
+        self.row.booked_count = booked.count(self.window)
+        outcome = fees.settle_waiting(run=self.row, now=self.now)
+        self._count(DifferenceCause.FEE_DIFFERS, outcome.adjusted)
         self._look_again()
+
+    def _is_late(self, seconds: float) -> bool:
+        """Never of a report, which is of a time that is over and is read whole."""
+        return self.row.report_id is None and time.monotonic() - self.began_seconds > seconds
+
+    def _end_at(self, moment: datetime) -> None:
+        self.window = replace(self.window, until=min(moment, self.window.until))
+        self.row.until = self.window.until
 
     def _compare(self, names: Sequence[str], theirs: dict[str, Theirs]) -> None:
         here = booked.load(names, self.window)
@@ -157,11 +188,23 @@ class Comparison:
                 comparing.compare(ours.ours if ours else None, listed, until=self._judged_until)
             )
             for one in found:
-                self._settle(one, name, ours, listed)
+                with self._unforeseen(one, name, ours):
+                    self._settle(one, name, ours, listed)
             if not found and ours and listed and listed.sales:
                 agreed.append(name)
         differences.agree(agreed, run=self.row, now=self.now)
         self._settle_fees(booked.load(names, self.window), theirs)
+
+    @contextmanager
+    def _unforeseen(self, found: Found, name: str, ours: Booked | None) -> Iterator[None]:
+        """What nobody has thought of happens to one difference, and not to the others."""
+        try:
+            yield
+        except (ProviderError, TooManyQuestions, SoftTimeLimitExceeded):
+            raise
+        except Exception as error:
+            logger.exception("%s could not be settled", name)
+            self._keep(found, name, ours, DifferenceState.OPEN, f"It cannot be settled: {error!r}")
 
     @property
     def _judged_until(self) -> datetime:
@@ -188,38 +231,51 @@ class Comparison:
         if word.is_foreign:
             return
         if found.cause in _MISSING:
-            self._heal(found, name, listed, word)
-        else:
+            self._heal(found, name, ours, listed, word)
+        elif not _is_known(found, ours, word) or self._is_to_be_listed(found, listed, word):
             self._wait(found, name, ours, word)
+
+    def _is_to_be_listed(self, found: Found, listed: Theirs | None, word: Word) -> bool:
+        """Whether a list of this time has what the store knows by name, and not by another that it has."""
+        if found.occurred_at < self.listed_since:
+            return False
+        return not (found.line_id and _is_listed_otherwise(found, word, listed))
 
     def _ask(self, name: str, ours: Booked | None, listed: Theirs | None, found: Found) -> Word:
         self.questions += 1
         if self.questions > MAXIMUM_QUESTIONS:
             raise TooManyQuestions(f"more than {MAXIMUM_QUESTIONS} differences")
+        return self._asked_about(name, ours, listed, found)
+
+    def _asked_about(
+        self, name: str, ours: Booked | None, listed: Theirs | None, found: Found
+    ) -> Word:
         known = ours.known if ours else _known(self.row, name, listed, found)
         return healing.ask(self.adapter, known, now=self.now)
 
-    def _heal(self, found: Found, name: str, listed: Theirs | None, word: Word) -> None:
+    def _heal(
+        self, found: Found, name: str, ours: Booked | None, listed: Theirs | None, word: Word
+    ) -> None:
         subscription_id = (listed or Theirs()).subscription_id
         if word.theirs is None:
             detail = "Its list has it, but the store itself knows nothing of it."
-            self._keep(found, name, None, DifferenceState.OPEN, detail, subscription_id)
+            self._keep(found, name, ours, DifferenceState.OPEN, detail, subscription_id)
             return
-        if found.line_id and found.line_id not in word.theirs.refunds:
-            return  # it is no refund any more
-        why_not = healing.book(word.facts, provider=self.row.provider, now=self.now)
+        if _is_settled(found, ours, word.theirs):
+            return
+        why_not = healing.book(_unbooked(word, ours), provider=self.row.provider, now=self.now)
         here = booked.load([name], self.window).get(name)
-        is_here = here is not None and (not found.line_id or found.line_id in here.ours.refunds)
+        is_here = here is not None and (not found.line_id or _is_settled(found, here, word.theirs))
         state = DifferenceState.HEALED if is_here else DifferenceState.OPEN
-        detail = "Asked about by name and booked." if is_here else why_not or "It is not paid."
+        detail = "Asked about by name and booked." if is_here else why_not or _still(found)
         self._keep(found, name, here, state, detail, subscription_id)
         self.row.healed_count += is_here
 
     def _wait(self, found: Found, name: str, ours: Booked | None, word: Word) -> None:
-        if not _is_known(found, word):
+        if not _is_known(found, ours, word):
             detail = "The store itself knows nothing of it."
             self._keep(found, name, ours, DifferenceState.OPEN, detail)
-        elif found.occurred_at >= self.listed_since:
+        else:
             state = differences.waiting_or_open(found, now=self.now)
             detail = "The store knows it by name, its list does not have it."
             self._keep(found, name, ours, state, detail)
@@ -253,23 +309,71 @@ class Comparison:
 
     def _look_again(self) -> None:
         """What earlier runs have found, and this one has not come by."""
-        left = differences.unsettled(self.row).exclude(last_found_by=self.row)
-        for difference in left.filter(cause__in=_LOOKED_AT_AGAIN).order_by("last_found_by", "id")[
-            :LOOKED_AT_AGAIN
-        ]:
-            self._again(difference)
+        left = list(differences.to_look_at(self.row, now=self.now)[:LOOKED_AT_AGAIN])
+        looked_at = self._list_again(left)
+        for difference in left:
+            if self._is_late(2 * LONGEST_RUN_SECONDS):
+                break
+            if difference.cause in differences.OF_LISTS or difference.id in self.gone:
+                continue
+            found = _found(difference)
+            here = booked.load([difference.transaction_id], self.window).get(
+                difference.transaction_id
+            )
+            with self._unforeseen(found, difference.transaction_id, here):
+                self._again(difference, found, here)
+            if not _is_for_list(difference):
+                looked_at.append(difference.id)
+        Difference.objects.filter(id__in=looked_at).update(looked_at=self.now)
 
-    def _again(self, difference: Difference) -> None:
-        name = difference.transaction_id
-        here = booked.load([name], self.window).get(name)
-        found = Found(
-            cause=DifferenceCause(difference.cause),
-            occurred_at=difference.occurred_at,
-            line_id=difference.line_id,
-            our_micros=difference.our_micros,
-            their_micros=difference.their_micros,
-            their_currency=difference.their_currency,
+    def _list_again(self, left: Sequence[Difference]) -> list[UUID]:
+        """Reads the lists of some days again, for what only they can say; returns what that was."""
+        by_day: dict[date, list[Difference]] = {}
+        for difference in left:
+            if _is_for_list(difference):
+                by_day.setdefault(difference.occurred_at.date(), []).append(difference)
+        looked_at = []
+        for day, group in list(by_day.items())[:DAYS_LISTED_AGAIN]:
+            names = {difference.transaction_id for difference in group}
+            here = booked.load(names, self.window)
+            theirs = self._listed_again(day, names, here)
+            for difference in group:
+                self._by_list(difference, here, theirs)
+                looked_at.append(difference.id)
+        return looked_at
+
+    def _listed_again(
+        self, day: date, names: Collection[str], here: dict[str, Booked]
+    ) -> dict[str, Theirs]:
+        midnight = datetime.combine(day, datetime.min.time(), UTC)
+        lines = self.adapter.listed(
+            environment=self.row.environment,
+            since=midnight - OVERLAP,
+            until=min(midnight + EVERY + OVERLAP, self.now),
+            known=[one.known for one in here.values()],
+            now=self.now,
         )
+        return comparing.gathered(line for line in lines if line.transaction_id in names)
+
+    def _by_list(
+        self, difference: Difference, here: dict[str, Booked], theirs: dict[str, Theirs]
+    ) -> None:
+        """Gone, if the list has it now and nothing is wrong with it."""
+        ours = here.get(difference.transaction_id)
+        listed = theirs.get(difference.transaction_id, Theirs())
+        is_listed = bool(
+            difference.line_id in listed.latest if difference.line_id else listed.sales
+        )
+        if ours is None or not is_listed:
+            return
+        wrong = comparing.compare(ours.ours, listed, until=self.now)
+        if (difference.cause, difference.line_id) not in {
+            (one.cause, one.line_id) for one in wrong
+        }:
+            self._is_gone(difference)
+
+    def _again(self, difference: Difference, found: Found, here: Booked | None) -> None:
+        name = difference.transaction_id
         if difference.cause == DifferenceCause.NOT_DELIVERED:
             if here is None or here.ours.is_delivered:
                 self._is_gone(difference)
@@ -277,26 +381,28 @@ class Comparison:
         if difference.cause in _MISSING and _is_here(here, difference.line_id):
             self._is_gone(difference)
             return
-        word = self._ask(name, here, None, found)
+        word = self._asked_about(name, here, None, found)
+        if word.is_foreign:
+            return
         if difference.cause in _MISSING:
-            self._heal_again(difference, found, word)
-        elif _is_known(found, word) and difference.state == DifferenceState.WAITING:
-            self._wait(found, name, here, word)
-        elif _is_known(found, word) or not _is_here(here, difference.line_id):
+            self._heal_again(difference, found, here, word)
+        elif not _is_here(here, difference.line_id):
             self._is_gone(difference)
         elif difference.state == DifferenceState.WAITING:
             self._wait(found, name, here, word)
 
-    def _heal_again(self, difference: Difference, found: Found, word: Word) -> None:
+    def _heal_again(
+        self, difference: Difference, found: Found, here: Booked | None, word: Word
+    ) -> None:
         if word.theirs is None:
             return
-        if found.line_id and found.line_id not in word.theirs.refunds:
+        if _is_settled(found, here, word.theirs):
             self._is_gone(difference)
             return
-        listed = Theirs()
-        self._heal(found, difference.transaction_id, listed, word)
+        self._heal(found, difference.transaction_id, here, None, word)
 
     def _is_gone(self, difference: Difference) -> None:
+        self.gone.add(difference.id)
         Difference.objects.filter(id=difference.id).update(
             state=DifferenceState.GONE, changed_at=self.now
         )
@@ -310,9 +416,17 @@ def _carried_out(comparison: Comparison, lines: Callable[[], Iterator[Listed]]) 
         reason = error.reason
     except TooManyQuestions as error:
         reason = str(error)
+    except SoftTimeLimitExceeded:
+        _end(comparison, "it took too long")
+        raise
     except Exception as error:
         logger.exception("%s could not be compared", row)
         reason = repr(error)
+    return _end(comparison, reason)
+
+
+def _end(comparison: Comparison, reason: str) -> Reconciliation:
+    row = comparison.row
     row.state = RunState.FAILED if reason else RunState.FINISHED
     row.reason = reason[:500]
     row.found_counts = comparison.counts
@@ -323,18 +437,41 @@ def _carried_out(comparison: Comparison, lines: Callable[[], Iterator[Listed]]) 
     return row
 
 
-def _names(theirs: dict[str, Theirs], window: Window) -> Iterator[str]:
-    """All that either side has."""
-    yield from theirs
-    for known in booked.known_of(window):
-        if known.transaction_id not in theirs:
-            yield known.transaction_id
+def _is_for_list(difference: Difference) -> bool:
+    """Whether it is gone when the list has it, and only then."""
+    return difference.cause in (*differences.OF_LISTS, *_ABSENT)
 
 
-def _batches(names: Iterable[str]) -> Iterator[Sequence[str]]:
-    iterator = iter(names)
-    while batch := list(islice(iterator, AT_ONCE)):
-        yield batch
+def _found(difference: Difference) -> Found:
+    return Found(
+        cause=DifferenceCause(difference.cause),
+        occurred_at=difference.occurred_at,
+        line_id=difference.line_id,
+        our_micros=difference.our_micros,
+        their_micros=difference.their_micros,
+        their_currency=difference.their_currency,
+    )
+
+
+def _moments(theirs: dict[str, Theirs], window: Window) -> Sequence[tuple[datetime, str]]:
+    """All that either side has, by when it was booked, else by when the store says that it was."""
+    by_name = {
+        name: min(
+            (line.occurred_at for line in (*one.sales.values(), *one.latest.values())),
+            default=window.since,
+        )
+        for name, one in theirs.items()
+    } | booked.moments(window)
+    return sorted((moment, name) for name, moment in by_name.items())
+
+
+def _batches(
+    moments: Sequence[tuple[datetime, str]],
+) -> Iterator[tuple[Sequence[str], datetime]]:
+    """Names with the moment of the first of them."""
+    for start in range(0, len(moments), AT_ONCE):
+        batch = moments[start : start + AT_ONCE]
+        yield [name for _, name in batch], batch[0][0]
 
 
 def _known(row: Reconciliation, name: str, listed: Theirs | None, found: Found) -> Known:
@@ -346,11 +483,46 @@ def _known(row: Reconciliation, name: str, listed: Theirs | None, found: Found) 
     )
 
 
-def _is_known(found: Found, word: Word) -> bool:
-    """Whether the store knows the sale by name, or the refund."""
+def _is_known(found: Found, ours: Booked | None, word: Word) -> bool:
+    """Whether the store knows the sale by name, or the refund by any."""
     if word.theirs is None:
         return False
-    return found.line_id in word.theirs.refunds if found.line_id else bool(word.theirs.sales)
+    if not found.line_id:
+        return bool(word.theirs.sales)
+    if ours is None:
+        return found.line_id in word.theirs.refunds
+    return found.line_id in comparing.match(ours.ours, word.theirs).ours
+
+
+def _is_settled(found: Found, here: Booked | None, theirs: Theirs) -> bool:
+    """Whether a refund that is missing here is no more by all that the store knows: it does not stand, or is booked.
+    Of one that the store does not know by that name, whether all is booked that stands."""
+    if not found.line_id:
+        return False
+    standing = theirs.refunds.keys()
+    if found.line_id in theirs.latest and found.line_id not in standing:
+        return True
+    looked_for = {found.line_id} if found.line_id in standing else set(standing)
+    return looked_for <= (comparing.match(here.ours, theirs).theirs if here else frozenset())
+
+
+def _is_listed_otherwise(found: Found, word: Word, listed: Theirs | None) -> bool:
+    """Whether a refund that the store knows is in its list by a name of the store's own."""
+    if word.theirs is None or found.line_id in word.theirs.refunds:
+        return False
+    return bool(listed and listed.refunds)
+
+
+def _unbooked(word: Word, ours: Booked | None) -> Facts:
+    """What the store says, without refunds that are booked by another name."""
+    if word.theirs is None or ours is None:
+        return word.facts
+    matched = comparing.match(ours.ours, word.theirs)
+    return healing.without(word.facts, matched.theirs - ours.ours.refunds.keys())
+
+
+def _still(found: Found) -> str:
+    return "The store gave back what is not booked." if found.line_id else "It is not paid."
 
 
 def _is_here(here: Booked | None, refund_id: str) -> bool:

@@ -5,18 +5,20 @@ docs/money.md has the rules and worked examples.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 import msgspec
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet, Sum
 
 from payments.ledger import wallets
 from payments.models import (
+    CallState,
     CallVerb,
     LotMovement,
     PassPurchase,
@@ -195,8 +197,25 @@ def refund_by_operator(
         recorded = record(fact, now=now, operator_id=operator_id)
         _refuse_less_than_asked(recorded, purchase)
         if fact.amount_micros and is_given_back_by_store(purchase):
-            _have_given_back(fact, fact.amount_micros, now)
+            _have_given_back(fact, purchase, operator_id, now)
     return recorded
+
+
+def agree(refund: Refund, *, operator_id: int, now: datetime) -> None:
+    """A second person agrees that a store pays what is more than one may have paid back alone.
+
+    Raises RefundRefused for whoever asked, and where nothing waits. To refuse is to reverse the refund.
+    """
+    if refund.asked_by_id == operator_id:
+        raise RefundRefused("You asked for this yourself: somebody else has to agree.")
+    held = _given_back_by(refund).filter(state=CallState.HELD)
+    if not held.update(state=CallState.WAITING, next_attempt_at=now):
+        raise RefundRefused("This does not wait for anybody any more.")
+
+
+def is_held(refund: Refund) -> bool:
+    """Whether a store pays this back only when a second person agrees."""
+    return _given_back_by(refund).filter(state=CallState.HELD).exists()
 
 
 def is_given_back_by_store(purchase: Purchase | PassPurchase) -> bool:
@@ -318,9 +337,25 @@ def earned_micros(worth_micros: int, purchase: PassPurchase, *, at: datetime) ->
 def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Recorded:
     """The refund did not stand after all: what it took goes back. Safe to repeat.
 
+    A store that was to pay the buyer is told nothing any more. Raises RefundRefused, with nothing moved, where it may
+    have heard: then the money is gone, and only the store can say that it is not.
+
     A store's clock may be ahead of ours: it is reversed no earlier than it happened.
     """
-    fact = RefundFact(
+    with transaction.atomic():
+        _lock(refund.refund_id)
+        _withdraw(refund)
+        return record(_reversal(refund, now), now=now, operator_id=operator_id)
+
+
+def why_not_reversed(refund: Refund) -> str:
+    """Why `reverse` would refuse; "" where it would not."""
+    call = _given_back_by(refund).first()
+    return _why_not_withdrawn(call) if call is not None else ""
+
+
+def _reversal(refund: Refund, now: datetime) -> RefundFact:
+    return RefundFact(
         provider=refund.provider,
         environment=refund.environment,
         transaction_id=refund.transaction_id,
@@ -328,7 +363,6 @@ def reverse(refund: Refund, *, operator_id: int | None, now: datetime) -> Record
         origin=RefundOrigin(refund.origin),
         reversed_at=max(now, refund.refunded_at or now),
     )
-    return record(fact, now=now, operator_id=operator_id)
 
 
 def undo_unlock(unlock: Unlock, *, operator_id: int, reason: str, now: datetime) -> None:
@@ -373,18 +407,82 @@ def of(purchase: Purchase | PassPurchase) -> QuerySet[Refund]:
     )
 
 
-def _have_given_back(fact: RefundFact, amount_micros: int, now: datetime) -> None:
+def _have_given_back(
+    fact: RefundFact, purchase: Purchase | PassPurchase, operator_id: int, now: datetime
+) -> None:
+    """The store is told at once, or when a second person agrees."""
+    worth_micros = int((fact.amount_micros or 0) * purchase.exchange_rate)
+    is_held = not _may_alone(worth_micros, operator_id, now)
     StoreCall.objects.get_or_create(
         provider=fact.provider,
         environment=fact.environment,
         verb=CallVerb.GIVE_BACK,
         subject=fact.refund_id,
         defaults={
-            "details": {"transaction_id": fact.transaction_id, "amount_micros": amount_micros},
-            "next_attempt_at": now,
+            "details": {
+                "transaction_id": fact.transaction_id,
+                "amount_micros": fact.amount_micros,
+                "worth_micros": worth_micros,
+                "is_alone": not is_held,
+            },
+            "state": CallState.HELD if is_held else CallState.WAITING,
+            "next_attempt_at": None if is_held else now,
             "created_at": now,
         },
     )
+
+
+def _may_alone(worth_micros: int, operator_id: int, now: datetime) -> bool:
+    """Whether one operator may have a store pay so much more today. Two refunds of theirs wait for each other."""
+    if worth_micros > settings.REFUND_SOLO_MICROS:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [str(operator_id)])
+    today = now.astimezone(settings.REPORTING_ZONE).date()
+    asked = Refund.objects.filter(
+        asked_by_id=operator_id,
+        created_at__gte=datetime.combine(today, time.min, settings.REPORTING_ZONE),
+    )
+    calls = StoreCall.objects.filter(
+        verb=CallVerb.GIVE_BACK,
+        subject__in=asked.values("refund_id"),
+        details__is_alone=True,
+    ).exclude(state=CallState.WITHDRAWN)
+    paid_micros = sum(calls.values_list("details__worth_micros", flat=True))
+    return bool(paid_micros + worth_micros <= settings.REFUND_DAILY_MICROS)
+
+
+def _given_back_by(refund: Refund) -> QuerySet[StoreCall]:
+    """The call that has the store pay for a refund, if there is one."""
+    return StoreCall.objects.filter(
+        provider=refund.provider,
+        environment=refund.environment,
+        verb=CallVerb.GIVE_BACK,
+        subject=refund.refund_id,
+    )
+
+
+def _withdraw(refund: Refund) -> None:
+    """Nobody makes the call from here on: its row is locked, as it is by whoever is about to make it."""
+    call = _given_back_by(refund).select_for_update().first()
+    if call is None or call.state == CallState.WITHDRAWN:
+        return
+    if why := _why_not_withdrawn(call):
+        raise RefundRefused(why)
+    call.state, call.next_attempt_at = CallState.WITHDRAWN, None
+    call.save(update_fields=["state", "next_attempt_at"])
+
+
+def _why_not_withdrawn(call: StoreCall) -> str:
+    """A store that has refused for good has paid nothing, however often it was asked."""
+    store = call.get_provider_display()
+    if call.state == CallState.DONE:
+        return (
+            f"{store} was told to pay this back, and has agreed. Only {store} can take that back."
+        )
+    if call.state == CallState.WAITING and call.attempts > 0:
+        return f"{store} may have heard already that this is to be paid back. Look again once it has answered."
+    return ""
 
 
 def _rolled_back(work: Callable[[], Seen]) -> Seen:
@@ -397,9 +495,13 @@ def _rolled_back(work: Callable[[], Seen]) -> Seen:
 
 def _known(purchase: Purchase | PassPurchase, name: str) -> Refund | None:
     """The refund of that name, whose twin, if there is one, waits for the end of this transaction."""
+    _lock(name)
+    return of(purchase).filter(refund_id=name).first()
+
+
+def _lock(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 5))", [name])
-    return of(purchase).filter(refund_id=name).first()
 
 
 def _refuse_less_than_asked(recorded: Recorded, purchase: Purchase | PassPurchase) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import override_settings
 
 from config import clock
 from payments.messages import inbox, outbox, submissions
 from payments.messages.asking import Patience
 from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import purchases, refunds, stripe_pages
+from payments.store.refunds import RefundRefused
 from tests import ledger_rules, served_stripe
-from tests.factories.operators import operator
+from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory, fund
 from tests.factories.viewers import DeviceFactory
 from tests.served_stripe import ServedStripe
@@ -132,3 +135,148 @@ def test_a_store_that_takes_nobodys_word_is_told_nothing() -> None:
 
     assert not refunds.is_given_back_by_store(coins)
     assert not StoreCall.objects.exists()
+
+
+def asked(bought: Purchase) -> Refund:
+    """An operator's refund that the store is to be told of."""
+    recorded = refunds.refund_by_operator(
+        bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
+    )
+    return Refund.objects.get(id=recorded.refund_id)
+
+
+def test_what_is_reversed_before_the_store_hears_of_it_is_never_paid_back(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    refund = asked(bought)
+    (call_id,) = outbox.due(now=clock.read())
+
+    second = operator("second")
+    for _ in "ab":
+        refunds.reverse(refund, operator_id=second.id, now=clock.read())
+    assert outbox.settle(call_id, now=clock.read()) is None
+    hear_all(stripe)
+
+    assert outbox.due(now=clock.read()) == []
+    assert given_back(stripe, bought) == []
+    assert StoreCall.objects.get().state == "withdrawn"
+    assert refunds.refunded_micros(bought) == 0
+    assert ledger_rules.broken() == []
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_what_the_store_may_have_heard_of_is_not_reversed_here(
+    stripe: ServedStripe, bought: Purchase, is_down: bool
+) -> None:
+    """It may have paid although it did not answer."""
+    refund = asked(bought)
+    if is_down:
+        stripe.http.put("/_faults", json={"rules": [{"kind": "status", "status": 503, "times": 1}]})
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+
+    with pytest.raises(RefundRefused):
+        refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+
+    assert refunds.why_not_reversed(refund)
+    assert refunds.refunded_micros(bought) == bought.gross_micros
+
+
+def test_what_the_store_has_refused_to_pay_may_be_reversed(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    refund = asked(bought)
+    stripe.order(
+        "refund", payment_intent=bought.transaction_id
+    )  # somebody was quicker in its dashboard
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+    assert StoreCall.objects.get().state == "failed"
+
+    refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+
+    assert outbox.retry([StoreCall.objects.get().id], now=clock.read()) == 0
+    assert refunds.refunded_micros(bought) == 0
+
+
+@pytest.mark.parametrize("limit", ["REFUND_SOLO_MICROS", "REFUND_DAILY_MICROS"])
+def test_more_than_one_person_may_pay_back_waits_for_a_second(
+    stripe: ServedStripe, bought: Purchase, limit: str
+) -> None:
+    with override_settings(**{limit: bought.gross_micros - 1}):
+        refund = asked(bought)
+    assert outbox.due(now=clock.read()) == []
+    assert refunds.is_held(refund)
+
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=refund.asked_by_id or 0, now=clock.read())
+    second = operator("second")
+    refunds.agree(refund, operator_id=second.id, now=clock.read())
+    outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
+
+    assert len(given_back(stripe, bought)) == 1
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=second.id, now=clock.read())
+
+
+def test_what_waits_for_a_second_person_is_refused_by_reversing_it(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    with override_settings(REFUND_SOLO_MICROS=0):
+        refund = asked(bought)
+    second = operator("second")
+    refunds.reverse(refund, operator_id=second.id, now=clock.read())
+    with pytest.raises(RefundRefused):
+        refunds.agree(refund, operator_id=second.id, now=clock.read())
+    assert refunds.refunded_micros(bought) == 0
+    assert not refunds.is_held(refund)
+
+
+def test_small_refunds_of_a_day_add_up(stripe: ServedStripe, bought: Purchase) -> None:
+    first = operator("first")
+    states = []
+    with override_settings(REFUND_DAILY_MICROS=2_000_000):
+        for _ in range(3):
+            refunds.refund_by_operator(
+                bought,
+                operator_id=first.id,
+                reason="Asked",
+                now=clock.read(),
+                amount_micros=1_000_000,
+            )
+            states.append(StoreCall.objects.latest("id").state)
+    assert states == ["waiting", "waiting", "held"]
+
+
+def test_the_page_of_a_held_refund_asks_somebody_else(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    with override_settings(REFUND_SOLO_MICROS=0):
+        refund = asked(bought)
+    page = f"/admin/payments/refund/{refund.id}"
+    assert refund.asked_by is not None
+    refund.asked_by.is_superuser = refund.asked_by.is_staff = True
+    refund.asked_by.save()
+    asker, second = signed_in(refund.asked_by), signed_in(operator("fin", role="finance"))
+
+    assert "Agree" not in asker.get(f"{page}/change/").content.decode()
+    asker.post(f"{page}/agree/")
+    assert refunds.is_held(refund)
+    assert "Agree" in second.get(f"{page}/change/").content.decode()
+    second.post(f"{page}/agree/")
+
+    assert StoreCall.objects.get().state == "waiting"
+    assert LogEntry.objects.get().get_change_message().startswith("Agreed")
+
+
+def test_money_is_not_sent_again_by_whoever_may_not_refund(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    asked(bought)
+    StoreCall.objects.update(state="failed", next_attempt_at=None)
+    told = {
+        "action": "tell_again",
+        "_selected_action": [StoreCall.objects.get().pk],
+        "confirm": "1",
+    }
+    for role, state in (("support", "failed"), ("finance", "waiting")):
+        signed_in(operator(role, role=role)).post("/admin/payments/storecall/", told)
+        assert StoreCall.objects.get().state == state

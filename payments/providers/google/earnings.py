@@ -9,6 +9,7 @@ California.
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,17 @@ _ORDER, _TYPE, _DATE, _TIME = (
 )
 _PRODUCT, _CURRENCY, _AMOUNT = "sku id", "merchant currency", "amount (merchant currency)"
 _NEEDED = (_ORDER, _TYPE, _DATE, _PRODUCT, _CURRENCY, _AMOUNT)
+#: What a broken file is found by: the last four are a compression that is unknown, one that is not what it says, an
+#: archive with a password, and a file that ends too soon.
+_UNREADABLE = (
+    csv.Error,
+    UnicodeDecodeError,
+    zipfile.BadZipFile,
+    NotImplementedError,
+    zlib.error,
+    RuntimeError,
+    EOFError,
+)
 _LARGEST = Decimal(10) ** 12
 
 
@@ -55,7 +67,7 @@ def read(body: bytes) -> list[Earned]:
             if number >= MAXIMUM_ROWS:
                 raise _malformed("more rows than a month has")
             _add(found, row)
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise _malformed(f"{error!s:.200}") from error
     return list(found.values())
 
@@ -143,12 +155,12 @@ def _moment(day: str, time: str) -> datetime:
     clock = (
         time.rpartition(" ")[0] if time[-1:].isalpha() and time[-2:] not in {"AM", "PM"} else time
     )
+    is_second = time.endswith("PST")  # the hour that comes twice
     try:
         local = datetime.strptime(f"{day} {clock or '12:00:00 PM'}", "%b %d, %Y %I:%M:%S %p")  # noqa: DTZ007  its zone follows
-    except ValueError as error:
+        return local.replace(tzinfo=CALIFORNIA, fold=int(is_second)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise _malformed(f"a moment {day!r:.40} {time!r:.40}") from error
-    is_second = time.endswith("PST")  # the hour that comes twice
-    return local.replace(tzinfo=CALIFORNIA, fold=int(is_second)).astimezone(UTC)
 
 
 def _malformed(why: str) -> ProviderError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from payments.providers import lines
@@ -27,6 +27,8 @@ from payments.providers.google.voided import Voided
 
 #: An answer has no room for the thousand that Google allows, nor has an address.
 ORDERS_A_REQUEST = 100
+#: A report's moment of a refund and the order's are of the same refund, if no more than that is between them.
+APART = timedelta(days=1)
 
 
 class Lists:
@@ -128,27 +130,35 @@ class Lists:
     def _refunds(
         self, earned: Earned, order: Order | None, name: str, now: datetime
     ) -> Iterator[Listed]:
-        """As the order names them; one of an unknown part where it shows none."""
+        """As the order names those of the report's moments; one of an unknown part where it shows none at all."""
         facts = if_known(lambda: self._read_back.of_order(order, now)) if order else None
-        found = [
+        shown = [
             line
             for line in lines.of_facts(facts or ())
             if line.kind is ListedKind.REFUND and line.transaction_id == name
-        ] or [
-            Listed(
-                kind=ListedKind.REFUND,
-                environment=PRODUCTION,
-                line_id=ALL,
-                transaction_id=name,
-                amount_micros=None,
-                has_amount=False,
-                currency="",
-                occurred_at=earned.refunds[0],
-            )
         ]
+        found = [
+            line
+            for line in shown
+            if any(abs(line.occurred_at - at) <= APART for at in earned.refunds)
+        ]
+        found = found or shown or [_refund_of_a_part(earned, name)]
         fee = Fee(-earned.fee_back_micros, earned.currency)
         for number, line in enumerate(found):
             yield line if number else replace(line, fee=fee)
+
+
+def _refund_of_a_part(earned: Earned, name: str) -> Listed:
+    return Listed(
+        kind=ListedKind.REFUND,
+        environment=PRODUCTION,
+        line_id=ALL,
+        transaction_id=name,
+        amount_micros=None,
+        has_amount=False,
+        currency="",
+        occurred_at=earned.refunds[0],
+    )
 
 
 def _names(earned: Earned, order: Order | None) -> tuple[str, str]:

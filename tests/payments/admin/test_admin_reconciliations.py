@@ -8,10 +8,11 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from payments.models import Difference, Reconciliation, StoreReport
+from payments.models import Difference, Reconciliation, StoreMessage, StoreReport
 from payments.providers.fake.books import Entry
 from tests.factories.operators import operator, signed_in
 from tests.factories.viewers import clock_headers
+from tests.payments.admin.store_rows import received
 from tests.payments.reconciliation.books import Shop, remembering, run
 
 DAY = timedelta(days=1)
@@ -69,6 +70,21 @@ def test_a_difference_leads_to_what_is_here(finance: Client, done: Reconciliatio
     assert rows(finance.get(DIFFERENCES, {"q": str(difference.pk)})) == {difference.pk}
     assert rows(finance.get(DIFFERENCES, {"q": "sold"})) == set()
     assert rows(finance.get(DIFFERENCES, {"state__exact": "open"})) == {difference.pk}
+
+
+def test_a_difference_shows_messages_of_its_own_store_alone(
+    finance: Client, done: Reconciliation, now: datetime
+) -> None:
+    difference = Difference.objects.get(cause="missing_there")
+    own, *others = (received(now) for _ in "abc")
+    StoreMessage.objects.update(subject=difference.transaction_id)
+    for other, changes in zip(
+        others, ({"provider": "stripe"}, {"environment": "sandbox"}), strict=True
+    ):
+        StoreMessage.objects.filter(pk=other.pk).update(**changes)
+    content = finance.get(f"{DIFFERENCES}{difference.pk}/change/").content.decode()
+    assert str(own.pk) in content
+    assert not any(str(one.pk) in content for one in others)
 
 
 def test_a_purchase_says_what_its_fee_came_to(finance: Client, done: Reconciliation) -> None:

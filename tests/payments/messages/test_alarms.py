@@ -249,6 +249,10 @@ def test_a_report_that_cannot_be_read(now: datetime) -> None:
         received_at=now,
     )
     assert rings(now) == [("reports_refused", "1 report of stores cannot be read.")]
+    StoreReport.objects.update(state="waiting", reason="more than 5000 differences")
+    assert rings(now) == [("reports_waiting", "1 report of stores could not be compared yet.")]
+    StoreReport.objects.update(reason="")
+    assert rings(now) == []
 
 
 class TestFirstPage:

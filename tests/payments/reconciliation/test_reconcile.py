@@ -1,20 +1,24 @@
 """Our books are held against the store's, and each difference has its cause by name."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 from django.db import connection
 
 from payments import tasks
-from payments.models import Difference, Lot, Purchase, Refund, RefundOrigin
-from payments.providers.base import Fault, ProviderError
+from payments.models import Difference, Lot, Purchase, Reconciliation, Refund, RefundOrigin
+from payments.providers.base import Fault, ProviderError, StoreRefund
 from payments.providers.fake.books import Entry
 from payments.providers.fake.verifier import FakeStoreWithBooks
-from payments.reconciliation import differences, runs
+from payments.reconciliation import differences, healing, runs
 from payments.store import refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
@@ -109,23 +113,27 @@ def test_a_sale_that_the_store_does_not_have_is_missing_there(shop: Shop, now: d
 
 
 def test_a_list_that_lags_is_given_a_week(shop: Shop, now: datetime) -> None:
-    sale = shop.sale(now - 2 * DAY)
-    shop.books.write(Entry(transaction=sale, is_listed=False))
-    shop.booked(sale, at=now - 2 * DAY)
-    late = shop.sale(now - 2 * DAY)
-    shop.books.write(Entry(transaction=late, is_listed=False))
-    shop.booked(late, at=now - 2 * DAY)
+    """It is compared daily: long after a sale has left the list's time, it is open, and stays so."""
+    for _ in range(3):
+        sale = shop.sale(now - 2 * DAY)
+        shop.books.write(Entry(transaction=sale, is_listed=False))
+        shop.booked(sale, at=now - 2 * DAY)
+    states = []
+    for day in range(10):
+        if day == 1:
+            shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, transaction_id="sold-2")))
+        if day == 8:
+            shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, transaction_id="sold-3")))
+        run(now + day * DAY)
+        states.append([state for _, _, state in found(cause="missing_there")])
 
-    run(now)
-    assert found() == [
-        ("sold-1", "missing_there", "waiting"),
-        ("sold-2", "missing_there", "waiting"),
+    waiting, isopen, gone = "waiting", "open", "gone"
+    assert states == [
+        [waiting] * 3,
+        *[[waiting, gone, waiting]] * 4,
+        *[[isopen, gone, isopen]] * 3,
+        *[[isopen, gone, gone]] * 2,
     ]
-    shop.books.write(Entry(transaction=late))
-    run(now + DAY)
-    assert found() == [("sold-1", "missing_there", "waiting"), ("sold-2", "missing_there", "gone")]
-    run(now + 6 * DAY)
-    assert found() == [("sold-1", "missing_there", "open"), ("sold-2", "missing_there", "gone")]
 
 
 @pytest.mark.parametrize(
@@ -420,3 +428,204 @@ def test_the_sweeps_worker_compares_alone(shop: Shop, now: datetime) -> None:
     finally:
         held.close()
     assert tasks.reconcile_stores() >= 1
+
+
+def test_the_second_of_two_equal_parts_is_found_though_it_was_never_told(
+    shop: Shop, now: datetime
+) -> None:
+    """What went back before came to as much as what the list has now."""
+    purchase = shop.both(now - 40 * DAY)
+    first = {"refund_id": "re_1", "amount_micros": 1_000_000}
+    give_back(purchase, now - 30 * DAY, **first)
+    shop.refunded(purchase.transaction_id, now - 30 * DAY, **first)
+    shop.refunded(purchase.transaction_id, now - 2 * DAY, refund_id="re_2", amount_micros=1_000_000)
+
+    run(now)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert refunds.refunded_micros(purchase) == 2_000_000
+
+
+def test_what_an_operator_booked_is_not_booked_again_by_the_stores_name(
+    shop: Shop, now: datetime
+) -> None:
+    purchase = shop.both(now - 40 * DAY)
+    refunds.refund_by_operator(
+        purchase,
+        operator_id=operator("root").id,
+        reason="-",
+        amount_micros=1_000_000,
+        now=now - 30 * DAY,
+    )
+    name = purchase.transaction_id
+    shop.refunded(name, now - 30 * DAY, refund_id="re_1", amount_micros=1_000_000)
+    shop.refunded(name, now - 2 * DAY, refund_id="re_2", amount_micros=1_000_000)
+
+    run(now)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert refunds.refunded_micros(purchase) == 2_000_000
+    assert set(Refund.objects.values_list("refund_id", flat=True)) >= {"re_2"}
+    assert not Refund.objects.filter(refund_id="re_1").exists()
+
+
+def test_a_refund_that_the_store_names_otherwise_when_asked_is_booked_by_that_name(
+    shop: Shop, now: datetime
+) -> None:
+    name = shop.both(now - 5 * DAY).transaction_id
+    refund = StoreRefund(
+        environment="production",
+        transaction_id=name,
+        refund_id="re_1",
+        refunded_at=now - 2 * DAY,
+        amount_micros=1_000_000,
+    )
+    by_name = replace(refund, refund_id="po_1")
+    shop.books.write(Entry(refund=refund, is_known=False), Entry(refund=by_name, is_listed=False))
+
+    for day in range(3):
+        run(now + day * DAY)
+
+    assert found() == [("sold-1", "refund_missing_here", "healed")]
+    assert Refund.objects.get().refund_id == "po_1"
+
+
+def test_one_that_nobody_has_thought_of_does_not_keep_the_others_waiting(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY)))
+    book = healing.book
+
+    def unforeseen(found: Any, **named: Any) -> str:
+        if found[0].transaction_id == "sold-2":
+            raise ZeroDivisionError("nobody knows")
+        return book(found, **named)
+
+    monkeypatch.setattr(healing, "book", unforeseen)
+    done = [run(now + day * DAY) for day in range(5)]
+
+    assert {one.state for one in done} == {"finished"}
+    assert [state for _, _, state in found()] == ["healed", "open", "healed"]
+    (difference,) = Difference.objects.filter(state="open")
+    assert "nobody knows" in difference.detail
+
+
+def test_a_run_ends_where_its_time_is_over_and_the_next_goes_on(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(10):
+        shop.both(now - 5 * DAY + number * HOUR)
+    shop.booked(shop.sale(now - 2 * DAY), at=now - 2 * DAY)
+    monkeypatch.setattr(runs, "AT_ONCE", 2)
+    monkeypatch.setattr(runs, "LONGEST_RUN_SECONDS", -1)
+
+    done = catch_up(now)
+
+    assert len(done) > 3
+    assert {one.state for one in done} == {"finished"}
+    assert sum(one.booked_count for one in done) == 11
+    assert all(a.until == b.since for a, b in pairwise(done))
+    assert found() == [("sold-11", "missing_there", "open")]
+
+
+def test_a_task_that_is_told_to_stop_stops(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY)))
+
+    def late(*_: Any, **__: Any) -> Any:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(healing, "book", late)
+    with pytest.raises(SoftTimeLimitExceeded):
+        run(now)
+
+    assert Reconciliation.objects.get().reason == "it took too long"
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [({"price_micros": 1}, "amount_differs"), ({"currency": "EUR"}, "currency_differs")],
+)
+def test_what_a_list_corrects_later_is_no_difference_any_more(
+    shop: Shop, now: datetime, changes: dict[str, Any], cause: str
+) -> None:
+    sale = shop.sale(now - 2 * DAY)
+    shop.booked(sale, at=now - 2 * DAY)
+    shop.books.write(Entry(transaction=replace(sale, **changes)))
+    run(now)
+    for day in (10, 11):
+        run(now + day * DAY)
+    assert found() == [("sold-1", cause, "open")]
+
+    shop.books.write(Entry(transaction=sale))
+    run(now + 12 * DAY)
+    assert found() == [("sold-1", cause, "open")]
+    run(now + 18 * DAY)
+    assert found() == [("sold-1", cause, "gone")]
+
+
+def test_a_refunds_amount_that_is_corrected_is_no_difference_any_more(
+    shop: Shop, now: datetime
+) -> None:
+    purchase = shop.both(now - 5 * DAY)
+    of_store = {"refund_id": "re_1", "amount_micros": 1_000_000}
+    shop.refunded(purchase.transaction_id, now - 2 * DAY, **of_store)
+    give_back(purchase, now - 2 * DAY, refund_id="re_1", amount_micros=2_000_000)
+    run(now)
+    shop.refunded(purchase.transaction_id, now - 2 * DAY, **of_store | {"amount_micros": 2_000_000})
+
+    run(now + 10 * DAY)
+
+    assert found() == [("sold-1", "amount_differs", "gone")]
+
+
+def test_what_was_seen_is_asked_about_once_a_week(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = operator("root")
+    shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, account_token=None)))
+    run(now)
+    differences.see(
+        [Difference.objects.get().id], operator_id=root.id, note="A shop of old.", now=now
+    )
+    asked: list[int] = []
+    looked_up = FakeStoreWithBooks.looked_up
+
+    def counted(self: Any, *given: Any, **named: Any) -> Any:
+        asked.append(day)
+        return looked_up(self, *given, **named)
+
+    monkeypatch.setattr(FakeStoreWithBooks, "looked_up", counted)
+    for day in range(4, 20):
+        run(now + day * DAY)
+
+    assert asked == [4, 5, 12, 19]  # its list has it on the first of these
+    assert found() == [("sold-1", "missing_here", "seen")]
+
+
+def test_what_was_looked_at_the_longest_ago_is_first(
+    shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "LOOKED_AT_AGAIN", 1)
+    for _ in range(3):
+        shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, account_token=None)))
+    run(now)
+    for day in range(4, 8):
+        run(now + day * DAY)
+    assert Difference.objects.filter(looked_at=None).count() == 0
+
+
+def test_locks_of_work_are_all_of_another_number() -> None:
+    root = Path(settings.BASE_DIR)
+    found: list[int] = []
+    for app in ("ads", "analytics", "catalog", "config", "payments", "viewers"):
+        for path in (root / app).rglob("*.py"):
+            text = path.read_text()
+            found += [
+                int(number.replace("_", ""))
+                for number in re.findall(r"^(?:\w+_)?LOCK = ([\d_]+)$", text, re.MULTILINE)
+            ]
+    assert len(found) >= 3
+    assert len(found) == len(set(found))

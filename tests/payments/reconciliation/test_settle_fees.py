@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -10,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from payments.ledger.days import closing, journal, ladder
-from payments.models import ExchangeRate, FeeAdjustment, Lot, Purchase, RefundOrigin, StoreTerms
+from payments.models import (
+    ExchangeRate,
+    FeeAdjustment,
+    Lot,
+    Purchase,
+    RefundOrigin,
+    StoreTerms,
+    WaitingFee,
+)
 from payments.providers.base import StoreRefund
 from payments.providers.fake.books import Entry
 from payments.reconciliation.fees import estimated_micros
@@ -188,3 +197,52 @@ def test_an_estimate_is_what_neither_the_state_nor_we_got(
     fee = estimated_micros(gross, tax, net, rate)
     exact = (gross - tax) * rate - net
     assert abs(fee - exact) <= 1
+
+
+def test_a_fee_whose_rate_comes_late_is_settled_though_its_line_is_listed_no_more(
+    shop: Shop, now: datetime
+) -> None:
+    sale = shop.sale(now - 2 * DAY)
+    shop.books.write(Entry(transaction=sale, fee_micros=600_000, fee_currency="EUR"))
+    shop.booked(sale, at=now - 2 * DAY)
+    assert run(now).fees_waiting_count == 1
+    assert run(now + 10 * DAY).found_counts == {}
+    assert WaitingFee.objects.count() == 1
+    ExchangeRate.objects.create(
+        currency="EUR", day=date(2026, 3, 12), rate=Decimal("1.1"), source="ECB", created_at=now
+    )
+
+    done = run(now + 20 * DAY)
+
+    assert [(row[0], row[3]) for row in adjusted()] == [("sold-1", 660_000)]
+    assert (done.found_counts, FeeAdjustment.objects.get().run) == ({"fee_differs": 1}, done)
+    assert not WaitingFee.objects.exists()
+    assert run(now + 21 * DAY).found_counts == {}
+
+
+def test_fees_of_refunds_are_read_at_once(
+    shop: Shop, now: datetime, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(20):
+        purchase = shop.both(now - 5 * DAY)
+        refund = StoreRefund(
+            environment="production",
+            transaction_id=purchase.transaction_id,
+            refund_id="re",
+            refunded_at=now - 2 * DAY,
+        )
+        shop.books.write(Entry(refund=refund, fee_micros=0))
+        refunds.record(
+            RefundFact(
+                provider="fake",
+                environment="production",
+                transaction_id=purchase.transaction_id,
+                refund_id="re",
+                origin=RefundOrigin.STORE,
+                refunded_at=now - 2 * DAY,
+            ),
+            now=now - 2 * DAY,
+        )
+    with django_assert_max_num_queries(45):
+        run(now)
+    assert len(adjusted()) == 20

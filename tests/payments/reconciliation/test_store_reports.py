@@ -18,7 +18,7 @@ from payments.models import (
     StoreReport,
 )
 from payments.providers.base import StoreTransaction
-from payments.reconciliation import reports
+from payments.reconciliation import reports, runs
 from payments.reconciliation.reports import ReportRefused
 from payments.store import purchases
 from tests.factories.payments import StoreProductFactory
@@ -28,6 +28,7 @@ from tests.payments.providers.google.test_list_money import HEAD
 from viewers.models import Device
 
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 NOW = datetime(2026, 12, 5, 12, 0, tzinfo=UTC)
 
 
@@ -232,3 +233,63 @@ def test_the_sweep_compares_and_reads(google: Google) -> None:
     }
     assert {run.state for run in Reconciliation.objects.all()} == {"finished"}
     assert tasks.reconcile_stores() == 0
+
+
+def test_a_comparison_that_fails_is_made_again(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    google.sold(NOW - 8 * DAY)
+    report = brought(google.report())
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "MAXIMUM_QUESTIONS", 0)
+        assert reports.read_next(now=NOW) == 1
+    report.refresh_from_db()
+    assert (report.state, report.reason) == ("waiting", "more than 0 differences")
+
+    assert reports.read_next(now=NOW + HOUR) == 1
+    report.refresh_from_db()
+    assert (report.state, report.reason) == ("read", "")
+    assert Purchase.objects.count() == 1
+
+
+def test_a_report_that_does_what_nobody_has_thought_of_keeps_none_waiting(
+    google: Google, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = type(google.play.adapter)
+    read = adapter.reported
+
+    def unforeseen(self: Any, body: bytes, **named: Any) -> Any:
+        if body == b"odd":
+            raise ZeroDivisionError("odd")
+        return read(self, body, **named)
+
+    monkeypatch.setattr(adapter, "reported", unforeseen)
+    odd, good = brought(b"odd"), brought(google.report())
+    states = []
+    for hours in range(4):
+        while reports.read_next(now=NOW + hours * HOUR):
+            pass
+        odd.refresh_from_db()
+        states.append(odd.state)
+    good.refresh_from_db()
+    assert states == ["waiting", "waiting", "refused", "refused"]
+    assert (good.state, odd.reason) == ("read", "ZeroDivisionError('odd')")
+
+
+def test_what_went_back_of_another_month_stretches_no_report(google: Google) -> None:
+    """Its own time is that of its charges: sales of other months are in other reports."""
+    for n in (70, 40, 12, 8):
+        google.booked(google.sold(NOW - n * DAY), NOW - n * DAY)
+    old, _, _, _ = google.orders
+    google.rows = google.rows[4:]
+    google.rows.append(google._row(old, NOW - 10 * DAY, "Charge refund", "-3.63"))
+    moment = (NOW - 60 * DAY).isoformat().replace("+00:00", "Z")
+    google.orders[old]["state"] = "REFUNDED"
+    google.orders[old]["orderHistory"]["refundEvent"] = {"eventTime": moment}
+
+    brought(google.report())
+    reports.read_next(now=NOW)
+
+    assert not Difference.objects.filter(cause="missing_there").exists()
+    done = Reconciliation.objects.get()
+    assert (done.since, done.until) == (NOW - 12 * DAY, NOW - 8 * DAY)

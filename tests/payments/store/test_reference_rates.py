@@ -2,13 +2,14 @@
 
 import io
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -213,3 +214,28 @@ class TestAdmin:
         support = signed_in(operator("anna", role="support"))
         assert support.get(self.LIST).status_code == 403
         assert self.bring(support, DAILY).status_code == 403
+
+    def type_in(self, client: Client, **changes: str) -> Any:
+        told = {"currency": "XAF", "day": f"{NOW.date()}", "rate": "0.0016", "source": "by hand"}
+        return client.post(f"{self.LIST}add/", told | changes, headers=clock_headers(NOW))
+
+    def test_refuses_a_day_that_has_not_come(self, finance: Client) -> None:
+        answer = self.type_in(finance, day=f"{NOW.date() + timedelta(days=1)}")
+        assert "This day has not come yet." in answer.content.decode()
+        assert not ExchangeRate.objects.exists()
+
+    def test_asks_about_a_rate_that_is_far_from_the_last(self, finance: Client) -> None:
+        assert self.type_in(finance, day=f"{NOW.date() - timedelta(days=3)}").status_code == 302
+        for rate in ("0.016", "0.00127"):
+            answer = self.type_in(finance, rate=rate)
+            assert "it was 0.0016" in answer.content.decode()
+        assert ExchangeRate.objects.count() == 1
+        assert self.type_in(finance, rate="0.016", is_far="on").status_code == 302
+        assert self.type_in(finance, currency="XOF", rate="0.016").status_code == 302
+        assert ExchangeRate.objects.count() == 3
+
+    def test_an_import_is_in_the_audit_trail(self, finance: Client) -> None:
+        self.bring(finance, DAILY)
+        (logged,) = LogEntry.objects.all()
+        assert "rates added" in logged.change_message
+        assert logged.user.username == "fin"

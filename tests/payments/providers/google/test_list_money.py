@@ -284,10 +284,28 @@ class TestEarnings:
         )
         assert earnings.read(text.encode())[0].charges == [moment]
 
+    def test_refuses_archives_that_are_broken_or_locked(self, play: Play) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as folder:
+            folder.writestr("a.csv", HEAD + row("Charge", "4.54"))
+        whole = packed.getvalue()
+        place = whole.index(b"a.csv") + len(b"a.csv")
+        broken = whole[:place] + b"\xff" * 20 + whole[place + 20 :]
+        # The bit that says that there is a password, in both of its headers.
+        locked = bytearray(whole)
+        locked[6] |= 1
+        locked[whole.index(b"PK\x01\x02") + 8] |= 1
+        for body in (broken, bytes(locked)):
+            with pytest.raises(ProviderError) as refused:
+                earnings.read(body)
+            assert refused.value.fault is Fault.MALFORMED
+
     @pytest.mark.parametrize(
         "text",
         [
             "",
+            HEAD
+            + row("Charge", "1").replace('Nov 28, 2026",3:59:59 AM', 'Dec 31, 9999",11:59:59 PM'),
             "Description,Amount\n",
             HEAD + "short,row\n",
             HEAD + row("Charge", "many"),
