@@ -24,7 +24,7 @@ from payments.store import purchases
 TRANSFERS = 3
 TRANSFERS_WITHIN = timedelta(days=30)
 
-_APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 15) + ")::text"
+_APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 16) + ")::text"
 _CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 17) + ")::text"
 _TRANSFER = "SELECT payments_transfer_subscription(%s, %s, %s, %s, %s, %s) ->> 'outcome'"
 
@@ -39,9 +39,10 @@ def apply(
     now: datetime,
 ) -> tuple[Subscription, str]:
     """Keeps what a store says; returns the subscription as it is now, and "new", "changed", "outdated" or
-    "repeated". `viewer_id` counts where it was not known. Raises ProductUnknown."""
+    "repeated". `viewer_id` counts where it was not known. What it renews as may be nothing that is sold here:
+    that decides neither what is open now nor what was paid. Raises ProductUnknown."""
     product = product_of(provider, snapshot.store_product_id)
-    renews_as = product_of(provider, snapshot.renews_as) if snapshot.renews_as else None
+    renews_as = _sold_as(provider, snapshot.renews_as) if snapshot.renews_as else None
     with connection.cursor() as cursor:
         cursor.execute(
             _APPLY,
@@ -54,6 +55,7 @@ def apply(
                 snapshot.state,
                 snapshot.access_until,
                 renews_as.id if renews_as else None,
+                snapshot.renews_as,
                 snapshot.ownership,
                 snapshot.price_consent,
                 snapshot.replaces,
@@ -132,8 +134,8 @@ def is_open(subscription: Subscription, *, at: datetime) -> bool:
 def transfer(
     subscription: Subscription, *, viewer_id: UUID, operator_id: int | None, now: datetime
 ) -> str:
-    """Gives a subscription to another viewer; returns "transferred", "own" or "too_often". Whether its product
-    allows that is for the caller to have asked `may_transfer`; an operator may always."""
+    """Gives a subscription to another viewer; returns "transferred", "own", "too_often", or "kept" where its product
+    does not let a viewer who restores it have it, or not by now. An operator may always."""
     with connection.cursor() as cursor:
         cursor.execute(
             _TRANSFER,
@@ -151,7 +153,8 @@ def transfer(
 
 
 def may_transfer(subscription: Subscription, *, now: datetime) -> bool:
-    """Whether the product's policy lets another viewer who restores it have it."""
+    """Whether the product's policy lets another viewer who restores it have it, as far as is known: `transfer` asks
+    again when nobody else can move it."""
     policy = subscription.product.transfer_policy
     if policy == TransferPolicy.TRANSFER_IF_INACTIVE:
         return not is_open(subscription, at=now)
@@ -160,6 +163,13 @@ def may_transfer(subscription: Subscription, *, now: datetime) -> bool:
 
 def product_of(provider: str, store_product_id: str) -> PassProduct:
     """The pass that a store sells under a name. Raises ProductUnknown."""
+    found = _sold_as(provider, store_product_id)
+    if found is None:
+        raise purchases.ProductUnknown
+    return found
+
+
+def _sold_as(provider: str, store_product_id: str) -> PassProduct | None:
     found = (
         StoreProduct.objects.filter(
             provider=provider, store_product_id=store_product_id, pass_product__isnull=False
@@ -167,9 +177,7 @@ def product_of(provider: str, store_product_id: str) -> PassProduct:
         .select_related("pass_product")
         .first()
     )
-    if found is None or found.pass_product is None:
-        raise purchases.ProductUnknown
-    return found.pass_product
+    return found.pass_product if found else None
 
 
 def _refuse_nonsense(period: PaidPeriod, snapshot: SubscriptionSnapshot, now: datetime) -> None:
