@@ -27,8 +27,10 @@ CALLABLE = (
     "payments_credit_period",
     "payments_transfer_subscription",
     # The signature before has its grant, and serves the release before.
-    "payments_record_refund(text, text, text, text, text, bigint, integer, text, integer, timestamptz,"
-    " timestamptz, timestamptz)",
+    (
+        "payments_record_refund(text, text, text, text, text, bigint, integer, text, integer,"
+        " timestamptz, timestamptz, timestamptz)"
+    ),
 )
 
 

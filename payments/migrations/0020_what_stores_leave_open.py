@@ -16,10 +16,14 @@ FILES = ("subscription_0002.sql", "refund_without_share_0001.sql")
 # What was booked by an estimate stays so.
 ADD_ONLY = ("rateestimate",)
 CALLABLE = (
-    "payments_apply_subscription(text, text, text, uuid, uuid, text, timestamptz, uuid, text, text, text, text,"
-    " timestamptz, text, uuid, timestamptz)",
-    "payments_record_refund(text, text, text, text, text, bigint, text, integer, timestamptz, timestamptz,"
-    " timestamptz)",
+    (
+        "payments_apply_subscription(text, text, text, uuid, uuid, text, timestamptz, uuid, text,"
+        " text, text, text, timestamptz, text, uuid, timestamptz)"
+    ),
+    (
+        "payments_record_refund(text, text, text, text, text, bigint, text, integer, timestamptz,"
+        " timestamptz, timestamptz)"
+    ),
 )
 # As 0017 has them by now.
 DEFAULTS = """

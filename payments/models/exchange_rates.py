@@ -58,9 +58,7 @@ class RateEstimate(models.Model):
                 name="payments_rateestimate_of_one",
             ),
         ]
-        indexes = [
-            models.Index(fields=["currency", "created_at"], name="rateestimate_by_currency")
-        ]
+        indexes = [models.Index(fields=["currency", "created_at"], name="rateestimate_by_currency")]
 
     def __str__(self) -> str:
         return f"{self.currency} {self.day}"

@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from payments.models import (
     ChangeCause,
@@ -18,11 +19,13 @@ from payments.models import (
     TransferPolicy,
 )
 from payments.providers.base import PaidPeriod, StoreTransaction, SubscriptionSnapshot
-from payments.store import purchases
+from payments.store import exchange, purchases
 
 #: A subscription goes to another viewer so often at most in so long.
 TRANSFERS = 3
 TRANSFERS_WITHIN = timedelta(days=30)
+#: A viewer is shown so many at most: a store may begin a new one each time that they subscribe again.
+LISTED = 100
 
 _APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 16) + ")::text"
 _CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 17) + ")::text"
@@ -74,15 +77,17 @@ def apply(
 
 def credit(
     snapshot: SubscriptionSnapshot, subscription: Subscription, *, now: datetime
-) -> PassPurchase:
-    """Books the money of a snapshot's period, once ever. Raises ProductUnknown, RateMissing, TransactionInvalid,
+) -> tuple[PassPurchase, bool]:
+    """Books the money of a snapshot's period, once ever; returns it, and whether this call booked it. Raises ProductUnknown, RateMissing, TransactionInvalid,
     BoughtAnother."""
     period = snapshot.period
     if period is None:
         raise ValueError("a snapshot without a period has no money")
     _refuse_nonsense(period, snapshot, now)
     product = product_of(subscription.provider, period.store_product_id)
-    rate = purchases.rate_of(period.currency, period.price_micros, at=period.purchased_at)
+    rate = purchases.rate_of(
+        period.currency, period.price_micros, product=product, at=period.purchased_at
+    )
     terms = purchases.divide(
         provider=subscription.provider, gross_micros=period.price_micros, at=period.purchased_at
     )
@@ -111,24 +116,53 @@ def credit(
     told = json.loads(answer)
     if told["outcome"] == "another_product":
         raise purchases.BoughtAnother
-    return PassPurchase.objects.get(id=told["purchase_id"])
+    purchase = PassPurchase.objects.get(id=told["purchase_id"])
+    is_booked = told["outcome"] == "credited"
+    if is_booked:
+        exchange.keep_estimate(purchase, now=now)
+    return purchase, is_booked
 
 
-def of_viewer(viewer_id: UUID, *, environment: str) -> Sequence[Subscription]:
-    """A viewer's subscriptions, the latest begun first."""
+def renewing_as_unknown() -> Sequence[tuple[str, str, int]]:
+    """How many subscriptions that may renew do so as what is not sold here: of each store, by its name for it."""
+    sold = StoreProduct.objects.filter(
+        provider=OuterRef("provider"),
+        store_product_id=OuterRef("renews_as_name"),
+        pass_product__isnull=False,
+    )
+    found = Subscription.objects.filter(~Exists(sold), renews_as=None).exclude(renews_as_name="")
+    counted = found.values("provider", "renews_as_name").annotate(count=Count("id"))
+    return list(
+        counted.order_by("provider", "renews_as_name").values_list(
+            "provider", "renews_as_name", "count"
+        )
+    )
+
+
+def of_viewer(
+    viewer_id: UUID, *, environment: str, now: datetime
+) -> Sequence[tuple[Subscription, bool]]:
+    """A viewer's subscriptions and whether each is open, the latest begun first, LISTED at most: in one query."""
     found = Subscription.objects.filter(viewer_id=viewer_id, environment=environment)
-    return list(found.select_related("product", "renews_as").order_by("-id"))
+    rows = (
+        found.select_related("product", "renews_as")
+        .annotate(opens=Exists(_covers(now).filter(subscription=OuterRef("id"))))
+        .order_by("-id")[:LISTED]
+    )
+    return [(row, row.opens) for row in rows]
 
 
 def is_open(subscription: Subscription, *, at: datetime) -> bool:
     """Whether it opens episodes: its cover says so, which ends where its money went back or another took its
     place."""
+    return _covers(at).filter(subscription=subscription).exists()
+
+
+def _covers(at: datetime) -> QuerySet[SubscriptionCover]:
+    """Those that open episodes at a moment."""
     return SubscriptionCover.objects.filter(
-        subscription=subscription,
-        cover__closed_at=None,
-        cover__starts_at__lte=at,
-        cover__ends_at__gt=at,
-    ).exists()
+        cover__closed_at=None, cover__starts_at__lte=at, cover__ends_at__gt=at
+    )
 
 
 def transfer(

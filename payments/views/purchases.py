@@ -106,7 +106,6 @@ class SubmitTransaction(ViewerEndpoint):
             purchases.TransactionInvalid,
             purchases.TransactionOfAnotherViewer,
             purchases.ProductUnknown,
-            purchases.IntentUnknown,
             pass_purchases.CoveredTooFar,
             idempotency.KeyInvalid,
             idempotency.KeyReused,

@@ -17,6 +17,7 @@ from payments.models import (
     SubscriptionChange,
 )
 from payments.providers.base import Ownership, PriceConsent, State
+from payments.store import subscriptions
 from payments.store.owners import Unclaimed
 from tests import ledger_rules
 from tests.factories.viewers import DeviceFactory, viewer_headers
@@ -236,6 +237,33 @@ def test_what_a_viewer_is_asked_and_what_comes_next_are_told(
         "pending",
     )
     assert (told["state"], told["is_open"], told["ownership"]) == ("active", True, "purchased")
+
+
+def test_a_viewers_subscriptions_are_read_at_once_and_a_hundred_at_most(
+    api: Client, device: Device, story: Story, now: datetime, django_assert_num_queries: Any
+) -> None:
+    headers = viewer_headers(device, now=now)
+    for n in range(4):
+        tell(story.says(State.EXPIRED, at=now, subscription_id=f"old-{n}"), now=now)
+    tell(story.paid(0), now=now)
+
+    with django_assert_num_queries(1):
+        body = api.get("/v1/me/subscriptions", headers=headers).json()
+
+    assert [each["is_open"] for each in body["subscriptions"]] == [True] + [False] * 4
+    assert subscriptions.LISTED == 100
+
+
+def test_a_renewal_is_new_to_whoever_tells_of_it_first(story: Story, now: datetime) -> None:
+    """Though the subscription was known."""
+    told = [
+        tell(story.paid(0), now=now),
+        tell(story.paid(0), now=now),
+        tell(story.paid(1), now=story.begins(1), by=story.viewer_id),
+        tell(story.paid(1), now=story.begins(1), by=story.viewer_id),
+    ]
+
+    assert [applied.is_new for (applied,) in told] == [True, False, True, False]
 
 
 def test_what_a_family_shares_opens_and_has_no_money(story: Story, now: datetime) -> None:
