@@ -89,7 +89,9 @@ def booked(value: Booked, *, now: datetime) -> PurchaseAnswer:
         kind=_kind(value),
         bought_pass=bought_pass(bought) if isinstance(bought, PassPurchase) else None,
         offer=_promised_offer(coins) if coins else None,
-        subscription=subscribed(subscription, now=now) if subscription else None,
+        subscription=subscribed(subscription, is_open=subscriptions.is_open(subscription, at=now))
+        if subscription
+        else None,
     )
 
 
@@ -104,7 +106,7 @@ def bought_pass(value: PassPurchase) -> BoughtPass:
     )
 
 
-def subscribed(value: Subscription, *, now: datetime) -> SubscriptionAnswer:
+def subscribed(value: Subscription, *, is_open: bool) -> SubscriptionAnswer:
     return SubscriptionAnswer(
         subscription_id=value.id,
         provider=value.provider,
@@ -113,7 +115,7 @@ def subscribed(value: Subscription, *, now: datetime) -> SubscriptionAnswer:
         pass_code=value.product.code,
         pass_title=value.product.title,
         state=SubscriptionState(value.state),
-        is_open=subscriptions.is_open(value, at=now),
+        is_open=is_open,
         access_until=value.access_until,
         renews_as=value.renews_as.code if value.renews_as else None,
         ownership=Ownership(value.ownership),

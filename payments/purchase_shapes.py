@@ -74,7 +74,8 @@ class BoughtPass(AnswerShape):
 
 class SubscriptionAnswer(AnswerShape):
     """A subscription as its store last told of it. It opens every episode while `is_open`, to `access_until` if
-    it does not renew. `renews_as` is the code of the pass that the next period is of, null where none is."""
+    it does not renew. `renews_as` is the code of the pass that the next period is of, null where none is, or where
+    its store names one that is not sold here."""
 
     subscription_id: UUID
     provider: str

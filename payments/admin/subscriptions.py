@@ -67,7 +67,7 @@ class SubscriptionAdmin(OfViewer, Explained, ReadOnlyAdmin):
                     ("provider", "environment"),
                     "subscription_id",
                     "replaces",
-                    ("access_until", "renews_as"),
+                    ("access_until", "renews_as", "renews_as_name"),
                     ("ownership", "price_consent"),
                     "as_of",
                 )
@@ -132,6 +132,7 @@ def _timeline(subscription: Subscription) -> list[dict[str, Any]]:
     return [
         {
             "at": change.created_at,
+            "since": change.since or change.as_of,
             "as_of": change.as_of,
             "cause": change.get_cause_display(),
             "message": _message(change),

@@ -21,7 +21,7 @@ from payments.models import (
     StoreMessage,
     StoreReport,
 )
-from payments.store import purchases
+from payments.store import exchange, purchases, subscriptions
 
 #: A type of message has a usual gap once so many have come.
 ENOUGH_MESSAGES = 20
@@ -39,6 +39,7 @@ BUYERS_TURN = ("payment_pending", "unclaimed")
 SOON = timedelta(hours=2)
 CALL_IS_LATE = timedelta(hours=1)
 RECONCILIATION_IS_LATE = timedelta(hours=30)
+RATE_IS_LATE = timedelta(days=3)
 
 #: The admin lists that alarms lead to.
 LISTED = (
@@ -48,6 +49,8 @@ LISTED = (
     "reconciliation",
     "difference",
     "storereport",
+    "exchangerate",
+    "subscription",
 )
 
 _SILENT = """
@@ -103,6 +106,8 @@ def ringing(*, now: datetime) -> Sequence[Alarm]:
         *_histories(now),
         *_reconciliations(now),
         *_reports(),
+        *_estimates(now),
+        *_renewing_as_unknown(),
     ]
 
 
@@ -263,6 +268,27 @@ def _reports() -> Iterator[Alarm]:
     if waiting := counts.get(ReportState.WAITING, 0):
         sentence = f"{_number(waiting, 'report')} of stores could not be compared yet."
         yield Alarm("reports_waiting", sentence, "storereport", "state__exact=waiting")
+
+
+def _estimates(now: datetime) -> Iterator[Alarm]:
+    for currency, count in exchange.still_missing(before=now - RATE_IS_LATE):
+        yield Alarm(
+            "rates_estimated",
+            f"{_number(count, 'sale')} in {currency} {'was' if count == 1 else 'were'} booked by an estimate: no rate"
+            " of their day is known.",
+            "exchangerate",
+            f"q={currency}",
+        )
+
+
+def _renewing_as_unknown() -> Iterator[Alarm]:
+    for provider, name, count in subscriptions.renewing_as_unknown():
+        yield Alarm(
+            "renews_as_unknown",
+            f"{_number(count, 'subscription')} of {provider} renew{_s(count)} as {name}, which is not sold here.",
+            "subscription",
+            f"provider__exact={provider}",
+        )
 
 
 def _s(count: int) -> str:

@@ -103,6 +103,8 @@ def _of_another(
     if not is_asked:
         return Restored(outcome=Outcome.ANOTHERS, can_transfer=True)
     outcome = subscriptions.transfer(subscription, viewer_id=viewer_id, operator_id=None, now=now)
+    if outcome == "kept":
+        return Restored(outcome=Outcome.ANOTHERS)
     if outcome == "too_often":
         return Restored(outcome=Outcome.ANOTHERS, detail="transferred_too_often")
     booked = submissions.book(found, viewer_id=viewer_id, provider=provider, now=now)

@@ -15,7 +15,7 @@ import config.ids
 from config.schema_operations import RunStatements, Together
 from payments.chart import CHART
 
-FILES = ("subscription_0001.sql", "refund_0002.sql")
+FILES = ("subscription_0001.sql", "refund_0002.sql", "refund_without_share_0001.sql")
 
 # The application reads these and writes them through functions alone.
 READ_ONLY = ("subscription", "subscriptionchange", "subscriptioncover", "subscriptiontransfer")
@@ -26,7 +26,11 @@ CALLABLE = (
     "payments_apply_subscription",
     "payments_credit_period",
     "payments_transfer_subscription",
-    "payments_record_refund",
+    # The signature before has its grant, and serves the release before.
+    (
+        "payments_record_refund(text, text, text, text, text, bigint, integer, text, integer,"
+        " timestamptz, timestamptz, timestamptz)"
+    ),
 )
 
 
@@ -67,7 +71,7 @@ def narrow_grants(schema_editor):
         for function in CALLABLE:
             cursor.execute(
                 sql.SQL("GRANT EXECUTE ON FUNCTION {function} TO {role}").format(
-                    function=sql.Identifier(function), role=role
+                    function=sql.SQL(function), role=role
                 )
             )
 
@@ -785,6 +789,7 @@ class Migration(migrations.Migration):
                     model_name="passproduct",
                     name="period_coins",
                     field=models.PositiveIntegerField(
+                        db_default=0,
                         default=0,
                         help_text="Given with every period that is paid. They carry no money and do not lapse",
                         verbose_name="coins with each period",
@@ -802,6 +807,7 @@ class Migration(migrations.Migration):
                                 "Whoever restores it, once it opens nothing",
                             ),
                         ],
+                        db_default="transfer",
                         default="transfer",
                         help_text="Who has a subscription that another viewer restores",
                         max_length=30,

@@ -9,7 +9,7 @@ from payments.models.auto_unlocks import AutoUnlockConsent
 from payments.models.covers import Cover, CoverSource
 from payments.models.days import LedgerDigest, MoneyDay
 from payments.models.entitlements import Entitlement, EntitlementSource, Unlock, UnlockWay
-from payments.models.exchange_rates import ExchangeRate
+from payments.models.exchange_rates import ExchangeRate, RateEstimate
 from payments.models.experiments import ArmTerms
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
@@ -147,6 +147,7 @@ __all__ = [
     "Provider",
     "Purchase",
     "PurchaseIntent",
+    "RateEstimate",
     "Reconciliation",
     "Refund",
     "RefundBooking",

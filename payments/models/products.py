@@ -92,11 +92,13 @@ class PassProduct(models.Model):
         max_length=30,
         choices=TransferPolicy.choices,
         default=TransferPolicy.TRANSFER,
+        db_default=TransferPolicy.TRANSFER,
         help_text="Who has a subscription that another viewer restores",
     )
     period_coins = models.PositiveIntegerField(
         "coins with each period",
         default=0,
+        db_default=0,
         help_text="Given with every period that is paid. They carry no money and do not lapse",
     )
     price_micros = models.BigIntegerField(help_text="List price in millionths: 19990000 is 19.99")

@@ -54,6 +54,12 @@ class Subscription(models.Model):
     state = models.CharField(max_length=20, choices=SubscriptionState.choices)
     access_until = models.DateTimeField(null=True)
     renews_as = models.ForeignKey(PassProduct, models.PROTECT, null=True, related_name="+")
+    renews_as_name = models.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS,
+        blank=True,
+        db_default="",
+        help_text="The store's name for it, which nothing here may have",
+    )
     ownership = models.CharField(max_length=20, choices=Ownership.choices)
     price_consent = models.CharField(max_length=20, choices=PriceConsent.choices)
     replaces = models.CharField(
@@ -85,6 +91,11 @@ class Subscription(models.Model):
             ),
             models.Index(fields=["state", "-id"], name="subscription_by_state"),
             models.Index(fields=["subscription_id"], name="subscription_by_name"),
+            models.Index(
+                fields=["provider", "renews_as_name"],
+                name="subscription_renews_as_unknown",
+                condition=Q(renews_as=None) & ~Q(renews_as_name=""),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -126,7 +137,8 @@ class SubscriptionChange(models.Model):
     """One telling of a subscription, all that it said. Written by SQL alone.
 
     A subscription is where the latest of its tellings puts it, whichever came first: that of the latest moment,
-    of two of one moment that which opens longer. One that came after a later one changed nothing.
+    of two of one moment that which opens longer. One that came after a later one changed nothing. Where the
+    latest is said again it is one telling still, of the later moment, and of all moments `since` the first.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -138,11 +150,17 @@ class SubscriptionChange(models.Model):
     product = models.ForeignKey(PassProduct, models.PROTECT, related_name="+")
     access_until = models.DateTimeField(null=True)
     renews_as = models.ForeignKey(PassProduct, models.PROTECT, null=True, related_name="+")
+    renews_as_name = models.CharField(
+        max_length=TRANSACTION_ID_CHARACTERS, blank=True, db_default=""
+    )
     ownership = models.CharField(max_length=20, choices=Ownership.choices)
     price_consent = models.CharField(max_length=20, choices=PriceConsent.choices)
     replaces = models.CharField(max_length=TRANSACTION_ID_CHARACTERS, blank=True)
     is_outdated = models.BooleanField(help_text="Something later had been heard before")
-    as_of = models.DateTimeField(help_text="When the store said so")
+    since = models.DateTimeField(
+        null=True, help_text="When the store said so first, where it said it again"
+    )
+    as_of = models.DateTimeField(help_text="When the store said so, the last time")
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:

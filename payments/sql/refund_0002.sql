@@ -3,9 +3,6 @@
 -- Lock order: names of subscriptions, the name of the store transaction, the purchase, wallets by their viewers'
 -- ids.
 
-DROP FUNCTION payments_record_refund(
-    text, text, text, text, text, bigint, text, integer, timestamptz, timestamptz, timestamptz);
-
 -- What two tellings of one refund are compared by: a part of what was paid comes after every amount, all of it
 -- after every part.
 CREATE FUNCTION payments_refund_size(p_amount bigint, p_share integer) RETURNS numeric[]

@@ -140,7 +140,8 @@ WITH telling AS (
         PARTITION BY subscription_id
         ORDER BY as_of DESC, access_until DESC NULLS LAST, state COLLATE "C" DESC, product_id DESC,
                  renews_as_id DESC NULLS LAST, price_consent COLLATE "C" DESC,
-                 ownership COLLATE "C" DESC, replaces COLLATE "C" DESC) AS place
+                 ownership COLLATE "C" DESC, replaces COLLATE "C" DESC,
+                 renews_as_name COLLATE "C" DESC) AS place
     FROM payments_subscriptionchange change
 )
 SELECT subscription.id::text, subscription.state
@@ -152,15 +153,15 @@ LEFT JOIN LATERAL (
 ) named ON true
 WHERE latest.id IS NULL
    OR (latest.state, latest.product_id, latest.as_of, latest.ownership, latest.price_consent,
-       coalesce(named.replaces, ''))
+       latest.renews_as_name, coalesce(named.replaces, ''))
       <> (subscription.state, subscription.product_id, subscription.as_of, subscription.ownership,
-          subscription.price_consent, subscription.replaces)
+          subscription.price_consent, subscription.renews_as_name, subscription.replaces)
    OR (latest.access_until, latest.renews_as_id)
       IS DISTINCT FROM (subscription.access_until, subscription.renews_as_id)
 UNION ALL
 SELECT telling.subscription_id::text, telling.id::text
 FROM telling
-WHERE telling.is_outdated <> EXISTS (
+WHERE telling.since >= telling.as_of OR telling.is_outdated <> EXISTS (
     SELECT FROM telling heard
     WHERE heard.subscription_id = telling.subscription_id AND heard.id < telling.id
       AND heard.place < telling.place);
@@ -217,6 +218,7 @@ WITH period AS (
     FROM payments_subscription subscription
     LEFT JOIN period latest ON latest.subscription_id = subscription.id AND latest.place = 1
         AND latest.is_refunded
+        AND (subscription.state = 'grace' OR subscription.access_until <= latest.store_ends_at)
 ), covering AS (
     SELECT standing.id, max(cover.ends_at) AS until,
            bool_and(cover.viewer_id = standing.viewer_id) AS is_own

@@ -109,8 +109,7 @@ def apply_apart(found: Sequence[Fact], *, provider: str, telling: Telling, now: 
 def apply(fact: Fact, *, provider: str, telling: Telling, now: datetime) -> Applied:
     """Lets a fact take effect, in the caller's transaction; safe to repeat.
 
-    Raises Unclaimed with the fact's subject, RateMissing, and of `purchases` TransactionInvalid, ProductUnknown,
-    IntentUnknown.
+    Raises Unclaimed with the fact's subject, RateMissing, and of `purchases` TransactionInvalid and ProductUnknown.
     """
     purchases.refuse_unstorable(fact)
     try:
@@ -199,10 +198,15 @@ def _subscription(
     )
     # A family's members pay nothing, whatever price a store tells them.
     is_paid = fact.period is not None and fact.ownership is Ownership.PURCHASED
-    period = subscriptions.credit(fact, subscription, now=now) if is_paid else None
+    period, is_booked = (
+        subscriptions.credit(fact, subscription, now=now) if is_paid else (None, False)
+    )
     _owe(fact, provider, paid_at=fact.period.purchased_at if fact.period else fact.as_of, now=now)
     return Applied(
-        fact.subscription_id, subscription=subscription, bought=period, is_new=outcome == "new"
+        fact.subscription_id,
+        subscription=subscription,
+        bought=period,
+        is_new=is_booked or outcome == "new",
     )
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from config.problems import Problem
 from payments.models import PassIntent, PassProduct, PassPurchase, StoreProduct, Wallet
 from payments.providers.base import StoreTransaction
-from payments.store import purchases
+from payments.store import exchange, purchases
 
 #: Nobody is sold a pass that would begin later: it is a mistake, and calendars end.
 MAXIMUM_AHEAD = timedelta(days=3653)
@@ -86,8 +86,9 @@ def credit(
     Returns the purchase and whether this call booked it. One that was booked before is answered as it was
     booked, whatever passes are called today. Else the cover lasts as long as its intent promised, once for
     each intent, or as long as the pass does today; it begins now or as soon as nothing else covers the viewer
-    for all of its length. Raises ProductUnknown, IntentUnknown, TransactionOfAnotherViewer, CoveredTooFar, and BoughtAnother where the
-    transaction had bought coins.
+    for all of its length. An intent that is not the viewer's for this pass promised nothing. Raises ProductUnknown,
+    TransactionInvalid, RateMissing, TransactionOfAnotherViewer, CoveredTooFar, and BoughtAnother where the transaction
+    had bought coins.
     """
     if booked := _booked(provider, transaction):
         return _owned(booked, viewer_id), False
@@ -107,6 +108,8 @@ def credit(
     purchase = _booked(provider, transaction)
     if purchase is None:
         raise RuntimeError(f"{transaction.transaction_id} was {outcome} and is not there")
+    if outcome == "credited":
+        exchange.keep_estimate(purchase, now=now)
     return _owned(purchase, viewer_id), outcome == "credited"
 
 
@@ -135,7 +138,7 @@ def _intent(
         return mine.filter(id=token).first() if token else None
     intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
-        raise purchases.IntentUnknown
+        purchases.warn_of_intent(provider, transaction)
     return intent
 
 
@@ -164,7 +167,13 @@ def _book(sale: Sale, *, promise: PassIntent | None, now: datetime) -> str:
     terms = purchases.divide(
         provider=sale.provider, gross_micros=gross_micros, at=sold.purchased_at
     )
-    rate = purchases.rate_of(currency, gross_micros, at=sold.purchased_at)
+    rate = purchases.rate_of(
+        currency,
+        gross_micros,
+        product=sale.product,
+        quantity=sold.quantity,
+        at=sold.purchased_at,
+    )
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         sale.provider,
         sold.environment,

@@ -1,5 +1,6 @@
 """Verified store transactions become coins, once."""
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from payments.models import (
     StoreTerms,
 )
 from payments.models.products import TRANSACTION_ID_CHARACTERS
-from payments.money import PARTS_PER_MILLION, share
+from payments.money import PARTS_PER_MILLION, Money, share
 from payments.providers import deadlines, registry
 from payments.providers.base import (
     Fact,
@@ -35,6 +36,8 @@ from payments.providers.base import (
 )
 from payments.store import exchange, offer_claims
 from viewers.models import Environment
+
+logger = logging.getLogger(__name__)
 
 #: Nothing is sold for more at once, in the reporting currency.
 MAXIMUM_WORTH_MICROS = 100_000 * PARTS_PER_MILLION
@@ -58,11 +61,6 @@ class ProviderUnknown(Problem):
 class ProductUnknown(Problem):
     code = "product_unknown"
     title = "No coin pack or pass has this name in this store"
-
-
-class IntentUnknown(Problem):
-    code = "intent_unknown"
-    title = "The transaction names a purchase intent that is not this viewer's for this product"
 
 
 class TransactionInvalid(Problem):
@@ -162,10 +160,11 @@ def credit(
     """Credits a verified transaction to a viewer's wallet in the transaction's environment.
 
     One that was credited before is answered as it was booked, whatever the packs are called today.
-    Else it grants what its intent promised, once for each intent, or the pack's coins of today. An offer
+    Else it grants what its intent promised, once for each intent, or the pack's coins of today; an intent that is
+    not the viewer's for this pack promised nothing, and the money is theirs all the same. An offer
     that the intent was made under gives its bonus if it was paid in time or a place of it is left, in the
     environment of the transaction; else the money is credited with the pack's ordinary coins. Raises
-    ProductUnknown, IntentUnknown, TransactionInvalid for what cannot be booked, RateMissing,
+    ProductUnknown, TransactionInvalid for what cannot be booked, RateMissing,
     TransactionOfAnotherViewer, and BoughtAnother where the transaction had bought a pass.
     """
     if booked := _booked(provider, transaction):
@@ -182,6 +181,8 @@ def credit(
     purchase = _booked(provider, transaction)
     if purchase is None:
         raise RuntimeError(f"{transaction.transaction_id} was {outcome} and is not there")
+    if outcome == "credited":
+        exchange.keep_estimate(purchase, now=now)
     return _owned(purchase, viewer_id), outcome == "credited"
 
 
@@ -206,10 +207,18 @@ def paid(sold: StoreTransaction, product: CoinPack | PassProduct) -> tuple[str, 
     return product.currency, product.price_micros * sold.quantity
 
 
-def rate_of(currency: str, gross_micros: int, *, at: datetime) -> exchange.Rate:
-    """What a price's currency was worth that day. Raises RateMissing, and TransactionInvalid for more than
-    anything is sold for."""
-    found = exchange.rate(currency, at=at)
+def rate_of(
+    currency: str,
+    gross_micros: int,
+    *,
+    product: CoinPack | PassProduct,
+    quantity: int = 1,
+    at: datetime,
+) -> exchange.Rate:
+    """What a price's currency was worth that day, or is estimated to have been by the product's list price. Raises
+    RateMissing, and TransactionInvalid for more than anything is sold for."""
+    listed = Money(amount_micros=product.price_micros * quantity, currency=product.currency)
+    found = exchange.of_sale(currency, gross_micros, listed=listed, at=at)
     if found.micros(gross_micros) > MAXIMUM_WORTH_MICROS:
         raise TransactionInvalid("A value is outside what can be booked.")
     return found
@@ -260,6 +269,17 @@ def _is_price(transaction: StoreTransaction) -> bool:
     return is_currency and 0 <= transaction.price_micros <= MAXIMUM_PRICE_MICROS
 
 
+def warn_of_intent(provider: str, transaction: StoreTransaction) -> None:
+    """A genuine sale names an intent that is not its viewer's for its product: it is credited without a promise."""
+    logger.warning(
+        "%s %s of %s names the intent %s, which is not its viewer's for it",
+        provider,
+        transaction.transaction_id,
+        transaction.store_product_id,
+        transaction.intent_id,
+    )
+
+
 def refuse_unstorable(fact: Fact) -> None:
     """A genuine fact with text that no row can hold, or of no environment that there is. Raises TransactionInvalid.
 
@@ -308,7 +328,10 @@ def _pack(provider: str, transaction: StoreTransaction) -> CoinPack:
 def _intent(
     *, viewer_id: UUID, provider: str, transaction: StoreTransaction, pack: CoinPack
 ) -> PurchaseIntent | None:
-    """The intent that a store was told: as such, or by the account token that stands for it."""
+    """The intent that a store was told: as such, or by the account token that stands for it.
+
+    Apps give stores words of their own in the same place, and what a product is may change after it was announced.
+    """
     if transaction.quantity > 1:
         return None  # what was promised are the coins of one
     mine = PurchaseIntent.objects.filter(viewer_id=viewer_id, provider=provider, pack=pack)
@@ -317,7 +340,7 @@ def _intent(
         return mine.filter(id=token).first() if token else None
     intent = mine.filter(id=transaction.intent_id).first()
     if intent is None:
-        raise IntentUnknown
+        warn_of_intent(provider, transaction)
     return intent
 
 
@@ -344,7 +367,13 @@ def _book(booking: Booking, *, promise: PurchaseIntent | None, now: datetime) ->
     sold, granted = booking.transaction, promise or booking.pack
     currency, gross_micros = paid(sold, booking.pack)
     terms = divide(provider=booking.provider, gross_micros=gross_micros, at=sold.purchased_at)
-    rate = rate_of(currency, gross_micros, at=sold.purchased_at)
+    rate = rate_of(
+        currency,
+        gross_micros,
+        product=booking.pack,
+        quantity=sold.quantity,
+        at=sold.purchased_at,
+    )
     arguments: list[str | int | Decimal | UUID | datetime | None] = [
         booking.provider,
         sold.environment,

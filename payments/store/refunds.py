@@ -23,6 +23,7 @@ from payments.models import (
     LotMovement,
     PassPurchase,
     PassRefundBooking,
+    Provider,
     Purchase,
     Refund,
     RefundBooking,
@@ -181,6 +182,11 @@ def refund_by_operator(
         raise RefundRefused("An amount that goes back is more than nothing.")
     name = operator_refund_id(request_id or uuid4())
     left_micros = purchase.gross_micros - refunded_micros(purchase)
+    if amount_micros not in (None, left_micros) and tells_of_parts(purchase):
+        raise RefundRefused(
+            "This store pays buyers back itself, and tells of every part: a part that is written down here would"
+            " be taken twice. Write down all that is left, or wait for the store."
+        )
     fact = RefundFact(
         provider=purchase.provider,
         environment=purchase.environment,
@@ -222,6 +228,12 @@ def is_given_back_by_store(purchase: Purchase | PassPurchase) -> bool:
     """Whether its store pays the buyer when an operator says so here. With the others the buyer asks the store, and
     an operator only writes down that it has paid."""
     return isinstance(purchases.adapters().get(purchase.provider), GivesBack)
+
+
+def tells_of_parts(purchase: Purchase | PassPurchase) -> bool:
+    """Whether its store pays back a part without our word, and under a name of its own: beside it an operator's part
+    would count as another. What goes back whole does so once, whoever tells of it. The fake store tells nothing."""
+    return purchase.provider != Provider.FAKE and not is_given_back_by_store(purchase)
 
 
 def operator_refund_id(request_id: UUID) -> str:

@@ -38,6 +38,11 @@ class NotByPage(Problem):
     title = "This is not paid in a page: its app buys it with the store's SDK"
 
 
+class NotItsBuyer(Problem):
+    code = "not_its_buyer"
+    title = "Another viewer pays for this subscription at Stripe, and alone sees to it there"
+
+
 class RenewsByCheckout(Problem):
     code = "renews_by_checkout"
     title = "What renews is bought in Stripe's checkout page, not by a single payment"
@@ -78,7 +83,8 @@ def open_payment(intent_id: UUID, *, viewer_id: UUID, environment: str) -> Opene
 
 
 def open_portal(subscription_id: UUID, *, viewer_id: UUID, return_url: str, now: datetime) -> str:
-    """Where the viewer sees to a subscription of theirs. Raises NotFound, NotByPage, ProviderUnknown,
+    """Where the viewer sees to a subscription that they have bought: its page shows the buyer's invoices and card,
+    so whoever has it by transfer is refused. Raises NotFound, NotByPage, NotItsBuyer, ProviderUnknown,
     CheckoutRefused, StoreUnavailable."""
     found = Subscription.objects.filter(id=subscription_id, viewer_id=viewer_id).first()
     if found is None:
@@ -86,6 +92,8 @@ def open_portal(subscription_id: UUID, *, viewer_id: UUID, return_url: str, now:
     if found.provider != Provider.STRIPE:
         raise NotByPage
     account = _account(found.environment)
+    if _told(lambda: account.buyer_of(found.subscription_id)) != viewer_id:
+        raise NotItsBuyer
     return _told(
         lambda: account.open_portal(
             found.subscription_id,

@@ -69,7 +69,7 @@ def of_covers(covers: Sequence[Cover], at: datetime) -> Mapping[UUID, Subscribed
         .select_related("subscription", "product")
         .order_by("id")
     )
-    known = _Known(list(changes), _transfers(found, at), _periods(found, at))
+    known = _Known(list(changes), _transfers(found, at), _periods(found, at), at)
     return {each.id: known.of(each) for each in found.values()}
 
 
@@ -110,6 +110,7 @@ class _Known:
     changes: Sequence[SubscriptionChange]
     transfers: Mapping[UUID, list[TransferFact]]
     periods: Mapping[UUID, list[PassFact]]
+    at: datetime
 
     def of(self, subscription: Subscription) -> Subscribed:
         own = [each for each in self.changes if each.subscription_id == subscription.id]
@@ -125,13 +126,13 @@ class _Known:
             pass_title=latest.product.title,
             ownership=Ownership(latest.ownership),
             access_until=latest.access_until,
-            as_of=latest.as_of,
+            as_of=_as_of(latest, self.at),
             replaced_by=successors[0].subscription.subscription_id if successors else "",
-            tellings=[_telling(each) for each in own],
+            tellings=[_telling(each, self.at) for each in own],
             transfers=self.transfers.get(subscription.id, []),
             periods=self.periods.get(subscription.id, []),
         )
-        return Subscribed(fact, [_telling(each) for each in successors])
+        return Subscribed(fact, [_telling(each, self.at) for each in successors])
 
 
 def _takes_place_of(change: SubscriptionChange, replaced: Subscription) -> bool:
@@ -154,10 +155,16 @@ def _order(change: SubscriptionChange) -> tuple[object, ...]:
         change.price_consent,
         change.ownership,
         change.replaces,
+        change.renews_as_name,
     )
 
 
-def _telling(change: SubscriptionChange) -> TellingFact:
+def _as_of(change: SubscriptionChange, at: datetime) -> datetime:
+    """The moment of a telling, as it was known: it may have been said again since."""
+    return change.since if change.since and change.as_of > at else change.as_of
+
+
+def _telling(change: SubscriptionChange, at: datetime) -> TellingFact:
     return TellingFact(
         change_id=change.id,
         cause=ChangeCause(change.cause),
@@ -166,7 +173,7 @@ def _telling(change: SubscriptionChange) -> TellingFact:
         pass_code=change.product.code,
         access_until=change.access_until,
         is_outdated=change.is_outdated,
-        as_of=change.as_of,
+        as_of=_as_of(change, at),
         told_at=change.created_at,
     )
 

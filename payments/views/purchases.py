@@ -109,7 +109,6 @@ class SubmitTransaction(ViewerEndpoint):
             submissions.PaymentFailed,
             inbox.TooManySubmissions,
             purchases.ProductUnknown,
-            purchases.IntentUnknown,
             pass_purchases.CoveredTooFar,
             idempotency.KeyInvalid,
             idempotency.KeyReused,

@@ -39,10 +39,14 @@ PAGE_REFUSALS = (
 class MySubscriptions(ViewerEndpoint):
     @operation(summary="What the viewer subscribes to, or did", answer=SubscriptionsAnswer)
     def get(self, request: Request, *, now: datetime) -> SubscriptionsAnswer:
-        """As their stores last told of them, the latest begun first."""
-        found = subscriptions.of_viewer(self.viewer.viewer_id, environment=self.viewer.environment)
+        """As their stores last told of them, the latest begun first, a hundred at most."""
+        found = subscriptions.of_viewer(
+            self.viewer.viewer_id, environment=self.viewer.environment, now=now
+        )
         return SubscriptionsAnswer(
-            subscriptions=[purchase_rendering.subscribed(one, now=now) for one in found]
+            subscriptions=[
+                purchase_rendering.subscribed(one, is_open=is_open) for one, is_open in found
+            ]
         )
 
 
@@ -114,12 +118,13 @@ class OpenPortal(ViewerEndpoint):
         summary="Open the page where a subscription is seen to",
         body=PortalRequest,
         answer=PortalAnswer,
-        refusals=PAGE_REFUSALS,
+        refusals=[*PAGE_REFUSALS, stripe_pages.NotItsBuyer],
     )
     def post(
         self, request: Request, *, now: datetime, body: PortalRequest, subscription_id: UUID
     ) -> PortalAnswer:
-        """Stripe's customer portal. Subscriptions of the other stores are seen to in the stores' own apps."""
+        """Stripe's customer portal, for whoever has bought it. Subscriptions of the other stores are seen to in the
+        stores' own apps."""
         with asking.turn(Provider.STRIPE):
             url = stripe_pages.open_portal(
                 subscription_id,

@@ -271,9 +271,9 @@ def _upload(world: World) -> Call:
 def _submit(world: World) -> list[Call]:
     path, body = {"provider": "fake"}, {"transaction": world.sale()}
     covers = {"transaction": world.sale(of=world.pass_product)}
-    unrated = signed_sale(
-        world.product, viewer_id=world.viewer.viewer_id, now=world.now, currency="XAU"
-    )
+    # Nor is there one of its list price, by which to estimate.
+    in_gold = StoreProductFactory(pack__currency="XAU", pack__is_active=False)
+    unrated = signed_sale(in_gold, viewer_id=world.viewer.viewer_id, now=world.now, currency="XAU")
     return [
         Call(status=201, path=path, body=body),
         Call(path=path, body=body),

@@ -10,7 +10,7 @@ from payments.models import Entitlement, Purchase, Transfer, Unlock, Wallet
 from tests.contracts import document
 from tests.contracts.document import Operation
 from tests.contracts.world import FREE, LOCKED, World, calls
-from tests.factories.payments import fund, signed_sale
+from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.hostile.sending import OURS, address, everything, send
 from tests.rows import naming
@@ -168,22 +168,17 @@ def test_pages_only_through_ones_own_statement(
     ("attempt", "status", "code"),
     [
         ("quote", 409, "quote_invalid"),
-        ("intent", 422, "intent_unknown"),
         ("entitlement", 402, "episode_locked"),
     ],
 )
 def test_refuses_another_viewers(
     attempt: str, status: int, code: str, rich: World, other: Device, stranger: Client
 ) -> None:
-    own, headers = (viewer_headers(device, now=rich.now) for device in (rich.viewer, other))
-    intent_body = calls(rich, "post_create_intent")[0].body
-    intent = _post(stranger, "/v1/purchases/intents", intent_body, own).json()["intent_id"]
-    sale = signed_sale(rich.product, viewer_id=other.viewer_id, now=rich.now, intent_id=intent)
+    headers = viewer_headers(other, now=rich.now)
     fund(other.viewer_id, now=rich.now)
     episode = f"/v1/episodes/{rich.episodes[LOCKED]}"
     url, body = {
         "quote": (f"{episode}/unlock", {"quote": rich.quote}),
-        "intent": ("/v1/purchases/fake", {"transaction": sale}),
         "entitlement": (f"{episode}/play", None),
     }[attempt]
     before = everything()

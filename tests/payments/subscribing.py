@@ -170,7 +170,7 @@ def state_of_everything(*, at: datetime) -> dict[str, object]:
                 repr,
                 Subscription.objects.values_list(
                     *("subscription_id", "viewer", "product", "state", "access_until", "renews_as"),
-                    *("ownership", "price_consent", "replaces", "as_of"),
+                    *("renews_as_name", "ownership", "price_consent", "replaces", "as_of"),
                 ),
             )
         ),

@@ -34,6 +34,20 @@ UNLOCK = """
         ARRAY[]::integer[], %s, '', %s, NULL, NULL, NULL, NULL, %s)
 """
 
+# Eleven.
+REFUND = """
+    SELECT payments_record_refund(
+        'fake', 'production', 'sale', 'all', 'store', NULL, '', NULL, %s, NULL, %s) ->> 'outcome'
+"""
+
+# A pass as it writes one: it has no columns that came since.
+PASS = """
+    INSERT INTO payments_passproduct
+        (id, code, title, period_months, period_days, is_renewing, price_micros, currency,
+         position, is_active, created_at)
+    VALUES (uuidv7(), 'week', 'A week', 0, 7, false, 4990000, 'USD', 0, true, now())
+    RETURNING code
+"""
 
 # One command after the other, in a process that has Django and its settings already.
 COMMANDS = """
@@ -93,14 +107,23 @@ class Older:
                 owner.execute(insert, row)
 
     def unlock(self, viewer: Viewer, series: Series, number: int, now: datetime) -> object:
-        """What the release before is answered, in the application's role."""
+        """What the release before is answered."""
         episode_id = series.episodes.get(number=number).id
+        return self._answer(
+            UNLOCK, viewer.id, episode_id, series.id, series.numbering, PRICE, now, now
+        )
+
+    def refund(self, now: datetime) -> object:
+        """The same of a refund whose purchase is not booked yet."""
+        return self._answer(REFUND, now, now)
+
+    def _answer(self, statement: str, *values: object) -> object:
+        """In the application's role."""
         with psycopg.connect(self._url) as application:
             application.execute(
                 sql.SQL("SET ROLE {}").format(sql.Identifier(settings.DATABASE_ROLE))
             )
-            values = [viewer.id, episode_id, series.id, series.numbering, PRICE, now, now]
-            row = application.execute(UNLOCK, values).fetchone()
+            row = application.execute(statement, values).fetchone()
         assert row is not None
         return row[0]
 
@@ -163,6 +186,8 @@ def test_coins_are_spent_before_during_and_after_the_migrations(
 
     assert older.unlock(viewer, series, 3, now) == "unlocked"
     assert older.unlock(viewer, series, 4, now) == "insufficient_coins"
+    assert older.refund(now) == "waiting"
+    assert older.ask(PASS) == [("week",)]
     kept = older.ask("SELECT way, adjustments, price_coins FROM payments_unlock")
     assert kept == [("single", [], PRICE)] * 3
     older.manage("verify_ledger")

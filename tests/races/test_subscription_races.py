@@ -18,6 +18,7 @@ from payments.models import (
     RefundOrigin,
     SubscriptionChange,
     Transfer,
+    TransferPolicy,
     Wallet,
 )
 from payments.providers.base import StoreRefund
@@ -131,6 +132,26 @@ def test_two_wallets_are_locked_in_the_order_of_their_viewers(now: datetime, way
     _beside(calls[way], partial(_lock_wallet, low, now), partial(_lock_wallet, high, now))
 
     assert ledger_rules.broken() == []
+
+
+def test_one_that_renews_while_another_asks_for_it_stays(now: datetime) -> None:
+    """It was over when they asked, and is not when they get to it."""
+    policy = TransferPolicy.TRANSFER_IF_INACTIVE
+    story = Story(DeviceFactory().viewer_id, now, plan(transfer_policy=policy), name="sub")
+    tell(story.paid(0), now=now)
+    heir, at = DeviceFactory().viewer_id, story.begins(1)
+    assert subscriptions.may_transfer(story.row(), now=at)
+    outcomes = []
+
+    def ask() -> None:
+        outcomes.append(
+            subscriptions.transfer(story.row(), viewer_id=heir, operator_id=None, now=at)
+        )
+
+    _beside(ask, partial(tell, story.paid(1), now=at), lambda: None)
+
+    assert outcomes == ["kept"]
+    assert story.row().viewer_id == story.viewer_id
 
 
 @transaction.atomic

@@ -85,6 +85,7 @@ REFUND = f"{SQL}/refund_0001.sql"
 CREDIT = f"{SQL}/credit_purchase_0004.sql"
 PASS = f"{SQL}/credit_pass_0001.sql"
 SUBSCRIPTION = f"{SQL}/subscription_0001.sql"
+SUBSCRIPTION_NOW = f"{SQL}/subscription_0002.sql"
 SHARES = f"{SQL}/refund_0002.sql"
 LOTS = f"{SQL}/lots_0001.sql"
 LEDGER = f"{SQL}/ledger_0002.sql"
@@ -816,14 +817,14 @@ COVERING = [
 SUBSCRIBING = [
     bug(
         "the last to tell of a subscription is believed, not the latest",
-        SUBSCRIPTION,
+        SUBSCRIPTION_NOW,
         "    ORDER BY as_of DESC, access_until DESC NULLS LAST, state",
         "    ORDER BY id DESC, access_until DESC NULLS LAST, state",
         FOLLOWING,
     ),
     bug(
         "of two tellings of a subscription at one moment the last holds",
-        SUBSCRIPTION,
+        SUBSCRIPTION_NOW,
         "    ORDER BY as_of DESC, access_until DESC NULLS LAST, state",
         "    ORDER BY as_of DESC, id DESC, state",
         CONVERGING,
@@ -837,21 +838,21 @@ SUBSCRIBING = [
     ),
     bug(
         "a subscription that is not paid yet takes another's place",
-        SUBSCRIPTION,
+        SUBSCRIPTION_NOW,
         "AND next.replaces = p_subscription.subscription_id AND next.state <> 'pending'",
         "AND next.replaces = p_subscription.subscription_id",
         REPLACING,
     ),
     bug(
         "a subscription whose period was refunded goes on covering",
-        SUBSCRIPTION,
-        "    IF v_latest.id IS NOT NULL AND payments_is_refunded(v_latest) THEN\n",
-        "    IF false THEN\n",
+        SUBSCRIPTION_NOW,
+        "       AND payments_is_refunded(v_latest) THEN\n",
+        "       AND false THEN\n",
         PERIODS,
     ),
     bug(
         "a refund of a subscription's renewal closes the period before it",
-        SUBSCRIPTION,
+        SUBSCRIPTION_NOW,
         "        SELECT least(until, v_latest.store_starts_at, max(period.store_ends_at)) INTO until\n",
         "        SELECT NULL INTO until\n",
         PERIODS,
@@ -864,6 +865,34 @@ SUBSCRIBING = [
         PERIODS,
     ),
     bug(
+        "a refund of an earlier period closes what renewed without a price",
+        SUBSCRIPTION_NOW,
+        "       AND (p_subscription.state = 'grace' OR until <= v_latest.store_ends_at)\n",
+        "",
+        PERIODS,
+    ),
+    bug(
+        "the same word of a subscription is another row each time",
+        SUBSCRIPTION_NOW,
+        "    IF p_as_of > v_holding.as_of AND payments_says_the_same(v_holding, v_told) THEN\n",
+        "    IF false THEN\n",
+        FOLLOWING,
+    ),
+    bug(
+        "a subscription that is open goes to whoever asks for it",
+        SUBSCRIPTION_NOW,
+        "    IF p_operator IS NULL AND NOT payments_is_for_the_asking(v_subscription, p_now) THEN\n",
+        "    IF false THEN\n",
+        TRANSFERRING,
+    ),
+    bug(
+        "what operators give of a subscription is counted against its viewers",
+        SUBSCRIPTION_NOW,
+        " AND created_at > p_since AND asked_by_id IS NULL\n",
+        " AND created_at > p_since\n",
+        TRANSFERRING,
+    ),
+    bug(
         "a subscription that was transferred covers both",
         SUBSCRIPTION,
         "          AND (cover.viewer_id <> v_subscription.viewer_id\n               OR cover.ends_at >",
@@ -872,7 +901,7 @@ SUBSCRIBING = [
     ),
     bug(
         "a subscription's transfer takes the wallets as it comes to them",
-        SUBSCRIPTION,
+        SUBSCRIPTION_NOW,
         "        ARRAY[v_subscription.viewer_id, p_viewer], v_subscription.environment, p_now);\n",
         "        ARRAY[p_viewer], v_subscription.environment, p_now);\n",
         SUBSCRIPTION_RACES,

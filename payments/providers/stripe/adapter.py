@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import httpx
 
@@ -171,6 +172,13 @@ class StripeAdapter:
         if not payment.client_secret:
             raise ProviderError("a payment without a client secret", Fault.UNAVAILABLE)
         return OpenedPayment(payment_intent_id=payment.id, client_secret=payment.client_secret)
+
+    def buyer_of(self, subscription_id: str) -> UUID | None:
+        """The account token that a subscription was sold under, None if it was sold without."""
+        if not _SUBSCRIPTION.fullmatch(subscription_id):
+            raise ProviderError("no id of a subscription", Fault.MALFORMED)
+        told = metadata.read(self._api.subscription(subscription_id).metadata)
+        return told.account_token if told else None
 
     def open_portal(self, subscription_id: str, *, return_url: str, idempotency_key: str) -> str:
         """The address of Stripe's page where that subscription's buyer cancels or pays otherwise."""

@@ -124,6 +124,7 @@ DAMAGE = [
     (OF_ITS_STORE, "UPDATE payments_passpurchase SET provider = 'apple'"),
     (TOLD, "DELETE FROM payments_subscriptionchange"),
     (TOLD, "UPDATE payments_subscriptionchange SET is_outdated = NOT is_outdated"),
+    (TOLD, "UPDATE payments_subscriptionchange SET since = as_of"),
     (TOLD, "UPDATE payments_subscriptionchange SET as_of = as_of - (as_of - created_at) * 9"),
     *(
         (TOLD, f"UPDATE payments_subscription SET {changed}")
@@ -132,6 +133,7 @@ DAMAGE = [
             "access_until = access_until + interval '1 second'",
             "access_until = NULL",
             "renews_as_id = NULL",
+            "renews_as_name = 'another'",
             "ownership = 'family_shared'",
             "price_consent = 'pending'",
             "as_of = as_of + interval '1 second'",

@@ -297,6 +297,6 @@ class TestFirstPage:
         self, now: datetime, django_assert_max_num_queries: Any
     ) -> None:
         self.everything(now)
-        with django_assert_max_num_queries(10) as captured:
+        with django_assert_max_num_queries(12) as captured:
             alarms.ringing(now=now)
         assert not any('"body"' in query["sql"] for query in captured)

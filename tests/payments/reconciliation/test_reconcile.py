@@ -22,7 +22,7 @@ from payments.reconciliation import differences, healing, runs
 from payments.store import refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
-from tests.factories.payments import as_owner
+from tests.factories.payments import StoreProductFactory, as_owner
 from tests.payments.reconciliation.books import Shop, catch_up, found, run
 
 DAY = timedelta(days=1)
@@ -74,7 +74,9 @@ def test_what_the_store_sold_and_we_have_not_is_booked_by_itself(shop: Shop, now
 def test_what_cannot_be_booked_stays_open_and_says_why(shop: Shop, now: datetime) -> None:
     nobody = shop.sale(now - 2 * DAY, account_token=None)
     unknown = shop.sale(now - 2 * DAY, store_product_id="coins.unheard")
-    unrated = shop.sale(now - 2 * DAY, currency="JPY")
+    # By its list price nothing can be told either.
+    in_yen = StoreProductFactory(pack__currency="JPY")
+    unrated = shop.sale(now - 2 * DAY, store_product_id=in_yen.store_product_id, currency="JPY")
     shop.books.write(*(Entry(transaction=one) for one in (nobody, unknown, unrated)))
 
     run(now)

@@ -22,10 +22,12 @@ from payments.models import (
 from payments.providers.base import StoreTransaction
 from payments.store import consumption, refunds
 from payments.store.purchases import credit
-from payments.store.refunds import Effect, RefundFact
+from payments.store.refunds import Effect, RefundFact, RefundRefused
 from payments.unlocking import unlocks
+from tests.factories.operators import operator
 from tests.factories.payments import CoinPackFactory, StoreProductFactory, fund, give_bonus
 from tests.factories.viewers import DeviceFactory
+from tests.payments.untouched import untouched
 from viewers.models import Device
 
 
@@ -280,6 +282,36 @@ def test_of_two_amounts_under_one_name_the_larger_of_the_latest_counts(
         )
         refunds.record(fact, now=story.tick())
     assert story.wallet() == (10, 0, 0)
+
+
+@pytest.mark.parametrize("provider", ["apple", "google"])
+def test_an_operator_writes_down_no_part_that_the_store_tells_of_itself(
+    story: Story, provider: str
+) -> None:
+    """The store's own telling of it has another name, and would be another refund."""
+    product = StoreProductFactory(provider=provider, pack__paid_coins=100)
+    sold = StoreTransaction(
+        environment="production",
+        transaction_id="sold",
+        store_product_id=product.store_product_id,
+        account_token=None,
+        price_micros=10_000_000,
+        currency="USD",
+        purchased_at=story.now,
+    )
+    bought, _ = credit(
+        viewer_id=story.viewer_id, provider=provider, transaction=sold, now=story.now
+    )
+    asked = {"operator_id": operator().id, "reason": "", "now": story.now}
+
+    with untouched(), pytest.raises(RefundRefused):
+        refunds.refund_by_operator(bought, **asked, amount_micros=3_000_000)
+    # What goes back whole does so once.
+    refunds.refund_by_operator(bought, **asked)
+    story.refund(bought, name="the store's", micros=3_000_000)
+
+    assert refunds.refunded_micros(bought) == 10_000_000
+    assert story.wallet() == (0, 0, 0)
 
 
 EVENTS = ("purchase", "refund", "refund", "reversal", "reversal", "purchase")

@@ -155,7 +155,7 @@ def snapshots(draw: st.DrawFn, stories: Sequence[Story]) -> SubscriptionSnapshot
     state = draw(st.sampled_from([State.ACTIVE, State.ACTIVE, *State]))
     number = draw(st.integers(0, 2))
     until = draw(st.none() | st.integers(-1, 4).map(story.begins))
-    other = draw(st.sampled_from([each.store_name for each in stories] + [""]))
+    other = draw(st.sampled_from([each.store_name for each in stories] + ["", "nothing here"]))
     return story.says(
         state,
         at=draw(MOMENTS),

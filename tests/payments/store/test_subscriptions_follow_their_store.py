@@ -17,7 +17,9 @@ from payments.models import (
     SubscriptionChange,
 )
 from payments.providers.base import Ownership, PriceConsent, State
+from payments.store import subscriptions
 from payments.store.owners import Unclaimed
+from tests import ledger_rules
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import episode
 from tests.payments.subscribing import (
@@ -34,6 +36,7 @@ from tests.payments.subscribing import (
 from tests.payments.untouched import untouched
 from viewers.models import Device
 
+HOUR = timedelta(hours=1)
 OPEN = {State.ACTIVE, State.CANCELLED, State.GRACE}
 
 
@@ -169,6 +172,54 @@ def test_the_same_again_is_kept_once_whenever_it_comes(story: Story, now: dateti
     assert SubscriptionChange.objects.count() == 2
 
 
+def test_the_latest_word_said_again_is_one_telling_of_all_that_time(
+    story: Story, now: datetime
+) -> None:
+    for n in range(50):
+        tell(story.paid(0, at=now + n * HOUR), now=now + n * HOUR)
+
+    (told,) = SubscriptionChange.objects.all()
+    assert (told.since, told.as_of, story.row().as_of) == (now, now + 49 * HOUR, now + 49 * HOUR)
+    with untouched():
+        tell(story.paid(0, at=now + 7 * HOUR), now=now + 50 * HOUR)
+    # What else was said in between is late.
+    tell(story.says(State.PAUSED, at=now + 7 * HOUR), now=now + 50 * HOUR)
+    assert story.row().state == "active"
+    assert SubscriptionChange.objects.get(state="paused").is_outdated
+    assert ledger_rules.broken() == []
+
+
+def test_one_said_again_after_another_is_another_telling(story: Story, now: datetime) -> None:
+    tell(story.paid(0), now=now)
+    tell(story.says(State.PAUSED, at=now + DAY), now=now + DAY)
+    tell(story.paid(0, at=now + 2 * DAY), now=now + 2 * DAY)
+
+    told = SubscriptionChange.objects.order_by("id").values_list("state", "since")
+    assert list(told) == [("active", None), ("paused", None), ("active", None)]
+
+
+def test_what_renews_as_nothing_here_opens_and_is_paid_all_the_same(
+    api: Client, device: Device, story: Story, now: datetime
+) -> None:
+    tell(story.paid(0, renews_as="vip.gold"), now=now)
+
+    row = story.row()
+    assert (row.renews_as, row.renews_as_name) == (None, "vip.gold")
+    assert is_open(story, at=now)
+    assert bonus(story.viewer_id) == 30
+    headers = viewer_headers(device, now=now)
+    (told,) = api.get("/v1/me/subscriptions", headers=headers).json()["subscriptions"]
+    assert told["renews_as"] is None
+
+    # Once it is sold here, the same word says more than it did.
+    gold = plan()
+    gold.store_product_id = "vip.gold"
+    gold.save()
+    tell(story.paid(0, renews_as="vip.gold"), now=now)
+    assert story.row().renews_as == gold.pass_product
+    assert ledger_rules.broken() == []
+
+
 def test_what_a_viewer_is_asked_and_what_comes_next_are_told(
     api: Client, device: Device, story: Story, now: datetime
 ) -> None:
@@ -186,6 +237,33 @@ def test_what_a_viewer_is_asked_and_what_comes_next_are_told(
         "pending",
     )
     assert (told["state"], told["is_open"], told["ownership"]) == ("active", True, "purchased")
+
+
+def test_a_viewers_subscriptions_are_read_at_once_and_a_hundred_at_most(
+    api: Client, device: Device, story: Story, now: datetime, django_assert_num_queries: Any
+) -> None:
+    headers = viewer_headers(device, now=now)
+    for n in range(4):
+        tell(story.says(State.EXPIRED, at=now, subscription_id=f"old-{n}"), now=now)
+    tell(story.paid(0), now=now)
+
+    with django_assert_num_queries(1):
+        body = api.get("/v1/me/subscriptions", headers=headers).json()
+
+    assert [each["is_open"] for each in body["subscriptions"]] == [True] + [False] * 4
+    assert subscriptions.LISTED == 100
+
+
+def test_a_renewal_is_new_to_whoever_tells_of_it_first(story: Story, now: datetime) -> None:
+    """Though the subscription was known."""
+    told = [
+        tell(story.paid(0), now=now),
+        tell(story.paid(0), now=now),
+        tell(story.paid(1), now=story.begins(1), by=story.viewer_id),
+        tell(story.paid(1), now=story.begins(1), by=story.viewer_id),
+    ]
+
+    assert [applied.is_new for (applied,) in told] == [True, False, True, False]
 
 
 def test_what_a_family_shares_opens_and_has_no_money(story: Story, now: datetime) -> None:
@@ -240,7 +318,8 @@ class TestWhoseItIs:
     "changes",
     [
         {"store_product_id": "nothing"},
-        {"renews_as": "nothing"},
+        {"renews_as": "a\x00b"},
+        {"renews_as": "x" * 600},
         {"subscription_id": "a\x00b"},
         {"subscription_id": "\ud800"},
         {"environment": "moon"},

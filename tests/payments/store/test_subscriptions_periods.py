@@ -17,7 +17,7 @@ from payments.models import (
     Transfer,
 )
 from payments.providers.base import State
-from payments.store.exchange import RateMissing
+from tests import ledger_rules
 from tests.factories.payments import fund
 from tests.factories.viewers import viewer_headers
 from tests.payments.calls import refund, unlock
@@ -33,7 +33,6 @@ from tests.payments.subscribing import (
     refunded_micros,
     tell,
 )
-from tests.payments.untouched import untouched
 from viewers.models import Device
 
 SECOND = timedelta(seconds=1)
@@ -71,10 +70,10 @@ class TestMoney:
         assert period.ends_at - period.starts_at == SECOND
         assert not is_open(story, at=story.begins(3))
 
-    def test_of_another_currency_waits_for_its_rate(self, story: Story, now: datetime) -> None:
+    def test_of_another_currency_is_worth_what_it_was_that_day(
+        self, story: Story, now: datetime
+    ) -> None:
         told = story.paid(0, period=story.period(0, currency="EUR"))
-        with untouched(), pytest.raises(RateMissing):
-            tell(told, now=now)
         ExchangeRate.objects.create(
             currency="EUR", day=now.date(), rate="1.25", source="ECB", created_at=now
         )
@@ -147,6 +146,31 @@ class TestRefunds:
         tell(story.refund(1, at=now + 2 * DAY), now=now + 2 * DAY)
 
         assert not is_open(story, at=now + 2 * DAY)
+
+    def test_of_an_earlier_period_leave_open_what_renewed_without_a_price(
+        self, story: Story, now: datetime
+    ) -> None:
+        """A store that tells no price of a renewal has no period of it, and grants it all the same."""
+        tell(story.paid(0), now=now)
+        tell(story.refund(0, at=now + DAY), now=now + DAY)
+        assert not is_open(story, at=now + DAY)
+
+        at = story.begins(1)
+        tell(story.says(State.ACTIVE, at=at, until=story.begins(2)), now=at)
+
+        assert covered_until(story.viewer_id, at=at) == story.begins(2)
+        assert ledger_rules.broken() == []
+
+    def test_close_a_grace_in_which_nothing_more_was_paid(
+        self, story: Story, now: datetime
+    ) -> None:
+        at = story.begins(1)
+        tell(story.paid(0), now=now)
+        tell(story.says(State.GRACE, at=at, until=at + 3 * DAY), now=at)
+        tell(story.refund(0, at=at + DAY), now=at + DAY)
+
+        assert not is_open(story, at=at + DAY)
+        assert ledger_rules.broken() == []
 
     def test_that_come_first_take_all_as_the_period_is_booked(
         self, story: Story, now: datetime

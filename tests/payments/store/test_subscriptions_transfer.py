@@ -125,6 +125,27 @@ def test_three_times_in_thirty_days_and_by_an_operator_oftener(
     assert give(story, heir, now + 60 * DAY) == "transferred"
 
 
+def test_what_operators_give_is_not_counted(story: Story, heir: UUID, now: datetime) -> None:
+    boss = operator().id
+    tell(story.paid(0), now=now)
+    for turn in (heir, story.viewer_id, heir, story.viewer_id):
+        assert give(story, turn, now + DAY, boss) == "transferred"
+
+    assert give(story, heir, now + DAY) == "transferred"
+
+
+@pytest.mark.parametrize("policy", [TransferPolicy.KEEP, TransferPolicy.TRANSFER_IF_INACTIVE])
+def test_it_is_asked_for_the_policy_as_it_moves(
+    device: Device, heir: UUID, now: datetime, policy: TransferPolicy
+) -> None:
+    story = Story(device.viewer_id, now, plan(transfer_policy=policy))
+    tell(story.paid(0), now=now)
+
+    with untouched():
+        assert give(story, heir, now) == "kept"
+    assert give(story, heir, now, operator().id) == "transferred"
+
+
 def test_one_that_is_closed_moves_too_and_opens_for_the_other_when_it_is_paid(
     story: Story, heir: UUID, now: datetime
 ) -> None:
