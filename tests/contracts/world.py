@@ -109,6 +109,10 @@ class World:
         }
         self.product: StoreProduct = StoreProductFactory()
         self.pass_product: StoreProduct = StorePassFactory()
+        # No rate is known of it, nor one of its list price, by which to estimate.
+        self.in_gold: StoreProduct = StoreProductFactory(
+            pack__currency="XAU", pack__is_active=False
+        )
         self.at_stripe: StoreProduct = StoreProductFactory(provider="stripe")
         self.vip_at_stripe: StoreProduct = StorePassFactory(
             provider="stripe",
@@ -271,9 +275,9 @@ def _upload(world: World) -> Call:
 def _submit(world: World) -> list[Call]:
     path, body = {"provider": "fake"}, {"transaction": world.sale()}
     covers = {"transaction": world.sale(of=world.pass_product)}
-    # Nor is there one of its list price, by which to estimate.
-    in_gold = StoreProductFactory(pack__currency="XAU", pack__is_active=False)
-    unrated = signed_sale(in_gold, viewer_id=world.viewer.viewer_id, now=world.now, currency="XAU")
+    unrated = signed_sale(
+        world.in_gold, viewer_id=world.viewer.viewer_id, now=world.now, currency="XAU"
+    )
     return [
         Call(status=201, path=path, body=body),
         Call(path=path, body=body),

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.crash import crowd, schedule, trial
 from tests.crash.audit import LOST
 from tests.crash.failpoints import BEFORE_REPLY
@@ -83,6 +85,7 @@ def _times(victim: Victim, proof: Proof) -> int:
     return victim.full_kills if proof.is_full else 1
 
 
+@pytest.mark.matrix(2)
 def test_kills_lose_effects_when_commits_do_not_wait_for_the_log(
     instance: Instance, proof: Proof, tmp_path: Path
 ):
@@ -140,6 +143,7 @@ def _end_sessions(instance: Instance) -> None:
     )
 
 
+@pytest.mark.matrix(2)
 def test_a_scheduled_series_is_published_after_the_broker_lost_everything(
     instance: Instance, proof: Proof
 ):

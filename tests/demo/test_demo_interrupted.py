@@ -14,6 +14,8 @@ from demo import ports
 from demo.processes import PROJECT
 from demo.smoke import instance_environment, private_folder
 
+pytestmark = pytest.mark.matrix(2)
+
 START_SECONDS = 180
 STOP_SECONDS = 30
 

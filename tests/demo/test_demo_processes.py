@@ -17,6 +17,8 @@ from demo import ports, process_groups
 from demo.processes import PROJECT, AlreadyRunning, Processes
 from demo.smoke import instance_environment, private_folder
 
+pytestmark = pytest.mark.matrix(2)
+
 PROGRAMS = {"web", "worker", "sweeper"}
 START_SECONDS = 90
 END_SECONDS = 20

@@ -39,6 +39,8 @@ from payments.providers.base import (
     SubscriptionSnapshot,
 )
 
+pytestmark = pytest.mark.matrix(2)
+
 BUNDLE, APP = "app.cliffhanger", 1914
 TOKEN = "7e3fb20b-4cdb-47cc-936d-99d65f608138"
 COINS = {"product_id": "coins.500", "price": 4990, "account_token": TOKEN}

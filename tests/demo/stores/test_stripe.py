@@ -20,6 +20,8 @@ from payments.providers.base import Payment, ProviderError, RawMessage
 from payments.providers.stripe.adapter import StripeAdapter, StripeSettings
 from tests.payments.providers.stripe.shop import COINS
 
+pytestmark = pytest.mark.matrix(2)
+
 CHECKOUT = {
     "mode": "payment",
     "line_items[0][price_data][currency]": "usd",

@@ -102,7 +102,7 @@ def test_asks_a_handful_of_questions(
     client.get("/admin/", headers=clock_headers(now))  # the plots are remembered from here on
     # Sign-in and permissions, then a savepoint, its limit and one count for each of five figures, what waits or is
     # scheduled, and each alarm of the stores.
-    with django_assert_max_num_queries(42) as captured:
+    with django_assert_max_num_queries(43) as captured:
         client.get("/admin/", headers=clock_headers(now))
     counts = [query for query in captured if "payments_" in query["sql"]]
     assert len(counts) <= 19
