@@ -1,5 +1,6 @@
 """Server-side verification: the ad networks' callbacks."""
 
+import logging
 from datetime import datetime
 
 from django.http import HttpResponse
@@ -11,6 +12,8 @@ from ads.adapters import NetworkUnknown
 from ads.shapes import CallbackAnswer
 from config.endpoints import operation
 from viewers.authentication import UnstoredEndpoint
+
+logger = logging.getLogger(__name__)
 
 
 class SettleCallback(UnstoredEndpoint):
@@ -53,5 +56,5 @@ def _ring() -> None:
     """The network comes again within seconds; without the queue the sweep fetches a little later."""
     try:
         tasks.refresh_verifier_keys.apply_async(retry=False, expires=60)
-    except OperationalError:
-        return
+    except OperationalError as error:
+        logger.warning("the keys are fetched by the next sweep: %s", error)

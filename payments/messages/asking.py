@@ -19,7 +19,7 @@ from payments.store.purchases import StoreUnavailable
 #: Of a store at the same time, in each process.
 AT_ONCE = 4
 #: So long is waited for one of those to end.
-TURN_SECONDS = 0.3
+TURN_SECONDS = 1.0
 
 Found = TypeVar("Found")
 
