@@ -85,7 +85,9 @@ def _race(
     if number % EVERY_HISTORY == 0:
         stores.read_histories_again()
     restorers = chance.sample(crowd, RESTORERS)
-    submits: list[Callable[[], Any]] = [partial(_told_at_last, stores, sold, one) for one in crowd]
+    submits: list[Callable[[], Any]] = [
+        partial(_told_at_last, partial(stores.hand_in, sold, one)) for one in crowd
+    ]
     restores: list[Callable[[], Any]] = [
         partial(_told_at_last, partial(stores.restore, sold, one)) for one in restorers
     ]
