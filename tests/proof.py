@@ -21,8 +21,8 @@ class Proof:
     count: int = 0
 
     def rounds(self, *, full: int) -> int:
-        """How many rounds to run: all of them in a full run, a hundredth in the suite."""
-        self.count = full if self.is_full else max(full // 100, 2)
+        """How many rounds to run: all of them in a full run, a two-hundredth in the suite."""
+        self.count = full if self.is_full else max(full // 200, 2)
         return self.count
 
     def record(self, promise: str, what: str, *, violations: int) -> None:

@@ -20,7 +20,7 @@ from tests.factories.operators import SECRET, code_of
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from viewers.models import Device
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 PASSWORD = "a tower of boiled plums"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)

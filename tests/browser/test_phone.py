@@ -17,7 +17,7 @@ from demo.stores.addresses import Addresses
 from payments import tasks
 from tests.demo.stores import quarter
 
-pytestmark = [pytest.mark.matrix(2), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.matrix(3), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from config import embedded
 from tests.config.embedded_instances import PROJECT, Holder, data_folder, wait_until
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 _TELL = (
     "import json, os; print(json.dumps({key: os.environ[key]"

@@ -26,7 +26,7 @@ from tests.config.embedded_instances import (
     zombies_of,
 )
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 SERVERS = ("postgres_pid", "broker_pid", "cache_pid")
 

@@ -18,7 +18,7 @@ from tests.config.embedded_instances import (
     wait_until_ready,
 )
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.config.embedded_instances import (
     wait_until_ready,
 )
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 needs_root = pytest.mark.skipif(not IS_ROOT, reason=NEEDS_ROOT)
 

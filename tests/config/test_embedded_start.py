@@ -16,7 +16,7 @@ from config.embedded import postgres
 from config.embedded.endpoints import POSTGRES_SOCKET, Endpoints
 from tests.config.embedded_instances import Holder, data_folder, is_alive, query, wait_until_ready
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 
 @pytest.fixture(scope="module")

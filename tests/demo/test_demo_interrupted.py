@@ -14,7 +14,7 @@ from demo import ports
 from demo.processes import PROJECT
 from demo.smoke import instance_environment, private_folder
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 START_SECONDS = 180
 STOP_SECONDS = 30

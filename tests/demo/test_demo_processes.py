@@ -17,7 +17,7 @@ from demo import ports, process_groups
 from demo.processes import PROJECT, AlreadyRunning, Processes
 from demo.smoke import instance_environment, private_folder
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 PROGRAMS = {"web", "worker", "sweeper"}
 START_SECONDS = 90

@@ -179,7 +179,7 @@ def _wrong(
     return found
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", WITH_PATH, ids=str)
 def test_refuses_paths_that_lead_nowhere(
     operation: Operation, world: World, stranger: Client
@@ -201,7 +201,7 @@ def test_refuses_paths_that_lead_nowhere(
     assert everything() == before
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_takes_only_the_query_parameters_it_documents(
     operation: Operation, world: World, stranger: Client

@@ -52,7 +52,7 @@ def test_the_call_that_succeeds_speaks_of_every_field(operation: Operation, worl
     assert _unmentioned(operation.body_schema, body, "$") == []
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", TAKING_JSON, ids=str)
 def test_takes_what_the_document_allows_and_nothing_else(
     operation: Operation, world: World, stranger: Client

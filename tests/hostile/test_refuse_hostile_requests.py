@@ -118,7 +118,7 @@ def _first_call(operation: Operation, world: World) -> tuple[str, Call]:
     return address(operation, call.path, call.query), call
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("path", PATHS)
 def test_refuses_a_method_that_is_not_documented(path: str, world: World, stranger: Client) -> None:
     documented = [operation for operation in OPERATIONS if operation.path == path]
@@ -139,7 +139,7 @@ def test_refuses_a_method_that_is_not_documented(path: str, world: World, strang
     assert everything() == before
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", READS, ids=str)
 def test_answers_head_as_get_without_a_body(
     operation: Operation, world: World, stranger: Client
@@ -167,7 +167,7 @@ def test_answers_an_address_that_does_not_exist_with_a_problem(
     assert wrong == []
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_refuses_a_host_that_is_not_ours(
     operation: Operation, world: World, stranger: Client
@@ -193,7 +193,7 @@ def test_refuses_a_host_that_is_not_ours(
     assert everything() == before
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", READS, ids=str)
 def test_reads_the_same_whatever_else_the_headers_say(
     operation: Operation, world: World, stranger: Client
@@ -214,7 +214,7 @@ def test_reads_the_same_whatever_else_the_headers_say(
     assert wrong == []
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_refuses_a_clock_and_a_key_that_are_noise(
     operation: Operation, world: World, stranger: Client
@@ -243,7 +243,7 @@ def test_refuses_a_clock_and_a_key_that_are_noise(
     assert everything() == before
 
 
-@pytest.mark.matrix(3)
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("operation", WITH_CREDENTIAL, ids=str)
 def test_refuses_credentials_that_nobody_issued(
     operation: Operation, world: World, stranger: Client

@@ -49,6 +49,7 @@ class Bought:
     answer: httpx.Response
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("is_told", [False, True], ids=["by the app alone", "by the webhook first"])
 def test_what_is_bought_while_a_store_is_in_trouble_is_credited_once_it_is_not(
     stores: Market, proof: Proof, is_told: bool

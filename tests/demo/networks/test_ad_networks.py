@@ -24,7 +24,7 @@ from demo.stores.deliveries import Deliveries
 from demo.stores.messages import Answer, Request
 from demo.stores.peer import Clock, Peer, Route
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 SESSION, VIEWER = "0199a0b1c2d37e4f8091a2b3c4d5e6f7", "0199ffeeddcc7bbbaaaa999988887777"
 SECRET = "an-address-that-nobody-knows-0123"

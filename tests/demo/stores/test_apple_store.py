@@ -39,7 +39,7 @@ from payments.providers.base import (
     SubscriptionSnapshot,
 )
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 BUNDLE, APP = "app.cliffhanger", 1914
 TOKEN = "7e3fb20b-4cdb-47cc-936d-99d65f608138"

@@ -40,7 +40,7 @@ from payments.models import (
 )
 from tests.demo.stores import quarter
 
-pytestmark = [pytest.mark.matrix(2), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.matrix(3), pytest.mark.django_db(transaction=True)]
 
 PLATFORMS = {"ios": Provider.APPLE, "android": Provider.GOOGLE, "web": Provider.STRIPE}
 DAYS = timedelta(days=20)

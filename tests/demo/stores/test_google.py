@@ -35,7 +35,7 @@ from payments.providers.base import (
 from payments.providers.google.adapter import GoogleAdapter
 from payments.providers.google.settings import GoogleSettings
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 DISCOVERY = (
     Path(__file__).parents[2] / "payments/payloads/google_play/androidpublisher.v3.discovery.json"

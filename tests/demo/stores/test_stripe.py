@@ -20,7 +20,7 @@ from payments.providers.base import Payment, ProviderError, RawMessage
 from payments.providers.stripe.adapter import StripeAdapter, StripeSettings
 from tests.payments.providers.stripe.shop import COINS
 
-pytestmark = pytest.mark.matrix(2)
+pytestmark = pytest.mark.matrix(3)
 
 CHECKOUT = {
     "mode": "payment",
