@@ -156,6 +156,9 @@ def _settings(cluster: Cluster, sockets: Path, *, durable: bool) -> dict[str, st
         "fsync": on,
         "synchronous_commit": on,
         "full_page_writes": on,
+        **(
+            {} if durable else {"autovacuum": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+        ),
         # Its statements are short: helpers and a compiler would take longer to start than to be done.
         "max_parallel_workers_per_gather": "0",
         "jit": "off",
