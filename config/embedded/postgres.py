@@ -135,6 +135,10 @@ def _write_access_files(cluster: Cluster, names: list[str]) -> None:
         draft.replace(file)
 
 
+# What lives for minutes need not be tidied up, nor be copied elsewhere.
+_THROWAWAY = {"autovacuum": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+
+
 def _settings(cluster: Cluster, sockets: Path, *, durable: bool) -> dict[str, str]:
     quoted_sockets = str(sockets).replace('"', '""')
     on = "on" if durable else "off"
@@ -156,9 +160,7 @@ def _settings(cluster: Cluster, sockets: Path, *, durable: bool) -> dict[str, st
         "fsync": on,
         "synchronous_commit": on,
         "full_page_writes": on,
-        **(
-            {} if durable else {"autovacuum": "off", "wal_level": "minimal", "max_wal_senders": "0"}
-        ),
+        **({} if durable else _THROWAWAY),
         # Its statements are short: helpers and a compiler would take longer to start than to be done.
         "max_parallel_workers_per_gather": "0",
         "jit": "off",
