@@ -27,7 +27,7 @@ from demo.pipeline import PipelineClient
 from demo.processes import PROJECT, Beside, Processes
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, Plan
-from demo.stores import opening
+from demo.stores import buying, opening
 from demo.stores.addresses import Addresses
 from demo.stores.buying import Stores
 from demo.stores.opening import Opened
@@ -60,15 +60,18 @@ class Show:
         self._migrate()
         started = time.monotonic()
         stores = opening.prepare(settings.DATA_DIR, backend=self._processes.url)
-        # They take their time to start, in which the rest is prepared.
-        self._processes.start(_beside(stores))
-        now = clock.read()
-        reference_data.load(now=now)
-        api_key = credentials.pipeline_key(self._secrets, now=now)
-        owner = credentials.owner(self._secrets)
-        self._done("coin packs, store terms, price plans, API key, owner", started)
-        self._processes.wait_until_ready()
-        self._done("web server, worker and sweeper run", started)
+        # A worker that asks stores before they serve would tell operators that they are out of reach.
+        with simulation.stillness_kept():
+            # They take their time to start, in which the rest is prepared.
+            self._processes.start(_beside(stores))
+            now = clock.read()
+            reference_data.load(now=now)
+            api_key = credentials.pipeline_key(self._secrets, now=now)
+            owner = credentials.owner(self._secrets)
+            self._done("coin packs, store terms, price plans, API key, owner", started)
+            self._processes.wait_until_ready()
+            buying.wait_until_open(stores.addresses)
+        self._done("web server, worker, sweeper and stores run", started)
         serials = catalog.load()
         with Transport(self._processes.url) as transport:
             self._stock(PipelineClient(transport, api_key=api_key), serials)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from config import advisory_lock
 from payments import tasks
 from payments.messages import history
+from payments.reconciliation import runs
 from payments.store import purchases
 
 _POLL_SECONDS = 0.2
@@ -14,10 +15,10 @@ _POLL_SECONDS = 0.2
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Inside, no worker reads stores' histories or asks about subscriptions. Waits for those that do."""
+    """Inside, no worker reads stores' histories, asks about subscriptions or compares books. Waits for those that do."""
     with ExitStack() as held:
         histories = [history.lock_of(name) for name in purchases.adapters()]
-        for lock in (tasks.INQUIRIES_LOCK, *histories):
+        for lock in (tasks.INQUIRIES_LOCK, runs.LOCK, *histories):
             while not held.enter_context(advisory_lock.tried(lock)):
                 time.sleep(_POLL_SECONDS)
         yield

@@ -5,6 +5,7 @@ later the buyer cancels, their card is declined, or their money goes back, and t
 """
 
 import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from demo.transport import Transport
 RETURN_URL = "https://app.cliffhanger.example/paid"
 MILLI = 1_000
 GRACE_DAYS = 3
+START_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -281,6 +283,13 @@ def are_open(at: Addresses) -> bool:
         names = ("apple", "google", "stripe")
         return all(http.get(f"{at.url(name)}/_ready").is_success for name in names)
     return False
+
+
+def wait_until_open(at: Addresses) -> None:
+    """Returns when they answer, or after as long as they may take: who buys there says what is wrong."""
+    until = time.monotonic() + START_SECONDS
+    while not are_open(at) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def _handed_in(product_id: str, token: str, is_subscription: bool) -> str:
