@@ -59,7 +59,13 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
     except ProviderError as error:
         if error.permanent or _is_over(call, now):
             logger.warning("%s has failed: %s", call, error.reason)
-            _write(call, state=CallState.FAILED, next_attempt_at=None, reason=error.reason[:500])
+            _write(
+                call,
+                state=CallState.FAILED,
+                next_attempt_at=None,
+                reason=error.reason[:500],
+                failures=0,
+            )
         else:
             pause = max(_pause(call.attempts), timedelta(seconds=error.retry_after_seconds or 0))
             _write(call, next_attempt_at=now + pause, reason=error.reason[:500], failures=0)
@@ -76,9 +82,10 @@ def settle(call_id: UUID, *, now: datetime) -> StoreCall | None:
 
 
 def retry(call_ids: Sequence[UUID], *, now: datetime) -> int:
-    """Makes calls that have failed due again; returns how many."""
+    """Makes calls that have failed due again; returns how many. That they were made before is not forgotten: the
+    store may have heard one of them."""
     return StoreCall.objects.filter(id__in=call_ids, state=CallState.FAILED).update(
-        state=CallState.WAITING, next_attempt_at=now, attempts=0, failures=0
+        state=CallState.WAITING, next_attempt_at=now, attempts=1, failures=0
     )
 
 

@@ -486,13 +486,15 @@ def _withdraw(refund: Refund) -> None:
 
 
 def _why_not_withdrawn(call: StoreCall) -> str:
-    """A store that has refused for good has paid nothing, however often it was asked."""
+    """A store that has refused for good has paid nothing, however often it was asked. One whose answer nobody
+    understood may have paid."""
     store = call.get_provider_display()
     if call.state == CallState.DONE:
         return (
             f"{store} was told to pay this back, and has agreed. Only {store} can take that back."
         )
-    if call.state == CallState.WAITING and call.attempts > 0:
+    is_unsure = call.failures > 0 or (call.state == CallState.WAITING and call.attempts > 0)
+    if is_unsure:
         return f"{store} may have heard already that this is to be paid back. Look again once it has answered."
     return ""
 

@@ -2,6 +2,7 @@
 same refund."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,27 @@ def test_what_the_store_has_refused_to_pay_may_be_reversed(
 
     assert outbox.retry([StoreCall.objects.get().id], now=clock.read()) == 0
     assert refunds.refunded_micros(bought) == 0
+
+
+def test_what_failed_for_a_cause_unforeseen_may_have_been_paid(
+    stripe: ServedStripe, bought: Purchase
+) -> None:
+    refund = asked(bought)
+    call = StoreCall.objects.get()
+    StoreCall.objects.update(details={})  # which nobody has thought of
+    now = clock.read()
+    for hours in range(outbox.POISON_FAILURES):
+        outbox.settle(call.id, now=now + timedelta(hours=hours))
+    call.refresh_from_db()
+    assert call.state == "failed"
+
+    second = operator("second")
+    for _ in range(2):
+        with pytest.raises(RefundRefused):
+            refunds.reverse(refund, operator_id=second.id, now=clock.read())
+        outbox.retry([call.id], now=clock.read())  # and so it is while it is told again
+
+    assert refunds.refunded_micros(bought) == bought.gross_micros
 
 
 @pytest.mark.parametrize("limit", ["REFUND_SOLO_MICROS", "REFUND_DAILY_MICROS"])
