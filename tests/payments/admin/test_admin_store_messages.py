@@ -203,7 +203,7 @@ def test_a_store_that_refused_is_told_again(support: Client, now: datetime) -> N
 
     failed.refresh_from_db()
     done.refresh_from_db()
-    assert (failed.state, failed.attempts, done.state) == ("waiting", 0, "done")
+    assert (failed.state, failed.attempts, done.state) == ("waiting", 1, "done")
     assert "Told again" in LogEntry.objects.filter(object_id=str(failed.pk)).get().change_message
 
 
