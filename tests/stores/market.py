@@ -131,7 +131,9 @@ class Market:
 
     def ring(self, *tasks: str) -> None:
         """Ask for due work, as the sweeper does."""
-        with Celery(broker=self.instance.endpoints().broker_url) as app:
+        broker_url = self.instance.endpoints().broker_url
+        # Current, it would carry what this process rings for to the instance's broker from here on.
+        with Celery(broker=broker_url, set_as_current=False) as app:
             for task in tasks:
                 app.send_task(f"payments.tasks.{task}")
 
