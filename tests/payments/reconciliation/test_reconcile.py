@@ -18,7 +18,7 @@ from payments.models import Difference, Lot, Purchase, Reconciliation, Refund, R
 from payments.providers.base import Fault, ProviderError, StoreRefund
 from payments.providers.fake.books import Entry
 from payments.providers.fake.verifier import FakeStoreWithBooks
-from payments.reconciliation import differences, healing, runs
+from payments.reconciliation import comparison, differences, healing, looking_again, runs
 from payments.store import refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
@@ -359,7 +359,7 @@ def test_a_store_that_does_not_answer_fails_the_run_and_loses_nothing(
 def test_a_list_of_another_app_stops_the_run(
     shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "MAXIMUM_QUESTIONS", 3)
+    monkeypatch.setattr(comparison, "MAXIMUM_QUESTIONS", 3)
     for _ in range(5):
         shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, account_token=None)))
     done = run(now)
@@ -519,8 +519,8 @@ def test_a_run_ends_where_its_time_is_over_and_the_next_goes_on(
     for number in range(10):
         shop.both(now - 5 * DAY + number * HOUR)
     shop.booked(shop.sale(now - 2 * DAY), at=now - 2 * DAY)
-    monkeypatch.setattr(runs, "AT_ONCE", 2)
-    monkeypatch.setattr(runs, "LONGEST_RUN_SECONDS", -1)
+    monkeypatch.setattr(comparison, "AT_ONCE", 2)
+    monkeypatch.setattr(comparison, "LONGEST_RUN_SECONDS", -1)
 
     done = catch_up(now)
 
@@ -610,7 +610,7 @@ def test_what_was_seen_is_asked_about_once_a_week(
 def test_what_was_looked_at_the_longest_ago_is_first(
     shop: Shop, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LOOKED_AT_AGAIN", 1)
+    monkeypatch.setattr(looking_again, "LOOKED_AT_AGAIN", 1)
     for _ in range(3):
         shop.books.write(Entry(transaction=shop.sale(now - 2 * DAY, account_token=None)))
     run(now)

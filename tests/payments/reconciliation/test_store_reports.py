@@ -18,7 +18,7 @@ from payments.models import (
     StoreReport,
 )
 from payments.providers.base import StoreTransaction
-from payments.reconciliation import reports, runs
+from payments.reconciliation import comparison, reports
 from payments.reconciliation.reports import ReportRefused
 from payments.store import purchases
 from tests.factories.payments import StoreProductFactory
@@ -241,7 +241,7 @@ def test_a_comparison_that_fails_is_made_again(
     google.sold(NOW - 8 * DAY)
     report = brought(google.report())
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "MAXIMUM_QUESTIONS", 0)
+        patched.setattr(comparison, "MAXIMUM_QUESTIONS", 0)
         assert reports.read_next(now=NOW) == 1
     report.refresh_from_db()
     assert (report.state, report.reason) == ("waiting", "more than 0 differences")
