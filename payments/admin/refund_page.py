@@ -25,12 +25,12 @@ from payments.admin import formats, seen
 from payments.admin.series_choice import title, with_titles
 from payments.models import Lot, PassPurchase, Purchase, Refund, Unlock
 from payments.money import PARTS_PER_MILLION
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
+from payments.store.operator_refunds import RefundRefused
 from payments.store.refunds import (
     Effect,
     Effects,
     PassEffects,
-    RefundRefused,
     UnlockRefunded,
     UnlockUndone,
 )
@@ -172,7 +172,7 @@ class OfPurchase(ABC, FormView[RefundForm]):
 
     def _refund(self, form: RefundForm) -> HttpResponse:
         with transaction.atomic():
-            recorded = refunds.refund_by_operator(
+            recorded = operator_refunds.by_operator(
                 self.purchase, request_id=form.cleaned_data["request_id"], **self.asked(form)
             )
             if recorded.outcome is Effect.REPEATED:
@@ -181,7 +181,7 @@ class OfPurchase(ABC, FormView[RefundForm]):
             if not seen.was_shown(self._shown(form, effects), self.request.POST.get("shown", "")):
                 raise EffectsChanged
             gross = formats.money(effects.gross_micros, self.purchase.currency)
-            is_held = refunds.is_held(Refund.objects.get(id=recorded.refund_id))
+            is_held = operator_refunds.is_held(Refund.objects.get(id=recorded.refund_id))
             who_pays = HELD if is_held else self.who_pays()
             said = f"Refunded {gross}: {self.sentence(effects)} {who_pays}"
             self.model_admin.log_change(
@@ -193,13 +193,13 @@ class OfPurchase(ABC, FormView[RefundForm]):
     def who_pays(self) -> str:
         """Whether the buyer has their money by this."""
         store = self.purchase.get_provider_display()
-        if refunds.is_given_back_by_store(self.purchase):
+        if operator_refunds.is_given_back_by_store(self.purchase):
             return f"{store} is told to pay it back."
         return f"{store} pays nothing back because of this."
 
     def _was_sent(self, form: RefundForm) -> bool:
         request_id = form.cleaned_data.get("request_id")
-        name = refunds.operator_refund_id(request_id) if request_id else None
+        name = operator_refunds.refund_id_of(request_id) if request_id else None
         return refunds.of(self.purchase).filter(refund_id=name).exists()
 
     def _sent_before(self) -> HttpResponse:
@@ -252,7 +252,7 @@ class RefundPage(OfPurchase):
         return get_object_or_404(Purchase.objects.select_related("pack"), id=purchase_id)
 
     def foresee(self, form: RefundForm) -> Effects:
-        return refunds.preview(self.purchase, **self.asked(form))
+        return operator_refunds.preview(self.purchase, **self.asked(form))
 
     def effects(self, refund_id: UUID) -> Effects:
         return refunds.effects(refund_id)
@@ -278,7 +278,7 @@ class PassRefundPage(OfPurchase):
         return get_object_or_404(PassPurchase.objects.select_related("product"), id=purchase_id)
 
     def foresee(self, form: RefundForm) -> PassEffects:
-        return refunds.preview_of_pass(self.purchase, **self.asked(form))
+        return operator_refunds.preview_of_pass(self.purchase, **self.asked(form))
 
     def effects(self, refund_id: UUID) -> PassEffects:
         return refunds.effects_on_pass(refund_id, now=clock.now(self.request))

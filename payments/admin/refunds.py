@@ -22,8 +22,8 @@ from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
 from payments.models import PassPurchase, PassRefundBooking, Purchase, Refund, RefundBooking
-from payments.store import refunds
-from payments.store.refunds import RefundRefused
+from payments.store import operator_refunds
+from payments.store.operator_refunds import RefundRefused
 
 
 class RefundBookingInline(ReadOnlyInline):
@@ -172,10 +172,10 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         return {
             "may_reverse": request.user.has_perm("payments.change_refund"),
             "stands": _is_booked(row),
-            "is_held": refunds.is_held(row),
+            "is_held": operator_refunds.is_held(row),
             "may_agree": request.user.has_perm("payments.add_refund")
             and row.asked_by_id != request.user.pk,
-            "why_not": refunds.why_not_reversed(row),
+            "why_not": operator_refunds.why_not_reversed(row),
         }
 
     def get_inlines(self, request: HttpRequest, obj: Refund | None) -> list[type[ReadOnlyInline]]:
@@ -193,7 +193,9 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
             return redirect("admin:payments_refund_change", refund_id)
         try:
             with transaction.atomic():
-                refunds.reverse(refund, operator_id=request.user.pk, now=clock.now(request))
+                operator_refunds.reverse(
+                    refund, operator_id=request.user.pk, now=clock.now(request)
+                )
                 self.log_change(request, refund, "Reversed.")
         except RefundRefused as refusal:
             messages.error(request, str(refusal))
@@ -209,7 +211,7 @@ class RefundAdmin(OfViewer, Explained, ReadOnlyAdmin):
         refund = get_object_or_404(Refund, id=refund_id)
         try:
             with transaction.atomic():
-                refunds.agree(refund, operator_id=request.user.pk, now=clock.now(request))
+                operator_refunds.agree(refund, operator_id=request.user.pk, now=clock.now(request))
                 self.log_change(request, refund, "Agreed: the store is told to pay it back.")
         except RefundRefused as refusal:
             messages.error(request, str(refusal))

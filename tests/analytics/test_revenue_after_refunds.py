@@ -16,7 +16,7 @@ from catalog.models import Episode, Series
 from payments.access import entitlements, paywall
 from payments.ledger.days import closing, ladder
 from payments.models import Purchase, Refund, RefundOrigin, Unlock, UnlockReversal
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from payments.store.refunds import RefundFact
 from payments.unlocking import unlocks
 from tests import ledger_rules
@@ -183,7 +183,7 @@ def test_a_refund_that_did_not_stand_gives_it_back(
     spent: Purchase, helen: Series, other: Series, now: datetime
 ) -> None:
     _money_back(spent, now + 2 * DAY)
-    refunds.reverse(Refund.objects.get(), operator_id=None, now=now + 3 * DAY)
+    operator_refunds.reverse(Refund.objects.get(), operator_id=None, now=now + 3 * DAY)
 
     report = _revenue(now + 4 * DAY)
     titles = {title.series_id: title for title in report.titles}

@@ -14,7 +14,7 @@ from payments.access import entitlements, paywall
 from payments.desk import grants
 from payments.desk.grants import Gift
 from payments.models import Entitlement, GrantReason, Purchase, Refund, RefundOrigin, Unlock
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from payments.store.refunds import RefundFact
 from payments.support import why
 from payments.support.explanations import Explanation
@@ -76,7 +76,7 @@ class Diary:
     def reverse(self, purchase: Purchase, *, name: str = "all") -> datetime:
         """By an operator, who believes the store's word on the telephone."""
         known = Refund.objects.get(purchase=purchase, refund_id=name)
-        refunds.reverse(known, operator_id=self.second.id, now=self._tick())
+        operator_refunds.reverse(known, operator_id=self.second.id, now=self._tick())
         return self.now
 
     def undo(self, unlock: Unlock) -> datetime:

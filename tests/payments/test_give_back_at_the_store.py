@@ -13,8 +13,8 @@ from config import clock
 from payments.messages import inbox, outbox, submissions
 from payments.messages.asking import Patience
 from payments.models import Arrival, Purchase, Refund, StoreCall
-from payments.store import purchases, refunds, stripe_pages
-from payments.store.refunds import RefundRefused
+from payments.store import operator_refunds, purchases, refunds, stripe_pages
+from payments.store.operator_refunds import RefundRefused
 from tests import ledger_rules, served_stripe
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory, fund
@@ -78,7 +78,7 @@ def hear_all(stripe: ServedStripe) -> None:
 def test_what_an_operator_refunds_is_paid_back_once(
     stripe: ServedStripe, bought: Purchase, amount_micros: int | None
 ) -> None:
-    recorded = refunds.refund_by_operator(
+    recorded = operator_refunds.by_operator(
         bought,
         operator_id=operator("first").id,
         reason="Twice by mistake",
@@ -105,7 +105,7 @@ def test_what_an_operator_refunds_is_paid_back_once(
 
 
 def test_a_store_out_of_reach_is_told_again(stripe: ServedStripe, bought: Purchase) -> None:
-    refunds.refund_by_operator(
+    operator_refunds.by_operator(
         bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
     )
     stripe.http.put("/_faults", json={"rules": [{"kind": "status", "status": 503, "times": 1}]})
@@ -122,7 +122,9 @@ def test_a_store_out_of_reach_is_told_again(stripe: ServedStripe, bought: Purcha
 
 
 def test_a_preview_pays_nothing_back(stripe: ServedStripe, bought: Purchase) -> None:
-    refunds.preview(bought, operator_id=operator("first").id, reason="Asked", now=clock.read())
+    operator_refunds.preview(
+        bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
+    )
 
     assert not StoreCall.objects.exists()
 
@@ -130,17 +132,17 @@ def test_a_preview_pays_nothing_back(stripe: ServedStripe, bought: Purchase) -> 
 def test_a_store_that_takes_nobodys_word_is_told_nothing() -> None:
     coins = fund(DeviceFactory().viewer_id, now=clock.read())
 
-    refunds.refund_by_operator(
+    operator_refunds.by_operator(
         coins, operator_id=operator("first").id, reason="Asked", now=clock.read()
     )
 
-    assert not refunds.is_given_back_by_store(coins)
+    assert not operator_refunds.is_given_back_by_store(coins)
     assert not StoreCall.objects.exists()
 
 
 def asked(bought: Purchase) -> Refund:
     """An operator's refund that the store is to be told of."""
-    recorded = refunds.refund_by_operator(
+    recorded = operator_refunds.by_operator(
         bought, operator_id=operator("first").id, reason="Asked", now=clock.read()
     )
     return Refund.objects.get(id=recorded.refund_id)
@@ -154,7 +156,7 @@ def test_what_is_reversed_before_the_store_hears_of_it_is_never_paid_back(
 
     second = operator("second")
     for _ in "ab":
-        refunds.reverse(refund, operator_id=second.id, now=clock.read())
+        operator_refunds.reverse(refund, operator_id=second.id, now=clock.read())
     assert outbox.settle(call_id, now=clock.read()) is None
     hear_all(stripe)
 
@@ -176,9 +178,9 @@ def test_what_the_store_may_have_heard_of_is_not_reversed_here(
     outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
 
     with pytest.raises(RefundRefused):
-        refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+        operator_refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
 
-    assert refunds.why_not_reversed(refund)
+    assert operator_refunds.why_not_reversed(refund)
     assert refunds.refunded_micros(bought) == bought.gross_micros
 
 
@@ -192,7 +194,7 @@ def test_what_the_store_has_refused_to_pay_may_be_reversed(
     outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
     assert StoreCall.objects.get().state == "failed"
 
-    refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
+    operator_refunds.reverse(refund, operator_id=operator("second").id, now=clock.read())
 
     assert outbox.retry([StoreCall.objects.get().id], now=clock.read()) == 0
     assert refunds.refunded_micros(bought) == 0
@@ -213,7 +215,7 @@ def test_what_failed_for_a_cause_unforeseen_may_have_been_paid(
     second = operator("second")
     for _ in range(2):
         with pytest.raises(RefundRefused):
-            refunds.reverse(refund, operator_id=second.id, now=clock.read())
+            operator_refunds.reverse(refund, operator_id=second.id, now=clock.read())
         outbox.retry([call.id], now=clock.read())  # and so it is while it is told again
 
     assert refunds.refunded_micros(bought) == bought.gross_micros
@@ -226,17 +228,17 @@ def test_more_than_one_person_may_pay_back_waits_for_a_second(
     with override_settings(**{limit: bought.gross_micros - 1}):
         refund = asked(bought)
     assert outbox.due(now=clock.read()) == []
-    assert refunds.is_held(refund)
+    assert operator_refunds.is_held(refund)
 
     with pytest.raises(RefundRefused):
-        refunds.agree(refund, operator_id=refund.asked_by_id or 0, now=clock.read())
+        operator_refunds.agree(refund, operator_id=refund.asked_by_id or 0, now=clock.read())
     second = operator("second")
-    refunds.agree(refund, operator_id=second.id, now=clock.read())
+    operator_refunds.agree(refund, operator_id=second.id, now=clock.read())
     outbox.settle(outbox.due(now=clock.read())[0], now=clock.read())
 
     assert len(given_back(stripe, bought)) == 1
     with pytest.raises(RefundRefused):
-        refunds.agree(refund, operator_id=second.id, now=clock.read())
+        operator_refunds.agree(refund, operator_id=second.id, now=clock.read())
 
 
 def test_what_waits_for_a_second_person_is_refused_by_reversing_it(
@@ -245,11 +247,11 @@ def test_what_waits_for_a_second_person_is_refused_by_reversing_it(
     with override_settings(REFUND_SOLO_MICROS=0):
         refund = asked(bought)
     second = operator("second")
-    refunds.reverse(refund, operator_id=second.id, now=clock.read())
+    operator_refunds.reverse(refund, operator_id=second.id, now=clock.read())
     with pytest.raises(RefundRefused):
-        refunds.agree(refund, operator_id=second.id, now=clock.read())
+        operator_refunds.agree(refund, operator_id=second.id, now=clock.read())
     assert refunds.refunded_micros(bought) == 0
-    assert not refunds.is_held(refund)
+    assert not operator_refunds.is_held(refund)
 
 
 def test_small_refunds_of_a_day_add_up(stripe: ServedStripe, bought: Purchase) -> None:
@@ -257,7 +259,7 @@ def test_small_refunds_of_a_day_add_up(stripe: ServedStripe, bought: Purchase) -
     states = []
     with override_settings(REFUND_DAILY_MICROS=2_000_000):
         for _ in range(3):
-            refunds.refund_by_operator(
+            operator_refunds.by_operator(
                 bought,
                 operator_id=first.id,
                 reason="Asked",
@@ -281,7 +283,7 @@ def test_the_page_of_a_held_refund_asks_somebody_else(
 
     assert "Agree" not in asker.get(f"{page}/change/").content.decode()
     asker.post(f"{page}/agree/")
-    assert refunds.is_held(refund)
+    assert operator_refunds.is_held(refund)
     assert "Agree" in second.get(f"{page}/change/").content.decode()
     second.post(f"{page}/agree/")
 

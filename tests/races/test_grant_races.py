@@ -31,8 +31,8 @@ from payments.models import (
     Transfer,
     Wallet,
 )
-from payments.store import refunds
-from payments.store.refunds import RefundRefused
+from payments.store import operator_refunds
+from payments.store.operator_refunds import RefundRefused
 from tests import ledger_rules
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.operators import operator
@@ -223,7 +223,7 @@ def test_operators_refund_at_most_what_was_paid(now: datetime, proof: Proof) -> 
 
     def refund(purchase: Purchase) -> str:
         try:
-            return refunds.refund_by_operator(
+            return operator_refunds.by_operator(
                 purchase, operator_id=asker.id, reason="Race", now=now, amount_micros=2_000_000
             ).outcome
         except RefundRefused as refusal:
@@ -247,7 +247,7 @@ def test_one_refunds_form_from_many_callers_refunds_once(now: datetime, proof: P
         name = uuid4()
 
         def refund(number: int, purchase: Purchase = purchase, name: UUID = name) -> str:
-            return refunds.refund_by_operator(
+            return operator_refunds.by_operator(
                 purchase,
                 operator_id=asker.id,
                 reason="Race",

@@ -22,8 +22,9 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import StoreRefund
-from payments.store import refunds, subscriptions
-from payments.store.refunds import RefundFact, RefundRefused
+from payments.store import operator_refunds, refunds, subscriptions
+from payments.store.operator_refunds import RefundRefused
+from payments.store.refunds import RefundFact
 from tests import ledger_rules
 from tests.factories.operators import operator
 from tests.factories.payments import as_owner
@@ -289,7 +290,7 @@ def test_operators_and_the_store_that_refund_at_once_take_it_once(
         def by_operator(period: PassPurchase = period) -> None:
             # Refused where the store was faster, or another operator.
             with suppress(RefundRefused):
-                refunds.refund_by_operator(period, operator_id=boss, reason="", now=now)
+                operator_refunds.by_operator(period, operator_id=boss, reason="", now=now)
 
         calls: list[Callable[[], Any]] = [
             by_operator,

@@ -29,7 +29,7 @@ from payments.models import (
     UnlockReversal,
     Wallet,
 )
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from payments.store.refunds import RefundFact
 from payments.unlocking import unlocks
 from tests.factories.operators import operator, signed_in
@@ -435,7 +435,7 @@ def test_each_role_does_what_it_may_whatever_it_sends(
     now: datetime, used: Purchase, viewer: Viewer, role: str, may_see: bool, may_act: bool
 ) -> None:
     other = viewer.buy(paid=10)
-    refunds.refund_by_operator(other, operator_id=operator("first").id, reason="x", now=now)
+    operator_refunds.by_operator(other, operator_id=operator("first").id, reason="x", now=now)
     refund, unlock = Refund.objects.get(), Unlock.objects.get(episode__number=10)
     pages = Pages(now, role)
     before = standing()

@@ -23,7 +23,7 @@ from payments.models import (
     Transfer,
     Wallet,
 )
-from payments.store import refunds
+from payments.store import operator_refunds
 from payments.unlocking import unlocks
 from tests.factories.operators import operator
 from tests.factories.payments import fund, give_cover, play
@@ -408,7 +408,7 @@ def test_a_gift_repays_a_debt_first(desk: Desk, series: Series, quote: str, now:
         now=now,
     ).outcome
     play(Entitlement.objects.filter(id=opened.entitlement_id), now=now)
-    refunds.refund_by_operator(bought, operator_id=desk.asker.id, reason="Asked", now=now)
+    operator_refunds.by_operator(bought, operator_id=desk.asker.id, reason="Asked", now=now)
     assert desk.coins() == (0, 60)
 
     desk.ask(CoinGift(coins=100))

@@ -9,7 +9,7 @@ from typing import Any
 from payments.models import Difference, Purchase, RefundOrigin
 from payments.providers.base import StoreTransaction
 from payments.providers.fake.books import Entry
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
 from tests.factories.payments import as_owner
@@ -170,7 +170,7 @@ def operators_refund(trade: Trade, sale: StoreTransaction) -> None:
     purchase = trade.booked(sale)
     part = (sale.price_micros or 0) // trade.dice.choice([1, 2])
     at = sale.purchased_at + timedelta(hours=trade.dice.randint(3, 12))
-    refunds.refund_by_operator(
+    operator_refunds.by_operator(
         purchase, operator_id=trade.operator_id, reason="-", now=at, amount_micros=part
     )
     trade.given_back(

@@ -19,7 +19,7 @@ from payments.providers.base import Fault, ProviderError, StoreRefund
 from payments.providers.fake.books import Entry
 from payments.providers.fake.verifier import FakeStoreWithBooks
 from payments.reconciliation import comparison, differences, healing, looking_again, runs
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from payments.store.refunds import RefundFact
 from tests.factories.operators import operator
 from tests.factories.payments import StoreProductFactory, as_owner
@@ -214,7 +214,7 @@ def test_an_operators_refund_is_the_stores_under_another_name(shop: Shop, now: d
     root = operator("root")
     paid_back, kept = shop.both(now - 3 * DAY), shop.both(now - 3 * DAY)
     for purchase in (paid_back, kept):
-        refunds.refund_by_operator(purchase, operator_id=root.id, reason="-", now=now - 2 * DAY)
+        operator_refunds.by_operator(purchase, operator_id=root.id, reason="-", now=now - 2 * DAY)
     shop.refunded(paid_back.transaction_id, now - 2 * DAY, refund_id="re_1")
 
     run(now)
@@ -452,7 +452,7 @@ def test_what_an_operator_booked_is_not_booked_again_by_the_stores_name(
     shop: Shop, now: datetime
 ) -> None:
     purchase = shop.both(now - 40 * DAY)
-    refunds.refund_by_operator(
+    operator_refunds.by_operator(
         purchase,
         operator_id=operator("root").id,
         reason="-",

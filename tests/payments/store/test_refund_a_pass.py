@@ -19,8 +19,9 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import StoreTransaction
-from payments.store import pass_purchases, refunds
-from payments.store.refunds import Effect, RefundFact, RefundRefused
+from payments.store import operator_refunds, pass_purchases, refunds
+from payments.store.operator_refunds import RefundRefused
+from payments.store.refunds import Effect, RefundFact
 from tests.factories.operators import operator
 from tests.factories.payments import StorePassFactory, buy_pass
 from tests.factories.viewers import viewer_headers
@@ -228,8 +229,8 @@ class TestByAnOperator:
         asked = {"operator_id": boss.id, "reason": "Sorry", "now": now + 3.5 * DAY}
 
         with untouched():
-            foreseen = refunds.preview_of_pass(bought, **asked)
-        recorded = refunds.refund_by_operator(bought, **asked)
+            foreseen = operator_refunds.preview_of_pass(bought, **asked)
+        recorded = operator_refunds.by_operator(bought, **asked)
 
         assert recorded.outcome is Effect.TAKEN
         assert refunds.effects_on_pass(recorded.refund_id, now=now + 3.5 * DAY) == foreseen
@@ -239,7 +240,7 @@ class TestByAnOperator:
     def test_a_part_is_told_by_what_it_had_earned(
         self, bought: PassPurchase, now: datetime
     ) -> None:
-        foreseen = refunds.preview_of_pass(
+        foreseen = operator_refunds.preview_of_pass(
             bought,
             operator_id=operator().id,
             reason="",
@@ -257,19 +258,19 @@ class TestByAnOperator:
 
         for amount in (6_000_001, -1, 0):
             with untouched(), pytest.raises(RefundRefused):
-                refunds.refund_by_operator(bought, **asked, amount_micros=amount)
-        recorded = refunds.refund_by_operator(bought, **asked)
+                operator_refunds.by_operator(bought, **asked, amount_micros=amount)
+        recorded = operator_refunds.by_operator(bought, **asked)
 
         assert Refund.objects.get(id=recorded.refund_id).amount_micros == 6_000_000
         with untouched(), pytest.raises(RefundRefused):
-            refunds.refund_by_operator(bought, **asked)
+            operator_refunds.by_operator(bought, **asked)
 
     def test_one_request_refunds_once(self, bought: PassPurchase, now: datetime) -> None:
         asked = {"operator_id": operator().id, "reason": "", "now": now, "request_id": uuid4()}
-        refunds.refund_by_operator(bought, **asked, amount_micros=1)
+        operator_refunds.by_operator(bought, **asked, amount_micros=1)
 
         with untouched():
-            again = refunds.refund_by_operator(bought, **asked, amount_micros=1)
+            again = operator_refunds.by_operator(bought, **asked, amount_micros=1)
 
         assert again.outcome is Effect.REPEATED
 
@@ -277,18 +278,18 @@ class TestByAnOperator:
         free = buy_pass(device.viewer_id, now=now, price_micros=0)
         asked = {"operator_id": operator().id, "reason": "", "now": now}
 
-        refunds.refund_by_operator(free, **asked)
+        operator_refunds.by_operator(free, **asked)
 
         assert covered_until(device) is None
         with untouched(), pytest.raises(RefundRefused):
-            refunds.refund_by_operator(free, **asked)
+            operator_refunds.by_operator(free, **asked)
 
     def test_reverses_it(self, device: Device, bought: PassPurchase, now: datetime) -> None:
         boss = operator()
-        recorded = refunds.refund_by_operator(bought, operator_id=boss.id, reason="", now=now)
+        recorded = operator_refunds.by_operator(bought, operator_id=boss.id, reason="", now=now)
         refund = Refund.objects.get(id=recorded.refund_id)
 
-        outcome = refunds.reverse(refund, operator_id=boss.id, now=now + DAY).outcome
+        outcome = operator_refunds.reverse(refund, operator_id=boss.id, now=now + DAY).outcome
 
         assert outcome is Effect.REVERSED
         assert covered_until(device) == bought.ends_at

@@ -20,9 +20,10 @@ from payments.models import (
     Wallet,
 )
 from payments.providers.base import StoreTransaction
-from payments.store import consumption, refunds
+from payments.store import consumption, operator_refunds, refunds
+from payments.store.operator_refunds import RefundRefused
 from payments.store.purchases import credit
-from payments.store.refunds import Effect, RefundFact, RefundRefused
+from payments.store.refunds import Effect, RefundFact
 from payments.unlocking import unlocks
 from tests.factories.operators import operator
 from tests.factories.payments import CoinPackFactory, StoreProductFactory, fund, give_bonus
@@ -305,9 +306,9 @@ def test_an_operator_writes_down_no_part_that_the_store_tells_of_itself(
     asked = {"operator_id": operator().id, "reason": "", "now": story.now}
 
     with untouched(), pytest.raises(RefundRefused):
-        refunds.refund_by_operator(bought, **asked, amount_micros=3_000_000)
+        operator_refunds.by_operator(bought, **asked, amount_micros=3_000_000)
     # What goes back whole does so once.
-    refunds.refund_by_operator(bought, **asked)
+    operator_refunds.by_operator(bought, **asked)
     story.refund(bought, name="the store's", micros=3_000_000)
 
     assert refunds.refunded_micros(bought) == 10_000_000

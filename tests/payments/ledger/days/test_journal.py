@@ -11,7 +11,7 @@ from django.test import Client
 from payments.ledger.days import closing, journal
 from payments.ledger.days.journal import Account
 from payments.models import Refund
-from payments.store.refunds import reverse
+from payments.store.operator_refunds import reverse
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import fund
 from tests.payments.ledger.days.story import DAY, lapse, money_back

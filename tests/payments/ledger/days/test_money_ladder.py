@@ -30,7 +30,7 @@ from payments.models import (
     StoreTerms,
     Unlock,
 )
-from payments.store import refunds
+from payments.store import operator_refunds, refunds
 from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.operators import operator
 from tests.factories.payments import as_owner, buy_pass, fund, give_bonus
@@ -209,7 +209,7 @@ class Chaos:
     def _reverse(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         refund = Refund.objects.filter(reversed_at=None).order_by("id").last()
         if refund:
-            refunds.reverse(refund, operator_id=self.operator_id, now=at)
+            operator_refunds.reverse(refund, operator_id=self.operator_id, now=at)
 
     def _undo(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         unlock = Unlock.objects.filter(viewer_id=viewer_id, reversal=None).order_by("id").last()
