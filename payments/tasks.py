@@ -13,7 +13,7 @@ from config import advisory_lock, clock
 from payments import idempotency
 from payments.ledger import expiry
 from payments.ledger.days import closing, digests
-from payments.messages import history, inbox, inquiries, outages, outbox
+from payments.messages import history, inquiries, outages, outbox, settling
 from payments.messages.outages import Line
 from payments.models import Provider, StoreMessage
 from payments.reconciliation import reports, runs
@@ -80,7 +80,7 @@ def close_days(**_: Any) -> int:
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def settle_message(message_id: str, **_: Any) -> bool:
     """Applies one message of a store; whether it was due. One of a store that does not answer is left to the sweep."""
-    if inbox.is_out_of_reach(UUID(message_id)):
+    if settling.is_out_of_reach(UUID(message_id)):
         return False
     return _settle_message(UUID(message_id), now=clock.read()) is not None
 
@@ -88,7 +88,7 @@ def settle_message(message_id: str, **_: Any) -> bool:
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def settle_messages(**_: Any) -> int:
     """Applies every message of a store that is due; returns how many were tried."""
-    return _settle_due(Line.MESSAGES, inbox.due, _settle_message)
+    return _settle_due(Line.MESSAGES, settling.due, _settle_message)
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -147,7 +147,7 @@ def _settle_message(message_id: UUID, *, now: datetime) -> StoreMessage | None:
     if settings.SIMULATED_CLOCK:
         fresh = StoreMessage.objects.filter(id=message_id, attempts=0)
         now = min(now, fresh.values_list("next_attempt_at", flat=True).first() or now)
-    return inbox.settle(message_id, now=now)
+    return settling.settle(message_id, now=now)
 
 
 class Due(Protocol):

@@ -17,7 +17,7 @@ from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
-from payments.messages import inbox, outbox, reading
+from payments.messages import outbox, reading, settling
 from payments.models import (
     CallState,
     CallVerb,
@@ -188,7 +188,7 @@ class StoreMessageAdmin(Again, OfViewer, Explained, ReadOnlyAdmin):
             queryset,
             action="replay",
             question="Apply these messages again?",
-            retry=inbox.replay,
+            retry=settling.replay,
             said="Replayed.",
         )
 

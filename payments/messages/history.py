@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from payments.messages import inbox
+from payments.messages import inbox, settling
 from payments.models import Arrival, Provider, StoreHistory
 from payments.providers.base import Polled, ProviderError, RawMessage
 from payments.store import purchases
@@ -40,7 +40,7 @@ def read(provider: str, *, now: datetime) -> int:
     try:
         if isinstance(adapter, Polled):
             for facts_of_one in adapter.polled(since=since, until=now):
-                inbox.apply_polled(facts_of_one, provider=provider, now=now)
+                settling.apply_polled(facts_of_one, provider=provider, now=now)
         while since < now:
             until = min(since + SLICE, now)
             for raw in adapter.missed(since=since, until=until):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
-from payments.messages import inbox, outages
+from payments.messages import outages, settling
 from payments.messages.outages import Line
 from payments.models import Subscription, SubscriptionInquiry, SubscriptionState
 from payments.providers.base import Fault, ProviderError
@@ -76,7 +76,7 @@ def ask(subscription_id: UUID, *, now: datetime) -> bool:
             inquiry.next_at = max(inquiry.next_at, later) if inquiry.next_at else None
         inquiry.save(update_fields=["next_at"])
         return False
-    inbox.apply_polled(found, provider=subscription.provider, now=now)
+    settling.apply_polled(found, provider=subscription.provider, now=now)
     return bool(found)
 
 

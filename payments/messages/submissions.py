@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from config.problems import NotFound, Problem
-from payments.messages import inbox
+from payments.messages import inbox, settling
 from payments.messages.asking import Patience
 from payments.models import (
     ChangeCause,
@@ -92,7 +92,7 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
     with transaction.atomic():
         # Whoever applies a message holds its row when they come to what it is about: so it is here.
         for subject in sorted({facts.subject(fact) for fact in found}):
-            inbox.wake(subject, provider=provider, now=now)
+            settling.wake(subject, provider=provider, now=now)
         applied = _applied(found, viewer_id, provider, now)
         _refuse_unpaid(applied)
         return _own(applied, viewer_id)

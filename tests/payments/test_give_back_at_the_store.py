@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import override_settings
 
 from config import clock
-from payments.messages import inbox, outbox, submissions
+from payments.messages import inbox, outbox, settling, submissions
 from payments.messages.asking import Patience
 from payments.models import Arrival, Purchase, Refund, StoreCall
 from payments.store import operator_refunds, purchases, refunds, stripe_pages
@@ -70,8 +70,8 @@ def hear_all(stripe: ServedStripe) -> None:
     adapter = purchases.adapter("stripe")
     for raw in adapter.missed(since=now.replace(year=now.year - 1), until=now):
         inbox.receive(provider="stripe", raw=raw, arrived_by=Arrival.PULLED, now=now)
-    for message_id in inbox.due(now=now):
-        inbox.settle(message_id, now=now)
+    for message_id in settling.due(now=now):
+        settling.settle(message_id, now=now)
 
 
 @pytest.mark.parametrize("amount_micros", [None, 1_000_000])

@@ -107,9 +107,8 @@ def _alarms() -> list[str]:
 
 def _replay(*message_ids: str) -> int:
     from config import clock
-    from payments.messages import inbox
 
-    return inbox.replay([UUID(one) for one in message_ids], now=clock.read())
+    return settling.replay([UUID(one) for one in message_ids], now=clock.read())
 
 
 _ANSWERS: Mapping[str, Callable[..., Any]] = {

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from payments.messages import inbox
+from payments.messages import inbox, settling
 from payments.models import Arrival, StoreMessage, Subscription
 from payments.providers import registry
 from payments.providers.base import (
@@ -41,7 +41,7 @@ def received(now: datetime, *, type_: str = "told", **facts: Any) -> StoreMessag
 
 def applied(now: datetime, **facts: Any) -> StoreMessage:
     """One that has taken effect."""
-    message = inbox.settle(received(now, **facts).id, now=now)
+    message = settling.settle(received(now, **facts).id, now=now)
     assert message is not None
     assert message.state == "applied", message.reason
     return message

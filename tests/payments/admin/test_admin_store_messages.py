@@ -11,7 +11,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from payments.messages import inbox, reading
+from payments.messages import reading, settling
 from payments.models import Purchase, StoreCall, StoreHistory, StoreMessage
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory
@@ -155,7 +155,7 @@ def test_a_replay_is_confirmed_logged_and_applied(
     logged = LogEntry.objects.filter(object_id=str(broken.id))
     assert "Replayed" in logged.get().get_change_message()
     StoreProductFactory(store_product_id="unheard")
-    inbox.settle(broken.id, now=now)
+    settling.settle(broken.id, now=now)
     broken.refresh_from_db()
     assert broken.state == "applied"
 

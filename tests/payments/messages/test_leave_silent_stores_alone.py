@@ -11,7 +11,7 @@ from django.test import Client
 
 from config import clock
 from payments import tasks
-from payments.messages import asking, inbox, inquiries, outages, outbox
+from payments.messages import asking, inquiries, outages, outbox, settling
 from payments.messages.outages import Line
 from payments.models import Arrival, StoreCall, StoreMessage
 from payments.providers import deadlines
@@ -85,13 +85,15 @@ def test_a_workers_time_that_is_over_says_nothing_of_what_it_had_in_hand(
 ) -> None:
     parrot.said = SoftTimeLimitExceeded()
     row, settle = (
-        (message("fake", at=now), inbox.settle) if what == "message" else (call(now), outbox.settle)
+        (message("fake", at=now), settling.settle)
+        if what == "message"
+        else (call(now), outbox.settle)
     )
     with pytest.raises(SoftTimeLimitExceeded):
         settle(row.id, now=now)
     row.refresh_from_db()
     assert (row.state, row.failures) == ("waiting", 0)
-    assert row.next_attempt_at == now + inbox.TAKEN_FOR
+    assert row.next_attempt_at == now + settling.TAKEN_FOR
 
 
 def test_the_clock_is_looked_at_before_each(

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from django.conf import settings
 
-from payments.messages import alarms, inbox
+from payments.messages import alarms, inbox, settling
 from payments.models import Arrival, MessageState, Purchase, StoreMessage
 from payments.providers import registry
 from payments.providers.base import RawMessage, StoreTransaction
@@ -33,8 +33,8 @@ def test_stays_unknown_while_nothing_reads_it(now: datetime) -> None:
     message = receive(now)
     assert message.state == MessageState.UNKNOWN
     for _ in range(2):
-        assert inbox.replay([message.id], now=now) == 1
-        settled = inbox.settle(message.id, now=now)
+        assert settling.replay([message.id], now=now) == 1
+        settled = settling.settle(message.id, now=now)
         assert settled is not None
         assert (settled.state, settled.next_attempt_at) == (MessageState.UNKNOWN, None)
     assert [one.code for one in alarms.ringing(now=now)] == ["messages_unknown"]
@@ -55,10 +55,10 @@ def test_is_applied_once_a_later_version_reads_it(now: datetime) -> None:
     message = receive(now, transactions=(sale,))
     # As a version kept it that could not read it.
     StoreMessage.objects.filter(id=message.id).update(
-        state=MessageState.UNKNOWN, code=inbox.UNKNOWN_TYPE, next_attempt_at=None
+        state=MessageState.UNKNOWN, code=settling.UNKNOWN_TYPE, next_attempt_at=None
     )
-    inbox.replay([message.id], now=now)
-    settled = inbox.settle(message.id, now=now)
+    settling.replay([message.id], now=now)
+    settled = settling.settle(message.id, now=now)
     assert settled is not None
     assert (settled.state, settled.code) == (MessageState.APPLIED, "")
     assert Purchase.objects.get().viewer_id == viewer.id
@@ -76,11 +76,11 @@ def test_is_settled_once_it_is_known_to_say_nothing_though_its_bearer_is_not_kep
         provider="google", raw=trial, arrived_by=Arrival.PUSHED, now=play.NOW
     ).message
     StoreMessage.objects.filter(id=kept.id).update(
-        state=MessageState.UNKNOWN, code=inbox.UNKNOWN_TYPE, next_attempt_at=None
+        state=MessageState.UNKNOWN, code=settling.UNKNOWN_TYPE, next_attempt_at=None
     )
-    inbox.replay([kept.id], now=play.NOW)
+    settling.replay([kept.id], now=play.NOW)
 
-    settled = inbox.settle(kept.id, now=play.NOW)
+    settled = settling.settle(kept.id, now=play.NOW)
 
     assert settled is not None
     assert settled.state == MessageState.APPLIED

@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from payments.messages import alarms, inbox
+from payments.messages import alarms, inbox, settling
 from payments.models import Arrival, MessageState, Purchase, Refund, StoreMessage, StoreProduct
 from payments.providers.base import (
     Fault,
@@ -51,7 +51,7 @@ def standing(
 
 def settle(now: datetime) -> StoreMessage:
     message = StoreMessage.objects.get()
-    settled = inbox.settle(message.id, now=now)
+    settled = settling.settle(message.id, now=now)
     assert settled is not None, message.next_attempt_at
     return settled
 
@@ -111,8 +111,8 @@ def test_nobody_waits_for_ever(
 ) -> None:
     submission = submit(api, headers, "a-page")
     settled = settle(now + DAY)
-    assert settled.next_attempt_at == now + DAY + inbox.BUYERS_PAUSE
-    assert settle(now + inbox.PAID_WITHIN).state == MessageState.ENDED
+    assert settled.next_attempt_at == now + DAY + settling.BUYERS_PAUSE
+    assert settle(now + settling.PAID_WITHIN).state == MessageState.ENDED
     assert standing(api, headers, submission) == ("refused", "payment_overdue", False)
 
 
@@ -201,11 +201,11 @@ class TestWake:
         StoreMessage.objects.update(
             subject="nobodys", code="unclaimed", attempts=170, state="parked", next_attempt_at=None
         )
-        assert inbox.wake("nobodys", provider="fake", now=now) == 1
+        assert settling.wake("nobodys", provider="fake", now=now) == 1
         message.refresh_from_db()
         assert (message.state, message.attempts, message.next_attempt_at) == ("waiting", 0, now)
         StoreMessage.objects.update(code="unexpected", state="parked", next_attempt_at=None)
-        assert inbox.wake("nobodys", provider="fake", now=now) == 0
+        assert settling.wake("nobodys", provider="fake", now=now) == 0
 
 
 class TestPatience:
@@ -215,13 +215,13 @@ class TestPatience:
         for day in range(20):
             settle(now + day * DAY)
         parrot.said = KeyError("a bug")
-        for day in range(20, 19 + inbox.POISON_FAILURES):
+        for day in range(20, 19 + settling.POISON_FAILURES):
             assert settle(now + day * DAY).state == MessageState.WAITING
         parrot.said = DOWN
         assert settle(now + 30 * DAY).failures == 0
         parrot.said = KeyError("a bug")
-        states = [settle(now + day * DAY).state for day in range(31, 31 + inbox.POISON_FAILURES)]
-        assert states == ["waiting"] * (inbox.POISON_FAILURES - 1) + ["parked"]
+        states = [settle(now + day * DAY).state for day in range(31, 31 + settling.POISON_FAILURES)]
+        assert states == ["waiting"] * (settling.POISON_FAILURES - 1) + ["parked"]
 
     def test_a_store_says_when_it_may_be_asked_again(self, parrot: Parrot, now: datetime) -> None:
         TestRefundsAreNotHeldBack().message(now)

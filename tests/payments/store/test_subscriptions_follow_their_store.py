@@ -8,7 +8,7 @@ from django.test import Client
 
 from catalog.models import Series
 from config.problems import Problem
-from payments.messages import inbox
+from payments.messages import settling
 from payments.models import (
     Cover,
     Entitlement,
@@ -356,7 +356,7 @@ def test_a_period_ends_after_it_begins(story: Story, now: datetime) -> None:
 
 
 def test_a_store_that_is_asked_tells_as_any_message_does(story: Story, now: datetime) -> None:
-    inbox.apply_polled([story.paid(0)], provider="fake", now=now)
+    settling.apply_polled([story.paid(0)], provider="fake", now=now)
 
     assert SubscriptionChange.objects.get().cause == "read_back"
     assert is_open(story, at=now)
