@@ -107,6 +107,7 @@ def _alarms() -> list[str]:
 
 def _replay(*message_ids: str) -> int:
     from config import clock
+    from payments.messages import settling
 
     return settling.replay([UUID(one) for one in message_ids], now=clock.read())
 
