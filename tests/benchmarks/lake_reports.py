@@ -5,13 +5,13 @@ runs, what memory the process came to, and the figures, as JSON: what is compare
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -179,6 +179,13 @@ def _run(who: str, name: str) -> tuple[float, Figures]:
     return time.perf_counter() - began, figures
 
 
+def _peak_mb() -> float:
+    """The most memory that this process has held: getrusage also tells what its parent held before."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
 def main() -> None:
     import django
 
@@ -187,7 +194,7 @@ def main() -> None:
     runs = [_run(who, name) for _ in range(RUNS)]
     told = {
         "seconds": min(seconds for seconds, _ in runs),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_mb": _peak_mb(),
         "figures": runs[0][1],
     }
     json.dump(told, sys.stdout)
