@@ -16,7 +16,7 @@ TEST_FLAGS ?=
 # Tests start many processes: compiled once, their modules are read.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo run worker sweep test prove seeded-bugs check smoke bench screenshots openapi lock clean
+.PHONY: help setup demo run worker sweep test prove seeded-bugs check smoke bench bench-large screenshots openapi lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -65,6 +65,9 @@ smoke: $(READY) ## Walk the whole journey over HTTP on a private instance
 
 bench: $(READY) ## Measure; one `name value unit` line each
 	@"$(BIN)/python" -m tests.benchmarks
+
+bench-large: $(READY) ## The same, with reports over a hundred million events
+	@"$(BIN)/python" -m tests.benchmarks --large
 
 screenshots: $(READY) ## Take the pictures under docs/screenshots, of a demo that runs
 	@APP_MODE=demo "$(BIN)/python" -m tests.browser.screenshots

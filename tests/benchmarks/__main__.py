@@ -31,6 +31,11 @@ SECONDS = 10.0
 IN_PROCESS_SECONDS = 5.0
 TURNS = 3
 SHARE_OF_MAXIMUM = 0.7
+LARGE_BATCH = 200
+MERGED_EVENTS = 3_000_000
+#: Events of the lake that reports are timed on, and of the smaller one that tells how they grow.
+LAKE = (20_000_000, 5_000_000)
+LARGE_LAKE = (100_000_000, 20_000_000)
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -253,6 +258,10 @@ def measure_intake(*, port: int) -> None:
     progress("events over HTTP, and from the inbox into the lake")
     reported = events.http_events_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
     say("events_http_per_s", reported, "events/s")
+    larger = events.http_events_per_second(
+        port=port, clients=CLIENTS, seconds=SECONDS, per_batch=LARGE_BATCH
+    )
+    say("events_http_200_per_s", larger, "events/s")
     say("flush_events_per_s", events.flush_events_per_second(), "events/s")
     progress("rewarded ads")
     settled = ssv.callbacks_per_second(port=port, clients=CLIENTS, seconds=SECONDS)
@@ -289,6 +298,29 @@ def measure_in_process(population: "Population") -> None:
     say("verify_ledger_s", ledger.verify_seconds(population), "s")
 
 
+def measure_lake(*, events: int, fewer: int) -> None:
+    """Reports over a lake of so many events, the same by Polars, and over a lake of fewer."""
+    from tests.benchmarks import lake
+
+    progress("merging small files")
+    say("compact_rows_per_core_s", lake.compacted_rows_per_core_s(MERGED_EVENTS), "rows/s")
+    progress(f"a lake of {fewer:,} events")
+    lake.seed(fewer)
+    before = {name: lake.timed("ours", name).seconds for name in lake.REPORTS}
+    progress(f"a lake of {events:,} events")
+    say("lake_events", lake.seed(events), "events")
+    peaks = []
+    for name in lake.REPORTS:
+        ours, peer = lake.compared(name)
+        say(f"{name}_s", ours.seconds, "s")
+        say(f"{name}_vs_polars", ours.seconds / peer.seconds, "ratio")
+        say(f"{name}_growth", ours.seconds / before[name], "ratio")
+        peaks.append((ours.peak_mb, peer.peak_mb))
+    ours_mb, peer_mb = (max(column) for column in zip(*peaks, strict=True))
+    say("reports_peak_mb", ours_mb, "MB")
+    say("polars_peak_mb", peer_mb, "MB")
+
+
 def main() -> None:
     with private_instance():
         from config import clock
@@ -303,6 +335,8 @@ def main() -> None:
             measure_intake(port=port)
             measure_webhooks(population, port=port)
         measure_in_process(population)
+        events, fewer = LARGE_LAKE if "--large" in sys.argv else LAKE
+        measure_lake(events=events, fewer=fewer)
 
 
 if __name__ == "__main__":

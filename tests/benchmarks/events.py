@@ -22,20 +22,22 @@ STRETCH_MS = 10_000
 _NUMBER = "badcafe0"
 
 
-def http_events_per_second(*, port: int, clients: int, seconds: float) -> float:
-    """Accepted events a second in batches of 50, each new, and committed before it is answered."""
+def http_events_per_second(
+    *, port: int, clients: int, seconds: float, per_batch: int = EVENTS_PER_BATCH
+) -> float:
+    """Accepted events a second in batches, each new, and committed before it is answered."""
     before = EventBatch.objects.count()
     now = clock.read()
     run = load.run(
         port=port,
-        requests=lambda client: _requests(now=now),
+        requests=lambda client: _requests(now=now, per_batch=per_batch),
         clients=clients,
         seconds=seconds,
     ).only(200)
     stored = EventBatch.objects.filter(refusals=[]).count() - before
     if stored < run.statuses[200]:
         raise AssertionError(f"{run.statuses[200]} batches answered, {stored} stored and accepted")
-    return run.per_second * EVENTS_PER_BATCH
+    return run.per_second * per_batch
 
 
 def flush_events_per_second() -> float:
@@ -48,7 +50,7 @@ def flush_events_per_second() -> float:
     return total / (time.monotonic() - began)
 
 
-def _requests(*, now: datetime) -> Iterator[bytes]:
+def _requests(*, now: datetime, per_batch: int) -> Iterator[bytes]:
     """One viewer's batches. Making one is a replacement of bytes, to leave the cores to the server."""
     viewer_id = uuid4()
     device = Device(viewer=Viewer(id=viewer_id, environment="production"))
@@ -56,7 +58,7 @@ def _requests(*, now: datetime) -> Iterator[bytes]:
     ids = (f"{_NUMBER}-{viewer_id.hex[:4]}-7000-8000-{n:012x}" for n in count())
     events = [
         {**each, "event_id": next(ids)}
-        for each in _events(Playback(viewer_id, now - timedelta(minutes=10)))
+        for each in _events(Playback(viewer_id, now - timedelta(hours=1)), per_batch)
     ]
     sent = body(events, sent_at=now, batch_id=next(ids))
     request = (
@@ -68,7 +70,7 @@ def _requests(*, now: datetime) -> Iterator[bytes]:
         yield request.replace(_NUMBER.encode(), b"%08x" % number)
 
 
-def _events(playback: Playback) -> list[dict[str, Any]]:
+def _events(playback: Playback, per_batch: int) -> list[dict[str, Any]]:
     """What an app reports of browsing a little and watching an episode."""
     shown = [
         event(
@@ -81,7 +83,7 @@ def _events(playback: Playback) -> list[dict[str, Any]]:
         )
         for slot in range(8)
     ]
-    stretches = EVENTS_PER_BATCH - len(shown) - 2
+    stretches = per_batch - len(shown) - 2
     return [
         *shown,
         playback.event("playback_start", first_frame_ms=240),
