@@ -44,7 +44,7 @@ def play(
     The URL is made only after a committed entitlement was read and marked as played, or the price in
     force is 0. What a subscription or pass covers is opened on the way. What was unlocked stays playable
     when its episode or series is withdrawn. Raises NotFound, and EpisodeLocked with the price and a
-    quote.
+    quote, both None where ads alone open the title.
     """
     asked = (
         Episode.objects.filter(id=episode_id, current_version__isnull=False)
@@ -134,7 +134,9 @@ class _Door:
         self.owned = {key: held for key, held in self.owned.items() if held.id in standing}
 
     def locked(self, episode: Episode) -> EpisodeLocked:
-        """The refusal, with what the episode costs now."""
+        """The refusal, with what the episode costs now, where coins open it."""
+        if self._series.access_mode == Series.AccessMode.AD:
+            return EpisodeLocked(price_coins=None, series_id=self._series.id, quote=None)
         quote = quotes.make(
             **self._whose,
             series_id=self._series.id,

@@ -76,8 +76,8 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
     return Bug(name, (Edit(path, old, new), *more), tests)
 
 
-UNLOCK = f"{SQL}/unlock_0004.sql"
-BUNDLE = f"{SQL}/bundle_0001.sql"
+UNLOCK = f"{SQL}/unlock_0005.sql"
+BUNDLE = f"{SQL}/bundle_0002.sql"
 AUTO = f"{SQL}/auto_unlock_0001.sql"
 UNDO = f"{SQL}/unlock_reversal_0001.sql"
 REVERSAL = f"{SQL}/unlock_reversal_0002.sql"
