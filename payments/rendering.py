@@ -188,6 +188,7 @@ def playback(value: Opened) -> PlaybackAnswer:
         width=source.width,
         height=source.height,
         duration_ms=source.duration_ms,
+        access_ends_at=value.access_ends_at,
     )
 
 

@@ -247,6 +247,9 @@ class PaywallAnswer(AnswerShape):
 class PlaybackAnswer(AnswerShape):
     """A video that may be fetched, with ranges, until `expires_at`. Ask again before it ends.
 
+    `access_ends_at` is when the viewer's right to watch it ends: what was rented, opened for a time by an ad,
+    or is covered. It is null for what is theirs for good, and what is free.
+
     Events of this playback, and an unlock that it led to, carry `playback_session_id`.
     """
 
@@ -260,6 +263,7 @@ class PlaybackAnswer(AnswerShape):
     width: int
     height: int
     duration_ms: int
+    access_ends_at: Moment | None = None
 
 
 class PlayAnswer(AnswerShape):
