@@ -97,7 +97,8 @@ def test_nothing_is_paid_twice(support: Client, session: AdSession, now: datetim
     assert (Reward.objects.count(), Entitlement.objects.count()) == (1, 1)
     second.refresh_from_db()
     assert second.is_parked
-    assert decide(support, second, "dismissed").status_code == 302
+    for _ in range(2):
+        assert decide(support, second, "dismissed").status_code == 302
     assert list(Resolution.objects.order_by("id").values_list("kind", flat=True)) == [
         "settled",
         "dismissed",

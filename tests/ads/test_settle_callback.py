@@ -179,15 +179,15 @@ def test_an_episode_that_an_ad_opened_costs_no_coins(
 
 
 def test_takes_the_place_of_an_entitlement_that_has_lapsed(
-    session: AdSession, device: Device, now: datetime
+    session: AdSession, series: Series, device: Device, now: datetime
 ) -> None:
     start = now - timedelta(days=1)
     give_cover(device.viewer_id, starts_at=start, ends_at=now)
     entitlements.open_covered(
         viewer_id=device.viewer_id,
         environment="production",
-        series_id=session.series_id,
-        episode_ids=[session.episode_id],
+        series_id=series.id,
+        episode_ids=[episode(series, 9)],
         now=start,
     )
 

@@ -55,7 +55,8 @@ def test_serves_the_titles_that_operators_have_said(
     shown: bool,
 ) -> None:
     Placement.objects.update(titles=titles)
-    placement.listed.set([SeriesFactory(), series] if is_listed else [SeriesFactory()])
+    other: Series = SeriesFactory()
+    placement.listed.set([other, series] if is_listed else [other])
 
     assert is_shown(api, series, headers) is shown
     assert AdSession.objects.count() == shown

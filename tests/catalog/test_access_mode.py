@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import Error, connection, transaction
 from django.test import Client
 
 from catalog import access, ingest
 from catalog.models import AccessChange, Series
+from catalog.pushes import SeriesPush
 from tests.factories.catalog import SeriesFactory, series_push
 from tests.factories.operators import operator, signed_in
 
@@ -56,13 +58,14 @@ def test_others_only_see_it() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_push_leaves_it_as_it_is(now: datetime) -> None:
-    push = series_push()
+    push = msgspec.convert(series_push(), SeriesPush)
     made = ingest.ingest(external_id="x", push=push, now=now).series
     access.set_mode([made.id], mode=Series.AccessMode.AD, operator_id=operator().id, now=now)
 
-    ingest.ingest(external_id="x", push=series_push(genre="Revenge"), now=now)
+    other = msgspec.convert(series_push(genre="revenge"), SeriesPush)
+    ingest.ingest(external_id="x", push=other, now=now)
 
-    assert Series.objects.get().access_mode == "ad"
+    assert Series.objects.values_list("access_mode", "genre").get() == ("ad", "revenge")
 
 
 @pytest.mark.django_db
