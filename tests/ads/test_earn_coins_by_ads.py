@@ -7,7 +7,6 @@ import pytest
 from django.test import Client
 
 from ads.models import AdSession, Goal, Placement
-from analytics.reports import facts
 from catalog.models import Series
 from payments.ledger.days import ladder
 from payments.models import Lot, Transfer, Unlock, Wallet
@@ -90,15 +89,6 @@ def test_its_revenue_is_of_no_title_until_the_coins_are_spent_and_never_of_two(
         read = ladder.read(environment="production", start=now, end=now + timedelta(days=1))
         assert list(ladder.violations(read)) == []
         return read.ads_micros, dict(read.by_title), read.unattributed_micros
-
-    def by_title() -> dict[Any, int]:
-        """As the report of titles' revenue adds it."""
-        found: dict[Any, int] = {}
-        for table in facts.read("unlocks"):
-            for row in table.to_pylist():
-                title = row["series_id"]
-                found[title] = found.get(title, 0) + row["value_micros"]
-        return {title: micros for title, micros in found.items() if micros}
 
     Placement.objects.update(reward_amount=60)
     watch_one(placement, device, None, 0, now)

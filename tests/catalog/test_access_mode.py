@@ -56,7 +56,7 @@ def test_others_only_see_it() -> None:
     assert "Ads, and no coins" not in content.get(f"/admin/catalog/series/{series.id}/change/").text
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_push_leaves_it_as_it_is(now: datetime) -> None:
     push = msgspec.convert(series_push(), SeriesPush)
     made = ingest.ingest(external_id="x", push=push, now=now).series
