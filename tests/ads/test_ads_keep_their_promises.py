@@ -84,7 +84,7 @@ def test_no_order_of_events_breaks_a_promise_of_ads(series: Series, proof: Proof
         viewers=[DeviceFactory().viewer_id for _ in range(2)],
         now=datetime(2026, 3, 14, 12, 0, tzinfo=UTC),
     )
-    for _ in range(proof.rounds(full=20_000)):
+    for _ in range(proof.rounds(full=10_000)):
         chaos.act()
 
     rewards = list(Reward.objects.select_related("goal", "placement"))

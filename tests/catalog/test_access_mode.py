@@ -58,11 +58,11 @@ def test_others_only_see_it() -> None:
 
 @pytest.mark.django_db
 def test_a_push_leaves_it_as_it_is(now: datetime) -> None:
-    push = msgspec.convert(series_push(), SeriesPush)
+    push = msgspec.convert(series_push(state="draft"), SeriesPush)
     made = ingest.ingest(external_id="x", push=push, now=now).series
     access.set_mode([made.id], mode=Series.AccessMode.AD, operator_id=operator().id, now=now)
 
-    other = msgspec.convert(series_push(genre="revenge"), SeriesPush)
+    other = msgspec.convert(series_push(state="draft", genre="revenge"), SeriesPush)
     ingest.ingest(external_id="x", push=other, now=now)
 
     assert Series.objects.values_list("access_mode", "genre").get() == ("ad", "revenge")
