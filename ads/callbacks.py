@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db import connection
 
 from ads import adapters, limits, verifier_keys
@@ -21,7 +22,7 @@ KEPT_PER_HOUR = 1000
 #: Past a query's longest, for what is kept of one that is longer.
 KEPT_BYTES = 8 * 1024
 
-_SETTLE = "SELECT ads_settle_callback(%s, %s, %s, %s, %s, %s, %s, %s)::text"
+_SETTLE = "SELECT ads_settle_callback(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
 _KEEP = "SELECT ads_keep_callback(%s, %s, %s, %s, %s, %s)"
 
 
@@ -60,8 +61,12 @@ _REFUSALS: Mapping[Fault, type[Problem]] = {
 }
 
 
+#: The ad counts.
+PAID = (Verdict.PAID, Verdict.LATE)
+
+
 class Settled(msgspec.Struct, frozen=True):
-    """What came of a callback; `first` is what came of the first one of its transaction."""
+    """What came of a callback; `first` is what became of the first one of its transaction."""
 
     verdict: Verdict
     first: Verdict
@@ -72,13 +77,14 @@ def answer(*, network: str, query_string: str, now: datetime, address_secret: st
     adapter = adapters.find_at(network, address_secret)
     reward = _verified(adapter, network=network, query_string=query_string, now=now)
     settled = _kept(reward, network=network, query_string=query_string, now=now)
-    return adapter.reply(reward, verdict=settled.verdict, is_paid=settled.first is Verdict.PAID)
+    return adapter.reply(reward, verdict=settled.verdict, is_paid=settled.first in PAID)
 
 
 def settle(*, network: str, query_string: str, now: datetime) -> Settled:
-    """Verifies a callback and opens the episode of the session it names; safe to repeat.
+    """Verifies a callback and counts the ad of the session that it names, AD_GRACE_SECONDS after its end at the
+    latest; safe to repeat.
 
-    What pays nothing is kept with its verdict. Raises NetworkUnknown, CallbackMalformed,
+    What pays nothing is kept with its verdict, and parked where somebody has to look. Raises NetworkUnknown, CallbackMalformed,
     CallbackForged, CallbackImplausible, and VerifierKeyUnknown when the same callback may pass later.
     """
     adapter = adapters.find(network)
@@ -113,6 +119,7 @@ def _settle(reward: SignedReward, *, network: str, query_string: str, now: datet
                 _identifier(reward.custom_data),
                 _identifier(reward.user_id),
                 reward.ad_unit,
+                settings.AD_GRACE_SECONDS,
                 limits.reporting_day(now),
                 now,
             ],

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from ads.limits import Standing
+from ads import goals
 from ads.models import AdSession, Network, PlacementReward, Verdict
-from ads.sessions import Opened
+from ads.sessions import OnOffer, Opened
 from ads.shapes import OpenSessionAnswer, PlacementAnswer, SessionAnswer
 
 
@@ -20,31 +20,44 @@ def opened(value: Opened) -> OpenSessionAnswer:
 
 
 def session(value: AdSession, *, at: datetime) -> SessionAnswer:
-    reward = getattr(value, "reward", None)
+    earned = getattr(value, "earned", None)
+    progress = goals.of_session(value)
+    granted = earned.goal if earned and earned.place == earned.goal.ads_needed else None
     return SessionAnswer(
         ad_session_id=value.id,
         state=value.state_at(at),
         placement=value.placement.code,
         series_id=value.series_id,
         episode_id=value.episode_id,
+        reward=PlacementReward(progress.terms.reward),
+        reward_amount=progress.terms.reward_amount,
+        watched=progress.watched or 0,
+        needed=progress.terms.ads_needed,
         opened_at=value.opened_at,
         expires_at=value.expires_at,
         rewarded_at=value.rewarded_at,
-        entitlement_id=reward.entitlement_id if reward else None,
+        entitlement_id=earned.entitlement_id if earned else None,
+        opened_episode_ids=goals.opened_by(value),
+        access_ends_at=granted.access_ends_at if granted else None,
+        transfer_id=granted.transfer_id if granted else None,
         refusal=Verdict(value.refusal) if value.refusal else None,
     )
 
 
-def placement(value: Standing) -> PlacementAnswer:
-    shown = value.placement
+def placement(value: OnOffer) -> PlacementAnswer:
+    shown, terms = value.placement, value.progress.terms
     return PlacementAnswer(
         placement=shown.code,
         title=shown.title,
         network=Network(shown.network),
         ad_unit_id=shown.ad_unit_id,
-        reward=PlacementReward(shown.reward),
+        reward=PlacementReward(terms.reward),
+        reward_amount=terms.reward_amount,
+        coins_expire_after_days=terms.coins_expire_after_days,
+        watched=value.progress.watched,
+        needed=terms.ads_needed,
         daily_cap=shown.daily_cap,
-        remaining_today=value.remaining_today,
+        remaining_today=value.standing.remaining_today,
         cooldown_seconds=shown.cooldown_seconds,
-        available_at=value.available_at,
+        available_at=value.standing.available_at,
     )

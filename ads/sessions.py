@@ -1,6 +1,6 @@
 """Ad sessions: opened before the ad, settled by the network's callback."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,18 +9,21 @@ import msgspec
 from django.db import connection
 from django.db.models import QuerySet
 
-from ads import adapters, limits
+from ads import adapters, goals, limits, policies
+from ads.goals import Progress
 from ads.limits import Standing
-from ads.models import AdSession, Placement
+from ads.models import AdSession, Placement, PlacementReward
 from ads.networks.base import HandOver
+from ads.policies import Onlooker
 from catalog.models import Episode, Series
 from config.compiled_queries import CompiledQuery
 from config.problems import NotFound, Problem
 from payments.access import meeting
 from payments.prices import pricing
+from payments.prices.terms import PriceLadder
 from payments.unlocking.unlocks import EpisodeUnavailable
 
-_OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s, %s, %s, %s)::text"
+_OPEN = "SELECT ads_open_session(%s, %s, %s, %s, %s, %s::integer[], %s, %s, %s, %s)::text"
 
 
 class PlacementUnknown(Problem):
@@ -33,9 +36,25 @@ class EpisodeNotLocked(Problem):
     title = "This episode is open to the viewer already; no ad is needed"
 
 
+class AdsNotHere(Problem):
+    """`because` is one of `policies.Against`."""
+
+    code = "ads_not_here"
+    title = "This placement shows no ads for this title, or to this viewer"
+
+
+class AdTargetWrong(Problem):
+    """`reward` is what ads are watched for at the placement."""
+
+    code = "ad_target_wrong"
+    title = "Ads for coins are of no episode, all others are of one"
+
+
 class AdSessionElsewhere(Problem):
+    """Carries `placement`, `episode_id` and `expires_at` of the session that is open."""
+
     code = "ad_session_elsewhere"
-    title = "The viewer has an open session for this episode at another placement; go on with that"
+    title = "Another open session of the viewer would open this episode; go on with that"
 
 
 class AdCapReached(Problem):
@@ -55,6 +74,28 @@ class _Outcome(msgspec.Struct, frozen=True):
     session_id: UUID | None = None
     expires_at: datetime | None = None
     placement: str | None = None
+    episode_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an ad is watched for: an episode of a title, whose `free_numbers` cost the viewer nothing."""
+
+    series: Series
+    episode_id: UUID
+    free_numbers: Sequence[int]
+
+
+@dataclass(frozen=True)
+class OnOffer:
+    """A placement that is for a viewer, how they stand before it, and what their ads come to there."""
+
+    standing: Standing
+    progress: Progress
+
+    @property
+    def placement(self) -> Placement:
+        return self.standing.placement
 
 
 @dataclass(frozen=True)
@@ -80,29 +121,36 @@ def open_one(
     viewer_id: UUID,
     environment: str,
     placement_code: str,
-    episode_id: UUID,
+    episode_id: UUID | None,
     now: datetime,
     device_id: UUID | None = None,
     playback_session_id: UUID | None = None,
     position_ms: int | None = None,
 ) -> Opened:
-    """A session for one ad that will open one episode; an open one for it is lengthened instead.
+    """A session for one ad, watched for an episode or, where that is None, for coins; an open one for the same
+    is lengthened instead.
 
-    Refuses before the ad whatever could not pay after it. Raises PlacementUnknown,
-    EpisodeUnavailable, EpisodeNotLocked, AdSessionElsewhere (with that `placement` and
-    `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with `available_at`); none of them
-    leaves anything behind.
+    Refuses before the ad whatever could not pay after it. Raises PlacementUnknown, AdTargetWrong,
+    AdsNotHere (with `because`), EpisodeUnavailable, EpisodeNotLocked, AdSessionElsewhere (with that
+    `placement`, `episode_id` and `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with
+    `available_at`); none of them leaves anything behind.
     """
     placement = _active().filter(code=placement_code, network__in=adapters.names()).first()
     if placement is None:
         raise PlacementUnknown
-    episode = _episode(episode_id)
-    price = pricing.price_for(
-        viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    if (placement.reward == PlacementReward.COINS) != (episode_id is None):
+        raise AdTargetWrong(reward=placement.reward)
+    target = None
+    if episode_id is not None:
+        target = _target(
+            episode_id, viewer_id=viewer_id, environment=environment, device_id=device_id, now=now
+        )
+    onlooker = Onlooker(viewer_id=viewer_id, environment=environment, now=now)
+    speaks = policies.against(
+        placement, series=target.series if target else None, onlooker=onlooker
     )
-    meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
-    if price.ladder.price_of(episode.number) == 0:
-        raise EpisodeNotLocked
+    if speaks is not None:
+        raise AdsNotHere(because=speaks)
     with connection.cursor() as cursor:
         cursor.execute(
             _OPEN,
@@ -110,8 +158,9 @@ def open_one(
                 viewer_id,
                 environment,
                 placement.id,
-                episode.series_id,
-                episode.id,
+                target.series.id if target else None,
+                target.episode_id if target else None,
+                list(target.free_numbers) if target else [],
                 playback_session_id,
                 position_ms,
                 limits.reporting_day(now),
@@ -147,7 +196,7 @@ def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:
     """A session of this viewer. Raises NotFound for anybody else's."""
     session = (
         AdSession.objects.filter(id=session_id, viewer_id=viewer_id, environment=environment)
-        .select_related("placement", "reward")
+        .select_related("placement", "earned__goal")
         .first()
     )
     if session is None:
@@ -155,47 +204,81 @@ def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:
     return session
 
 
-def open_for(
-    *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
-) -> AdSession | None:
-    """The viewer's open session for an episode; the latest, should its placement have been edited
-    since."""
-    found: Sequence[AdSession] = _OPEN_FOR.objects(
-        viewer_id=viewer_id, environment=environment, episode_id=episode_id, now=now
+def open_in(
+    *, viewer_id: UUID, environment: str, series_id: UUID, now: datetime
+) -> Sequence[AdSession]:
+    """The viewer's open sessions for episodes of a title, the latest first."""
+    found: Sequence[AdSession] = _OPEN_IN.objects(
+        viewer_id=viewer_id, environment=environment, series_id=series_id, now=now
     )
-    return next(iter(found), None)
+    return found
 
 
-def standings(*, viewer_id: UUID, environment: str, now: datetime) -> Sequence[Standing]:
-    """How the viewer stands before every placement that ads are shown at."""
-    return limits.standings(
-        viewer_id=viewer_id, environment=environment, placements=placements(), now=now
+def on_offer(onlooker: Onlooker, *, series_id: UUID | None = None) -> Sequence[OnOffer]:
+    """Every placement that is for the viewer, by code; for a title only those whose ads open it, which is not
+    to say that ads open it at all."""
+    meant: Iterable[Placement] = placements()
+    if series_id is not None:
+        meant = policies.serving(list(meant), series_id=series_id)
+    meant = [one for one in meant if onlooker.is_meant_by(one)]
+    if not meant:
+        return []
+    standings = limits.standings(
+        viewer_id=onlooker.viewer_id,
+        environment=onlooker.environment,
+        placements=meant,
+        now=onlooker.now,
     )
+    begun = goals.begun(viewer_id=onlooker.viewer_id, environment=onlooker.environment)
+    return [
+        OnOffer(one, goals.towards(one.placement, series_id=series_id, goals=begun))
+        for one in standings
+    ]
 
 
 def _active() -> QuerySet[Placement]:
     return Placement.objects.filter(is_active=True)
 
 
-def _open_for(
-    *, viewer_id: UUID, environment: str, episode_id: UUID, now: datetime
+def _open_in(
+    *, viewer_id: UUID, environment: str, series_id: UUID, now: datetime
 ) -> QuerySet[AdSession]:
     return AdSession.objects.filter(
         viewer_id=viewer_id,
         environment=environment,
-        episode_id=episode_id,
+        series_id=series_id,
         closed_at__isnull=True,
         expires_at__gt=now,
-    ).order_by("-id")[:1]
+    ).order_by("-id")
 
 
-def _episode(episode_id: UUID) -> Episode:
-    episode = Episode.objects.filter(
-        id=episode_id, state=Episode.State.PUBLISHED, series__state=Series.State.PUBLISHED
-    ).first()
+def _target(
+    episode_id: UUID, *, viewer_id: UUID, environment: str, device_id: UUID | None, now: datetime
+) -> Target:
+    """An episode that costs this viewer something. Raises EpisodeUnavailable, EpisodeNotLocked."""
+    episode = (
+        Episode.objects.filter(
+            id=episode_id, state=Episode.State.PUBLISHED, series__state=Series.State.PUBLISHED
+        )
+        .select_related("series")
+        .defer("series__search")
+        .first()
+    )
     if episode is None:
         raise EpisodeUnavailable
-    return episode
+    price = pricing.price_for(
+        viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
+    )
+    meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
+    ladder = price.ladder
+    if ladder.price_of(episode.number) == 0:
+        raise EpisodeNotLocked
+    return Target(series=episode.series, episode_id=episode.id, free_numbers=_free_numbers(ladder))
+
+
+def _free_numbers(ladder: PriceLadder) -> Sequence[int]:
+    """The episodes that cost nothing. Those past the ladder's steps all cost the same."""
+    return [number for number, coins in enumerate(ladder.prices, 1) if coins == 0]
 
 
 def _refusal(
@@ -203,8 +286,14 @@ def _refusal(
 ) -> Problem:
     if decided.outcome == "already_open":
         return EpisodeNotLocked()
+    if decided.outcome == "wrong_target":
+        return AdTargetWrong(reward=placement.reward)
     if decided.outcome == "elsewhere":
-        return AdSessionElsewhere(placement=decided.placement, expires_at=decided.expires_at)
+        return AdSessionElsewhere(
+            placement=decided.placement,
+            episode_id=decided.episode_id,
+            expires_at=decided.expires_at,
+        )
     (standing,) = limits.standings(
         viewer_id=viewer_id, environment=environment, placements=[placement], now=now
     )
@@ -219,4 +308,4 @@ def _refusal(
 
 
 _ACTIVE = CompiledQuery(_active)
-_OPEN_FOR = CompiledQuery(_open_for, viewer_id=UUID, environment=str, episode_id=UUID, now=datetime)
+_OPEN_IN = CompiledQuery(_open_in, viewer_id=UUID, environment=str, series_id=UUID, now=datetime)

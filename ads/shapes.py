@@ -15,10 +15,11 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")
 
 
 class OpenSessionRequest(RequestShape):
-    """`playback_session_id` and `position_ms` say what the viewer watched when they decided."""
+    """`episode_id` is what the ad is watched for; null where the placement's reward is coins.
+    `playback_session_id` and `position_ms` say what the viewer watched when they decided."""
 
     placement: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
-    episode_id: UUID
+    episode_id: UUID | None = None
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
 
@@ -35,28 +36,55 @@ class OpenSessionAnswer(AnswerShape):
 
 
 class SessionAnswer(AnswerShape):
-    """`refusal` says why a watched ad opened nothing; `entitlement_id` is what it opened."""
+    """`watched` of `needed` ads count, this one too once its `state` is rewarded: the last one opens
+    `reward_amount` episodes or the whole title for so many minutes, or pays so many coins.
+
+    Of the last one, `entitlement_id` is to its own episode and `opened_episode_ids` are all that it opened for
+    good; timed access to the whole title ends at `access_ends_at`; `transfer_id` gave the coins. `refusal` says
+    why a watched ad counts for nothing.
+    """
 
     ad_session_id: UUID
     state: SessionState
     placement: str
-    series_id: UUID
-    episode_id: UUID
+    series_id: UUID | None
+    episode_id: UUID | None
+    reward: PlacementReward
+    reward_amount: int
+    watched: int
+    needed: int
     opened_at: Moment
     expires_at: Moment
     rewarded_at: Moment | None
     entitlement_id: UUID | None
+    opened_episode_ids: list[UUID]
+    access_ends_at: Moment | None
+    transfer_id: UUID | None
     refusal: Verdict | None
 
 
+class PlacementsQuery(RequestShape):
+    """With `series_id`, only what opens episodes of this title, and how far the viewer has come there."""
+
+    series_id: UUID | None = None
+
+
 class PlacementAnswer(AnswerShape):
-    """`available_at` is null when an ad may be opened now."""
+    """`available_at` is null when an ad may be opened now.
+
+    The last of `needed` ads opens `reward_amount` episodes or the whole title for so many minutes, or pays so
+    many coins. `watched` is null where that depends on the title, and none was named.
+    """
 
     placement: str
     title: str
     network: Network
     ad_unit_id: str
     reward: PlacementReward
+    reward_amount: int
+    coins_expire_after_days: int | None
+    watched: int | None
+    needed: int
     daily_cap: int
     remaining_today: int
     cooldown_seconds: int

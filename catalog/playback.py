@@ -6,6 +6,7 @@ token tells nothing about any other file. On S3 the URL is the storage's own pre
 path and expiry. Whoever calls `issue` has checked that the viewer may watch.
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -56,12 +57,18 @@ class Grant:
     expires_at: datetime
 
 
-def issue(*, version: EpisodeVersion, viewer_id: UUID, now: datetime) -> Playback:
-    """A URL that plays `version` for PLAYBACK_SECONDS from `now`, to whole seconds.
+def issue(
+    *, version: EpisodeVersion, viewer_id: UUID, now: datetime, ends_at: datetime | None = None
+) -> Playback:
+    """A URL that plays `version` for PLAYBACK_SECONDS from `now`, to whole seconds; no longer than until
+    `ends_at`, rounded up to one, where the viewer may watch only until then.
 
     Reads no row if `version.media` and `version.episode` are loaded.
     """
-    expires = int(now.timestamp()) + settings.PLAYBACK_SECONDS
+    begins = int(now.timestamp())
+    expires = begins + settings.PLAYBACK_SECONDS
+    if ends_at is not None:
+        expires = min(expires, math.ceil(ends_at.timestamp()))
     asset = version.media
     if media.is_served_here():
         grant = Grant(
@@ -73,7 +80,7 @@ def issue(*, version: EpisodeVersion, viewer_id: UUID, now: datetime) -> Playbac
         )
         url = f"{settings.PUBLIC_URL}/media/video/{sealed(grant)}"
     else:
-        url = media.presigned_url(asset, ttl_seconds=settings.PLAYBACK_SECONDS)
+        url = media.presigned_url(asset, ttl_seconds=expires - begins)
     return Playback(
         session_id=playback_sessions.issue(
             viewer_id=viewer_id,

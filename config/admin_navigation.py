@@ -15,6 +15,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("catalog.Series", "Series", "movie"),
         ("catalog.Episode", "Episodes", "video_library"),
         ("catalog.MediaAsset", "Media", "perm_media"),
+        ("catalog.AccessChange", "Access changes", "published_with_changes"),
     ],
     "Prices": [
         ("payments.PriceChange", "Price changes", "price_change"),
@@ -67,7 +68,9 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.Placement", "Placements", "smart_display"),
         ("ads.AdSession", "Ad sessions", "hourglass_top"),
         ("ads.Reward", "Rewards", "redeem"),
+        ("ads.Goal", "Ad goals", "flag"),
         ("ads.Callback", "Callbacks", "call_received"),
+        ("ads.ParkedCallback", "Parked callbacks", "local_parking"),
         ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
     ],
     "Viewers": [

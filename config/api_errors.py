@@ -77,6 +77,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "undo_refused": HTTPStatus.CONFLICT,
     "episode_locked": HTTPStatus.PAYMENT_REQUIRED,
     "episode_unavailable": HTTPStatus.NOT_FOUND,
+    "episode_ads_only": HTTPStatus.CONFLICT,
     "transaction_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
     "payment_failed": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_many_submissions": HTTPStatus.TOO_MANY_REQUESTS,
@@ -106,6 +107,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     # Ads
     "placement_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
     "episode_not_locked": HTTPStatus.CONFLICT,
+    "ads_not_here": HTTPStatus.CONFLICT,
+    "ad_target_wrong": HTTPStatus.UNPROCESSABLE_ENTITY,
     "ad_session_elsewhere": HTTPStatus.CONFLICT,
     "ad_cap_reached": HTTPStatus.TOO_MANY_REQUESTS,
     "ad_cooling_down": HTTPStatus.TOO_MANY_REQUESTS,

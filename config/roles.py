@@ -100,6 +100,7 @@ READ_CATALOG: Permissions = {
     "catalog.episodeversion": VIEW,
     "catalog.beat": VIEW,
     "catalog.mediaasset": VIEW,
+    "catalog.accesschange": VIEW,
 }
 READ_VIEWERS: Permissions = {
     "viewers.viewer": VIEW,
@@ -112,9 +113,13 @@ READ_ADS: Permissions = {
     "ads.adsession": VIEW,
     "ads.reward": VIEW,
     "ads.callback": VIEW,
+    "ads.parkedcallback": VIEW,
+    "ads.goal": VIEW,
     "ads.verifierkeys": VIEW,
 }
-EDIT_ADS: Permissions = {"ads.placement": EDIT}
+EDIT_ADS: Permissions = {"ads.placement": EDIT, "catalog.accesschange": ("view", "add")}
+#: To pay parked callbacks, or to dismiss them.
+MEND_ADS: Permissions = {"ads.parkedcallback": ("view", "change")}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
 #: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks, to release
@@ -188,6 +193,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_STORES,
         MEND_STORES,
         READ_ADS,
+        MEND_ADS,
         READ_QUARANTINE,
         GIVE,
     ),
@@ -228,6 +234,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_PRICES,
         EDIT_EXPERIMENTS,
         EDIT_ADS,
+        MEND_ADS,
         DECIDE_MONEY,
         MANAGE_ACCESS,
     ),

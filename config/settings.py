@@ -508,6 +508,12 @@ WECHAT_ADS_TOKEN = env.secret(
 WECHAT_ADS_AES_KEY = env.secret(
     "WECHAT_ADS_AES_KEY", help="The EncodingAESKey of the same callback, 43 characters."
 )
+AD_GRACE_SECONDS = env.integer(
+    "AD_GRACE_SECONDS",
+    default=24 * 3600,
+    help="How long after an ad session has expired its network's callback still counts, where the day's cap "
+    "leaves room. What comes later waits among the parked callbacks.",
+)
 PROVISIONAL_AD_NETWORKS = env.words(
     "PROVISIONAL_AD_NETWORKS",
     help="Networks whose ads are believed at the app's word, under narrow caps, since they call nobody: "

@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from catalog import moments
+from catalog.models import Series
 from config import pages
 from payments import causes
 from payments.access.paywall import Paywall, options
@@ -146,6 +147,7 @@ def undone(value: Undone) -> UndoAnswer:
 def paywall(value: Paywall) -> PaywallAnswer:
     return PaywallAnswer(
         series_id=value.series.id,
+        access_mode=Series.AccessMode(value.series.access_mode),
         quote=value.quote.token(),
         quote_expires_at=value.quote.expires,
         next_locked_episode_id=value.next_locked.id if value.next_locked else None,
@@ -186,6 +188,7 @@ def playback(value: Opened) -> PlaybackAnswer:
         width=source.width,
         height=source.height,
         duration_ms=source.duration_ms,
+        access_ends_at=value.access_ends_at,
     )
 
 

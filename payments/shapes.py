@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from catalog.models import Series
 from config.bodies import AnswerShape, RequestShape
 from payments.access.paywall import EpisodeState, PaywallOption
 from payments.models import CoverSource, Segment
@@ -226,9 +227,14 @@ class PaywallEpisode(AnswerShape):
 
 
 class PaywallAnswer(AnswerShape):
-    """Every published episode as it stands for this viewer, under one quote."""
+    """Every published episode as it stands for this viewer, under one quote.
+
+    `access_mode` says what opens the title: where it is `ad`, nobody is asked the coins that its episodes
+    cost, and where it is `paid` no ad opens them.
+    """
 
     series_id: UUID
+    access_mode: Series.AccessMode
     quote: str
     quote_expires_at: Moment
     next_locked_episode_id: UUID | None
@@ -240,6 +246,9 @@ class PaywallAnswer(AnswerShape):
 
 class PlaybackAnswer(AnswerShape):
     """A video that may be fetched, with ranges, until `expires_at`. Ask again before it ends.
+
+    `access_ends_at` is when the viewer's right to watch it ends: what was rented, opened for a time by an ad,
+    or is covered. It is null for what is theirs for good, and what is free.
 
     Events of this playback, and an unlock that it led to, carry `playback_session_id`.
     """
@@ -254,6 +263,7 @@ class PlaybackAnswer(AnswerShape):
     width: int
     height: int
     duration_ms: int
+    access_ends_at: Moment | None = None
 
 
 class PlayAnswer(AnswerShape):

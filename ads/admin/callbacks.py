@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 
 from ads.admin.sessions import of_transaction, session_link
-from ads.models import Callback, Verdict, VerifierKeys
+from ads.models import Callback, Resolution, Verdict, VerifierKeys
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
 
 
@@ -31,7 +31,7 @@ class VerdictFilter(DropdownFilter):  # type: ignore[misc]
 class CallbackAdmin(ReadOnlyAdmin):
     """Filter by verdict for what paid nothing."""
 
-    list_display = (
+    list_display: Sequence[str] = (
         "received_at",
         "verdict",
         "network",
@@ -56,8 +56,9 @@ class CallbackAdmin(ReadOnlyAdmin):
         "query",
         "received_at",
         ("replay_count", "last_replayed_at"),
+        ("is_parked", "ended"),
     )
-    readonly_fields = ("session_link", "query")
+    readonly_fields = ("session_link", "query", "ended")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -68,6 +69,16 @@ class CallbackAdmin(ReadOnlyAdmin):
     @admin.display(description="Session")
     def session_link(self, callback: Callback) -> SafeString | str:
         return session_link(callback.session_id) if callback.session_id else "–"
+
+    @admin.display(description="What became of it")
+    def ended(self, callback: Callback) -> str:
+        """Of one that was parked: who has ended it, and why."""
+        found = Resolution.objects.filter(callback_id=callback.id).select_related("resolved_by")
+        return " ".join(
+            f"{one.get_kind_display()}, by {one.resolved_by} on {one.resolved_at:%Y-%m-%d %H:%M} UTC: "
+            f"{one.reason}"
+            for one in found
+        )
 
     @admin.display(description="Query string")
     def query(self, callback: Callback) -> str:

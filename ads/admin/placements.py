@@ -13,10 +13,13 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from ads import adapters
-from ads.models import Network, Placement
+from ads.models import Network, Placement, PlacementReward, PlacementTitles
 from ads.models.placements import MAXIMUM_NET_MICROS
+from ads.models.terms import MOST
+from catalog.models import Series
 from config import clock
 from payments.admin import formats
+from payments.admin.series_choice import SeriesSelectMultiple
 from payments.money import PARTS_PER_MILLION
 
 #: How each network's console writes the name of an ad unit. Its callbacks have the last part alone.
@@ -47,6 +50,13 @@ class PlacementForm(forms.ModelForm[Placement]):
         "kept on each reward; what viewers are granted never depends on it.",
     )
 
+    listed = forms.ModelMultipleChoiceField(
+        Series.objects.all(),
+        required=False,
+        widget=SeriesSelectMultiple(),
+        help_text="Where only some titles are served, or all but some",
+    )
+
     class Meta:
         model = Placement
         fields = (
@@ -55,6 +65,12 @@ class PlacementForm(forms.ModelForm[Placement]):
             "network",
             "ad_unit_id",
             "reward",
+            "reward_amount",
+            "coins_expire_after_days",
+            "ads_needed",
+            "titles",
+            "listed",
+            "audience",
             "daily_cap",
             "cooldown_seconds",
             "session_seconds",
@@ -75,7 +91,27 @@ class PlacementForm(forms.ModelForm[Placement]):
             self._check_ad_unit(Network(cleaned["network"]), cleaned["ad_unit_id"])
         if "network" in cleaned and "network" in self.changed_data:
             self._check_network(Network(cleaned["network"]))
+        if cleaned.get("reward_amount") and "reward" in cleaned:
+            self._check_terms(PlacementReward(cleaned["reward"]), cleaned)
+        if "titles" in cleaned:
+            self._check_titles(PlacementTitles(cleaned["titles"]), cleaned)
         return cleaned
+
+    def _check_terms(self, reward: PlacementReward, cleaned: dict[str, Any]) -> None:
+        if cleaned["reward_amount"] > MOST[reward]:
+            self.add_error("reward_amount", f"At most {MOST[reward]:,} {reward}.")
+        if cleaned.get("coins_expire_after_days") and reward != PlacementReward.COINS:
+            self.add_error("coins_expire_after_days", "Only coins expire.")
+
+    def _check_titles(self, titles: PlacementTitles, cleaned: dict[str, Any]) -> None:
+        """A list that counts for nothing, or is missing, is a slip."""
+        is_listing, listed = titles != PlacementTitles.ALL, cleaned.get("listed")
+        if is_listing and cleaned.get("reward") == PlacementReward.COINS:
+            self.add_error("titles", "Coins are spent on any title: their ads are of none.")
+        elif is_listing and not listed:
+            self.add_error("listed", "List the titles that are meant.")
+        elif listed and not is_listing:
+            self.add_error("listed", "All titles are served: list none.")
 
     def _check_network(self, network: Network) -> None:
         if network not in adapters.names():
@@ -96,6 +132,9 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
         "title",
         "code",
         "network",
+        "for_what",
+        "titles",
+        "audience",
         "daily_cap",
         "cooldown_seconds",
         "estimate",
@@ -107,7 +146,16 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
     fieldsets = (
         (None, {"fields": ("title", "code", "is_active")}),
         ("Network", {"fields": (("network", "ad_unit_id"), "estimate")}),
-        ("What a watched ad earns", {"fields": ("reward",)}),
+        (
+            "What ads are watched for",
+            {
+                "fields": (
+                    ("reward", "reward_amount", "coins_expire_after_days"),
+                    "ads_needed",
+                )
+            },
+        ),
+        ("Where and for whom", {"fields": ("titles", "listed", "audience")}),
         ("How often", {"fields": (("daily_cap", "cooldown_seconds"), "session_seconds")}),
     )
 
@@ -120,6 +168,11 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
         if not change:
             obj.created_at = clock.now(request)
         super().save_model(request, obj, form, change)
+
+    @admin.display(description="For")
+    def for_what(self, placement: Placement) -> str:
+        ads = "each ad" if placement.ads_needed == 1 else f"every {placement.ads_needed} ads"
+        return f"{placement.reward_amount:,} {placement.reward} for {ads}"
 
     @admin.display(description="Earned by one view", ordering="estimated_net_micros")
     def estimate(self, placement: Placement) -> str:

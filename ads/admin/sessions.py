@@ -20,7 +20,7 @@ from payments.admin.series_choice import title, with_titles
 
 
 class _OfEpisode(OfViewer, ReadOnlyAdmin):
-    """A row about one viewer and one episode."""
+    """A row about one viewer and one episode, or coins."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return with_titles(super().get_queryset(request), "episode__series").select_related(
@@ -29,6 +29,8 @@ class _OfEpisode(OfViewer, ReadOnlyAdmin):
 
     @admin.display(description="Episode")
     def what(self, row: Any) -> str:
+        if row.episode is None:
+            return "coins"
         return f"{title(row.episode.series)}, episode {row.episode.number}"
 
 
@@ -57,6 +59,7 @@ class AdSessionAdmin(_OfEpisode):
         "state",
         "refusal",
         ("placement", "network", "ad_unit_id"),
+        ("reward", "reward_amount", "coins_expire_after_days", "ads_needed"),
         "environment",
         ("playback_session_id", "position_ms"),
         ("opened_at", "expires_at"),
@@ -105,6 +108,7 @@ class RewardAdmin(_OfEpisode):
         ("network", "transaction_id"),
         "environment",
         "session_link",
+        ("goal_link", "counted"),
         "entitlement_link",
         "created_at",
     )
@@ -114,6 +118,8 @@ class RewardAdmin(_OfEpisode):
         "place",
         "revenue",
         "session_link",
+        "goal_link",
+        "counted",
         "entitlement_link",
     )
 
@@ -135,9 +141,18 @@ class RewardAdmin(_OfEpisode):
     def session_link(self, reward: Reward) -> SafeString:
         return session_link(reward.session_id)
 
+    @admin.display(description="Goal")
+    def goal_link(self, reward: Reward) -> SafeString:
+        url = reverse("admin:ads_goal_change", args=[reward.goal_id])
+        return format_html('<a class="ch-link" href="{}">{}</a>', url, reward.goal)
+
+    @admin.display(description="Which of its ads")
+    def counted(self, reward: Reward) -> str:
+        return f"{reward.place} of {reward.goal.ads_needed}"
+
     @admin.display(description="Entitlement")
-    def entitlement_link(self, reward: Reward) -> SafeString:
-        return formats.link("entitlement", reward.entitlement_id)
+    def entitlement_link(self, reward: Reward) -> SafeString | str:
+        return formats.link("entitlement", reward.entitlement_id) if reward.entitlement_id else "–"
 
 
 def of_transaction(search_term: str) -> Q:

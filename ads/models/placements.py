@@ -4,6 +4,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from ads.models.terms import PlacementReward, Terms, are_sane
+from catalog.models import Series
 from config.ids import uuid7
 
 MAXIMUM_DAILY_CAP = 100
@@ -27,19 +29,29 @@ class Network(models.TextChoices):
 
 
 #: They call nobody: their ads are believed at the app's word. Of such a network a viewer's rewards at all
-#: placements count at each; ads/sql/session_0002.sql and callback_0002.sql name these networks and the cap.
+#: placements count at each; ads/sql/session_0003.sql and callback_0003.sql name these networks and the cap.
 PROVISIONAL = (Network.DOUYIN,)
 MAXIMUM_PROVISIONAL_CAP = 3
 MINIMUM_PROVISIONAL_COOLDOWN_SECONDS = 300
 
 
-class PlacementReward(models.TextChoices):
-    """What a watched ad earns its viewer."""
+class PlacementAudience(models.TextChoices):
+    """Who is shown a placement's ads."""
 
-    EPISODE = "episode", "One episode, opened for good"
+    NOT_COVERED = "not_covered", "All whom no subscription or pass covers"
+    NEVER_PAID = "never_paid", "Only those who have never paid"
+    EVERYONE = "everyone", "Everybody, subscribers too"
 
 
-class Placement(models.Model):
+class PlacementTitles(models.TextChoices):
+    """For which titles a placement's ads are shown."""
+
+    ALL = "all", "All titles"
+    LISTED = "listed", "Only the titles listed"
+    ALL_BUT_LISTED = "all_but_listed", "All but the titles listed"
+
+
+class Placement(Terms):
     """A place in the app that shows rewarded ads. Switched off, never deleted: rewards name it."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -49,8 +61,18 @@ class Placement(models.Model):
     ad_unit_id = models.CharField(
         max_length=100, help_text="The network's own name for the ad unit, as its console shows it"
     )
-    reward = models.CharField(
-        max_length=20, choices=PlacementReward.choices, default=PlacementReward.EPISODE
+    titles = models.CharField(
+        max_length=20,
+        choices=PlacementTitles.choices,
+        default=PlacementTitles.ALL,
+        db_default=PlacementTitles.ALL,
+    )
+    listed = models.ManyToManyField(Series, blank=True, related_name="+")
+    audience = models.CharField(
+        max_length=20,
+        choices=PlacementAudience.choices,
+        default=PlacementAudience.NOT_COVERED,
+        db_default=PlacementAudience.NOT_COVERED,
     )
     daily_cap = models.PositiveIntegerField(
         default=5,
@@ -94,8 +116,22 @@ class Placement(models.Model):
                 name="ads_placement_sane",
             ),
             models.CheckConstraint(
-                condition=Q(network__in=Network.values, reward__in=PlacementReward.values),
+                condition=Q(
+                    network__in=Network.values,
+                    audience__in=PlacementAudience.values,
+                    titles__in=PlacementTitles.values,
+                ),
                 name="ads_placement_known",
+            ),
+            models.CheckConstraint(
+                condition=are_sane(),
+                name="ads_placement_terms",
+                violation_error_message="No ad may be watched for so much, or only coins expire.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(reward=PlacementReward.COINS) | Q(titles=PlacementTitles.ALL),
+                name="ads_placement_coins_of_no_title",
+                violation_error_message="Coins are spent on any title: their ads are of none.",
             ),
             models.CheckConstraint(
                 condition=~Q(network__in=PROVISIONAL)

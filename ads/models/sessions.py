@@ -1,11 +1,13 @@
-"""Ad sessions: a viewer is about to watch one ad for one episode."""
+"""Ad sessions: a viewer is about to watch one ad, for an episode or for coins."""
 
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
 from ads.models.placements import Network, Placement
+from ads.models.terms import Terms, are_sane, has_target
 from catalog.models import Episode, Series
 from config.ids import uuid7
 from viewers.models import Environment, Viewer
@@ -15,16 +17,17 @@ class SessionState(models.TextChoices):
     """How a session stands."""
 
     OPEN = "open", "Waits for the network"
-    REWARDED = "rewarded", "Has opened its episode"
-    REFUSED = "refused", "The ad was watched and opened nothing"
+    REWARDED = "rewarded", "Its ad was watched and counts"
+    REFUSED = "refused", "The ad was watched and counts for nothing"
     EXPIRED = "expired", "The network did not call in time"
 
 
-class AdSession(models.Model):
-    """One ad for one episode, used once. Made before the ad, so that the viewer is known.
+class AdSession(Terms):
+    """One ad, used once. Made before the ad, so that the viewer is known.
 
-    It keeps the network and ad unit that the app was told: an edit of the placement while the ad
-    plays changes nothing. Written by SQL alone.
+    It keeps the network, the ad unit and the terms that the app was told: an edit of the placement while the
+    ad plays changes nothing. `free_numbers` are the episodes that cost the viewer nothing then: no ad has to
+    open those. Written by SQL alone.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -33,8 +36,11 @@ class AdSession(models.Model):
     placement = models.ForeignKey(Placement, models.PROTECT, related_name="+", db_index=False)
     network = models.CharField(max_length=20, choices=Network.choices)
     ad_unit_id = models.CharField(max_length=100)
-    series = models.ForeignKey(Series, models.PROTECT, related_name="+", db_index=False)
-    episode = models.ForeignKey(Episode, models.PROTECT, related_name="+", db_index=False)
+    series = models.ForeignKey(Series, models.PROTECT, null=True, related_name="+", db_index=False)
+    episode = models.ForeignKey(
+        Episode, models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    free_numbers = ArrayField(models.PositiveIntegerField(), default=list, db_default=[])
     playback_session_id = models.UUIDField(
         null=True, help_text="What was playing when the viewer decided"
     )
@@ -49,6 +55,10 @@ class AdSession(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(expires_at__gt=F("opened_at")), name="ads_adsession_period"
+            ),
+            models.CheckConstraint(condition=are_sane(), name="ads_adsession_terms"),
+            models.CheckConstraint(
+                condition=has_target("series", "episode"), name="ads_adsession_target"
             ),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True, rewarded_at__isnull=True, refusal="")

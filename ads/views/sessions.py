@@ -7,7 +7,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ads import rendering, sessions
-from ads.shapes import OpenSessionAnswer, OpenSessionRequest, PlacementsAnswer, SessionAnswer
+from ads.policies import Onlooker
+from ads.shapes import (
+    OpenSessionAnswer,
+    OpenSessionRequest,
+    PlacementsAnswer,
+    PlacementsQuery,
+    SessionAnswer,
+)
 from config.endpoints import operation
 from config.problems import NotFound
 from payments.unlocking.unlocks import EpisodeUnavailable
@@ -15,14 +22,19 @@ from viewers.authentication import ViewerEndpoint
 
 
 class AdPlacements(ViewerEndpoint):
-    @operation(summary="Where ads can be watched, and how many are left", answer=PlacementsAnswer)
-    def get(self, request: Request, *, now: datetime) -> PlacementsAnswer:
+    @operation(
+        summary="Where ads can be watched, for what, and how many are left",
+        query=PlacementsQuery,
+        answer=PlacementsAnswer,
+    )
+    def get(self, request: Request, *, now: datetime, query: PlacementsQuery) -> PlacementsAnswer:
         """What is left of the day's cap, which ends at midnight in the reporting time zone, and
-        when the next ad may be opened."""
-        standings = sessions.standings(
+        when the next ad may be opened. Only placements that are for this viewer."""
+        onlooker = Onlooker(
             viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, now=now
         )
-        return PlacementsAnswer(placements=[rendering.placement(found) for found in standings])
+        found = sessions.on_offer(onlooker, series_id=query.series_id)
+        return PlacementsAnswer(placements=[rendering.placement(one) for one in found])
 
 
 class OpenAdSession(ViewerEndpoint):
@@ -34,6 +46,8 @@ class OpenAdSession(ViewerEndpoint):
         also_statuses=[200],
         refusals=[
             sessions.PlacementUnknown,
+            sessions.AdTargetWrong,
+            sessions.AdsNotHere,
             EpisodeUnavailable,
             sessions.EpisodeNotLocked,
             sessions.AdSessionElsewhere,
@@ -42,7 +56,7 @@ class OpenAdSession(ViewerEndpoint):
         ],
     )
     def post(self, request: Request, *, now: datetime, body: OpenSessionRequest) -> Response:
-        """A session pays once, for this episode, when the network confirms the ad by
+        """A session counts once, for this episode or for coins, when the network confirms the ad by
         `expires_at`. 200 when the viewer had an open session for it, which is lengthened."""
         opened = sessions.open_one(
             viewer_id=self.viewer.viewer_id,
@@ -59,10 +73,13 @@ class OpenAdSession(ViewerEndpoint):
 
 class AdSessionState(ViewerEndpoint):
     @operation(
-        summary="Whether an ad has opened its episode", answer=SessionAnswer, refusals=[NotFound]
+        summary="Whether an ad counts, and what it opened",
+        answer=SessionAnswer,
+        refusals=[NotFound],
     )
     def get(self, request: Request, *, now: datetime, session_id: UUID) -> SessionAnswer:
-        """Ask again while it is open: the network's word usually takes a few seconds."""
+        """Ask again while it is open, which is to show that the reward is pending: the network's word usually
+        takes a few seconds."""
         session = sessions.find(
             viewer_id=self.viewer.viewer_id,
             environment=self.viewer.environment,

@@ -16,13 +16,15 @@ from django.core.cache import caches
 from django.db import OperationalError
 from django.http import HttpRequest
 
+from ads.admin import parked
 from analytics.admin import plots
 from analytics.reports import funnels, local_days, retention, revenue, sources
 from analytics.reports.funnels import FunnelReport
 from analytics.reports.local_days import Period
 from analytics.reports.retention import Mode, RetentionReport
 from analytics.reports.revenue import RevenueReport
-from config import clock
+from config import clock, patience
+from config.patience import TookTooLong
 from payments.admin import formats
 from payments.admin import home as today
 
@@ -53,7 +55,19 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds what this operator may see: figures, then plots."""
     now = clock.now(request)
     drawn = [draw for permission, draw in PLOTS.items() if request.user.has_perm(permission)]
-    return today.fill(request, context) | {"sections": _sections(drawn, now) if drawn else []}
+    return today.fill(request, context) | {
+        "parked_callbacks": _parked(request),
+        "sections": _sections(drawn, now) if drawn else [],
+    }
+
+
+def _parked(request: HttpRequest) -> int:
+    """How many callbacks of ads wait for somebody; none that was not counted in time."""
+    try:
+        with patience.of(today.PATIENCE_MS):
+            return parked.waiting_count(request)
+    except TookTooLong:
+        return 0
 
 
 def _sections(drawn: list[Callable[[Reports, datetime], dict[str, Any]]], now: datetime) -> Any:

@@ -23,6 +23,11 @@ STATEMENT_SECONDS = 60
 #: undone, and 0 where only revenue moved. `created_at` is when that was booked, `unlocked_at` when
 #: the episode was unlocked, in every row. `way` is that of coins: `bundle` and `auto` are decisions on
 #: several episodes, or on none by itself.
+#:
+#: An ad's revenue is in the row of the ad: `unlocks` is 1 where it opened its episode, and 0 where more ads were
+#: needed. Other episodes that it opened for good have rows without revenue. An ad for coins is of no title; as its
+#: coins are spent, the revenue is in the unlock's value, and a row of means `carried` takes as much back from what
+#: is of no title: nothing is counted twice.
 UNLOCKS = pa.schema(
     [
         ("unlock_id", pa.string()),
@@ -181,12 +186,37 @@ _QUERIES: Mapping[str, str] = {
         WHERE spent.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
-        SELECT reward.id::text, 'ad', NULL, 1, reward.viewer_id::text, reward.series_id::text,
+        SELECT reward.id::text, 'ad', NULL,
+               CASE WHEN reward.entitlement_id IS NULL THEN 0 ELSE 1 END,
+               reward.viewer_id::text, reward.series_id::text,
                reward.episode_id::text, 0, reward.revenue_micros, NULL, NULL,
                reward.created_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC'
         FROM ads_reward AS reward
         WHERE reward.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR reward.series_id = %(series_id)s)
+        UNION ALL
+        SELECT opening.id::text, 'ad', NULL, 1, reward.viewer_id::text, reward.series_id::text,
+               entitlement.episode_id::text, 0, 0, NULL, NULL,
+               reward.created_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC'
+        FROM ads_opening AS opening
+        JOIN ads_reward AS reward ON reward.id = opening.reward_id
+        JOIN payments_entitlement AS entitlement ON entitlement.id = opening.entitlement_id
+        WHERE reward.environment = 'production' AND entitlement.ends_at IS NULL
+          AND opening.entitlement_id <> reward.entitlement_id
+          AND (%(series_id)s::uuid IS NULL OR reward.series_id = %(series_id)s)
+        UNION ALL
+        SELECT carried.id::text, 'carried', NULL, 0, spent.viewer_id::text, NULL, NULL, 0,
+               -carried.micros, NULL, NULL, carried.created_at AT TIME ZONE 'UTC',
+               spent.created_at AT TIME ZONE 'UTC'
+        FROM (
+            SELECT id, id AS unlock_id, attribution_micros AS micros, created_at
+            FROM payments_unlock
+            UNION ALL
+            SELECT id, unlock_id, attribution_micros, created_at FROM payments_unlockcorrection
+        ) AS carried
+        JOIN payments_unlock AS spent ON spent.id = carried.unlock_id
+        WHERE spent.environment = 'production' AND carried.micros <> 0
+          AND %(series_id)s::uuid IS NULL
     """,
     "purchases": """
         SELECT id::text, viewer_id::text, net_micros, paid_coins + bonus_coins,

@@ -3,4 +3,10 @@
 Series come in by pushes alone, so nothing is added here; ids, versions and beats are only shown.
 """
 
-from catalog.admin import episodes, feed, media, series  # noqa: F401  registered by being imported
+from catalog.admin import (  # noqa: F401  registered by being imported
+    access,
+    episodes,
+    feed,
+    media,
+    series,
+)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import Count, F, Model, Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
-from catalog import publishing, search
+from catalog import access, publishing, search
 from catalog.admin import formats
 from catalog.admin.texts import SeriesTextInline, as_pushed
 from catalog.faults import SeriesInvalid
@@ -75,17 +76,23 @@ class SeriesAdmin(ModelAdmin):  # type: ignore[misc]
         "published_at",
     )
     list_display_links = ("title",)
-    list_filter = ("state", "provenance_kind")
+    list_filter = ("state", "provenance_kind", "access_mode")
     search_fields = ("external_id",)
     search_help_text = "Words of a title, synopsis or tag, or a whole external id"
     ordering = ("-id",)
     list_per_page = 50
     show_full_result_count = False
-    actions = ("publish_selected", "withdraw_selected")
+    actions = (
+        "publish_selected",
+        "withdraw_selected",
+        "open_by_both",
+        "open_by_coins_alone",
+        "open_by_ads_alone",
+    )
     actions_detail = ("publish_this", "withdraw_this")
     inlines = (SeriesTextInline, EpisodeInline)
     fieldsets = (
-        (None, {"fields": ("thumbnail", "external_id", "state", "is_held")}),
+        (None, {"fields": ("thumbnail", "external_id", "state", "is_held", "access_mode")}),
         ("Dates", {"fields": ("publish_at", "published_at", "created_at", "updated_at")}),
         ("About", {"fields": ("genre", "tags", "release_year", "country", "studio")}),
         ("Provenance", {"fields": ("provenance_kind", "provenance_model", "content_label")}),
@@ -96,6 +103,7 @@ class SeriesAdmin(ModelAdmin):  # type: ignore[misc]
         "external_id",
         "state",
         "is_held",
+        "access_mode",
         "publish_at",
         "published_at",
         "created_at",
@@ -165,6 +173,32 @@ class SeriesAdmin(ModelAdmin):  # type: ignore[misc]
     def withdraw_selected(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
         for series_id in queryset.values_list("id", flat=True):
             self._step(request, series_id, publishing.withdraw, "Withdrawn.")
+
+    def has_set_access_permission(self, request: HttpRequest) -> bool:
+        """Whoever sets prices says also whether they are asked."""
+        return request.user.has_perm("catalog.add_accesschange")
+
+    @admin.action(description="Let coins or ads open selected series", permissions=["set_access"])
+    def open_by_both(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+        self._set_access(request, queryset, Series.AccessMode.HYBRID)
+
+    @admin.action(description="Let coins alone open selected series", permissions=["set_access"])
+    def open_by_coins_alone(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+        self._set_access(request, queryset, Series.AccessMode.PAID)
+
+    @admin.action(description="Let ads alone open selected series", permissions=["set_access"])
+    def open_by_ads_alone(self, request: HttpRequest, queryset: QuerySet[Series]) -> None:
+        self._set_access(request, queryset, Series.AccessMode.AD)
+
+    def _set_access(
+        self, request: HttpRequest, queryset: QuerySet[Series], mode: Series.AccessMode
+    ) -> None:
+        assert isinstance(request.user, User)  # noqa: S101  the admin let only staff through
+        chosen = list(queryset.values_list("id", flat=True))
+        number = access.set_mode(
+            chosen, mode=mode, operator_id=request.user.id, now=clock.now(request)
+        )
+        messages.success(request, f"{number} of {len(chosen)} series changed: {mode.label}.")
 
     @action(  # type: ignore[untyped-decorator]  # django-unfold has no types
         description="Publish",

@@ -3,6 +3,7 @@
 And what was drawn for the feed, and where viewers stand.
 """
 
+from catalog.models.access import AccessChange
 from catalog.models.episodes import Beat, Episode, EpisodeVersion
 from catalog.models.feed import FeedDecision, FeedTable
 from catalog.models.locales import EpisodeText, SeriesText
@@ -12,6 +13,7 @@ from catalog.models.series import Series
 from catalog.models.watching import Favorite, WatchPosition
 
 __all__ = [
+    "AccessChange",
     "Beat",
     "Episode",
     "EpisodeText",

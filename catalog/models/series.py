@@ -37,6 +37,13 @@ class Series(Provenance):
         PUBLISHED = "published", "Published"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
+    class AccessMode(models.TextChoices):
+        """What opens the episodes that are not free. A subscription opens them in any of these."""
+
+        PAID = "paid", "Coins, and no ads"
+        AD = "ad", "Ads, and no coins"
+        HYBRID = "hybrid", "Coins or ads"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     external_id = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
@@ -45,6 +52,13 @@ class Series(Provenance):
     is_held = models.BooleanField(
         default=False,
         help_text="Withdrawn by an operator: only an operator brings it back, never a push.",
+    )
+    access_mode = models.CharField(
+        max_length=10,
+        choices=AccessMode,
+        default=AccessMode.HYBRID,
+        db_default=AccessMode.HYBRID,
+        help_text="What opens the episodes that are not free. Pushes leave it as it is.",
     )
     original_locale = models.CharField(max_length=20)
     genre = models.CharField(max_length=60, blank=True)
@@ -90,6 +104,10 @@ class Series(Provenance):
             models.CheckConstraint(
                 condition=Q(is_held=False) | Q(state="withdrawn"),
                 name="catalog_series_held_is_withdrawn",
+            ),
+            models.CheckConstraint(
+                condition=Q(access_mode__in=["paid", "ad", "hybrid"]),
+                name="catalog_series_access_mode_known",
             ),
         ]
         indexes = [

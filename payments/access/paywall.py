@@ -96,6 +96,16 @@ class Paywall:
             return EpisodeState.COVERED
         return EpisodeState.LOCKED
 
+    @property
+    def takes_coins(self) -> bool:
+        """Whether coins open this title's episodes."""
+        return self.series.access_mode != Series.AccessMode.AD
+
+    @property
+    def takes_ads(self) -> bool:
+        """Whether ads do."""
+        return self.series.access_mode != Series.AccessMode.PAID
+
     def ends_at(self, episode: Listed) -> datetime | None:
         """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""
         is_owned = self.state_of(episode) is EpisodeState.OWNED
@@ -121,8 +131,8 @@ class Paywall:
 
     @cached_property
     def shortfall_coins(self) -> int:
-        """What is missing for the next locked episode, 0 if nothing is."""
-        if self.next_locked is None:
+        """What is missing for the next locked episode, 0 if nothing is, or coins do not open it."""
+        if self.next_locked is None or not self.takes_coins:
             return 0
         return max(self.ladder.price_of(self.next_locked.number) - self.balance.coins, 0)
 
@@ -213,8 +223,8 @@ def options(paywall: Paywall) -> Sequence[PaywallOption]:
 
 
 def coins_option(paywall: Paywall) -> CoinsOption | None:
-    """Coins, while anything is locked."""
-    if paywall.next_locked is None:
+    """Coins, while anything is locked that they open."""
+    if paywall.next_locked is None or not paywall.takes_coins:
         return None
     return CoinsOption(
         price_coins=paywall.ladder.price_of(paywall.next_locked.number),

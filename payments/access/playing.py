@@ -25,10 +25,12 @@ class EpisodeLocked(Problem):
 
 @dataclass(frozen=True)
 class Opened:
-    """An episode that may be watched, and where its video is."""
+    """An episode that may be watched, and where its video is. `access_ends_at` is None where it may be watched
+    for good, or costs nothing."""
 
     episode: Episode
     playback: Playback
+    access_ends_at: datetime | None
 
 
 def play(
@@ -44,7 +46,7 @@ def play(
     The URL is made only after a committed entitlement was read and marked as played, or the price in
     force is 0. What a subscription or pass covers is opened on the way. What was unlocked stays playable
     when its episode or series is withdrawn. Raises NotFound, and EpisodeLocked with the price and a
-    quote.
+    quote, both None where ads alone open the title.
     """
     asked = (
         Episode.objects.filter(id=episode_id, current_version__isnull=False)
@@ -71,11 +73,7 @@ def play(
         door.mark_played(openable)
     if asked not in openable or not door.may_open(asked):
         raise door.locked(asked)
-    return [
-        Opened(episode, playback.issue(version=_version(episode), viewer_id=viewer_id, now=now))
-        for episode in openable
-        if door.may_open(episode)
-    ]
+    return [door.opened(episode) for episode in openable if door.may_open(episode)]
 
 
 class _Whose(TypedDict):
@@ -133,8 +131,23 @@ class _Door:
         standing = entitlements.mark_played(used, now=self._now)
         self.owned = {key: held for key, held in self.owned.items() if held.id in standing}
 
+    def opened(self, episode: Episode) -> Opened:
+        """The way to an episode that may be opened, as long as it may be."""
+        held = self.owned.get(episode.id)
+        is_free = self._ladder.price_of(episode.number) == 0
+        ends_at = None if held is None or is_free else held.ends_at
+        way = playback.issue(
+            version=_version(episode),
+            viewer_id=self._whose["viewer_id"],
+            now=self._now,
+            ends_at=ends_at,
+        )
+        return Opened(episode, way, ends_at)
+
     def locked(self, episode: Episode) -> EpisodeLocked:
-        """The refusal, with what the episode costs now."""
+        """The refusal, with what the episode costs now, where coins open it."""
+        if self._series.access_mode == Series.AccessMode.AD:
+            return EpisodeLocked(price_coins=None, series_id=self._series.id, quote=None)
         quote = quotes.make(
             **self._whose,
             series_id=self._series.id,

@@ -1,6 +1,9 @@
 -- The rungs of the money ladder that coins stand on: what was posted from %(start)s on and before %(end)s
 -- in one environment, in micros of the reporting currency, of a title where it is a title's.
 --
+-- What ads had earned with coins is no revenue of those coins: it was recognised when the ads were watched, of no
+-- title. As the coins are spent it becomes the titles', and that much less is of none.
+--
 -- `deferred` is a balance: the value left in bought lots at the window's end, and `deferred_before` that at
 -- its start. Both are what the lots hold now, less what was granted and what moved since.
 WITH sold AS (
@@ -34,7 +37,8 @@ WITH sold AS (
 ), moved AS (
     -- The same from the other side: what left the lots, and came back.
     SELECT coalesce(sum(-movement.value_micros)
-               FILTER (WHERE transfer.code IN ('unlock', 'unlock_reversal')), 0) AS spent,
+               FILTER (WHERE transfer.code IN ('unlock', 'unlock_reversal')
+                         AND lot.origin IN ('purchase', 'pack_bonus')), 0) AS spent,
            coalesce(sum(-movement.value_micros)
                FILTER (WHERE transfer.code = 'expiry'
                          AND lot.origin IN ('purchase', 'pack_bonus')), 0) AS lapsed
@@ -80,3 +84,5 @@ UNION ALL
 SELECT 'coins', series_id, value::bigint FROM titled
 UNION ALL
 SELECT 'attribution', series_id, attribution::bigint FROM titled WHERE attribution <> 0
+UNION ALL
+SELECT 'attribution', NULL, -sum(attribution)::bigint FROM titled HAVING sum(attribution) <> 0

@@ -183,7 +183,7 @@ def unlock(
 
     What is open, covered or free is not charged, as by `unlocks.unlock`. Too few coins is an outcome, and
     stays so for its key. Raises AutoUnlockOff, AutoUnlockPriceRose with a quote, AutoUnlockCapReached,
-    AutoUnlockStopped at SPEND_CONFIRM_COINS, EpisodeUnavailable, KeyReused, WalletOnHold.
+    AutoUnlockStopped at SPEND_CONFIRM_COINS, EpisodeUnavailable, EpisodeAdsOnly, KeyReused, WalletOnHold.
     """
     for _ in range(_LOOKS):
         try:

@@ -68,7 +68,7 @@ def quote_for(shown: Paywall) -> BundleQuote | None:
     locked = [
         episode.number
         for episode in shown.episodes
-        if way is not None and shown.state_of(episode) is EpisodeState.LOCKED
+        if way is not None and shown.takes_coins and shown.state_of(episode) is EpisodeState.LOCKED
     ]
     if not locked:
         return None
@@ -101,8 +101,8 @@ def unlock(
 
     Too few coins is an outcome, and stays so for its key. Where any of the episodes is owned by now, or
     cannot be had any more, nothing is opened and the quote is invalid. Raises QuoteInvalid or
-    QuoteExpired with a new quote, NothingToUnlock where there is none, NotFound, KeyReused, WalletOnHold,
-    SpendConfirmationNeeded.
+    QuoteExpired with a new quote, NothingToUnlock where there is none, EpisodeAdsOnly, NotFound, KeyReused,
+    WalletOnHold, SpendConfirmationNeeded.
     """
     asking = _Asking(viewer_id, environment, series_id, device_id, now)
     try:

@@ -33,7 +33,7 @@ class RentalOption(PaywallOption, tag="rental"):
 def rental_option(paywall: Paywall) -> RentalOption | None:
     """The next locked episode for a time, where its price offers that for less than for good."""
     episode = paywall.next_locked
-    if episode is None:
+    if episode is None or not paywall.takes_coins:
         return None
     quote = quote_for(
         viewer_id=paywall.viewer_id,

@@ -36,6 +36,11 @@ class WalletOnHold(Problem):
     headers = {"Retry-After": "3600"}
 
 
+class EpisodeAdsOnly(Problem):
+    code = "episode_ads_only"
+    title = "Ads alone open this title: nothing of it is sold for coins"
+
+
 class Result(StrEnum):
     """How an unlock ended. Only the first charges; from INSUFFICIENT_COINS on it was refused."""
 
@@ -46,6 +51,7 @@ class Result(StrEnum):
     INSUFFICIENT_COINS = "insufficient_coins"
     QUOTE_OUTDATED = "quote_outdated"
     EPISODE_UNAVAILABLE = "episode_unavailable"
+    EPISODE_ADS_ONLY = "episode_ads_only"
     WALLET_ON_HOLD = "wallet_on_hold"
     SPEND_CONFIRMATION_NEEDED = "spend_confirmation_needed"
     AUTO_UNLOCK_OFF = "auto_unlock_off"
@@ -122,7 +128,8 @@ def unlock(
 
     An episode is never charged while a live entitlement covers it. Too few coins is an outcome, not
     an exception, and stays so for its key even after a top-up. Raises QuoteInvalid or QuoteExpired
-    (with nothing stored), EpisodeUnavailable, KeyReused, WalletOnHold, SpendConfirmationNeeded.
+    (with nothing stored), EpisodeUnavailable, EpisodeAdsOnly, KeyReused, WalletOnHold,
+    SpendConfirmationNeeded.
     """
     renewed = partial(
         with_new_quote,
@@ -220,7 +227,8 @@ def with_new_quote(
     now: datetime,
     is_rental: bool = False,
 ) -> Problem:
-    """The same refusal, carrying what the episode costs now; EpisodeUnavailable where there is none.
+    """The same refusal, carrying what the episode costs now; EpisodeUnavailable where there is none,
+    EpisodeAdsOnly where it is not sold.
 
     Who asked to rent is quoted a rental, as long as there is one: `rental_seconds` says so.
     """
@@ -235,6 +243,8 @@ def with_new_quote(
     )
     if episode is None:
         return EpisodeUnavailable()
+    if episode.series.access_mode == Series.AccessMode.AD:
+        return EpisodeAdsOnly()
     price = pricing.price_for(
         viewer_id=viewer_id, device_id=device_id, series_id=episode.series_id, at=now
     )
@@ -269,6 +279,8 @@ def checked(decision: Decision) -> Decision:
         raise KeyReused
     if decision.outcome.outcome is Result.EPISODE_UNAVAILABLE:
         raise EpisodeUnavailable
+    if decision.outcome.outcome is Result.EPISODE_ADS_ONLY:
+        raise EpisodeAdsOnly
     if decision.outcome.outcome is Result.WALLET_ON_HOLD:
         raise WalletOnHold
     if decision.outcome.outcome is Result.SPEND_CONFIRMATION_NEEDED:

@@ -87,6 +87,7 @@ class UnlockEpisode(SpendingEndpoint):
         refusals=[
             unlocks.InsufficientCoins,
             spending.SpendConfirmationNeeded,
+            unlocks.EpisodeAdsOnly,
             unlocks.WalletOnHold,
             unlocks.EpisodeUnavailable,
             quotes.QuoteInvalid,

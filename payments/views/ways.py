@@ -34,6 +34,7 @@ class UnlockSeries(SpendingEndpoint):
         refusals=[
             unlocks.InsufficientCoins,
             spending.SpendConfirmationNeeded,
+            unlocks.EpisodeAdsOnly,
             unlocks.WalletOnHold,
             quotes.QuoteInvalid,
             quotes.QuoteExpired,
@@ -78,6 +79,7 @@ class AutoUnlockEpisode(SpendingEndpoint):
             auto_unlocks.AutoUnlockPriceRose,
             auto_unlocks.AutoUnlockCapReached,
             auto_unlocks.AutoUnlockStopped,
+            unlocks.EpisodeAdsOnly,
             unlocks.WalletOnHold,
             unlocks.EpisodeUnavailable,
             quotes.QuoteInvalid,

@@ -35,6 +35,10 @@ def test_offers_an_ad_for_the_next_locked_episode(
             "kind": "ad",
             "placement": "paywall",
             "episode_id": str(episode(series, 9)),
+            "reward": "episodes",
+            "reward_amount": 1,
+            "watched": 0,
+            "needed": 1,
             "remaining_today": 10,
             "available_at": None,
         }
@@ -169,7 +173,11 @@ def test_lists_what_is_left_of_each_placement(
         "title": "At home",
         "network": "fake",
         "ad_unit_id": other.ad_unit_id,
-        "reward": "episode",
+        "reward": "episodes",
+        "reward_amount": 1,
+        "coins_expire_after_days": None,
+        "watched": None,
+        "needed": 1,
         "daily_cap": 1,
         "remaining_today": 0,
         "cooldown_seconds": 0,
@@ -196,9 +204,9 @@ def test_lists_many_placements_in_as_many_queries_as_one(
         watch(session, now=now)
 
     ad_options(api, series, headers)  # what never changes is read once
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(5):
         assert len(listed(api, headers)) == 7
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(14):
         assert len(ad_options(api, series, headers)) == 1
 
 

@@ -14,7 +14,7 @@ from tests.payments.calls import episode
 from viewers.models import Device
 
 UNGUARDED = "ALTER TABLE ads_reward DROP CONSTRAINT ads_reward_within_cap"
-READ_ONLY = ("adsession", "reward", "callback")
+READ_ONLY = ("adsession", "reward", "callback", "goal", "opening", "resolution")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +55,9 @@ def test_the_application_cannot_delete_a_placement() -> None:
     "function",
     [
         "ads_reward_session",
+        "ads_count_towards_goal",
+        "ads_grant",
+        "ads_repeat_callback",
         "payments_open_episode",
         "payments_lock_wallet",
         "payments_live_entitlement",
@@ -69,12 +72,21 @@ def test_the_application_cannot_call_the_inner_functions(function: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "function", ["ads_open_session", "ads_settle_callback", "ads_keep_callback"]
+    "function",
+    [
+        "ads_open_session",
+        "ads_settle_callback",
+        "ads_keep_callback",
+        "ads_settle_parked",
+        "ads_dismiss_parked",
+    ],
 )
 def test_the_functions_it_may_call_have_a_path_of_their_own(function: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT prosecdef, proconfig FROM pg_proc WHERE proname = %s", [function])
-        assert cursor.fetchall() == [(True, ["search_path=public, pg_temp"])]
+        assert {(definer, *path) for definer, path in cursor.fetchall()} == {
+            (True, "search_path=public, pg_temp")
+        }
 
 
 @pytest.mark.parametrize(

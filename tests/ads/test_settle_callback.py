@@ -137,7 +137,8 @@ def test_another_viewer_cannot_have_the_ad_of_the_first(session: AdSession, now:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"), [(3599.999, "paid"), (3600, "expired"), (86_400, "expired")]
+    ("seconds", "verdict"),
+    [(3599.999, "paid"), (3600, "late"), (89_999.999, "late"), (90_000, "expired")],
 )
 def test_waits_for_the_network_until_the_session_expires(
     session: AdSession, now: datetime, seconds: float, verdict: str
@@ -145,7 +146,7 @@ def test_waits_for_the_network_until_the_session_expires(
     settled = watch(session, now=now + timedelta(seconds=seconds))
 
     assert settled.verdict == verdict
-    assert Reward.objects.count() == (verdict == "paid")
+    assert Reward.objects.count() == (verdict != "expired")
 
 
 def test_pays_nothing_for_an_episode_that_was_bought_meanwhile(
@@ -178,15 +179,15 @@ def test_an_episode_that_an_ad_opened_costs_no_coins(
 
 
 def test_takes_the_place_of_an_entitlement_that_has_lapsed(
-    session: AdSession, device: Device, now: datetime
+    session: AdSession, series: Series, device: Device, now: datetime
 ) -> None:
     start = now - timedelta(days=1)
     give_cover(device.viewer_id, starts_at=start, ends_at=now)
     entitlements.open_covered(
         viewer_id=device.viewer_id,
         environment="production",
-        series_id=session.series_id,
-        episode_ids=[session.episode_id],
+        series_id=series.id,
+        episode_ids=[episode(series, 9)],
         now=start,
     )
 

@@ -32,6 +32,7 @@ SEEN = {
         "Episodes",
         "Media",
         "Series",
+        "Access changes",
         "Experiments",
         "Layers",
         "Wallets",
@@ -54,6 +55,8 @@ SEEN = {
         "Ad sessions",
         "Rewards",
         "Callbacks",
+        "Parked callbacks",
+        "Ad goals",
         "Verifier keys",
         "Viewers",
         "Feed decisions",
@@ -68,7 +71,7 @@ SEEN = {
         "Experiments",
         "Layers",
     },
-    "content": PRICES | {"Series", "Episodes", "Media"},
+    "content": PRICES | {"Series", "Episodes", "Media", "Access changes"},
 }
 STORES = {"Store messages", "Store calls", "Store histories", "Subscriptions"}
 BOOKS = {"Differences", "Reconciliations", "Fee adjustments", "Store reports", "Exchange rates"}
@@ -81,10 +84,13 @@ SEEN["finance"] -= {
     "Episodes",
     "Media",
     "Series",
+    "Access changes",
     "Placements",
     "Ad sessions",
     "Rewards",
     "Callbacks",
+    "Parked callbacks",
+    "Ad goals",
     "Verifier keys",
 }
 SEEN["support"] |= STORES | {"Quarantined events"}

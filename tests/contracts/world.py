@@ -507,7 +507,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "post_redeem_promo_code": _redeem,
     "post_events": _events,
     "post_fake_checkout": _sale,
-    "get_ad_placements": lambda world: Call(),
+    "get_ad_placements": lambda world: [Call(), Call(query={"series_id": str(world.series.id)})],
     "post_open_ad_session": _open_ad,
     "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
     "get_settle_callback": _watched,

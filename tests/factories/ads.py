@@ -33,7 +33,7 @@ class PlacementFactory(DjangoModelFactory[Placement]):
 
 
 def open_session(
-    placement: Placement, *, viewer_id: UUID, episode_id: UUID, now: datetime, **more: Any
+    placement: Placement, *, viewer_id: UUID, episode_id: UUID | None, now: datetime, **more: Any
 ) -> Opened:
     """A session of a viewer in production, opened through the same door as a real one."""
     return sessions.open_one(
@@ -47,7 +47,7 @@ def open_session(
 
 
 def ad_session(
-    placement: Placement, *, viewer_id: UUID, episode_id: UUID, now: datetime, **more: Any
+    placement: Placement, *, viewer_id: UUID, episode_id: UUID | None, now: datetime, **more: Any
 ) -> AdSession:
     """The row of such a session."""
     opened = open_session(placement, viewer_id=viewer_id, episode_id=episode_id, now=now, **more)

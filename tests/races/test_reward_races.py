@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 
 from ads import adapters
 from ads.callbacks import Settled
-from ads.models import AdSession, Callback, Placement, Reward
+from ads.models import AdSession, Callback, Goal, Placement, Reward
 from ads.sessions import AdCapReached, AdCoolingDown, AdSessionElsewhere, EpisodeNotLocked, Opened
 from payments.access import paywall
 from payments.models import Entitlement, Unlock, Wallet
@@ -361,3 +361,50 @@ def test_an_episode_is_paid_for_once_by_coins_or_by_an_ad(
 
     assert ledger_rules.broken() == []
     proof.record("P11", "one episode, by coins and by an ad at once", violations=0)
+
+
+def test_three_ads_of_forty_open_an_episode_once(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    """Forty views, each of a session of its own, towards goals of three ads."""
+    placement = PlacementFactory(daily_cap=CALLERS, ads_needed=3)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        # Two ads that counted, and one goal that lacks the last.
+        for session in sessions_of(viewer_id, placement, episodes[:2], now):
+            assert report(watched(session, now=now), now=now).verdict == "paid"
+        (session,) = sessions_of(viewer_id, placement, episodes[2:3], now)
+        views = [watched(session, now=now) for _ in range(CALLERS)]
+
+        settled = at_once([partial(report, view, now=now) for view in views])
+
+        assert verdicts(settled) == {"paid": 1, "session_used": CALLERS - 1}
+        opened = Entitlement.objects.get(viewer_id=viewer_id)
+        assert (opened.source, opened.episode_id) == ("ad", episodes[2])
+        goal = Goal.objects.get(viewer_id=viewer_id)
+        assert (goal.ads_watched, goal.granted_at) == (3, now)
+
+    assert ledger_rules.broken() == []
+    proof.record("P11", "40 callbacks towards the last of three ads", violations=0)
+
+
+def test_ads_that_count_at_once_are_counted_one_after_the_other(
+    episodes: list[UUID], now: datetime, proof: Proof
+) -> None:
+    """Forty sessions of one title at once: every third of them opens, and none is lost."""
+    placement = PlacementFactory(daily_cap=CALLERS, ads_needed=3)
+    for _ in range(proof.rounds(full=200)):
+        viewer_id = DeviceFactory().viewer_id
+        sessions = sessions_of(viewer_id, placement, episodes, now)
+        views = [watched(session, now=now) for session in sessions]
+
+        settled = at_once([partial(report, view, now=now) for view in views])
+
+        assert verdicts(settled) == {"paid": CALLERS}
+        assert Entitlement.objects.filter(viewer_id=viewer_id).count() == CALLERS // 3
+        goals = Goal.objects.filter(viewer_id=viewer_id)
+        watched_ads = sorted(goals.values_list("ads_watched", flat=True))
+        assert watched_ads == [CALLERS % 3] + [3] * (CALLERS // 3)
+
+    assert ledger_rules.broken() == []
+    proof.record("P11", "40 ads of one title at once, three for an episode", violations=0)

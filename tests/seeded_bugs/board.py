@@ -42,6 +42,13 @@ REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
 TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
 SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
+ACCESS_MODES = ("tests/payments/access/test_access_modes.py",)
+AD_GOALS = ("tests/ads/test_watch_several_ads.py",)
+AD_EPISODES = ("tests/ads/test_open_several_episodes.py",)
+AD_MINUTES = ("tests/ads/test_open_a_title_for_minutes.py",)
+AD_COINS = ("tests/ads/test_earn_coins_by_ads.py",)
+AD_LATE = ("tests/ads/test_late_callbacks.py",)
+AD_PARKING = ("tests/ads/test_parked_callbacks.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -76,8 +83,8 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
     return Bug(name, (Edit(path, old, new), *more), tests)
 
 
-UNLOCK = f"{SQL}/unlock_0004.sql"
-BUNDLE = f"{SQL}/bundle_0001.sql"
+UNLOCK = f"{SQL}/unlock_0005.sql"
+BUNDLE = f"{SQL}/bundle_0002.sql"
 AUTO = f"{SQL}/auto_unlock_0001.sql"
 UNDO = f"{SQL}/unlock_reversal_0001.sql"
 REVERSAL = f"{SQL}/unlock_reversal_0002.sql"
@@ -93,6 +100,9 @@ GRANT = f"{SQL}/grant_0001.sql"
 COVER = f"{SQL}/cover_0001.sql"
 OFFER = f"{SQL}/offer_0001.sql"
 PROMO = f"{SQL}/promo_0001.sql"
+AD_SESSION = "ads/sql/session_0003.sql"
+AD_CALLBACK = "ads/sql/callback_0003.sql"
+AD_PARKED = "ads/sql/parked_0001.sql"
 
 UNLOCKING = [
     bug(
@@ -931,7 +941,88 @@ SUBSCRIBING = [
     ),
 ]
 
+WATCHING_ADS = [
+    bug(
+        "coins open a title of ads alone",
+        UNLOCK,
+        "IF v_access = 'ad' THEN",
+        "IF false THEN",
+        ACCESS_MODES,
+    ),
+    bug(
+        "a bundle buys a title of ads alone",
+        BUNDLE,
+        "IF v_access = 'ad' THEN",
+        "IF false THEN",
+        ACCESS_MODES,
+        Edit(UNLOCK, "IF v_access = 'ad' THEN", "IF false THEN"),
+    ),
+    bug(
+        "coins by ads carry what the last ad alone had earned",
+        AD_CALLBACK,
+        "FROM ads_reward WHERE goal_id = p_goal.id),",
+        "FROM ads_reward WHERE id = p_reward),",
+        AD_COINS,
+    ),
+    bug(
+        "coins by ads never expire",
+        AD_CALLBACK,
+        "            p_now + make_interval(days => p_goal.coins_expire_after_days), p_now)",
+        "            NULL, p_now)",
+        AD_COINS,
+    ),
+    bug(
+        "timed access never ends",
+        AD_CALLBACK,
+        "            p_goal.viewer_id, p_goal.environment, p_goal.series_id, v_episode, 'ad', v_ends_at,",
+        "            p_goal.viewer_id, p_goal.environment, p_goal.series_id, v_episode, 'ad', NULL,",
+        AD_MINUTES,
+    ),
+    bug(
+        "timed access opens what is free",
+        AD_CALLBACK,
+        "AND NOT episode.number = ANY(p_session.free_numbers)",
+        "AND true",
+        AD_MINUTES,
+    ),
+    bug(
+        "an ad opens episodes that the viewer has",
+        AD_CALLBACK,
+        "                   p_goal.viewer_id, p_goal.environment, episode.id, p_now) IS NULL))",
+        "                   p_goal.viewer_id, p_goal.environment, asked.id, p_now) IS NULL))",
+        AD_EPISODES,
+    ),
+    bug(
+        "who has begun is held to the terms of today",
+        AD_SESSION,
+        "v_needed := coalesce(v_goal.ads_needed, v_placement.ads_needed);",
+        "v_needed := v_placement.ads_needed;",
+        AD_GOALS,
+        Edit(
+            AD_CALLBACK,
+            "granted_at = CASE WHEN ads_watched + 1 = ads_needed THEN p_now END\n",
+            "ads_needed = p_session.ads_needed,\n"
+            "        granted_at = CASE WHEN ads_watched + 1 = p_session.ads_needed THEN p_now END\n",
+        ),
+    ),
+    bug(
+        "a late callback takes the place of a session that is open",
+        AD_CALLBACK,
+        "v_rewarded + v_open >= v_placement.daily_cap",
+        "v_rewarded >= v_placement.daily_cap",
+        AD_LATE,
+    ),
+    bug(
+        "what an operator has ended is ended again",
+        AD_PARKED,
+        "WHERE id = p_callback AND is_parked;",
+        "WHERE id = p_callback;",
+        AD_PARKING,
+    ),
+]
+
 BUGS = [
+    *WATCHING_ADS,
     *SUBSCRIBING,
     *COVERING,
     *UNLOCKING,

@@ -8,8 +8,8 @@ TITLE_REVENUE = Definition(
     formula=(
         "value of the coins spent on the title's unlocks, that of coins which ads had earned"
         " included + net revenue of the ads watched to open its episodes − what refunds took back of"
-        " its unlocks, on the day that they did; `unattributed` = ads that opened no title; titles +"
-        " unattributed = what the ledger has of coins spent and ads, to the micro. Passes are of no title:"
+        " its unlocks, on the day that they did; `unattributed` = ads watched for coins, less what was"
+        " carried to titles as these were spent; titles + unattributed = what the ledger has of coins spent and ads, to the micro. Passes are of no title:"
         " recognised_revenue has them"
     ),
     window="local day, or life to date",

@@ -1,6 +1,7 @@
 -- name: title_revenue
 -- What each title earned on each local day: coins spent and their value, and ads that opened episodes.
--- What refunds took back is on the day that they did.
+-- What refunds took back is on the day that they did. Ads that were watched for coins are of no title, until
+-- their coins are spent: then what they had earned is in a title's coins, and no longer there.
 -- $series_id: text or null
 -- $first_day: integer or null
 -- $last_day: integer or null
@@ -18,7 +19,7 @@ SELECT day, booked.series_id, external_id, locale,
        coalesce(sum(booked.unlocks) FILTER (WHERE means = 'ad'), 0) AS ad_unlocks,
        sum(coins) AS coins_spent,
        coalesce(sum(value_micros) FILTER (WHERE means = 'coins'), 0) AS coin_value_micros,
-       coalesce(sum(value_micros) FILTER (WHERE means = 'ad'), 0) AS ad_revenue_micros
+       coalesce(sum(value_micros) FILTER (WHERE means IN ('ad', 'carried')), 0) AS ad_revenue_micros
 FROM booked
 LEFT JOIN titles USING (series_id)
 WHERE ($first_day IS NULL OR day >= $first_day) AND ($last_day IS NULL OR day <= $last_day)

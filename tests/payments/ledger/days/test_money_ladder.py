@@ -108,7 +108,7 @@ def test_coins_that_an_ad_earned_are_no_revenue_when_spent_but_their_titles(
     found = of_day(now)
     assert (found.recognised_micros, found.deferred_micros) == (0, 0)
     assert found.by_title == {series.id: 5_000}
-    assert found.spent_micros == 5_000
+    assert (found.unattributed_micros, found.spent_micros) == (-5_000, 0)
 
 
 def test_a_day_ends_where_the_reporting_zones_does(
