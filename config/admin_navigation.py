@@ -69,6 +69,11 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.Reward", "Rewards", "redeem"),
         ("ads.Callback", "Callbacks", "call_received"),
         ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
+        ("ads.RevenueDay", "Ad revenue", "monetization_on"),
+        ("ads.TrueUp", "True-ups", "balance"),
+        ("ads.RevenueReport", "Ad reports", "upload_file"),
+        ("ads.ReportPull", "Fetched ad reports", "cloud_download"),
+        ("ads.Impression", "Impressions", "visibility"),
     ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),

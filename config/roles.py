@@ -113,7 +113,20 @@ READ_ADS: Permissions = {
     "ads.reward": VIEW,
     "ads.callback": VIEW,
     "ads.verifierkeys": VIEW,
+    "ads.impression": VIEW,
 }
+#: What networks report, and what ads earned by it.
+READ_AD_REVENUE: Permissions = {
+    "ads.revenueday": VIEW,
+    "ads.trueup": VIEW,
+    "ads.earningcorrection": VIEW,
+    "ads.revenuereport": VIEW,
+    "ads.reportedday": VIEW,
+    "ads.reportline": VIEW,
+    "ads.reportpull": VIEW,
+}
+#: To bring what networks report.
+KEEP_AD_REVENUE: Permissions = {"ads.revenuereport": ("view", "add")}
 EDIT_ADS: Permissions = {"ads.placement": EDIT}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
@@ -199,9 +212,10 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_PRICES,
         EDIT_EXPERIMENTS,
         READ_ADS,
+        READ_AD_REVENUE,
         EDIT_ADS,
     ),
-    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
+    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS, READ_AD_REVENUE),
     "finance": (
         READ_MONEY,
         READ_DAYS,
@@ -211,6 +225,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         MEND_STORES,
         READ_BOOKS,
         KEEP_BOOKS,
+        READ_AD_REVENUE,
+        KEEP_AD_REVENUE,
         DECIDE_MONEY,
     ),
     "owner": (
@@ -223,6 +239,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_BOOKS,
         KEEP_BOOKS,
         READ_ADS,
+        READ_AD_REVENUE,
+        KEEP_AD_REVENUE,
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,

@@ -1,5 +1,5 @@
-"""What operators see and change of rewarded ads. Each module registers its own pages."""
+"""What operators see and change of ads. Each module registers its own pages."""
 
-from ads.admin import callbacks, placements, sessions
+from ads.admin import callbacks, impressions, placements, revenue, revenue_reports, sessions
 
-__all__ = ["callbacks", "placements", "sessions"]
+__all__ = ["callbacks", "impressions", "placements", "revenue", "revenue_reports", "sessions"]

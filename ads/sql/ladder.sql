@@ -1,6 +1,7 @@
 -- The rung of the money ladder that ads stand on: what those that were watched from %(start)s on and before
--- %(end)s are taken to have earned, on the title that each of them opened.
-SELECT 'ads' AS rung, series_id, sum(revenue_micros)::bigint AS micros
-FROM ads_reward
-WHERE environment = %(environment)s AND created_at >= %(start)s AND created_at < %(end)s
+-- %(end)s are taken to have earned, on the title that each of them opened, and what became known in that time
+-- of earlier ones. A closed day stays as it was.
+SELECT 'ads' AS rung, series_id, sum(micros)::bigint AS micros
+FROM ads_earning
+WHERE environment = %(environment)s AND booked_at >= %(start)s AND booked_at < %(end)s
 GROUP BY series_id
