@@ -14,7 +14,7 @@ from ads.models import (
     SessionState,
     Verdict,
 )
-from ads.revenue.impressions import Verdict as ImpressionVerdict
+from ads.revenue.impressions import ImpressionVerdict
 from config.bodies import AnswerShape, RequestShape
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -33,7 +33,7 @@ class TooManyImpressions(Problem):
     headers = {"Retry-After": "3600"}
 
 
-class Verdict(StrEnum):
+class ImpressionVerdict(StrEnum):
     """What came of an impression. The first two are kept; none is to be sent again."""
 
     KEPT = "kept"
@@ -73,7 +73,7 @@ class _Known:
 
 def receive(
     told: Sequence[Told], *, viewer_id: UUID, environment: str, now: datetime
-) -> Sequence[Verdict]:
+) -> Sequence[ImpressionVerdict]:
     """Keeps a viewer's impressions; what came of each, in their order. Safe to repeat: an impression's id is
     its viewer's own, and the first that came under it stays.
 
@@ -142,21 +142,21 @@ def _known(told: Sequence[Told], *, viewer_id: UUID, environment: str) -> _Known
 
 def _judged(
     one: Told, known: _Known, *, viewer_id: UUID, environment: str, now: datetime
-) -> tuple[Verdict, Impression | None]:
+) -> tuple[ImpressionVerdict, Impression | None]:
     """What comes of one, which is known from here on."""
     if one.impression_id in known.ids:
-        return Verdict.REPEATED, None
+        return ImpressionVerdict.REPEATED, None
     if not now - OLDEST <= one.occurred_at <= now + FURTHEST_AHEAD:
-        return Verdict.BAD_MOMENT, None
+        return ImpressionVerdict.BAD_MOMENT, None
     try:
         revenue_micros, rate = worth(one.revenue_micros, one.currency, at=one.occurred_at)
     except exchange.RateMissing:
-        return Verdict.NO_RATE, None
+        return ImpressionVerdict.NO_RATE, None
     session = _session(one, known)
     if not is_plausible(revenue_micros) or (
         session is not None and known.each_session[session.id] >= EACH_SESSION
     ):
-        return Verdict.IMPLAUSIBLE, None
+        return ImpressionVerdict.IMPLAUSIBLE, None
     known.ids.add(one.impression_id)
     if session is not None:
         known.each_session[session.id] += 1
@@ -181,7 +181,7 @@ def _judged(
         received_at=now,
     )
     is_lost = one.session_id is not None and session is None
-    return Verdict.UNATTRIBUTED if is_lost else Verdict.KEPT, row
+    return ImpressionVerdict.UNATTRIBUTED if is_lost else ImpressionVerdict.KEPT, row
 
 
 def _session(one: Told, known: _Known) -> AdSession | None:

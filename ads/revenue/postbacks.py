@@ -10,7 +10,7 @@ from ads.models import AdSession, Impression, ImpressionSource
 from ads.networks.base import Fault, NetworkError
 from ads.networks.impressions import ToldImpression
 from ads.revenue import impressions
-from ads.revenue.impressions import FURTHEST_AHEAD, OLDEST, Verdict
+from ads.revenue.impressions import FURTHEST_AHEAD, OLDEST, ImpressionVerdict
 from config.problems import Problem
 from payments.store import exchange
 from viewers.models import Environment, Viewer
@@ -21,7 +21,9 @@ _REFUSALS: Mapping[Fault, type[Problem]] = {
 }
 
 
-def receive(*, network: str, address_secret: str, query_string: str, now: datetime) -> Verdict:
+def receive(
+    *, network: str, address_secret: str, query_string: str, now: datetime
+) -> ImpressionVerdict:
     """Keeps the impression that a network's server tells of; safe to repeat.
 
     It has the session that the viewer had opened last for that ad unit, if one was open then; a network
@@ -35,17 +37,17 @@ def receive(*, network: str, address_secret: str, query_string: str, now: dateti
     if Impression.objects.filter(
         network=network, impression_id=told.impression_id, source=ImpressionSource.POSTBACK
     ).exists():
-        return Verdict.REPEATED
+        return ImpressionVerdict.REPEATED
     if not now - OLDEST <= told.occurred_at <= now + FURTHEST_AHEAD:
-        return Verdict.BAD_MOMENT
+        return ImpressionVerdict.BAD_MOMENT
     try:
         row = _row(told, network=network, now=now)
     except exchange.RateMissing:
-        return Verdict.NO_RATE
+        return ImpressionVerdict.NO_RATE
     if not impressions.is_plausible(row.revenue_micros):
-        return Verdict.IMPLAUSIBLE
+        return ImpressionVerdict.IMPLAUSIBLE
     impressions.keep([row])
-    return Verdict.UNATTRIBUTED if row.viewer_id is None else Verdict.KEPT
+    return ImpressionVerdict.UNATTRIBUTED if row.viewer_id is None else ImpressionVerdict.KEPT
 
 
 def _row(told: ToldImpression, *, network: str, now: datetime) -> Impression:
