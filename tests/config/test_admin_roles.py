@@ -55,6 +55,7 @@ SEEN = {
         "Rewards",
         "Callbacks",
         "Verifier keys",
+        "Impressions",
         "Viewers",
         "Feed decisions",
     },
@@ -86,9 +87,13 @@ SEEN["finance"] -= {
     "Rewards",
     "Callbacks",
     "Verifier keys",
+    "Impressions",
 }
+AD_REVENUE = {"Ad revenue", "True-ups", "Ad reports", "Fetched ad reports"}
 SEEN["support"] |= STORES | {"Quarantined events"}
-SEEN["finance"] |= STORES | BOOKS
+SEEN["finance"] |= STORES | BOOKS | AD_REVENUE
+SEEN["pricing"] |= AD_REVENUE
+SEEN["analyst"] |= AD_REVENUE
 SEEN["owner"] = (
     SEEN["support"]
     | SEEN["analyst"]
