@@ -8,6 +8,7 @@ from django.conf import settings
 
 from ads.networks import registry
 from ads.networks.base import NetworkAdapter
+from ads.networks.impressions import ImpressionAdapter
 from ads.networks.shared_secrets import is_same
 from config import keyring
 from config.problems import Problem
@@ -36,6 +37,15 @@ def find_at(network: str, address_secret: str) -> NetworkAdapter:
     found = find(network)
     if not is_same(found.address_secret, address_secret):
         logger.warning("%s was called at an address that is not its own", network)
+        raise NetworkUnknown
+    return found
+
+
+def impressions_at(network: str, address_secret: str) -> ImpressionAdapter:
+    """The adapter of a network that tells of impressions at an address. Raises NetworkUnknown, for a network
+    that does not, or another address than its own."""
+    found = registry.impression_adapters(settings).get(network)
+    if found is None or not is_same(found.address_secret, address_secret):
         raise NetworkUnknown
     return found
 

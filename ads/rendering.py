@@ -1,11 +1,12 @@
-"""Domain values as the API answers them."""
+"""Domain values as the API answers them, and what it is told as the domain takes it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from ads import goals
 from ads.models import AdSession, Network, PlacementReward, Verdict
+from ads.revenue.impressions import Told
 from ads.sessions import OnOffer, Opened
-from ads.shapes import OpenSessionAnswer, PlacementAnswer, SessionAnswer
+from ads.shapes import ImpressionShape, OpenSessionAnswer, PlacementAnswer, SessionAnswer
 
 
 def opened(value: Opened) -> OpenSessionAnswer:
@@ -60,4 +61,20 @@ def placement(value: OnOffer) -> PlacementAnswer:
         remaining_today=value.standing.remaining_today,
         cooldown_seconds=shown.cooldown_seconds,
         available_at=value.standing.available_at,
+    )
+
+
+def told(shape: ImpressionShape) -> Told:
+    return Told(
+        impression_id=shape.impression_id,
+        network=shape.network,
+        ad_unit_id=shape.ad_unit_id,
+        format=shape.format,
+        revenue_micros=shape.revenue_micros,
+        currency=shape.currency,
+        precision=shape.precision,
+        country=shape.country,
+        occurred_at=shape.occurred_at.astimezone(UTC),
+        placement=shape.placement,
+        session_id=shape.ad_session_id,
     )

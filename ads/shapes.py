@@ -6,7 +6,15 @@ from uuid import UUID
 
 import msgspec
 
-from ads.models import Network, PlacementReward, SessionState, Verdict
+from ads.models import (
+    AdFormat,
+    Network,
+    PlacementReward,
+    Precision,
+    SessionState,
+    Verdict,
+)
+from ads.revenue.impressions import ImpressionVerdict
 from config.bodies import AnswerShape, RequestShape
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -105,6 +113,49 @@ class CallbackAnswer(AnswerShape, omit_defaults=True):
     )
     is_valid: bool | msgspec.UnsetType = msgspec.UNSET
     echostr: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ImpressionShape(RequestShape):
+    """One ad that was shown. `impression_id` is made by the app before it tells of it first, and never again.
+
+    `revenue_micros` of `currency` and `precision` are what the network's SDK said, `network` the one whose SDK
+    that was: of a mediated ad the mediation's. `ad_session_id` and `placement` where the ad was of such.
+    """
+
+    impression_id: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{1,100}$(?!\n)")]
+    network: Network
+    ad_unit_id: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,100}$(?!\n)")]
+    format: AdFormat
+    revenue_micros: Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)")]
+    occurred_at: Moment
+    precision: Precision = Precision.UNKNOWN
+    country: Annotated[str, msgspec.Meta(pattern=r"^([A-Z]{2})?$(?!\n)")] = ""
+    placement: Annotated[str, msgspec.Meta(max_length=50)] = ""
+    ad_session_id: UUID | None = None
+
+
+class ImpressionsRequest(RequestShape):
+    impressions: Annotated[list[ImpressionShape], msgspec.Meta(min_length=1, max_length=100)]
+
+
+class ImpressionAnswer(AnswerShape):
+    """What came of one impression. Whatever it is, there is nothing to gain from sending it again."""
+
+    impression_id: str
+    verdict: ImpressionVerdict
+
+
+class ImpressionsAnswer(AnswerShape):
+    """In the order of the request."""
+
+    verdicts: list[ImpressionAnswer]
+
+
+class PostbackAnswer(AnswerShape):
+    """Networks read the status alone."""
+
+    verdict: ImpressionVerdict
 
 
 class FakeViewRequest(RequestShape):

@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from ads import verifier_keys
+from ads.revenue import pulling, settling
 from config import clock
 
 
@@ -12,3 +13,15 @@ from config import clock
 def refresh_verifier_keys(**_: Any) -> int:
     """Fetches the ad networks' public keys that are due; returns how many."""
     return verifier_keys.refresh(now=clock.read())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def settle_revenue(**_: Any) -> int:
+    """Books what became known of ads' earnings; returns how many corrections that were."""
+    return settling.settle_due(now=clock.read())
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def pull_revenue_reports(**_: Any) -> int:
+    """Fetches the networks' reports that are due; returns of how many days there was a new version."""
+    return pulling.pull_due(now=clock.read())

@@ -72,6 +72,11 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.Callback", "Callbacks", "call_received"),
         ("ads.ParkedCallback", "Parked callbacks", "local_parking"),
         ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
+        ("ads.RevenueDay", "Ad revenue", "monetization_on"),
+        ("ads.TrueUp", "True-ups", "balance"),
+        ("ads.RevenueReport", "Ad reports", "upload_file"),
+        ("ads.ReportPull", "Fetched ad reports", "cloud_download"),
+        ("ads.Impression", "Impressions", "visibility"),
     ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),

@@ -116,7 +116,20 @@ READ_ADS: Permissions = {
     "ads.parkedcallback": VIEW,
     "ads.goal": VIEW,
     "ads.verifierkeys": VIEW,
+    "ads.impression": VIEW,
 }
+#: What networks report, and what ads earned by it.
+READ_AD_REVENUE: Permissions = {
+    "ads.revenueday": VIEW,
+    "ads.trueup": VIEW,
+    "ads.earningcorrection": VIEW,
+    "ads.revenuereport": VIEW,
+    "ads.reportedday": VIEW,
+    "ads.reportline": VIEW,
+    "ads.reportpull": VIEW,
+}
+#: To bring what networks report.
+KEEP_AD_REVENUE: Permissions = {"ads.revenuereport": ("view", "add")}
 EDIT_ADS: Permissions = {"ads.placement": EDIT, "catalog.accesschange": ("view", "add")}
 #: To pay parked callbacks, or to dismiss them.
 MEND_ADS: Permissions = {"ads.parkedcallback": ("view", "change")}
@@ -205,9 +218,10 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_PRICES,
         EDIT_EXPERIMENTS,
         READ_ADS,
+        READ_AD_REVENUE,
         EDIT_ADS,
     ),
-    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
+    "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS, READ_AD_REVENUE),
     "finance": (
         READ_MONEY,
         READ_DAYS,
@@ -217,6 +231,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         MEND_STORES,
         READ_BOOKS,
         KEEP_BOOKS,
+        READ_AD_REVENUE,
+        KEEP_AD_REVENUE,
         DECIDE_MONEY,
     ),
     "owner": (
@@ -229,6 +245,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_BOOKS,
         KEEP_BOOKS,
         READ_ADS,
+        READ_AD_REVENUE,
+        KEEP_AD_REVENUE,
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,

@@ -519,6 +519,59 @@ PROVISIONAL_AD_NETWORKS = env.words(
     help="Networks whose ads are believed at the app's word, under narrow caps, since they call nobody: "
     "`douyin`.",
 )
+AD_IMPRESSION_CAP_MICROS = env.integer(
+    "AD_IMPRESSION_CAP_MICROS",
+    default=1_000_000,
+    minimum=1,
+    help="The most that one ad is believed to have earned, in micros of the REPORTING_CURRENCY. What an app "
+    "tells beyond it is not kept.",
+)
+AD_IMPRESSIONS_DAILY = env.integer(
+    "AD_IMPRESSIONS_DAILY",
+    default=500,
+    minimum=1,
+    help="How many ads a viewer's apps may tell of in 24 hours.",
+)
+AD_REPORT_ZONES = env.words(
+    "AD_REPORT_ZONES",
+    help="The time zones that ad networks' days are of, as their consoles are set: "
+    "`admob:America/Los_Angeles`. Of those that are not named it is UTC.",
+)
+ADMOB_REPORTS_URL = env.text(
+    "ADMOB_REPORTS_URL",
+    default="https://admob.googleapis.com",
+    help="Where AdMob's API is asked for reports.",
+)
+ADMOB_TOKEN_URL = env.text(
+    "ADMOB_TOKEN_URL",
+    default="https://oauth2.googleapis.com/token",
+    help="Where the refresh token for AdMob's API is exchanged.",
+)
+ADMOB_PUBLISHER_ID = env.text(
+    "ADMOB_PUBLISHER_ID", help="`pub-…`. Empty: AdMob's reports are not fetched."
+)
+ADMOB_APP_IDS = env.words(
+    "ADMOB_APP_IDS", help="The apps whose ads count, `ca-app-pub-…~…`; all of the account if none."
+)
+ADMOB_OAUTH_CLIENT = env.secret(
+    "ADMOB_OAUTH_CLIENT", help="`client id:client secret` of the OAuth client for AdMob's API."
+)
+ADMOB_REFRESH_TOKEN = env.secret(
+    "ADMOB_REFRESH_TOKEN",
+    help="The refresh token that an owner of the AdMob account gave that client, to read reports.",
+)
+APPLOVIN_REPORTS_URL = env.text(
+    "APPLOVIN_REPORTS_URL",
+    default="https://r.applovin.com",
+    help="Where AppLovin is asked for its user-level revenue reports.",
+)
+APPLOVIN_REPORT_KEY = env.secret(
+    "APPLOVIN_REPORT_KEY",
+    help="The report key of the AppLovin account. Empty: MAX's reports are not fetched.",
+)
+APPLOVIN_REPORT_APPS = env.words(
+    "APPLOVIN_REPORT_APPS", help="Whose reports are fetched: `android:com.example.app`, `ios:…`."
+)
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
 )
@@ -697,6 +750,7 @@ LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_ledger.sql",
     BASE_DIR / "payments" / "sql" / "verify_passes.sql",
     BASE_DIR / "ads" / "sql" / "verify_rewards.sql",
+    BASE_DIR / "ads" / "sql" / "verify_revenue.sql",
 ]
 # Where the apps keep what they know of the money ladder: ladder.sql, journal.sql and postings.sql.
 MONEY_QUERIES = [
@@ -773,6 +827,8 @@ SWEPT_TASKS = [
     "payments.tasks.ask_about_subscriptions",
     "payments.tasks.reconcile_stores",
     "ads.tasks.refresh_verifier_keys",
+    "ads.tasks.settle_revenue",
+    "ads.tasks.pull_revenue_reports",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
     "analytics.tasks.prune_events",

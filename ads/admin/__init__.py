@@ -1,5 +1,23 @@
-"""What operators see and change of rewarded ads. Each module registers its own pages."""
+"""What operators see and change of ads. Each module registers its own pages."""
 
-from ads.admin import callbacks, goals, parked, placements, sessions
+from ads.admin import (
+    callbacks,
+    goals,
+    impressions,
+    parked,
+    placements,
+    revenue,
+    revenue_reports,
+    sessions,
+)
 
-__all__ = ["callbacks", "goals", "parked", "placements", "sessions"]
+__all__ = [
+    "callbacks",
+    "goals",
+    "impressions",
+    "parked",
+    "placements",
+    "revenue",
+    "revenue_reports",
+    "sessions",
+]

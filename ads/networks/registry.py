@@ -11,6 +11,7 @@ from ads.networks.admob import AdMobAdapter
 from ads.networks.applovin import AppLovinAdapter, Token
 from ads.networks.base import NetworkAdapter
 from ads.networks.fake import FakeAdNetwork
+from ads.networks.impressions import AppLovinImpressions, ImpressionAdapter
 from ads.networks.levelplay import LevelPlayAdapter
 from ads.networks.pangle import PangleAdapter
 from ads.networks.provisional import ProvisionalAdapter
@@ -61,6 +62,19 @@ def adapters(
         for name in settings.PROVISIONAL_AD_NETWORKS
     }
     return {**claimed, **{name: factory(settings) for name, factory in factories.items()}}
+
+
+def impression_adapters(settings: NetworkSettings) -> Mapping[str, ImpressionAdapter]:
+    """The adapters of networks that tell our server of each impression, by name. None without
+    AD_CALLBACK_SECRET: their tokens cover the impression's id alone."""
+    if not settings.AD_CALLBACK_SECRET or not settings.APPLOVIN_EVENT_KEYS:
+        return {}
+    return {
+        "applovin": AppLovinImpressions(
+            event_keys=_listed(settings.APPLOVIN_EVENT_KEYS),
+            address_secret=settings.AD_CALLBACK_SECRET,
+        )
+    }
 
 
 def fake_network(settings: NetworkSettings) -> FakeAdNetwork:

@@ -1,2 +1,2 @@
--- The moments at which the rewards that were written since %(since)s count, by their ids.
-SELECT created_at FROM ads_reward WHERE id >= %(since)s
+-- The moments at which what was written of ads since %(since)s counts, by the ids of the rows.
+SELECT booked_at AS created_at FROM ads_earning WHERE id >= %(since)s

@@ -1,4 +1,4 @@
-"""What rewarded ads earned, and how many of those asked for were filled, shown and confirmed."""
+"""What ads earned, and how many of the rewarded ones asked for were filled, shown and confirmed."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,7 +27,13 @@ class AdFigures(msgspec.Struct, frozen=True, kw_only=True):
     confirmed: int
     awaited: int
     rewards: int
+    impressions: int
     revenue_micros: int
+    estimated_micros: int
+    remainder_micros: int
+    compared_micros: int | None
+    reported_micros: int | None
+    estimate_factor: float | None
     fill_rate: float | None
     show_rate: float | None
     reward_rate: float | None
@@ -56,15 +62,19 @@ class AdReport(Report, frozen=True, kw_only=True):
     total: AdFigures
 
 
-_COUNTS = ("requests", "filled", "shown", "confirmed", "awaited", "rewards", "revenue_micros")
-_RATIOS = ("fill_rate", "show_rate", "reward_rate", "ecpm_micros")
+_COUNTS = (
+    *("requests", "filled", "shown", "confirmed", "awaited", "rewards", "impressions"),
+    *("revenue_micros", "estimated_micros", "remainder_micros"),
+)
+_REPORTED = ("compared_micros", "reported_micros")
+_RATIOS = ("estimate_factor", "fill_rate", "show_rate", "reward_rate", "ecpm_micros")
 
 
 def table(
     *, source: Source, currency: str, since: date | None = None, until: date | None = None
 ) -> AdReport:
     """The local days from `since` to `until`, both included; all that there are if not given."""
-    source.load("ad_sessions")
+    source.load("ad_sessions", "ad_earnings", "ad_true_ups")
     found = source.rows(
         "ad_revenue",
         watermark=source.watermark,
@@ -77,6 +87,7 @@ def table(
             source=source,
             definition=[
                 definitions.AD_REVENUE,
+                definitions.AD_ESTIMATE_FACTOR,
                 definitions.ECPM,
                 definitions.AD_FILL_RATE,
                 definitions.AD_SHOW_RATE,
@@ -87,13 +98,14 @@ def table(
         ),
         currency=currency,
         rows=rows,
-        total=AdFigures(**_sums(rows), **_ratios(rows)),
+        total=AdFigures(**_sums(rows), **_reported(rows), **_ratios(rows)),
     )
 
 
-def _row(source: Source, number: int, network: str, placement: str, *figures: int) -> AdRow:
+def _row(source: Source, number: int, network: str, placement: str, *figures: Any) -> AdRow:
     *counts, lag = figures
-    named: dict[str, Any] = dict(zip(_COUNTS, counts, strict=True)) | dict.fromkeys(_RATIOS)
+    names = (*_COUNTS, *_REPORTED)
+    named: dict[str, Any] = dict(zip(names, counts, strict=True)) | dict.fromkeys(_RATIOS)
     counted = AdRow(
         day=local_days.starts_on(number, Period.DAY),
         is_complete=local_days.ends_at(number, Period.DAY, zone=source.zone) <= source.watermark,
@@ -111,14 +123,25 @@ def _sums(rows: Sequence[AdRow]) -> dict[str, int]:
     return {name: sum(getattr(row, name) for row in rows) for name in _COUNTS}
 
 
+def _reported(rows: Sequence[AdRow]) -> dict[str, Any]:
+    """The sums of rows that networks have reported."""
+    known = [row for row in rows if row.reported_micros is not None]
+    return {name: sum(getattr(row, name) for row in known) if known else None for name in _REPORTED}
+
+
 def _ratios(rows: Sequence[AdRow]) -> dict[str, Any]:
     over = _sums([row for row in rows if row.is_complete])
     settled = _sums([row for row in rows if _is_settled(row)])
+    reported = _reported(rows)
+    earned_by_views = over["revenue_micros"] - over["remainder_micros"]
     return {
+        "estimate_factor": share(
+            reported["reported_micros"] or 0, reported["compared_micros"] or 0
+        ),
         "fill_rate": share(over["filled"], over["requests"]),
         "show_rate": share(over["shown"], over["filled"]),
         "reward_rate": share(settled["confirmed"], settled["shown"]),
-        "ecpm_micros": micros_per(over["revenue_micros"] * 1000, over["shown"]),
+        "ecpm_micros": micros_per(earned_by_views * 1000, over["shown"] + over["impressions"]),
     }
 
 

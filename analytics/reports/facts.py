@@ -2,6 +2,11 @@
 
 Facts of money come from the rows that moved it, never from what apps report, and their moment is
 that of the ledger. Production only.
+
+What ads earned follows one rule: the estimate that a reward keeps, plus every correction that was booked since
+(the view `ads_earning`, ads/sql/earning_0001.sql). Reports of ads, of viewers and the ranking count all of it for
+the day of the view; what closes its days (money by day, titles by day) has a correction on the day on
+which it was booked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +22,9 @@ from analytics.lake.schema import MOMENT
 CHUNK_ROWS = 50_000
 STATEMENT_SECONDS = 60
 
-#: What opened episodes: by coins, with the value they carried, or by an ad, with what it earned. An unlock
+#: What opened episodes: by coins, with the value they carried, or by an ad, with what it is estimated to have
+#: earned; what ads earned beyond that, by the rule above, has a row more each, of no `unlocks`, whose `series_id`
+#: and `viewer_id` are null where that is known of neither, and whose `unlocked_at` is the view's. An unlock
 #: whose revenue a refund took back, or that was undone, has a row more for each time that happened,
 #: with the difference: sums are what is left. `unlocks` is 1 for the unlock itself, −1 where it was
 #: undone, and 0 where only revenue moved. `created_at` is when that was booked, `unlocked_at` when
@@ -128,8 +135,8 @@ EXPOSURES = pa.schema(
         ("exposed_at", MOMENT),
     ]
 )
-#: Sessions of rewarded ads, with what the view is taken to have earned once its network has confirmed it.
-#: From `settled_at` on nothing that the network says changes that: the session was closed, or is over.
+#: Sessions of rewarded ads. From `settled_at` on nothing that the network says of the view changes whether it
+#: paid: the session was closed, or is over.
 AD_SESSIONS = pa.schema(
     [
         ("ad_session_id", pa.string()),
@@ -139,7 +146,34 @@ AD_SESSIONS = pa.schema(
         ("opened_at", MOMENT),
         ("rewarded_at", MOMENT),
         ("settled_at", MOMENT),
-        ("revenue_micros", pa.int64()),
+    ]
+)
+#: What ads earned, by the rule above. `estimated_micros` is the part of it that no report says. `impressions` is
+#: 1 once for each that was told of outside of sessions. `of_view` is false for what reports have of no view.
+AD_EARNINGS = pa.schema(
+    [
+        ("network", pa.string()),
+        ("placement", pa.string()),
+        ("micros", pa.int64()),
+        ("estimated_micros", pa.int64()),
+        ("impressions", pa.int32()),
+        ("of_view", pa.bool_()),
+        ("viewed_at", MOMENT),
+        ("booked_at", MOMENT),
+    ]
+)
+#: What a network reported of a cell of its own `day` (days since 1970), and what was estimated of it: that of the
+#: highest `number` counts.
+AD_TRUE_UPS = pa.schema(
+    [
+        ("cell", pa.string()),
+        ("number", pa.int32()),
+        ("day", pa.int64()),
+        ("network", pa.string()),
+        ("placement", pa.string()),
+        ("estimated_micros", pa.int64()),
+        ("reported_micros", pa.int64()),
+        ("created_at", MOMENT),
     ]
 )
 SCHEMAS: Mapping[str, pa.Schema] = {
@@ -154,6 +188,8 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "pass_refunds": PASS_REFUNDS,
     "exposures": EXPOSURES,
     "ad_sessions": AD_SESSIONS,
+    "ad_earnings": AD_EARNINGS,
+    "ad_true_ups": AD_TRUE_UPS,
 }
 
 _QUERIES: Mapping[str, str] = {
@@ -186,14 +222,15 @@ _QUERIES: Mapping[str, str] = {
         WHERE spent.environment = 'production'
           AND (%(series_id)s::uuid IS NULL OR episode.series_id = %(series_id)s)
         UNION ALL
-        SELECT reward.id::text, 'ad', NULL,
+        SELECT earned.id::text, 'ad', NULL,
                CASE WHEN reward.entitlement_id IS NULL THEN 0 ELSE 1 END,
-               reward.viewer_id::text, reward.series_id::text,
-               reward.episode_id::text, 0, reward.revenue_micros, NULL, NULL,
-               reward.created_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC'
-        FROM ads_reward AS reward
-        WHERE reward.environment = 'production'
-          AND (%(series_id)s::uuid IS NULL OR reward.series_id = %(series_id)s)
+               earned.viewer_id::text, earned.series_id::text, earned.episode_id::text, 0,
+               earned.micros, NULL, NULL, earned.booked_at AT TIME ZONE 'UTC',
+               earned.viewed_at AT TIME ZONE 'UTC'
+        FROM ads_earning AS earned
+        LEFT JOIN ads_reward AS reward ON reward.id = earned.id
+        WHERE earned.environment = 'production'
+          AND (%(series_id)s::uuid IS NULL OR earned.series_id = %(series_id)s)
         UNION ALL
         SELECT opening.id::text, 'ad', NULL, 1, reward.viewer_id::text, reward.series_id::text,
                entitlement.episode_id::text, 0, 0, NULL, NULL,
@@ -306,8 +343,8 @@ _QUERIES: Mapping[str, str] = {
         FROM payments_feeadjustment
         WHERE environment = 'production'
         UNION ALL
-        SELECT 'ads', revenue_micros, created_at AT TIME ZONE 'UTC'
-        FROM ads_reward
+        SELECT 'ads', micros, booked_at AT TIME ZONE 'UTC'
+        FROM ads_earning
         WHERE environment = 'production'
     """,
     "passes": """
@@ -334,12 +371,29 @@ _QUERIES: Mapping[str, str] = {
     "ad_sessions": """
         SELECT opened.id::text, opened.viewer_id::text, opened.network, placement.code,
                opened.opened_at AT TIME ZONE 'UTC', reward.created_at AT TIME ZONE 'UTC',
-               coalesce(opened.closed_at, opened.expires_at) AT TIME ZONE 'UTC',
-               reward.revenue_micros
+               coalesce(opened.closed_at, opened.expires_at) AT TIME ZONE 'UTC'
         FROM ads_adsession AS opened
         JOIN ads_placement AS placement ON placement.id = opened.placement_id
         LEFT JOIN ads_reward AS reward ON reward.session_id = opened.id
         WHERE opened.environment = 'production'
+    """,
+    "ad_earnings": """
+        SELECT earned.network, coalesce(placement.code, ''), earned.micros,
+               CASE WHEN earned.basis = 'reported' THEN 0 ELSE earned.micros END,
+               earned.impressions, earned.of_view, earned.viewed_at AT TIME ZONE 'UTC',
+               earned.booked_at AT TIME ZONE 'UTC'
+        FROM ads_earning AS earned
+        LEFT JOIN ads_placement AS placement ON placement.id = earned.placement_id
+        WHERE earned.environment = 'production'
+    """,
+    "ad_true_ups": """
+        SELECT concat_ws(' ', known.id, trued.ad_unit_id, trued.country), trued.number,
+               known.day - DATE '1970-01-01', known.network, coalesce(placement.code, ''),
+               trued.estimated_micros, trued.reported_micros, trued.created_at AT TIME ZONE 'UTC'
+        FROM ads_trueup AS trued
+        JOIN ads_revenueday AS known ON known.id = trued.revenue_day_id
+        LEFT JOIN ads_placement AS placement ON placement.id = trued.placement_id
+        WHERE known.environment = 'production'
     """,
 }
 

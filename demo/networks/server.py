@@ -10,7 +10,7 @@
     POST   /_callbacks/flush           everything that waits goes out now; answers when it has
     POST   /_commands/rotate_keys      {"keeps_old": true}: AdMob signs with a new key
 
-Beside these, those of every peer (`demo.stores.peer`); its notifications and their addresses are idle here.
+Beside these, those of `demo.networks.reporting`, and those of every peer (`demo.stores.peer`); its notifications and their addresses are idle here.
 """
 
 import re
@@ -28,6 +28,7 @@ from demo.networks import account as accounts
 from demo.networks import lies, signing
 from demo.networks.account import Account
 from demo.networks.lies import Habits, Lie
+from demo.networks.reporting import Reporting
 from demo.networks.sending import Callbacks, attempted
 from demo.networks.signing import View
 from demo.stores.deliveries import Deliveries
@@ -74,6 +75,7 @@ class AdNetworks:
             account.target = target or account.target
             account.address_secret = address_secret or account.address_secret
         self.callbacks = Callbacks()
+        self.reporting = Reporting()
         self._clock = Clock()
         self._lock = threading.Lock()
         self._be(Habits())
@@ -94,6 +96,7 @@ class AdNetworks:
         yield Route("GET", "/_callbacks", self._tell_callbacks)
         yield Route("POST", "/_callbacks/flush", self._flush)
         yield Route("POST", "/_commands/rotate_keys", self._rotate_keys)
+        yield from self.reporting.routes()
 
     def _tell_keys(self, request: Request, match: "re.Match[str]") -> Answer:
         with self.kept.reading() as account:
@@ -142,6 +145,7 @@ class AdNetworks:
                     ),
                     "WECHAT_ADS_TOKEN": account.wechat_token,
                     "WECHAT_ADS_AES_KEY": account.wechat_aes_key,
+                    **self.reporting.settings(),
                 }
             )
 

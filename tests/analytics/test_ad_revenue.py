@@ -17,6 +17,13 @@ from tests.proof import Proof
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin")]
 START = utc("2026-03-01 10:00")
 COUNTS = ("requests", "filled", "shown", "confirmed", "awaited", "rewards", "revenue_micros")
+BEYOND = (
+    "impressions",
+    "estimated_micros",
+    "remainder_micros",
+    "compared_micros",
+    "reported_micros",
+)
 RATIOS = ("fill_rate", "show_rate", "reward_rate", "ecpm_micros")
 
 
@@ -46,16 +53,63 @@ def _told(kind: str, session: str, at: datetime, **members: object) -> Row:
     return event(kind, "a", at, **(ids | members))
 
 
+def _earning(at: datetime, micros: int, **more: object) -> Row:
+    """What became known of a view, when it was viewed if nothing else is said."""
+    return {
+        "network": "admob",
+        "placement": "unlock",
+        "micros": micros,
+        "estimated_micros": micros,
+        "impressions": 0,
+        "of_view": True,
+        "viewed_at": at,
+        "booked_at": at,
+    } | more
+
+
+def _of_rewards(sessions: Sequence[Row]) -> Sequence[Row]:
+    """What rewards keep of their placements' estimates."""
+    return [
+        _earning(
+            row["rewarded_at"],
+            row["revenue_micros"],
+            network=row["network"],
+            placement=row["placement"],
+        )
+        for row in sessions
+        if row["rewarded_at"] is not None
+    ]
+
+
+def _true_up(day: date, cell: str, number: int, estimated: int, reported: int, at: datetime) -> Row:
+    return {
+        "cell": cell,
+        "number": number,
+        "day": (day - date(1970, 1, 1)).days,
+        "network": "admob",
+        "placement": "unlock",
+        "estimated_micros": estimated,
+        "reported_micros": reported,
+        "created_at": at,
+    }
+
+
 def _read(
     rows: Sequence[Row],
     sessions: Sequence[Row],
     *,
+    earnings: Sequence[Row] = (),
+    true_ups: Sequence[Row] = (),
     watermark: datetime = START + 30 * DAY,
     zone: ZoneInfo = ZONES[0],
     since: date | None = None,
     until: date | None = None,
 ) -> AdReport:
-    tables = {"ad_sessions": sessions}
+    tables = {
+        "ad_sessions": sessions,
+        "ad_earnings": [*_of_rewards(sessions), *earnings],
+        "ad_true_ups": true_ups,
+    }
     with lake(rows, watermark=watermark, zone=zone, tables=tables) as source:
         return ads.table(source=source, currency="USD", since=since, until=until)
 
@@ -211,6 +265,61 @@ def test_a_day_is_one_of_the_reporting_zone(zone: ZoneInfo, day: str) -> None:
     (row,) = _read([], sessions, zone=zone, watermark=ends + SECOND, **asked).rows
 
     assert (row.revenue_micros, row.is_complete) == (110, True)
+
+
+def test_what_became_known_later_counts_on_the_day_of_the_view_from_then_on() -> None:
+    rows = [_told("ad_shown", "one", START)]
+    sessions = [_session("one", rewarded_at=START, micros=100)]
+    later = START + 2 * DAY
+    earnings = [
+        _earning(START, 50, booked_at=later - DAY),
+        _earning(START, -30, estimated_micros=0, booked_at=later),
+        _earning(START, 400, impressions=1, placement=""),
+        _earning(START, 7, estimated_micros=0, of_view=False, placement="", booked_at=later),
+    ]
+    true_ups = [_true_up(START.date(), "unit US", 1, 150, 120, later)]
+
+    def read(watermark: datetime) -> Mapping[str, Sequence[object]]:
+        report = _read(rows, sessions, earnings=earnings, true_ups=true_ups, watermark=watermark)
+        shown = [*report.rows, report.total]
+        names = ("revenue_micros", *BEYOND, "estimate_factor", "ecpm_micros")
+        return {
+            getattr(row, "placement", "all"): [getattr(row, name) for name in names]
+            for row in shown
+        }
+
+    assert read(later) == {
+        "": [400, 1, 400, 0, None, None, None, 400_000],
+        "unlock": [150, 0, 150, 0, None, None, None, 150_000],
+        "all": [550, 1, 550, 0, None, None, None, 275_000],
+    }
+    assert read(later + SECOND) == {
+        "": [407, 1, 400, 7, None, None, None, 400_000],
+        "unlock": [120, 0, 150, 0, 150, 120, 0.8, 120_000],
+        "all": [527, 1, 550, 7, 150, 120, 0.8, 260_000],
+    }
+
+
+def test_the_factor_is_of_the_latest_versions_and_of_days_that_are_reported() -> None:
+    at, day = START + 2 * DAY, START.date()
+    true_ups = [
+        _true_up(day, "unit US", 1, 10, 99, at),
+        _true_up(day, "unit US", 2, 100, 80, at),
+        _true_up(day, "unit DE", 1, 100, 40, at),
+        _true_up(day, "unit BR", 1, 0, 6, at),
+        _true_up(day + DAY, "unit US, the next day", 1, 0, 5, at),
+    ]
+    sessions = [_session("one", rewarded_at=START + 5 * DAY, micros=8)]
+
+    report = _read([], sessions, true_ups=true_ups)
+
+    assert [(row.day.day, row.estimate_factor) for row in report.rows] == [
+        (1, 0.63),
+        (2, None),
+        (6, None),
+    ]
+    assert (report.total.compared_micros, report.total.reported_micros) == (200, 131)
+    assert report.total.estimate_factor == 0.655
 
 
 def _first_words(

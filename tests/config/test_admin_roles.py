@@ -58,6 +58,7 @@ SEEN = {
         "Parked callbacks",
         "Ad goals",
         "Verifier keys",
+        "Impressions",
         "Viewers",
         "Feed decisions",
     },
@@ -92,9 +93,13 @@ SEEN["finance"] -= {
     "Parked callbacks",
     "Ad goals",
     "Verifier keys",
+    "Impressions",
 }
+AD_REVENUE = {"Ad revenue", "True-ups", "Ad reports", "Fetched ad reports"}
 SEEN["support"] |= STORES | {"Quarantined events"}
-SEEN["finance"] |= STORES | BOOKS
+SEEN["finance"] |= STORES | BOOKS | AD_REVENUE
+SEEN["pricing"] |= AD_REVENUE
+SEEN["analyst"] |= AD_REVENUE
 SEEN["owner"] = (
     SEEN["support"]
     | SEEN["analyst"]

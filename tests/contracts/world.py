@@ -67,6 +67,7 @@ from viewers.models import ApiKey, Device, Scope
 ADDRESS_SECRET = "a-secret-that-is-none-0123456789"
 NETWORK_SETTINGS = {
     "PANGLE_SECURITY_KEYS": "944:not a secret",
+    "APPLOVIN_EVENT_KEYS": "not a secret either",
     "AD_CALLBACK_SECRET": ADDRESS_SECRET,
 }
 
@@ -453,6 +454,43 @@ def _watched_at_a_secret_address(world: World) -> Call:
     )
 
 
+def _impressions(world: World) -> Call:
+    told = {
+        "impression_id": "imp-1",
+        "network": "fake",
+        "ad_unit_id": world.placement.ad_unit_id,
+        "format": "rewarded",
+        "revenue_micros": 12_345,
+        "currency": "USD",
+        "precision": "precise",
+        "country": "US",
+        "occurred_at": world.now.isoformat(),
+        "placement": world.placement.code,
+        "ad_session_id": str(world.ad_session.id),
+    }
+    return Call(body={"impressions": [told]})
+
+
+def _postback(world: World) -> Call:
+    """Genuine, and about no viewer of ours."""
+    event = "a" * 40
+    token = hashlib.sha1(f"{event}not a secret either".encode()).hexdigest()  # noqa: S324
+    return Call(
+        path={"network": "applovin", "secret": ADDRESS_SECRET},
+        query={
+            "ad_unit_id": "9ad0816ac071552a",
+            "cc": "US",
+            "event_id": event,
+            "event_token": token,
+            "format": "REWARDED",
+            "precision": "exact",
+            "revenue": "0.0123",
+            "ts": str(int(world.now.timestamp())),
+            "user_id": uuid4().hex,
+        },
+    )
+
+
 def _view(world: World) -> Call:
     body = {
         "ad_unit_id": world.placement.ad_unit_id,
@@ -510,6 +548,8 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_ad_placements": lambda world: [Call(), Call(query={"series_id": str(world.series.id)})],
     "post_open_ad_session": _open_ad,
     "get_ad_session_state": lambda world: Call(path={"session_id": str(world.ad_session.id)}),
+    "post_report_impressions": _impressions,
+    "get_receive_impression_postback": _postback,
     "get_settle_callback": _watched,
     "get_settle_callback_at_secret_address": _watched_at_a_secret_address,
     "post_fake_ad_view": _view,

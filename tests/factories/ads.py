@@ -2,16 +2,20 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import factory
 from django.conf import settings
+from django.db import connection
 from factory.django import DjangoModelFactory
 
 from ads import callbacks, sessions
 from ads.callbacks import Settled
-from ads.models import AdSession, Placement
+from ads.models import AdSession, Placement, ReportOrigin
 from ads.networks import registry
+from ads.revenue import impressions, reports
+from ads.revenue.impressions import Told
+from ads.revenue.reports import Brought, Taken
 from ads.sessions import Opened
 
 PAST = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -81,3 +85,70 @@ def report(query_string: str, *, now: datetime, network: str = "fake") -> Settle
 def watch(session: AdSession, *, now: datetime, **changes: Any) -> Settled:
     """The viewer watches the session's ad, and the network says so."""
     return report(watched(session, now=now, **changes), now=now)
+
+
+def told(session: AdSession | None = None, *, at: datetime, **more: Any) -> Told:
+    """What an app tells of an ad that was shown, in a session or outside of one, for 0.03."""
+    said: dict[str, Any] = {
+        "impression_id": str(uuid4()),
+        "network": "fake",
+        "ad_unit_id": session.ad_unit_id if session else "fake-app/banner",
+        "format": "rewarded" if session else "banner",
+        "revenue_micros": 30_000,
+        "currency": "USD",
+        "precision": "precise",
+        "country": "US",
+        "occurred_at": at,
+        "session_id": session.id if session else None,
+    }
+    return Told(**(said | more))
+
+
+def tell(
+    *impressions_told: Told, viewer_id: UUID, now: datetime, environment: str = "production"
+) -> list[str]:
+    """The app tells of impressions; what came of each."""
+    verdicts = impressions.receive(
+        impressions_told, viewer_id=viewer_id, environment=environment, now=now
+    )
+    return [str(verdict) for verdict in verdicts]
+
+
+def report_file(*lines: tuple[object, ...]) -> bytes:
+    """A CSV file of days, ad units, countries and amounts in dollars."""
+    header = "day,ad_unit_id,country,impressions,revenue,currency"
+    rows = [
+        ",".join(map(str, (day, unit, where, 1, amount, "USD")))
+        for day, unit, where, amount in lines
+    ]
+    return "\n".join([header, *rows]).encode()
+
+
+def bring_report(
+    *lines: tuple[object, ...], now: datetime, network: str = "fake", **more: Any
+) -> Taken:
+    """The network reports its days."""
+    return reports.take(
+        Brought(
+            **{
+                "content": report_file(*lines),
+                "network": network,
+                "name": "report.csv",
+                "origin": ReportOrigin.COMMAND,
+            }
+            | more
+        ),
+        now=now,
+    )
+
+
+def earned(**of: Any) -> int:
+    """What ads earned by the view that every figure reads, in micros; `of` are its columns."""
+    conditions = " AND ".join(f"{name} = %s" for name in of) or "true"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT coalesce(sum(micros), 0) FROM ads_earning WHERE {conditions}",
+            list(of.values()),
+        )
+        (micros,) = cursor.fetchone()
+    return int(micros)

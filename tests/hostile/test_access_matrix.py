@@ -40,6 +40,8 @@ CLASSES: Mapping[str, Class] = {
     "post_webhook": "anyone",
     "get_settle_callback_at_secret_address": "anyone",
     "post_fake_ad_view": "anyone",
+    "get_receive_impression_postback": "anyone",
+    "post_report_impressions": "viewers",
     "get_me": "viewers",
     "patch_me": "viewers",
     "get_my_wallet": "viewers",

@@ -17,7 +17,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from ads.models import AdSession
+from ads.models import AdSession, Impression
 from analytics.models import EventBatch
 from catalog.models import (
     Episode,
@@ -72,7 +72,7 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch, LinkArrival, AutoUnlockConsent),
-        *(OfferClaim, PromoRedemption, StoreMessage, Subscription),
+        *(OfferClaim, PromoRedemption, StoreMessage, Subscription, Impression),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -142,6 +142,7 @@ ONCE: dict[str, dict[str, int]] = {
     "post_fake_checkout": {},
     "post_open_ad_session": {"AdSession": 1},
     "post_fake_ad_view": {},
+    "post_report_impressions": {"Impression": 1},
 }
 #: What every request adds: announcing, registering and asking anew are not the same thing twice. Of an offer
 #: they keep one place together.

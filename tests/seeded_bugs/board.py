@@ -49,6 +49,10 @@ AD_MINUTES = ("tests/ads/test_open_a_title_for_minutes.py",)
 AD_COINS = ("tests/ads/test_earn_coins_by_ads.py",)
 AD_LATE = ("tests/ads/test_late_callbacks.py",)
 AD_PARKING = ("tests/ads/test_parked_callbacks.py",)
+AD_REVENUE = ("tests/ads/test_settle_revenue.py",)
+IMPRESSIONS = ("tests/ads/test_tell_of_impressions.py",)
+REPORT_RACES = ("tests/races/test_report_races.py",)
+SETTLE = "ads/sql/settle_revenue_0001.sql"
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -1021,8 +1025,54 @@ WATCHING_ADS = [
     ),
 ]
 
+EARNING = [
+    bug(
+        "what became known of an ad is booked again each time",
+        SETTLE,
+        "           goal.micros - coalesce(booked.micros, 0), goal.viewed_at, p_now\n",
+        "           goal.micros, goal.viewed_at, p_now\n",
+        AD_REVENUE,
+    ),
+    bug(
+        "the first version of a reported day counts",
+        SETTLE,
+        "          SELECT max(version) FROM ads_reportedday AS version\n",
+        "          SELECT min(version) FROM ads_reportedday AS version\n",
+        AD_REVENUE,
+    ),
+    bug(
+        "an ad that may be rewarded still counts by itself",
+        SETTLE,
+        "session.expires_at > p_now - interval '10 minutes'",
+        "session.expires_at > p_now + interval '10 days'",
+        AD_REVENUE,
+    ),
+    bug(
+        "the app's word counts beside the network's",
+        SETTLE,
+        ") THEN 0 ELSE impression.revenue_micros END AS micros",
+        ") THEN impression.revenue_micros ELSE impression.revenue_micros END AS micros",
+        AD_REVENUE,
+    ),
+    bug(
+        "an app may claim any amount for an ad",
+        "ads/revenue/impressions.py",
+        "    return revenue_micros <= settings.AD_IMPRESSION_CAP_MICROS",
+        "    return revenue_micros >= 0",
+        IMPRESSIONS,
+    ),
+    bug(
+        "of a report that comes twice at once neither waits",
+        "ads/revenue/reports.py",
+        "        _lock(brought.network)\n",
+        "",
+        REPORT_RACES,
+    ),
+]
+
 BUGS = [
     *WATCHING_ADS,
+    *EARNING,
     *SUBSCRIBING,
     *COVERING,
     *UNLOCKING,

@@ -2,6 +2,7 @@
 
 from analytics.reports.definitions.definition import Definition
 from analytics.reports.definitions.money import (
+    AD_ESTIMATE_FACTOR,
     AD_FILL_RATE,
     AD_REVENUE,
     AD_REWARD_RATE,
@@ -71,6 +72,7 @@ ALL = (
     RECOGNISED_REVENUE,
     DEFERRED_REVENUE,
     AD_REVENUE,
+    AD_ESTIMATE_FACTOR,
     ECPM,
     AD_FILL_RATE,
     AD_SHOW_RATE,
@@ -85,6 +87,7 @@ ALL = (
 )
 
 __all__ = [
+    "AD_ESTIMATE_FACTOR",
     "AD_FILL_RATE",
     "AD_REVENUE",
     "AD_REWARD_RATE",

@@ -8,8 +8,11 @@ TITLE_REVENUE = Definition(
     formula=(
         "value of the coins spent on the title's unlocks, that of coins which ads had earned"
         " included + net revenue of the ads watched to open its episodes − what refunds took back of"
-        " its unlocks, on the day that they did; `unattributed` = ads watched for coins, less what was"
-        " carried to titles as these were spent; titles + unattributed = what the ledger has of coins spent and ads, to the micro. Passes are of no title:"
+        " its unlocks, on the day that they did, and what became known of an ad later, on the day that it"
+        " was booked; an ad that was shown to open an episode and paid nothing is the title's as well;"
+        " `unattributed` = ads of no title, those watched for coins less what was carried to titles as"
+        " these were spent, and what reports have of no view; titles + unattributed = what the ledger"
+        " has of coins spent and ads, to the micro. Passes are of no title:"
         " recognised_revenue has them"
     ),
     window="local day, or life to date",
@@ -42,8 +45,9 @@ RECOGNISED_REVENUE = Definition(
     formula=(
         "coins: value of the coins spent, less what refunds took back of it, + bought coins that"
         " lapsed + what partial refunds leave over; passes: the net, less what went back, evenly over"
-        " their time, floor(worth × elapsed ÷ length); ads: what confirmed views are taken to have"
-        " earned; coins and passes bear what the fees of their purchases came to beyond the estimates,"
+        " their time, floor(worth × elapsed ÷ length); ads: what confirmed views are estimated to have"
+        " earned, and what impressions and networks' reports say beyond that, on the day that hears of"
+        " it; coins and passes bear what the fees of their purchases came to beyond the estimates,"
         " on the day that hears of it. By title and locale, where lots keep the value that they were"
         " sold with: title_revenue"
     ),
@@ -65,15 +69,33 @@ DEFERRED_REVENUE = Definition(
 AD_REVENUE = Definition(
     key="ad_revenue",
     name="ad revenue",
-    formula="net revenue of confirmed views, estimated by the placement when each was confirmed",
+    formula=(
+        "of each view the best that is known: what impression-level revenue told of it, else the estimate"
+        " that the placement had when it was confirmed; × ad_estimate_factor, once its network has reported the"
+        " day; + what reports have of no view (`remainder`). So a reported day earns what its report says. A view"
+        " is a confirmed reward, or an impression without one; rewards keep their estimate, differences are rows"
+        " beside it"
+    ),
     window="local day",
-    anchor="the confirmation",
-    source=LEDGER,
+    anchor="the confirmation; without one the showing",
+    source=f"{LEDGER}; differences that were booked before the watermark",
+)
+AD_ESTIMATE_FACTOR = Definition(
+    key="ad_estimate_factor",
+    name="true-up",
+    formula=(
+        "R the network's report, its latest version ÷ Σ I what views were estimated to have earned, by ad unit"
+        " (shown by its placement) × country; a country that R or I alone has is taken together with the ad"
+        " unit's others of that kind, an ad unit that R does not name with the day's"
+    ),
+    window="the network's day, as a rule two days later",
+    anchor="the network's day",
+    source="networks' reports; estimates: ad_revenue",
 )
 ECPM = Definition(
     key="ecpm",
     name="ad revenue per mille",
-    formula="ad revenue × 1000 ÷ ad_shown",
+    formula="(ad revenue − remainder) × 1000 ÷ (ad_shown + impressions told of outside of sessions)",
     window=OVER,
     anchor="the confirmation, the showing",
     source=f"revenue: {LEDGER}; ads shown: {EVENTS}",

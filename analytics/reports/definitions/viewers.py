@@ -46,7 +46,7 @@ LTV = Definition(
         " gross − tax − store fee − refunds, each on its own day, of coins and passes; a fee is at first"
         " estimated, and what the store's report says beyond that is of the day that hears of it, so it"
         " is in horizons that reach so far; ad revenue ="
-        " what confirmed views are taken to have earned; money that came before the first app_open"
+        " what the viewer's views earned by the best that is known, on the day of the view; money that came before the first app_open"
         " counts on the day of it. Realised, not predicted"
     ),
     window=(
@@ -70,7 +70,10 @@ COHORT_ARPPU = Definition(
 ARPU = Definition(
     key="arpu",
     name="revenue per active viewer",
-    formula=f"(net billings + ad revenue) ÷ active viewers; active = {ACTIVE}",
+    formula=(
+        "(net billings + ad revenue, on the day of the view by the best that is known) ÷ active viewers;"
+        f" active = {ACTIVE}"
+    ),
     window="local day, ISO week or month; empty until it is over before the watermark",
     anchor="the local day, ISO week or month",
     source=f"viewers: {EVENTS}; money: {LEDGER}",

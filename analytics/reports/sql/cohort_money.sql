@@ -8,7 +8,8 @@ WITH money AS (
     FROM billings
     WHERE created_at < $watermark
     UNION ALL
-    SELECT viewer_id, created_at, 0, 0, value_micros
+    -- Of an ad on the day of the view, whenever it became known.
+    SELECT viewer_id, unlocked_at, 0, 0, value_micros
     FROM unlocks
     WHERE means = 'ad' AND created_at < $watermark
 ), dated AS (

@@ -109,6 +109,12 @@ BOOKINGS: Mapping[str, Booking] = {
         Account.RECEIVABLE_ADS,
         Account.REVENUE_ADS,
     ),
+    "ad_settled": Booking(
+        "Ads watched: what impressions and networks' reports say beyond the estimates, less what they say"
+        " below them",
+        Account.RECEIVABLE_ADS,
+        Account.REVENUE_ADS,
+    ),
 }
 
 

@@ -1,0 +1,1 @@
+"""Networks' reports of what days earned: bytes in, rows out. No Django, no clock, no database."""

@@ -1,0 +1,98 @@
+"""Impressions as networks' servers tell of them: genuine, or refused."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from ads import adapters
+from ads.callbacks import CallbackForged, CallbackMalformed
+from ads.models import AdSession, Impression, ImpressionSource
+from ads.networks.base import Fault, NetworkError
+from ads.networks.impressions import ToldImpression
+from ads.revenue import impressions
+from ads.revenue.impressions import FURTHEST_AHEAD, OLDEST, ImpressionVerdict
+from config.problems import Problem
+from payments.store import exchange
+from viewers.models import Environment, Viewer
+
+_REFUSALS: Mapping[Fault, type[Problem]] = {
+    Fault.MALFORMED: CallbackMalformed,
+    Fault.FORGED: CallbackForged,
+}
+
+
+def receive(
+    *, network: str, address_secret: str, query_string: str, now: datetime
+) -> ImpressionVerdict:
+    """Keeps the impression that a network's server tells of; safe to repeat.
+
+    It has the session that the viewer had opened last for that ad unit, if one was open then; a network
+    names none. Raises NetworkUnknown, CallbackMalformed, CallbackForged.
+    """
+    adapter = adapters.impressions_at(network, address_secret)
+    try:
+        told = adapter.read(query_string)
+    except NetworkError as error:
+        raise _REFUSALS[error.fault](error.reason) from error
+    if Impression.objects.filter(
+        network=network, impression_id=told.impression_id, source=ImpressionSource.POSTBACK
+    ).exists():
+        return ImpressionVerdict.REPEATED
+    if not now - OLDEST <= told.occurred_at <= now + FURTHEST_AHEAD:
+        return ImpressionVerdict.BAD_MOMENT
+    try:
+        row = _row(told, network=network, now=now)
+    except exchange.RateMissing:
+        return ImpressionVerdict.NO_RATE
+    if not impressions.is_plausible(row.revenue_micros):
+        return ImpressionVerdict.IMPLAUSIBLE
+    impressions.keep([row])
+    return ImpressionVerdict.UNATTRIBUTED if row.viewer_id is None else ImpressionVerdict.KEPT
+
+
+def _row(told: ToldImpression, *, network: str, now: datetime) -> Impression:
+    revenue_micros, rate = impressions.worth(
+        told.revenue_micros, told.currency, at=told.occurred_at
+    )
+    viewer_id = _viewer_id(told.user_id)
+    session = _session(told, network, viewer_id) if viewer_id else None
+    return Impression(
+        source=ImpressionSource.POSTBACK,
+        impression_id=told.impression_id,
+        network=network,
+        environment=session.environment if session else Environment.PRODUCTION,
+        viewer_id=viewer_id,
+        session=session,
+        placement_id=session.placement_id if session else None,
+        ad_unit_id=told.ad_unit_id,
+        format=told.format,
+        country=told.country,
+        told_micros=told.revenue_micros,
+        currency=told.currency,
+        precision=told.precision,
+        revenue_micros=revenue_micros,
+        exchange_rate=rate.rate,
+        exchange_source=rate.source,
+        occurred_at=told.occurred_at,
+        received_at=now,
+    )
+
+
+def _viewer_id(user_id: str) -> UUID | None:
+    if not user_id:
+        return None
+    return Viewer.objects.filter(id=UUID(hex=user_id)).values_list("id", flat=True).first()
+
+
+def _session(told: ToldImpression, network: str, viewer_id: UUID) -> AdSession | None:
+    return (
+        AdSession.objects.filter(
+            viewer_id=viewer_id,
+            network=network,
+            ad_unit_id=told.ad_unit_id,
+            opened_at__lte=told.occurred_at + FURTHEST_AHEAD,
+            expires_at__gt=told.occurred_at,
+        )
+        .order_by("-opened_at")
+        .first()
+    )
