@@ -754,7 +754,7 @@ REFERRAL_PER_BLOCK_DAILY = env.integer(
 REFERRAL_FAMILY_MAXIMUM = env.integer(
     "REFERRAL_FAMILY_MAXIMUM",
     default=40,
-    help="The most referrals that are paid among viewers who all brought each other.",
+    help="The most referrals that are paid in 30 days among viewers who all brought each other.",
 )
 # Who suspects viewers of fraud: they get no sign-up bonus, and nothing is paid for bringing them.
 GROWTH_SUSPICIONS: list[str] = []

@@ -27,9 +27,11 @@ TRIES = 5
 VESTED_AT_ONCE = 200
 #: How soon an invited viewer who has not proven to be one is looked at again.
 AGAIN = timedelta(hours=12)
+#: Over which time a family's referrals are counted.
+FAMILY_PERIOD = timedelta(days=30)
 
-_BIND = "SELECT ads_bind_referral(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)::text"
-_VEST = "SELECT ads_vest_referral(%s, %s, %s, %s, %s, %s, %s)"
+_BIND = "SELECT ads_bind_referral(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)::text"
+_VEST = "SELECT ads_vest_referral(%s, %s, %s, %s, %s, %s, %s, %s, %s)"
 _VOID = "SELECT ads_void_referral(%s, %s, %s)"
 
 
@@ -55,7 +57,7 @@ class ReferredByAnother(Problem):
 
 class ReferralRefused(Problem):
     code = "referral_refused"
-    title = "This invitation cannot be taken by this viewer now"
+    title = "This invitation is not for this viewer"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,6 @@ _REFUSALS: dict[str, type[Problem]] = {
     "too_late": ReferralTooLate,
     "bound_to_another": ReferredByAnother,
     "related": ReferralRefused,
-    "limited": ReferralRefused,
 }
 
 
@@ -135,7 +136,7 @@ def bind(caller: Caller, *, code: str, address: str | None, now: datetime) -> Bo
     """Keeps by whose code a viewer came, once; the same again is answered the same.
 
     Raises ReferralsOff, InviteUnknown, ReferredByAnother, ReferralTooLate after REFERRAL_BIND_DAYS, and
-    ReferralRefused for relations of one's own and where a limit is reached: which one, nobody is told.
+    ReferralRefused for relations of one's own. What is over a limit is bound, and voided at once.
     """
     if not settings.REFERRAL_COINS:
         raise ReferralsOff
@@ -152,6 +153,7 @@ def bind(caller: Caller, *, code: str, address: str | None, now: datetime) -> Bo
                 settings.REFERRAL_DAILY,
                 settings.REFERRAL_FAMILY_MAXIMUM,
                 _day_starts_at(now),
+                now - FAMILY_PERIOD,
                 limits.encoded(_limits(caller, address, now)),
                 now,
             ],
@@ -199,6 +201,8 @@ def _vest(referral: Referral, now: datetime) -> bool:
                 settings.REFERRAL_WATCH_SECONDS,
                 now - timedelta(days=settings.REFERRAL_IDLE_DAYS),
                 now + AGAIN,
+                settings.REFERRAL_FAMILY_MAXIMUM,
+                now - FAMILY_PERIOD,
                 now,
             ],
         )

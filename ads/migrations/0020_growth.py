@@ -661,6 +661,7 @@ class Migration(migrations.Migration):
                                     ("refunded", "The invited viewer had money back"),
                                     ("suspect", "One of the two is suspected of fraud"),
                                     ("idle", "The invited viewer did not stay"),
+                                    ("limit", "More than is paid for"),
                                     ("operator", "An operator said so"),
                                 ],
                                 max_length=10,
@@ -739,7 +740,14 @@ class Migration(migrations.Migration):
                                         ("transfer", None),
                                         (
                                             "void_reason__in",
-                                            ["erased", "refunded", "suspect", "idle", "operator"],
+                                            [
+                                                "erased",
+                                                "refunded",
+                                                "suspect",
+                                                "idle",
+                                                "limit",
+                                                "operator",
+                                            ],
                                         ),
                                     ),
                                     _connector="OR",

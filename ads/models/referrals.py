@@ -47,6 +47,7 @@ class VoidReason(models.TextChoices):
     REFUNDED = "refunded", "The invited viewer had money back"
     SUSPECT = "suspect", "One of the two is suspected of fraud"
     IDLE = "idle", "The invited viewer did not stay"
+    LIMIT = "limit", "More than is paid for"
     OPERATOR = "operator", "An operator said so"
 
 

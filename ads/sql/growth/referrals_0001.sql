@@ -1,18 +1,18 @@
 -- Referrals: who brought whom, decided once, and paid after a while.
 
--- The viewers that one brought, and those that they brought, and so on, with how each referral stands.
+-- Everybody whom a viewer brought, and whom those brought, and so on, with how each referral stands.
 CREATE FUNCTION ads_brought_by(p_viewer uuid, p_environment text)
-RETURNS TABLE (viewer_id uuid, state text)
+RETURNS TABLE (viewer_id uuid, state text, closed_at timestamptz)
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE brought AS (
-        SELECT invitee_id, state FROM ads_referral
+        SELECT invitee_id, state, closed_at FROM ads_referral
         WHERE referrer_id = p_viewer AND environment = p_environment
         UNION
-        SELECT next.invitee_id, next.state
+        SELECT next.invitee_id, next.state, next.closed_at
         FROM brought JOIN ads_referral next ON next.referrer_id = brought.invitee_id
         WHERE next.environment = p_environment
     )
-    SELECT invitee_id, state FROM brought
+    SELECT invitee_id, state, closed_at FROM brought
 $$;
 
 -- Whom a viewer's family begins with: the referrer's referrer, and so on.
@@ -30,25 +30,27 @@ $$;
 
 -- A viewer says by whose code they came.
 --
--- p_came_after is the earliest moment at which they may have come; p_per_referrer, p_per_day and
--- p_per_family are the most referrals of one referrer, of one since p_day_starts_at, and of a family: all
--- who brought each other. Of those voided none counts.
+-- p_came_after is the earliest moment at which they may have come. p_per_referrer and p_per_day are the most
+-- referrals of one referrer, and of one since p_day_starts_at; p_per_family is the most of all who brought
+-- each other, but for those that were paid before p_family_since. What is too much is kept and voided at
+-- once: who is related to whom is known then, and whoever tries out limits is not told where they are.
 --
 -- Returns {"outcome": "bound" | "repeated", "referral_id", "due_at"}, or with nothing written {"outcome":
--- "unknown" | "bound_to_another" | "too_late" | "related" | "limited"}. Related are a viewer to
--- themselves, to all who use one of their devices, and to those whom they brought.
+-- "unknown" | "bound_to_another" | "too_late" | "related"}. Related are a viewer to themselves, to all who
+-- use one of their devices, and to those whom they brought.
 --
 -- One at a time: a family's size has to be read by one before another adds to it.
 CREATE FUNCTION ads_bind_referral(
     p_viewer uuid, p_environment text, p_code text, p_came_after timestamptz,
     p_due_at timestamptz, p_per_referrer integer, p_per_day integer, p_per_family integer,
-    p_day_starts_at timestamptz, p_limits jsonb, p_now timestamptz
+    p_day_starts_at timestamptz, p_family_since timestamptz, p_limits jsonb, p_now timestamptz
 ) RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_referrer uuid;
     v_head uuid;
     v_referral ads_referral;
+    v_is_too_much boolean;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('ads referrals ' || p_environment, 0));
     SELECT invite.viewer_id INTO v_referrer
@@ -78,7 +80,7 @@ BEGIN
     ) THEN
         RETURN jsonb_build_object('outcome', 'too_late');
     END IF;
-    IF EXISTS (
+    v_is_too_much := EXISTS (
         SELECT FROM ads_referral
         WHERE referrer_id = v_referrer AND environment = p_environment AND state <> 'voided'
         HAVING count(*) >= p_per_referrer
@@ -88,15 +90,19 @@ BEGIN
         FROM (SELECT * FROM ads_brought_by(v_head, p_environment)
               UNION ALL
               SELECT * FROM ads_brought_by(p_viewer, p_environment)) AS family
-        WHERE family.state <> 'voided'
-    ) OR ads_reached_limit(p_environment, p_limits) IS NOT NULL THEN
-        RETURN jsonb_build_object('outcome', 'limited');
-    END IF;
-    PERFORM ads_count_limits(p_environment, p_limits);
+        WHERE family.state = 'pending'
+           OR (family.state = 'vested' AND family.closed_at >= p_family_since)
+    ) OR ads_reached_limit(p_environment, p_limits) IS NOT NULL;
     INSERT INTO ads_referral
-        (id, referrer_id, invitee_id, environment, state, void_reason, bound_at, due_at)
-    VALUES (uuidv7(), v_referrer, p_viewer, p_environment, 'pending', '', p_now, p_due_at)
+        (id, referrer_id, invitee_id, environment, state, void_reason, bound_at, due_at, closed_at)
+    VALUES (uuidv7(), v_referrer, p_viewer, p_environment,
+            CASE WHEN v_is_too_much THEN 'voided' ELSE 'pending' END,
+            CASE WHEN v_is_too_much THEN 'limit' ELSE '' END,
+            p_now, p_due_at, CASE WHEN v_is_too_much THEN p_now END)
     RETURNING * INTO STRICT v_referral;
+    IF NOT v_is_too_much THEN
+        PERFORM ads_count_limits(p_environment, p_limits);
+    END IF;
     RETURN jsonb_build_object(
         'outcome', 'bound', 'referral_id', v_referral.id, 'due_at', v_referral.due_at);
 END $$;
@@ -123,16 +129,21 @@ $$;
 --
 -- Returns "vested"; "voided"; "waiting", to be looked at again at p_again_at, where the invited viewer has
 -- not proven to be one yet and had been bound after p_idle_before; or "settled" where there was nothing to
--- do. Lock order: referral, wallet.
+-- do. A family that has grown together since is paid p_per_family times since p_family_since, and no more.
+-- Lock order: referrals, referral, wallet.
 CREATE FUNCTION ads_vest_referral(
     p_referral uuid, p_coins bigint, p_coins_expire_at timestamptz, p_seconds bigint,
-    p_idle_before timestamptz, p_again_at timestamptz, p_now timestamptz
+    p_idle_before timestamptz, p_again_at timestamptz, p_per_family integer,
+    p_family_since timestamptz, p_now timestamptz
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     v_referral ads_referral;
     v_reason text := '';
 BEGIN
+    SELECT * INTO v_referral FROM ads_referral WHERE id = p_referral;
+    PERFORM pg_advisory_xact_lock(
+        hashtextextended('ads referrals ' || v_referral.environment, 0));
     SELECT * INTO v_referral FROM ads_referral
     WHERE id = p_referral AND state = 'pending' AND due_at <= p_now FOR UPDATE SKIP LOCKED;
     IF v_referral.id IS NULL THEN
@@ -152,6 +163,13 @@ BEGIN
             RETURN 'waiting';
         END IF;
         v_reason := 'idle';
+    ELSIF p_per_family <= (
+        SELECT count(*) FROM ads_brought_by(
+            ads_head_of_family(v_referral.referrer_id, v_referral.environment),
+            v_referral.environment) AS family
+        WHERE family.state = 'vested' AND family.closed_at >= p_family_since
+    ) THEN
+        v_reason := 'limit';
     END IF;
     IF v_reason <> '' THEN
         PERFORM ads_void_referral(p_referral, v_reason, p_now);
