@@ -70,6 +70,12 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.Callback", "Callbacks", "call_received"),
         ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
     ],
+    "Growth": [
+        ("ads.Task", "Tasks", "task_alt"),
+        ("ads.TaskCampaign", "Campaigns of tasks", "savings"),
+        ("ads.TaskClaim", "Claims", "redeem"),
+        ("ads.Referral", "Referrals", "group_add"),
+    ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),

@@ -115,6 +115,23 @@ READ_ADS: Permissions = {
     "ads.verifierkeys": VIEW,
 }
 EDIT_ADS: Permissions = {"ads.placement": EDIT}
+#: What can be earned, what was, and who brought whom.
+READ_GROWTH: Permissions = {
+    "ads.task": VIEW,
+    "ads.tasktext": VIEW,
+    "ads.checkinday": VIEW,
+    "ads.taskcampaign": VIEW,
+    "ads.taskclaim": VIEW,
+    "ads.referral": VIEW,
+}
+#: To change a referral is to have it pay nothing.
+EDIT_GROWTH: Permissions = {
+    "ads.task": EDIT,
+    "ads.tasktext": (*EDIT, "delete"),
+    "ads.checkinday": (*EDIT, "delete"),
+    "ads.taskcampaign": EDIT,
+    "ads.referral": ("view", "change"),
+}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
 #: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks, to release
@@ -188,6 +205,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_STORES,
         MEND_STORES,
         READ_ADS,
+        READ_GROWTH,
         READ_QUARANTINE,
         GIVE,
     ),
@@ -200,6 +218,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         EDIT_EXPERIMENTS,
         READ_ADS,
         EDIT_ADS,
+        READ_GROWTH,
+        EDIT_GROWTH,
     ),
     "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS),
     "finance": (
@@ -223,11 +243,13 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_BOOKS,
         KEEP_BOOKS,
         READ_ADS,
+        READ_GROWTH,
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,
         EDIT_EXPERIMENTS,
         EDIT_ADS,
+        EDIT_GROWTH,
         DECIDE_MONEY,
         MANAGE_ACCESS,
     ),

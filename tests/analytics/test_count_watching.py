@@ -32,6 +32,14 @@ def test_a_flush_counts_what_was_watched_once_however_often_it_comes(now: dateti
     first = Playback(who.viewer.id, now)
     second = Playback(who.viewer.id, now + timedelta(seconds=10))
     events = [
+        # It began before the session did, by the second that clocks are allowed to differ.
+        first.event(
+            "playback_progress",
+            after=timedelta(milliseconds=500),
+            from_ms=0,
+            to_ms=1_500,
+            actual_ms=1_500,
+        ),
         first.progress(0, 10_000),
         first.progress(10_000, 20_000),
         # Twice as fast: ten seconds of the clock. A stall: no story in it.

@@ -55,6 +55,10 @@ SEEN = {
         "Rewards",
         "Callbacks",
         "Verifier keys",
+        "Tasks",
+        "Campaigns of tasks",
+        "Claims",
+        "Referrals",
         "Viewers",
         "Feed decisions",
     },
@@ -86,6 +90,10 @@ SEEN["finance"] -= {
     "Rewards",
     "Callbacks",
     "Verifier keys",
+    "Tasks",
+    "Campaigns of tasks",
+    "Claims",
+    "Referrals",
 }
 SEEN["support"] |= STORES | {"Quarantined events"}
 SEEN["finance"] |= STORES | BOOKS

@@ -43,6 +43,12 @@ TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
 SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
+GROWTH_RACES = ("tests/races/test_growth_races.py",)
+CLAIMING = ("tests/ads/growth/test_claim_tasks.py",)
+LIMITING = ("tests/ads/growth/test_growth_limits.py",)
+CHECKING_IN = ("tests/ads/growth/test_check_in_calendar.py",)
+REFERRING = ("tests/ads/growth/test_referrals.py",)
+WATCHING = ("tests/analytics/test_count_watching.py",)
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ GRANT = f"{SQL}/grant_0001.sql"
 COVER = f"{SQL}/cover_0001.sql"
 OFFER = f"{SQL}/offer_0001.sql"
 PROMO = f"{SQL}/promo_0001.sql"
+GROWTH = "ads/sql/growth"
 
 UNLOCKING = [
     bug(
@@ -931,6 +938,58 @@ SUBSCRIBING = [
     ),
 ]
 
+EARNING = [
+    bug(
+        "a claim does not lock the wallet",
+        f"{GROWTH}/tasks_0001.sql",
+        "    PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);\n",
+        "",
+        GROWTH_RACES,
+    ),
+    bug(
+        "a campaign does not look at its budget",
+        f"{GROWTH}/tasks_0001.sql",
+        "          AND budget_coins >= p_coins + CASE",
+        "          AND 0 <= p_coins + CASE",
+        CLAIMING,
+    ),
+    bug(
+        "a limit is one too many",
+        f"{GROWTH}/limits_0001.sql",
+        "count >= at_most",
+        "count > at_most",
+        LIMITING,
+    ),
+    bug(
+        "whoever changes zones need not wait",
+        "ads/growth/calendars.py",
+        "    return max(next_date, calendar.last_at + gap)\n",
+        "    return next_date\n",
+        CHECKING_IN,
+    ),
+    bug(
+        "a family that has grown together is paid as several",
+        f"{GROWTH}/referrals_0001.sql",
+        "    ELSIF p_per_family <= (\n",
+        "    ELSIF false AND p_per_family <= (\n",
+        GROWTH_RACES,
+    ),
+    bug(
+        "a referral is paid though the invited viewer had money back",
+        f"{GROWTH}/referrals_0001.sql",
+        "    ELSIF ads_had_money_back(",
+        "    ELSIF false AND ads_had_money_back(",
+        REFERRING,
+    ),
+    bug(
+        "what was watched before its session counts",
+        "analytics/lake/watching.py",
+        "starts=np.maximum(begun // _SECOND, -(-issued // _MILLISECOND)),",
+        "starts=begun // _SECOND,",
+        WATCHING,
+    ),
+]
+
 BUGS = [
     *SUBSCRIBING,
     *COVERING,
@@ -939,6 +998,7 @@ BUGS = [
     *BUYING_AND_GIVING,
     *GOING_BACK,
     *OFFERING,
+    *EARNING,
     *COMPARING,
     *THE_DATABASE,
 ]

@@ -15,7 +15,8 @@ LANGUAGE sql STABLE AS $$
     SELECT invitee_id, state, closed_at FROM brought
 $$;
 
--- Whom a viewer's family begins with: the referrer's referrer, and so on.
+-- Whom a viewer's family begins with: the referrer's referrer, and so on. Viewers who became one may have
+-- closed a circle.
 CREATE FUNCTION ads_head_of_family(p_viewer uuid, p_environment text) RETURNS uuid
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE line AS (
@@ -24,8 +25,8 @@ LANGUAGE sql STABLE AS $$
         SELECT referral.referrer_id, line.depth + 1
         FROM line JOIN ads_referral referral ON referral.invitee_id = line.viewer_id
         WHERE referral.environment = p_environment
-    )
-    SELECT viewer_id FROM line ORDER BY depth DESC LIMIT 1
+    ) CYCLE viewer_id SET is_circle USING path
+    SELECT viewer_id FROM line WHERE NOT is_circle ORDER BY depth DESC LIMIT 1
 $$;
 
 -- A viewer says by whose code they came.
