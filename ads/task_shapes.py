@@ -24,11 +24,18 @@ ZoneName = Annotated[
     str,
     Meta(
         max_length=64,
-        pattern=r"^[A-Z][A-Za-z0-9_+/-]*$(?!\n)",
+        pattern=r"^[A-Za-z0-9_+/-]+$(?!\n)",
         description="An IANA name, as `Asia/Shanghai`.",
     ),
 ]
-InviteCode = Annotated[str, Meta(pattern=r"^[A-Z2-9]{8}$(?!\n)")]
+InviteCode = Annotated[
+    str,
+    Meta(
+        max_length=20,
+        pattern=r"^[A-Za-z0-9]+$(?!\n)",
+        description="As it was shared; small letters are capitals.",
+    ),
+]
 
 
 class TasksQuery(RequestShape):
@@ -103,9 +110,10 @@ class TasksAnswer(AnswerShape):
 
 
 class ClaimRequest(RequestShape):
-    """With `period`, of that one alone: then a repetition after its end is still answered as before."""
+    """The period as GET /v1/tasks names it, so that a repetition after its end is still answered as before;
+    null is whichever is present."""
 
-    period: PeriodKey | None = None
+    period: PeriodKey | None
 
 
 class ClaimAnswer(AnswerShape):

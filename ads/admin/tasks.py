@@ -126,10 +126,40 @@ class TaskAdmin(ModelAdmin):  # type: ignore[misc]
         super().save_model(request, obj, form, change)
 
 
+class TaskCampaignForm(forms.ModelForm[TaskCampaign]):
+    """A budget is not less than what has been spent of it."""
+
+    class Meta:
+        model = TaskCampaign
+        fields = (
+            "name",
+            "budget_coins",
+            "starts_at",
+            "ends_at",
+            "regions",
+            "platforms",
+            "new_viewer_days",
+        )
+
+    def clean_budget_coins(self) -> int:
+        """The row is locked from here on: nothing is spent while it is being saved."""
+        budget: int = self.cleaned_data["budget_coins"]
+        if self.instance._state.adding:  # noqa: SLF001  Django's name for it
+            return budget
+        held = TaskCampaign.objects.select_for_update(no_key=True).get(pk=self.instance.pk)
+        spent = max(held.spent_coins, held.sandbox_spent_coins)
+        if budget < spent:
+            raise forms.ValidationError(
+                f"{spent:,} coins have been spent already: write {spent:,} or more, or end it."
+            )
+        return budget
+
+
 @admin.register(TaskCampaign)
 class TaskCampaignAdmin(ModelAdmin):  # type: ignore[misc]
     """What a campaign has spent is written by its claims alone."""
 
+    form = TaskCampaignForm
     list_display = ("name", "budget", "spent", "starts_at", "ends_at")
     search_fields = ("name",)
     show_full_result_count = False

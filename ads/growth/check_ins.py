@@ -176,4 +176,4 @@ def _rest() -> timedelta:
 
 
 def _gap() -> timedelta:
-    return timedelta(hours=settings.CHECK_IN_GAP_HOURS)
+    return min(timedelta(hours=settings.CHECK_IN_GAP_HOURS), calendars.ONE_DAY)

@@ -146,7 +146,7 @@ def bind(caller: Caller, *, code: str, address: str | None, now: datetime) -> Bo
             [
                 caller.viewer.id,
                 caller.environment,
-                code,
+                code.upper(),
                 now - timedelta(days=settings.REFERRAL_BIND_DAYS),
                 now + timedelta(days=settings.REFERRAL_HOLD_DAYS),
                 settings.REFERRAL_MAXIMUM,

@@ -473,7 +473,10 @@ def _view(world: World) -> Call:
 
 def _claim(world: World) -> list[Call]:
     path = {"code": world.task.code}
-    return [Call(status=201, path=path, body={}), Call(path=path, body={"period": "once"})]
+    return [
+        Call(status=201, path=path, body={"period": "once"}),
+        Call(path=path, body={"period": None}),
+    ]
 
 
 def _referrer(world: World) -> list[Call]:

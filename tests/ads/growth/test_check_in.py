@@ -97,7 +97,7 @@ def test_no_clock_of_the_client_is_read(api: Client, who: Caller, now: datetime)
     headers = viewer_headers(who.device, now=now)
     url = "/v1/tasks/check-in/claim"
     for name, value in (("Date", "Mon, 16 Mar 2026 12:00:00 GMT"), ("X-Time", "2026-03-16")):
-        told = api.post(url, {}, "application/json", headers=headers | {name: value})
+        told = api.post(url, {"period": None}, "application/json", headers=headers | {name: value})
         assert told.json()["period"] == "2026-03-14"
     for period in ("2026-03-12", "2026-03-15", "2026-03-16"):
         refused = api.post(url, {"period": period}, "application/json", headers=headers)
@@ -112,7 +112,9 @@ def test_apps_read_the_calendar(api: Client, who: Caller, now: datetime) -> None
 
     before = api.get("/v1/tasks", headers=headers).json()
     zone = api.put("/v1/me/zone", body, "application/json", headers=headers)
-    claimed = api.post("/v1/tasks/check-in/claim", {}, "application/json", headers=headers)
+    claimed = api.post(
+        "/v1/tasks/check-in/claim", {"period": None}, "application/json", headers=headers
+    )
     after = api.get("/v1/tasks", headers=headers).json()["check_in"]
 
     assert before["tasks"] == []

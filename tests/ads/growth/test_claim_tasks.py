@@ -173,8 +173,8 @@ def test_apps_read_tasks_in_the_viewers_language(api: Client, who: Caller, now: 
 
     told = api.get("/v1/tasks", {"locale": "zh-CN"}, headers=headers).json()
     url = f"/v1/tasks/{text.task.code}/claim"
-    first = api.post(url, {}, "application/json", headers=headers)
-    second = api.post(url, {}, "application/json", headers=headers)
+    first = api.post(url, {"period": None}, "application/json", headers=headers)
+    second = api.post(url, {"period": None}, "application/json", headers=headers)
 
     (shown,) = told["tasks"]
     assert (shown["title"], shown["locale"], shown["state"]) == (

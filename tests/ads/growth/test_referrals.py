@@ -176,12 +176,12 @@ def test_apps_invite_and_say_who_brought_them(api: Client, host: Caller, now: da
     theirs = viewer_headers(newcomer(now=now).device, now=now)
     assert api.get("/v1/me/invite", headers=mine).json()["code"] is None
     made = [api.post("/v1/me/invite", headers=mine) for _ in range(2)]
-    body = {"code": made[0].json()["code"]}
+    body = {"code": made[0].json()["code"].lower()}
     said = [api.post("/v1/me/referrer", body, "application/json", headers=theirs) for _ in range(2)]
 
     assert [one.status_code for one in made] == [201, 200]
     assert made[1].json() == {
-        "code": body["code"],
+        "code": body["code"].upper(),
         "pending": 0,
         "vested": 0,
         "earned_coins": 0,
