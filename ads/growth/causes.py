@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from ads.models import Referral, TaskClaim
+from ads.models import TaskClaim
 from payments.ledger.earnings import Earned, EarnedBy
+from payments.models import Transfer
 
 
-def earned(transfer_ids: Sequence[UUID]) -> Mapping[UUID, Earned]:
-    """By transfer, in two queries."""
-    claims = TaskClaim.objects.filter(transfer_id__in=transfer_ids).select_related("task")
-    found = {claim.transfer_id: _by_task(claim) for claim in claims}
-    for referral in Referral.objects.filter(transfer_id__in=transfer_ids):
-        if referral.transfer_id is not None:
-            found[referral.transfer_id] = Earned(
-                by=EarnedBy.REFERRAL, what="", period="", row_id=referral.id
-            )
+def earned(rewards: Sequence[Transfer]) -> Mapping[UUID, Earned]:
+    """By transfer: one query if there is a task among them. A referral is named by its reward's reference."""
+    found: dict[UUID, Earned] = {}
+    tasks = [reward.id for reward in rewards if reward.reference.startswith("task:")]
+    if tasks:
+        claims = TaskClaim.objects.filter(transfer_id__in=tasks).select_related("task")
+        found |= {claim.transfer_id: _by_task(claim) for claim in claims}
+    for reward in rewards:
+        kind, _, name = reward.reference.partition(":")
+        if kind == "referral":
+            found[reward.id] = Earned(by=EarnedBy.REFERRAL, what="", period="", row_id=UUID(name))
     return found
 
 

@@ -15,6 +15,7 @@ from django.db import connection
 from ads.growth import check_ins, limits, offered, periods, suspicions
 from ads.growth.limits import Limit
 from ads.growth.offered import Caller
+from ads.growth.periods import Window
 from ads.models import Task, TaskClaim, TaskKind
 from config.problems import Problem
 
@@ -99,6 +100,12 @@ def claim(
     window = periods.window(task.period, at=now)
     if period is not None and period != window.key:
         raise TaskPeriodOver
+    return _told(task, _ask(caller, task, window, address=address, now=now))
+
+
+def _ask(caller: Caller, task: Task, window: Window, *, address: str | None, now: datetime) -> str:
+    """What `ads_claim_task` answers."""
+    held = limits.encoded(_limits(caller, task, address=address, now=now))
     arguments: list[Any] = [
         caller.viewer.id,
         caller.environment,
@@ -108,13 +115,13 @@ def claim(
         window.until_day,
         window.starts_at,
         window.ends_at,
-        limits.encoded(_limits(caller, task, address=address, now=now)),
+        held,
         now,
     ]
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, arguments)
         (text,) = cursor.fetchone()
-    return _told(task, text)
+    return str(text)
 
 
 def _earlier(caller: Caller, code: str, period: str) -> Claimed | None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.bodies import AnswerShape
+from payments.models import Transfer
 
 
 class EarnedBy(StrEnum):
@@ -31,17 +32,17 @@ class Earned(AnswerShape):
 
 
 class RewardCause(Protocol):
-    """A callable named in settings.REWARD_CAUSES: by transfer, what it knows of these rewards."""
+    """A callable named in settings.REWARD_CAUSES: by transfer, what it knows of these rewards. It knows its
+    own by their references."""
 
-    def __call__(self, transfer_ids: Sequence[UUID]) -> Mapping[UUID, Earned]: ...
+    def __call__(self, rewards: Sequence[Transfer]) -> Mapping[UUID, Earned]: ...
 
 
-def of(transfer_ids: Sequence[UUID]) -> Mapping[UUID, Earned]:
-    """What earned each of these rewards, as far as anybody knows. Asks nobody about none."""
+def of(rewards: Sequence[Transfer]) -> Mapping[UUID, Earned]:
+    """What earned each of these, as far as anybody knows, by transfer."""
     found: dict[UUID, Earned] = {}
-    if transfer_ids:
-        for cause in _causes(tuple(settings.REWARD_CAUSES)):
-            found.update(cause(transfer_ids))
+    for cause in _causes(tuple(settings.REWARD_CAUSES)):
+        found.update(cause(rewards))
     return found
 
 

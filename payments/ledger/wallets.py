@@ -137,7 +137,7 @@ def _movements(transfers: Sequence[Transfer]) -> Sequence[Movement]:
     by_account = {(entry.transfer_id, entry.account): entry for entry in entries}
     lapsed = _lapsed_lots(transfers)
     earned = earnings.of(
-        [transfer.id for transfer in transfers if transfer.code == TransferCode.REWARD]
+        [transfer for transfer in transfers if transfer.code == TransferCode.REWARD]
     )
 
     def movement(transfer: Transfer) -> Movement:

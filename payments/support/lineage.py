@@ -84,8 +84,8 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     purchases = {bought.id for m in movements if (bought := _purchase(m.lot.transfer))}
     refunds = _refunds(purchases, at)
     periods = {each.id: each for m in movements if (each := _period(m.lot.transfer))}
-    rewards = {m.lot.transfer_id for m in movements if m.lot.origin == LotOrigin.REWARD}
-    known = _Granted(refunds, passes(list(periods.values()), at), earnings.of(list(rewards)))
+    rewards = [m.lot.transfer for m in movements if m.lot.origin == LotOrigin.REWARD]
+    known = _Granted(refunds, passes(list(periods.values()), at), earnings.of(rewards))
     lots: dict[UUID, list[SpentLot]] = {}
     for movement in movements:
         lots.setdefault(movement.transfer_id, []).append(_spent(movement, known, at))

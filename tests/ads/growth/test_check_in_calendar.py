@@ -106,8 +106,8 @@ def test_no_zone_hop_ever_yields_a_check_in_too_many(
         assert later > earlier
         if person.moved[place]:
             assert later - earlier >= GAP
-    for earlier, later in pairwise(person.streaks):
-        assert later in {1, earlier + 1}
+    for before, after in pairwise(person.streaks):
+        assert after in {1, before + 1}
 
 
 @settings(max_examples=40, deadline=None)
