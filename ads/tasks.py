@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from ads import verifier_keys
+from ads.growth import automatic, limits, referrals
 from ads.revenue import pulling, settling
 from config import clock
 
@@ -25,3 +26,29 @@ def settle_revenue(**_: Any) -> int:
 def pull_revenue_reports(**_: Any) -> int:
     """Fetches the networks' reports that are due; returns of how many days there was a new version."""
     return pulling.pull_due(now=clock.read())
+
+
+def give_automatic_tasks(**_: Any) -> int:
+    """Gives what is due to those who have watched; returns how many it looked at."""
+    now, total = clock.read(), 0
+    while looked_at := automatic.settle(now=now):
+        total += looked_at
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def vest_referrals(**_: Any) -> int:
+    """Pays or voids the referrals that are due; returns how many it looked at."""
+    now, total = clock.read(), 0
+    while looked_at := referrals.vest_due(now=now):
+        total += looked_at
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_limit_counts(**_: Any) -> int:
+    """Deletes the counts of days that are over; returns how many."""
+    now, total = clock.read(), 0
+    while deleted := limits.prune(now=now):
+        total += deleted
+    return total

@@ -78,6 +78,12 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.ReportPull", "Fetched ad reports", "cloud_download"),
         ("ads.Impression", "Impressions", "visibility"),
     ],
+    "Growth": [
+        ("ads.Task", "Tasks", "task_alt"),
+        ("ads.TaskCampaign", "Campaigns of tasks", "savings"),
+        ("ads.TaskClaim", "Claims", "redeem"),
+        ("ads.Referral", "Referrals", "group_add"),
+    ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),

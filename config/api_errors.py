@@ -118,6 +118,20 @@ STATUS: Mapping[str, HTTPStatus] = {
     "callback_forged": HTTPStatus.FORBIDDEN,
     "callback_implausible": HTTPStatus.FORBIDDEN,
     "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
+    # Tasks and invitations
+    "task_unknown": HTTPStatus.NOT_FOUND,
+    "task_not_reached": HTTPStatus.CONFLICT,
+    "task_period_over": HTTPStatus.CONFLICT,
+    "task_budget_spent": HTTPStatus.CONFLICT,
+    "task_withheld": HTTPStatus.CONFLICT,
+    "check_in_not_yet": HTTPStatus.TOO_MANY_REQUESTS,
+    "zone_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "zone_set_before": HTTPStatus.TOO_MANY_REQUESTS,
+    "referrals_off": HTTPStatus.CONFLICT,
+    "invite_unknown": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "referral_too_late": HTTPStatus.CONFLICT,
+    "referred_by_another": HTTPStatus.CONFLICT,
+    "referral_refused": HTTPStatus.CONFLICT,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     # Reports

@@ -133,6 +133,23 @@ KEEP_AD_REVENUE: Permissions = {"ads.revenuereport": ("view", "add")}
 EDIT_ADS: Permissions = {"ads.placement": EDIT, "catalog.accesschange": ("view", "add")}
 #: To pay parked callbacks, or to dismiss them.
 MEND_ADS: Permissions = {"ads.parkedcallback": ("view", "change")}
+#: What can be earned, what was, and who brought whom.
+READ_GROWTH: Permissions = {
+    "ads.task": VIEW,
+    "ads.tasktext": VIEW,
+    "ads.checkinday": VIEW,
+    "ads.taskcampaign": VIEW,
+    "ads.taskclaim": VIEW,
+    "ads.referral": VIEW,
+}
+#: To change a referral is to have it pay nothing.
+EDIT_GROWTH: Permissions = {
+    "ads.task": EDIT,
+    "ads.tasktext": (*EDIT, "delete"),
+    "ads.checkinday": (*EDIT, "delete"),
+    "ads.taskcampaign": EDIT,
+    "ads.referral": ("view", "change"),
+}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
 #: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks, to release
@@ -207,6 +224,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         MEND_STORES,
         READ_ADS,
         MEND_ADS,
+        READ_GROWTH,
         READ_QUARANTINE,
         GIVE,
     ),
@@ -220,6 +238,8 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_ADS,
         READ_AD_REVENUE,
         EDIT_ADS,
+        READ_GROWTH,
+        EDIT_GROWTH,
     ),
     "analyst": (READ_ANALYTICS, READ_EXPERIMENTS, READ_DAYS, READ_AD_REVENUE),
     "finance": (
@@ -247,12 +267,14 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
         READ_ADS,
         READ_AD_REVENUE,
         KEEP_AD_REVENUE,
+        READ_GROWTH,
         READ_ANALYTICS,
         EDIT_CATALOG,
         EDIT_PRICES,
         EDIT_EXPERIMENTS,
         EDIT_ADS,
         MEND_ADS,
+        EDIT_GROWTH,
         DECIDE_MONEY,
         MANAGE_ACCESS,
     ),

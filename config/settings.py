@@ -732,6 +732,93 @@ PROMO_SOLO_COINS = env.integer(
     help="What all promo codes that an operator makes alone in a day of the REPORTING_ZONE may give, all "
     "redemptions together. Codes beyond it redeem nothing until a second person has agreed.",
 )
+TASK_MAXIMUM_COINS = env.integer(
+    "TASK_MAXIMUM_COINS",
+    default=1000,
+    minimum=1,
+    help="The most coins that an operator may let a task, or a day of the check-in calendar, give once.",
+)
+CHECK_IN_ZONE_DAYS = env.integer(
+    "CHECK_IN_ZONE_DAYS",
+    default=14,
+    minimum=1,
+    help="How long a viewer waits before their time zone may be changed again.",
+)
+CHECK_IN_GAP_HOURS = env.integer(
+    "CHECK_IN_GAP_HOURS",
+    default=20,
+    minimum=1,
+    help="How long after the last check-in the next may be, where the time zone was changed in between; 24 "
+    "at the most.",
+)
+SIGN_UP_PER_DEVICE = env.integer(
+    "SIGN_UP_PER_DEVICE",
+    default=1,
+    help="How many sign-up bonuses all accounts of one installation of the app may have.",
+)
+SIGN_UP_PER_BLOCK_DAILY = env.integer(
+    "SIGN_UP_PER_BLOCK_DAILY",
+    default=20,
+    help="How many sign-up bonuses may be had from one /24, or IPv6 /48, in a day of the REPORTING_ZONE.",
+)
+SIGN_UP_DAILY = env.integer(
+    "SIGN_UP_DAILY",
+    default=100_000,
+    help="How many sign-up bonuses are given in a day of the REPORTING_ZONE.",
+)
+REFERRAL_COINS = env.integer(
+    "REFERRAL_COINS",
+    default=100,
+    help="What a viewer earns for one whom they brought. 0 switches invitations off.",
+)
+REFERRAL_EXPIRY_DAYS = env.integer(
+    "REFERRAL_EXPIRY_DAYS", default=30, help="How long these coins last; 0 is for good."
+)
+REFERRAL_BIND_DAYS = env.integer(
+    "REFERRAL_BIND_DAYS",
+    default=7,
+    minimum=1,
+    help="For how long after they came a viewer may say who brought them.",
+)
+REFERRAL_HOLD_DAYS = env.integer(
+    "REFERRAL_HOLD_DAYS",
+    default=7,
+    help="How long a referral waits before it is paid.",
+)
+REFERRAL_IDLE_DAYS = env.integer(
+    "REFERRAL_IDLE_DAYS",
+    default=60,
+    minimum=1,
+    help="A referral pays nothing if the invited viewer has not proven to be one after so long.",
+)
+REFERRAL_WATCH_SECONDS = env.integer(
+    "REFERRAL_WATCH_SECONDS",
+    default=1800,
+    minimum=1,
+    help="What an invited viewer who did not sign in has to have watched, verified, before it is paid.",
+)
+REFERRAL_MAXIMUM = env.integer(
+    "REFERRAL_MAXIMUM", default=20, help="The most referrals of one viewer that are paid."
+)
+REFERRAL_DAILY = env.integer(
+    "REFERRAL_DAILY",
+    default=5,
+    help="The most viewers whom one may bring in a day of the REPORTING_ZONE.",
+)
+REFERRAL_PER_BLOCK_DAILY = env.integer(
+    "REFERRAL_PER_BLOCK_DAILY",
+    default=5,
+    help="How many viewers of one /24, or IPv6 /48, may say who brought them in a day of the REPORTING_ZONE.",
+)
+REFERRAL_FAMILY_MAXIMUM = env.integer(
+    "REFERRAL_FAMILY_MAXIMUM",
+    default=40,
+    help="The most referrals that are paid in 30 days among viewers who all brought each other.",
+)
+# Who suspects viewers of fraud: they get no sign-up bonus, and nothing is paid for bringing them.
+GROWTH_SUSPICIONS: list[str] = []
+# Who knows what earned a reward's coins.
+REWARD_CAUSES = ["ads.growth.causes.earned"]
 # What other apps do for titles that have just become public.
 SERIES_PUBLISHED = ["payments.desk.plan_rules.price_published"]
 PAYWALL_OPTIONS = [
@@ -751,6 +838,7 @@ LEDGER_CHECKS = [
     BASE_DIR / "payments" / "sql" / "verify_passes.sql",
     BASE_DIR / "ads" / "sql" / "verify_rewards.sql",
     BASE_DIR / "ads" / "sql" / "verify_revenue.sql",
+    BASE_DIR / "ads" / "sql" / "growth" / "verify_growth.sql",
 ]
 # Where the apps keep what they know of the money ladder: ladder.sql, journal.sql and postings.sql.
 MONEY_QUERIES = [
@@ -829,6 +917,9 @@ SWEPT_TASKS = [
     "ads.tasks.refresh_verifier_keys",
     "ads.tasks.settle_revenue",
     "ads.tasks.pull_revenue_reports",
+    "ads.tasks.give_automatic_tasks",
+    "ads.tasks.vest_referrals",
+    "ads.tasks.prune_limit_counts",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
     "analytics.tasks.prune_events",

@@ -1,5 +1,5 @@
-"""What a shop needs before it can sell: coin packs, passes, subscriptions, each store's terms, a second price plan, and
-a placement of rewarded ads.
+"""What a shop needs before it can sell: coin packs, passes, subscriptions, each store's terms, a second price plan,
+a placement of rewarded ads, and tasks for coins.
 
 Everything is made if it is missing and left alone if it is there, so that a demo started again
 keeps what an operator changed in between.
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
-from ads.models import Network, Placement
+from ads.models import CheckInDay, Network, Placement, Task, TaskKind, TaskPeriod, TaskText
 from catalog.models import Series
 from payments.desk import plans, price_versions
 from payments.models import (
@@ -103,6 +103,38 @@ AD_COOLDOWN_SECONDS = 15
 AD_NET_MICROS = 12_000
 """An estimate like an operator's: 12 dollars for a thousand ads watched to the end."""
 
+CHECK_IN_COINS = (10, 10, 80, 20, 30, 40, 200)
+"""What the days of a streak give in the app that the market's figures are from."""
+
+TASK_COINS_DAYS = 8
+
+
+@dataclass(frozen=True)
+class Chore:
+    """Something to do for coins."""
+
+    code: str
+    title: str
+    kind: TaskKind
+    period: TaskPeriod
+    target_count: int
+    bonus_coins: int
+
+
+CHORES = (
+    Chore("check-in", "Come back every day", TaskKind.CHECK_IN, TaskPeriod.DAILY, 1, 0),
+    Chore("watch-2", "Watch two minutes", TaskKind.WATCH, TaskPeriod.DAILY, 120, 12),
+    Chore("watch-5", "Watch five minutes", TaskKind.WATCH, TaskPeriod.DAILY, 300, 18),
+    Chore("watch-10", "Watch ten minutes", TaskKind.WATCH, TaskPeriod.DAILY, 600, 30),
+    Chore("watch-20", "Watch twenty minutes", TaskKind.WATCH, TaskPeriod.DAILY, 1200, 80),
+    Chore("watch-30", "Watch half an hour", TaskKind.WATCH, TaskPeriod.DAILY, 1800, 100),
+    Chore("ads-3", "Watch three ads", TaskKind.ADS, TaskPeriod.DAILY, 3, 20),
+    Chore("sign-in", "Sign in", TaskKind.IDENTITY, TaskPeriod.ONCE, 1, 30),
+    Chore("notify-me", "Switch on news", TaskKind.NOTIFICATIONS, TaskPeriod.ONCE, 1, 30),
+    Chore("welcome", "Welcome", TaskKind.SIGN_UP, TaskPeriod.ONCE, 600, 50),
+)
+"""The gears of watching and what a day gives are those of the same app: some 240 coins a day."""
+
 
 def load(*, now: datetime) -> None:
     """Makes what is missing. A plan is assigned to its series once that was pushed."""
@@ -118,6 +150,8 @@ def load(*, now: datetime) -> None:
                 defaults={"fee_parts_per_million": fee},
             )
         _load_placement(now=now)
+        for position, chore in enumerate(CHORES):
+            _load_chore(chore, position=position, now=now)
         plan = _short_plan(now=now)
         unassigned = Series.objects.filter(
             external_id__in=SHORT_SERIALS, plan_assignments__isnull=True
@@ -198,6 +232,30 @@ def _load_placement(*, now: datetime) -> None:
             "created_at": now,
         },
     )
+
+
+def _load_chore(chore: Chore, *, position: int, now: datetime) -> None:
+    task, is_new = Task.objects.get_or_create(
+        code=chore.code,
+        defaults={
+            "kind": chore.kind,
+            "period": chore.period,
+            "target_count": chore.target_count,
+            "bonus_coins": chore.bonus_coins,
+            "coins_expire_after_days": TASK_COINS_DAYS,
+            "position": position,
+            "starts_at": SINCE,
+            "created_at": now,
+        },
+    )
+    if not is_new:
+        return
+    TaskText.objects.create(task=task, locale="en", title=chore.title)
+    if chore.kind == TaskKind.CHECK_IN:
+        CheckInDay.objects.bulk_create(
+            CheckInDay(task=task, number=number, bonus_coins=coins)
+            for number, coins in enumerate(CHECK_IN_COINS, start=1)
+        )
 
 
 def _short_plan(*, now: datetime) -> PricePlan:

@@ -109,7 +109,7 @@ def _grant_reversal(movement: Movement) -> MovedByGrantReversal:
 
 
 def _reward(movement: Movement) -> MovedByReward:
-    return MovedByReward(reference=movement.transfer.reference)
+    return MovedByReward(reference=movement.transfer.reference, earned=movement.earned)
 
 
 def _promo(movement: Movement) -> MovedByPromo:

@@ -8,6 +8,7 @@ import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.chart import LotOrigin, TransferCode
+from payments.ledger.earnings import Earned
 from payments.models import GrantReason, RefundOrigin, UnlockWay
 from payments.shapes import Moment
 
@@ -101,9 +102,10 @@ class MovedByGrantReversal(MovedBy, tag="grant_reversal"):
 
 
 class MovedByReward(MovedBy, tag="reward"):
-    """Earned by an ad or a task, under this reference."""
+    """Earned by an ad or a task, under this reference. `earned` says by which, where that is known."""
 
     reference: str
+    earned: Earned | None = None
 
 
 class MovedByPromo(MovedBy, tag="promo"):

@@ -1,4 +1,4 @@
-"""What operators see and change of ads. Each module registers its own pages."""
+"""What operators see and change of ads and of tasks. Each module registers its own pages."""
 
 from ads.admin import (
     callbacks,
@@ -6,9 +6,11 @@ from ads.admin import (
     impressions,
     parked,
     placements,
+    referrals,
     revenue,
     revenue_reports,
     sessions,
+    tasks,
 )
 
 __all__ = [
@@ -17,7 +19,9 @@ __all__ = [
     "impressions",
     "parked",
     "placements",
+    "referrals",
     "revenue",
     "revenue_reports",
     "sessions",
+    "tasks",
 ]

@@ -6,11 +6,19 @@ from ads.models.callbacks import (
     ResolutionKind,
     Verdict,
 )
+from ads.models.check_ins import CheckInStreak
 from ads.models.earnings import Basis, EarningCorrection, RevenueDay, TrueUp
 from ads.models.goals import Goal
 from ads.models.impressions import AdFormat, Impression, ImpressionSource, Precision
 from ads.models.keys import VerifierKeys
-from ads.models.placements import Network, Placement, PlacementAudience, PlacementTitles
+from ads.models.limits import LimitCount
+from ads.models.placements import (
+    Network,
+    Placement,
+    PlacementAudience,
+    PlacementTitles,
+)
+from ads.models.referrals import Invite, Referral, ReferralState, VoidReason
 from ads.models.revenue_reports import (
     ReportedDay,
     ReportLine,
@@ -20,7 +28,17 @@ from ads.models.revenue_reports import (
 )
 from ads.models.rewards import Opening, Reward
 from ads.models.sessions import AdSession, SessionState
+from ads.models.tasks import (
+    CheckInDay,
+    Task,
+    TaskCampaign,
+    TaskClaim,
+    TaskKind,
+    TaskPeriod,
+    TaskText,
+)
 from ads.models.terms import PlacementReward, Terms
+from ads.models.watching import WatchDay
 
 __all__ = [
     "PARKED",
@@ -28,10 +46,14 @@ __all__ = [
     "AdSession",
     "Basis",
     "Callback",
+    "CheckInDay",
+    "CheckInStreak",
     "EarningCorrection",
     "Goal",
     "Impression",
     "ImpressionSource",
+    "Invite",
+    "LimitCount",
     "Network",
     "Opening",
     "ParkedCallback",
@@ -40,6 +62,8 @@ __all__ = [
     "PlacementReward",
     "PlacementTitles",
     "Precision",
+    "Referral",
+    "ReferralState",
     "ReportLine",
     "ReportOrigin",
     "ReportPull",
@@ -50,8 +74,16 @@ __all__ = [
     "RevenueReport",
     "Reward",
     "SessionState",
+    "Task",
+    "TaskCampaign",
+    "TaskClaim",
+    "TaskKind",
+    "TaskPeriod",
+    "TaskText",
     "Terms",
     "TrueUp",
     "Verdict",
     "VerifierKeys",
+    "VoidReason",
+    "WatchDay",
 ]

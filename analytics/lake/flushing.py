@@ -17,8 +17,10 @@ import pyarrow as pa
 from django.conf import settings
 from django.db import transaction
 
+from ads.growth import watching as watched
+from ads.growth.watching import Stretches
 from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.lake import writing
+from analytics.lake import watching, writing
 from analytics.lake.rows import Rows, Unreadable
 from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
@@ -53,6 +55,7 @@ class Written:
     files: Sequence[WrittenFile]
     duplicate_count: int
     unreadable: Sequence[Unreadable]
+    stretches: Stretches
 
     @property
     def event_count(self) -> int:
@@ -76,15 +79,19 @@ def write(claim: Claim) -> Written:
     batches = EventBatch.objects.filter(flush_id=claim.flush_id)
     for batch in batches.order_by("received_at", "batch_id", "id"):
         rows.add(batch)
+    table = rows.table()
     files = [
-        writing.write(f"events/day={day}/{claim.file_name}", day, table)
-        for day, table in _by_day(rows.table())
+        writing.write(f"events/day={day}/{claim.file_name}", day, part)
+        for day, part in _by_day(table)
     ]
-    return Written(claim, files, rows.duplicate_count, rows.unreadable)
+    return Written(claim, files, rows.duplicate_count, rows.unreadable, watching.stretches(table))
 
 
 def finish(written: Written, *, now: datetime) -> None:
-    """Makes the files part of the lake and ends the flush. Raises LeaseLost, with nothing changed."""
+    """Makes the files part of the lake and ends the flush, with the seconds that were watched.
+
+    Raises LeaseLost, with nothing changed.
+    """
     flush_id, leased_until = written.claim.flush_id, written.claim.leased_until
     with transaction.atomic(durable=True):
         # The lease's end tells holders apart: each claims a later one.
@@ -101,6 +108,7 @@ def finish(written: Written, *, now: datetime) -> None:
             file.as_row(flush_id=flush_id, now=now) for file in written.files
         )
         QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
+        watched.record(written.stretches)
 
 
 def _take_over(*, now: datetime, leased_until: datetime) -> UUID | None:

@@ -10,6 +10,8 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from config.compiled_queries import CompiledQuery
 from payments.chart import REVENUE_ORIGINS, Account, LotKind, TransferCode
+from payments.ledger import earnings
+from payments.ledger.earnings import Earned
 from payments.models import Cover, Entry, Lot, LotMovement, Transfer, Wallet
 
 #: What a line of the statement says of its cause, read along with the transfer.
@@ -56,7 +58,7 @@ class Movement:
     """One line of a statement: one transfer as the viewer sees it.
 
     Coins are signed as entries are, but for the debt, which is what the viewer owes: positive where it
-    grew. `lapsed` is the lot of an expiry.
+    grew. `lapsed` is the lot of an expiry, `earned` what is known of a reward.
     """
 
     transfer: Transfer
@@ -67,6 +69,7 @@ class Movement:
     bonus_balance_after: int | None
     debt_balance_after: int | None
     lapsed: Lot | None
+    earned: Earned | None = None
 
 
 def overview(*, viewer_id: UUID, environment: str, at: datetime) -> Overview:
@@ -133,6 +136,9 @@ def _movements(transfers: Sequence[Transfer]) -> Sequence[Movement]:
     entries = Entry.objects.filter(transfer__in=transfers, wallet__isnull=False)
     by_account = {(entry.transfer_id, entry.account): entry for entry in entries}
     lapsed = _lapsed_lots(transfers)
+    earned = earnings.of(
+        [transfer for transfer in transfers if transfer.code == TransferCode.REWARD]
+    )
 
     def movement(transfer: Transfer) -> Movement:
         paid = by_account.get((transfer.id, Account.PAID))
@@ -147,6 +153,7 @@ def _movements(transfers: Sequence[Transfer]) -> Sequence[Movement]:
             bonus_balance_after=bonus.balance_after_coins if bonus else None,
             debt_balance_after=-(debt.balance_after_coins or 0) if debt else None,
             lapsed=lapsed.get(transfer.id),
+            earned=earned.get(transfer.id),
         )
 
     return [movement(transfer) for transfer in transfers]

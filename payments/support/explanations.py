@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 
 from config.bodies import AnswerShape
 from payments.chart import LotKind
+from payments.ledger.earnings import Earned
 from payments.models import (
     ChangeCause,
     Entitlement,
@@ -131,9 +132,10 @@ class GrantSource(AnswerShape, tag_field="kind", tag="grant"):
 
 
 class RewardSource(AnswerShape, tag_field="kind", tag="reward"):
-    """Coins earned by an ad or a task."""
+    """Coins earned by an ad or a task. `earned` says by which, where that is known."""
 
     reference: str
+    earned: Earned | None = None
 
 
 class PromoSource(AnswerShape, tag_field="kind", tag="promo"):

@@ -10,6 +10,8 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from payments.chart import LotKind, LotOrigin
+from payments.ledger import earnings
+from payments.ledger.earnings import Earned
 from payments.models import (
     Grant,
     GrantKind,
@@ -63,14 +65,17 @@ class Lineage:
 
 @dataclass(frozen=True)
 class _Granted:
-    """Of what had granted lots: the refunds of purchases, by purchase, and periods of subscriptions."""
+    """Of what had granted lots: the refunds of purchases, by purchase, periods of subscriptions, and what
+    earned rewards, by transfer."""
 
     refunds: Mapping[UUID, list[RefundFact]]
     periods: Mapping[UUID, PassFact]
+    earned: Mapping[UUID, Earned]
 
 
 def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
-    """The coins that paid each unlock: four queries at most, however many unlocks and lots there are.
+    """The coins that paid each unlock: four queries, and two where coins were earned, however many unlocks
+    and lots there are.
 
     The unlocks bring their price version with its plan, `restores`, and their consent, if they have one,
     with its price version and plan.
@@ -79,7 +84,8 @@ def of_unlocks(unlocks: Sequence[Unlock], at: datetime) -> Lineage:
     purchases = {bought.id for m in movements if (bought := _purchase(m.lot.transfer))}
     refunds = _refunds(purchases, at)
     periods = {each.id: each for m in movements if (each := _period(m.lot.transfer))}
-    known = _Granted(refunds, passes(list(periods.values()), at))
+    rewards = [m.lot.transfer for m in movements if m.lot.origin == LotOrigin.REWARD]
+    known = _Granted(refunds, passes(list(periods.values()), at), earnings.of(rewards))
     lots: dict[UUID, list[SpentLot]] = {}
     for movement in movements:
         lots.setdefault(movement.transfer_id, []).append(_spent(movement, known, at))
@@ -223,7 +229,7 @@ def _source(origin: str, transfer: Transfer, known: _Granted, at: datetime) -> L
     if period := _period(transfer):
         return PeriodSource(period=known.periods[period.id])
     if origin == LotOrigin.REWARD:
-        return RewardSource(reference=transfer.reference)
+        return RewardSource(reference=transfer.reference, earned=known.earned.get(transfer.id))
     if transfer.reverses_id is not None:
         return ReturnSource(undone_transfer_id=transfer.reverses_id)
     return None

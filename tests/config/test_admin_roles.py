@@ -59,6 +59,10 @@ SEEN = {
         "Ad goals",
         "Verifier keys",
         "Impressions",
+        "Tasks",
+        "Campaigns of tasks",
+        "Claims",
+        "Referrals",
         "Viewers",
         "Feed decisions",
     },
@@ -94,6 +98,10 @@ SEEN["finance"] -= {
     "Ad goals",
     "Verifier keys",
     "Impressions",
+    "Tasks",
+    "Campaigns of tasks",
+    "Claims",
+    "Referrals",
 }
 AD_REVENUE = {"Ad revenue", "True-ups", "Ad reports", "Fetched ad reports"}
 SEEN["support"] |= STORES | {"Quarantined events"}

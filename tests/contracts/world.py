@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import msgspec
 from django.conf import settings
 
-from ads.models import Placement
+from ads.models import Placement, Task, TaskKind
 from ads.networks import pangle
 from catalog import playback
 from catalog.models import Episode, Series
@@ -46,6 +46,7 @@ from tests.factories.catalog import (
     stored_poster,
     stored_video,
 )
+from tests.factories.growth import TaskFactory, TaskTextFactory, caller, check_in_task, invite_of
 from tests.factories.payments import (
     AcquisitionLinkFactory,
     OfferFactory,
@@ -128,7 +129,15 @@ class World:
         self.placement: Placement = PlacementFactory()
         self.paywall_placement: PaywallPlacement = PaywallPlacementFactory()
         self.link: AcquisitionLink = AcquisitionLinkFactory(series=self.series)
-        self.viewer: Device = DeviceFactory()
+        # Not here for so long that they could not say who brought them.
+        self.viewer: Device = DeviceFactory(viewer__created_at=now - timedelta(days=2))
+        self.invite_code = invite_of(caller(), now=now)
+        self.task: Task = TaskFactory(
+            kind=TaskKind.NOTIFICATIONS, period="once", target_count=1, bonus_coins=5
+        )
+        TaskTextFactory(task=self.task, title="Switch notifications on")
+        if not Task.objects.filter(kind=TaskKind.CHECK_IN).exists():
+            check_in_task()
         self.refresh_token = refresh_tokens.open_family(device=self.viewer, now=now).refresh_token
         fund(self.viewer.viewer_id, now=now, paid=WALLET_COINS + PRICE)
         self.intent_at_stripe = self._announce_at_stripe()
@@ -500,6 +509,19 @@ def _view(world: World) -> Call:
     return Call(body=body)
 
 
+def _claim(world: World) -> list[Call]:
+    path = {"code": world.task.code}
+    return [
+        Call(status=201, path=path, body={"period": "once"}),
+        Call(path=path, body={"period": None}),
+    ]
+
+
+def _referrer(world: World) -> list[Call]:
+    body = {"code": world.invite_code}
+    return [Call(status=201, body=body), Call(body=body)]
+
+
 #: Calls that succeed, by operation id: together they reach every 2xx that is documented.
 CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_bootstrap": lambda world: Call(),
@@ -553,6 +575,12 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_settle_callback": _watched,
     "get_settle_callback_at_secret_address": _watched_at_a_secret_address,
     "post_fake_ad_view": _view,
+    "get_my_tasks": lambda world: Call(query={"locale": "en"}),
+    "post_claim_task": _claim,
+    "put_my_zone": lambda world: Call(body={"zone": "Asia/Shanghai"}),
+    "get_my_invite": lambda world: Call(),
+    "post_my_invite": lambda world: [Call(status=201), Call()],
+    "post_my_referrer": _referrer,
     "get_support_why": _why,
     "get_support_wallet": lambda world: Call(path={"viewer_id": str(world.viewer.viewer_id)}),
     "get_finance_lots": lambda world: Call(query={"at": "2026-03-14T12:00:00Z"}),

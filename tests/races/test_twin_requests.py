@@ -17,7 +17,7 @@ from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from ads.models import AdSession, Impression
+from ads.models import AdSession, CheckInStreak, Impression, Invite, Referral, TaskClaim
 from analytics.models import EventBatch
 from catalog.models import (
     Episode,
@@ -73,6 +73,7 @@ def _counts() -> dict[str, int]:
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch, LinkArrival, AutoUnlockConsent),
         *(OfferClaim, PromoRedemption, StoreMessage, Subscription, Impression),
+        *(TaskClaim, CheckInStreak, Invite, Referral),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -141,6 +142,10 @@ ONCE: dict[str, dict[str, int]] = {
     "put_media_upload": {"MediaAsset": 1, "files": 1},
     "post_fake_checkout": {},
     "post_open_ad_session": {"AdSession": 1},
+    "post_claim_task": {"TaskClaim": 1, "Transfer": 1},
+    "put_my_zone": {"CheckInStreak": 1},
+    "post_my_invite": {"Invite": 1},
+    "post_my_referrer": {"Referral": 1},
     "post_fake_ad_view": {},
     "post_report_impressions": {"Impression": 1},
 }

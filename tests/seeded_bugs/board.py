@@ -107,6 +107,13 @@ PROMO = f"{SQL}/promo_0001.sql"
 AD_SESSION = "ads/sql/session_0003.sql"
 AD_CALLBACK = "ads/sql/callback_0003.sql"
 AD_PARKED = "ads/sql/parked_0001.sql"
+GROWTH_RACES = ("tests/races/test_growth_races.py",)
+CLAIMING = ("tests/ads/growth/test_claim_tasks.py",)
+LIMITING = ("tests/ads/growth/test_growth_limits.py",)
+CHECKING_IN = ("tests/ads/growth/test_check_in_calendar.py",)
+REFERRING = ("tests/ads/growth/test_referrals.py",)
+WATCHING = ("tests/analytics/test_count_watching.py",)
+GROWTH = "ads/sql/growth"
 
 UNLOCKING = [
     bug(
@@ -1070,7 +1077,60 @@ EARNING = [
     ),
 ]
 
+GROWING = [
+    bug(
+        "a claim does not lock the wallet",
+        f"{GROWTH}/tasks_0001.sql",
+        "    PERFORM payments_lock_wallet(p_viewer, p_environment, p_now);\n",
+        "",
+        GROWTH_RACES,
+    ),
+    bug(
+        "a campaign does not look at its budget",
+        f"{GROWTH}/tasks_0001.sql",
+        "          AND budget_coins >= p_coins + CASE",
+        "          AND 0 <= p_coins + CASE",
+        CLAIMING,
+    ),
+    bug(
+        "a limit is one too many",
+        f"{GROWTH}/limits_0001.sql",
+        "count >= at_most",
+        "count > at_most",
+        LIMITING,
+    ),
+    bug(
+        "whoever changes zones need not wait",
+        "ads/growth/calendars.py",
+        "    return max(next_date, calendar.last_at + gap)\n",
+        "    return next_date\n",
+        CHECKING_IN,
+    ),
+    bug(
+        "a family that has grown together is paid as several",
+        f"{GROWTH}/referrals_0001.sql",
+        "    ELSIF p_per_family <= (\n",
+        "    ELSIF false AND p_per_family <= (\n",
+        GROWTH_RACES,
+    ),
+    bug(
+        "a referral is paid though the invited viewer had money back",
+        f"{GROWTH}/referrals_0001.sql",
+        "    ELSIF ads_had_money_back(",
+        "    ELSIF false AND ads_had_money_back(",
+        REFERRING,
+    ),
+    bug(
+        "what was watched before its session counts",
+        "analytics/lake/watching.py",
+        "starts=np.maximum(begun // _SECOND, -(-issued // _MILLISECOND)),",
+        "starts=begun // _SECOND,",
+        WATCHING,
+    ),
+]
+
 BUGS = [
+    *GROWING,
     *WATCHING_ADS,
     *EARNING,
     *SUBSCRIBING,

@@ -253,7 +253,8 @@ def test_a_reward_that_repays_a_debt_shows_both(
     line = lines(api, headers)[0]
 
     assert lot is not None
-    assert line["cause"] == {"kind": "reward", "reference": lot.transfer.reference}
+    reference = lot.transfer.reference
+    assert line["cause"] == {"kind": "reward", "reference": reference, "earned": None}
     assert (line["coins"], line["bonus_balance_after"]) == (40, 40)
     assert (line["debt_coins"], line["debt_balance_after"]) == (-60, 0)
 
