@@ -33,9 +33,13 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Population(msgspec.Struct, frozen=True):
-    """What a market begins with. `store_key` signs for the fake store."""
+    """What a market begins with. `store_key` signs for the fake store.
+
+    `newcomers`, half as many as the customers, are for one proof that needs viewers who have bought nothing yet.
+    """
 
     customers: list[Customer]
+    newcomers: list[Customer]
     pack: Product
     subscription: Product
     series_id: UUID
@@ -69,6 +73,7 @@ def _populate(customer_count: int, *, now: datetime) -> Population:
     locked = Episode.objects.filter(series=series, number__gt=FREE_EPISODES).order_by("number")
     return Population(
         customers=_customers(customer_count, now=now),
+        newcomers=_customers(customer_count // 2, now=now),
         pack=_pack(),
         subscription=_subscription(),
         series_id=series.id,
