@@ -1,6 +1,6 @@
 """Claims, check-ins and invitations that many make at the same moment: each pays once, within its limits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,7 +11,7 @@ from ads.growth import automatic, claims, referrals
 from ads.growth.claims import TaskBudgetSpent, TaskWithheld
 from ads.growth.offered import Caller
 from ads.growth.referrals import ReferralRefused
-from ads.models import Referral, ReferralState, TaskCampaign, TaskClaim, WatchDay
+from ads.models import Referral, ReferralState, Task, TaskCampaign, TaskClaim, WatchDay
 from payments.models import Transfer, Wallet
 from tests import ledger_rules
 from tests.factories.growth import (
@@ -47,8 +47,11 @@ def test_forty_claims_of_one_task_pay_once(now: datetime, proof: Proof) -> None:
     for _ in range(proof.rounds(full=200)):
         who = caller()
         watch(who.viewer.id, until=now, seconds=300)
-        claimed = [partial(claim, who, one, now=now) for one in (task, calendar)]
-        told = at_once([*claimed * (CALLERS // 2 - 1), partial(automatic.settle, now=now)])
+        calls: list[Callable[[], object]] = [
+            partial(claim, who, one, now=now) for one in (task, calendar)
+        ] * (CALLERS // 2 - 1)
+        calls.append(partial(automatic.settle, now=now))
+        told = at_once(calls)
 
         answers = [one for one in told if isinstance(one, claims.Claimed)]
         wrong += len({one.claim_id for one in answers}) != 2
@@ -61,9 +64,9 @@ def test_forty_claims_of_one_task_pay_once(now: datetime, proof: Proof) -> None:
     proof.record("P26", f"a task and a check-in, {CALLERS} simultaneous claims", violations=wrong)
 
 
-def _is_paid(who: Caller, task: object, *, address: str, now: datetime) -> bool:
+def _is_paid(who: Caller, task: Task, *, address: str, now: datetime) -> bool:
     try:
-        return claim(who, task, address=address, now=now).is_new  # type: ignore[arg-type]
+        return claim(who, task, address=address, now=now).is_new
     except (TaskBudgetSpent, TaskWithheld):
         return False
 

@@ -134,7 +134,7 @@ def test_an_identity_counts_and_notifications_are_the_apps_word(who: Caller, now
 
 
 def test_automatic_tasks_come_without_a_claim(who: Caller, now: datetime) -> None:
-    task = TaskFactory(is_automatic=True)
+    task: Task = TaskFactory(is_automatic=True)
     TaskFactory(is_automatic=True, target_count=9999)
     TaskFactory(code="by-hand")
     watch(who.viewer.id, until=now, seconds=200)
