@@ -92,9 +92,12 @@ $$;
 -- A cell is an ad unit and a country. A country that the report or the estimates alone have goes into the ad
 -- unit's cell without a country, and an ad unit that the report does not name into the day's without either. An
 -- ad unit of which something was estimated in no country that the report has, while each of the report's has
--- its own, is one cell: or those views would be taken to have earned nothing. The factor of a cell is R / sum of I: what the report has of it by what was estimated of it. A view's share is its
--- estimate times that, rounded; what rounding leaves over, and all of a cell of which nothing was
--- estimated, is the cell's own. So a reported day earns exactly what the report says.
+-- its own, is one cell: or those views would be taken to have earned nothing.
+--
+-- The factor of a cell is R / sum of I: what the report has of it by what was estimated of it. A view's share is
+-- its estimate times that, rounded; of a cell in which nothing was estimated its rewards have the same each.
+-- What rounding leaves over, and all of a cell without views, is the cell's own. So a reported day earns exactly
+-- what the report says.
 CREATE FUNCTION ads_shares_of_day(
     p_day ads_revenueday, p_start timestamptz, p_end timestamptz, p_now timestamptz
 ) RETURNS TABLE (
@@ -133,20 +136,23 @@ LANGUAGE sql STABLE AS $$
         FROM viewed
         LEFT JOIN line ON line.unit = viewed.unit AND line.country = viewed.country
     ), cell AS (
-        SELECT unit, country, sum(estimated)::bigint AS estimated, sum(reported)::bigint AS reported
+        SELECT unit, country, sum(estimated)::bigint AS estimated, sum(reported)::bigint AS reported,
+               count(reward) AS rewards
         FROM (
-            SELECT cell_unit, cell_country, estimated_micros, 0 FROM placed
+            SELECT cell_unit, cell_country, estimated_micros, 0, reward_id FROM placed
             UNION ALL
-            SELECT unit, CASE WHEN is_matched THEN country ELSE '' END, 0, micros FROM line
+            SELECT unit, CASE WHEN is_matched THEN country ELSE '' END, 0, micros, NULL FROM line
             UNION ALL
             -- One that is no more: what was in it is in another.
-            SELECT ad_unit_id, country, 0, 0 FROM ads_trueup WHERE revenue_day_id = p_day.id
-        ) AS side (unit, country, estimated, reported)
+            SELECT ad_unit_id, country, 0, 0, NULL FROM ads_trueup WHERE revenue_day_id = p_day.id
+        ) AS side (unit, country, estimated, reported, reward)
         GROUP BY unit, country
     ), shared AS (
-        SELECT placed.*, coalesce(round(
-                   placed.estimated_micros::numeric * cell.reported
-                   / nullif(cell.estimated, 0)), 0)::bigint AS earned
+        SELECT placed.*, round(CASE
+                   WHEN cell.estimated > 0
+                   THEN placed.estimated_micros::numeric * cell.reported / cell.estimated
+                   WHEN placed.reward_id IS NOT NULL THEN cell.reported::numeric / cell.rewards
+                   ELSE 0 END)::bigint AS earned
         FROM placed
         JOIN cell ON cell.unit = placed.cell_unit AND cell.country = placed.cell_country
     )

@@ -127,6 +127,23 @@ def test_a_reported_day_earns_what_its_report_says(
     assert (rows[""].remainder_micros, rows[""].reported_micros) == (500_000, 500_000)
 
 
+def test_rewards_of_which_nothing_was_estimated_share_alike(series: Series, now: datetime) -> None:
+    placement = PlacementFactory(estimated_net_micros=0)
+    for _ in range(3):
+        viewer = DeviceFactory().viewer_id
+        shown = ad_session(
+            placement, viewer_id=viewer, episode_id=episode(series, 9), now=now - HOUR
+        )
+        watch(shown, now=now)
+    tell(told(at=now, ad_unit_id=placement.ad_unit_id, revenue_micros=0), viewer_id=viewer, now=now)
+    bring_report((now.date(), placement.ad_unit_id, "US", "0.000011"), now=now + DAY)
+
+    _settle(now + DAY)
+
+    assert list(_by_reward().values()) == [4] * 3
+    assert (earned(of_view=False), earned()) == (-1, 11)
+
+
 def _by_reward() -> dict[UUID, int]:
     """What each reward has earned, by its row and its corrections."""
     return {
