@@ -1,7 +1,7 @@
 """The rewarded ad as a way past the paywall."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -10,11 +10,14 @@ from ads import sessions
 from ads.limits import Standing
 from ads.models import AdSession
 from payments.access.paywall import Paywall, PaywallOption
+from payments.models.offer_choices import Means
 
 
 class AdOption(PaywallOption, tag="ad"):
     """Watch an ad: open a session at `placement` for the episode. `available_at` is null when that
     may be done now."""
+
+    means: ClassVar[Means] = Means.AD
 
     placement: str
     episode_id: UUID

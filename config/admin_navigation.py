@@ -28,6 +28,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.StoreTerms", "Store terms", "percent"),
         ("payments.Offer", "Offers", "local_offer"),
         ("payments.PaywallPlacement", "Paywall placements", "web_asset"),
+        ("payments.OfferPolicy", "Offer policies", "alt_route"),
+        ("payments.OfferDecision", "Offer decisions", "fork_right"),
         ("payments.PromoCode", "Promo codes", "confirmation_number"),
         ("payments.PromoBatch", "Promo batches", "stacks"),
         ("viewers.Experiment", "Experiments", "science"),

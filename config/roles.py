@@ -91,6 +91,10 @@ READ_EXPERIMENTS: Permissions = {
     "viewers.layer": VIEW,
     "viewers.experiment": VIEW,
     "viewers.arm": VIEW,
+    "payments.offerpolicy": VIEW,
+    "payments.offerrule": VIEW,
+    "payments.offerdecision": VIEW,
+    "payments.offertaken": VIEW,
 }
 READ_CATALOG: Permissions = {
     "catalog.series": VIEW,
@@ -169,6 +173,10 @@ EDIT_EXPERIMENTS: Permissions = {
     "viewers.layer": EDIT,
     "viewers.experiment": (*EDIT, "delete"),
     "viewers.arm": (*EDIT, "delete"),
+    "payments.offerpolicy": (*EDIT, "delete"),
+    "payments.offerrule": (*EDIT, "delete"),
+    "payments.offerdecision": VIEW,
+    "payments.offertaken": VIEW,
 }
 MANAGE_ACCESS: Permissions = {
     "viewers.viewer": ("view", "change"),

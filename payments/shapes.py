@@ -9,7 +9,7 @@ import msgspec
 
 from config.bodies import AnswerShape, RequestShape
 from payments.access.paywall import EpisodeState, PaywallOption
-from payments.models import CoverSource, Segment
+from payments.models import CoverSource, Means, Segment
 from payments.money import Money
 from payments.store.passes import CoverState, PassOffer
 from payments.unlocking.unlocks import Result
@@ -26,13 +26,14 @@ class UnlockRequest(RequestShape):
     """`playback_session_id` and `position_ms` say what the viewer watched when they decided.
 
     `confirmed_spend_coins` is what they have agreed to have spent today when this is done: the
-    `confirm_spend_coins` of the refusal that asked for it.
+    `confirm_spend_coins` of the refusal that asked for it. `decision_id` is the paywall's, if it led here.
     """
 
     quote: Quoted
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
     confirmed_spend_coins: ConfirmedCoins | None = None
+    decision_id: UUID | None = None
 
 
 class BundleUnlockRequest(RequestShape):
@@ -42,6 +43,7 @@ class BundleUnlockRequest(RequestShape):
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
     confirmed_spend_coins: ConfirmedCoins | None = None
+    decision_id: UUID | None = None
 
 
 class AutoUnlockRequest(RequestShape):
@@ -226,7 +228,12 @@ class PaywallEpisode(AnswerShape):
 
 
 class PaywallAnswer(AnswerShape):
-    """Every published episode as it stands for this viewer, under one quote."""
+    """Every published episode as it stands for this viewer, under one quote.
+
+    `options` and `offers` are what a policy shows this viewer, the ways of the first means first; `primary`
+    is the means to put forward, null where nothing is locked. Hand `decision_id` to whatever it leads to; it is
+    null where no policy decided.
+    """
 
     series_id: UUID
     quote: str
@@ -236,6 +243,8 @@ class PaywallAnswer(AnswerShape):
     episodes: list[PaywallEpisode]
     options: list[PaywallOption]
     offers: list[OfferAnswer]
+    primary: Means | None
+    decision_id: UUID | None
 
 
 class PlaybackAnswer(AnswerShape):

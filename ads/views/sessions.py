@@ -10,6 +10,8 @@ from ads import rendering, sessions
 from ads.shapes import OpenSessionAnswer, OpenSessionRequest, PlacementsAnswer, SessionAnswer
 from config.endpoints import operation
 from config.problems import NotFound
+from payments.access import offer_choices
+from payments.models import TakenKind
 from payments.unlocking.unlocks import EpisodeUnavailable
 from viewers.authentication import ViewerEndpoint
 
@@ -52,6 +54,14 @@ class OpenAdSession(ViewerEndpoint):
             episode_id=body.episode_id,
             playback_session_id=body.playback_session_id,
             position_ms=body.position_ms,
+            now=now,
+        )
+        offer_choices.take(
+            body.decision_id,
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            kind=TakenKind.AD_SESSION,
+            subject_id=opened.session_id,
             now=now,
         )
         return Response(rendering.opened(opened), status=201 if opened.is_new else 200)

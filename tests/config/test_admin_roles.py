@@ -34,6 +34,8 @@ SEEN = {
         "Series",
         "Experiments",
         "Layers",
+        "Offer policies",
+        "Offer decisions",
         "Wallets",
         "Purchases",
         "Purchase intents",
@@ -67,6 +69,8 @@ SEEN = {
         "Digests",
         "Experiments",
         "Layers",
+        "Offer policies",
+        "Offer decisions",
     },
     "content": PRICES | {"Series", "Episodes", "Media"},
 }
@@ -78,6 +82,8 @@ SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
     "Experiments",
     "Layers",
+    "Offer policies",
+    "Offer decisions",
     "Episodes",
     "Media",
     "Series",
