@@ -137,6 +137,23 @@ AD_SESSIONS = pa.schema(
         ("revenue_micros", pa.int64()),
     ]
 )
+#: What viewers in front of locked episodes were shown, and by which chance, in parts per billion. `arm` is
+#: `holdout` for whom the policy holds out, `default` where no rule fitted; a rule's place counts from 1.
+OFFER_DECISIONS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("viewer_id", pa.string()),
+        ("episode_id", pa.string()),
+        ("policy_id", pa.string()),
+        ("policy", pa.string()),
+        ("rule_place", pa.int32()),
+        ("rule_name", pa.string()),
+        ("arm", pa.string()),
+        ("shows_ad", pa.bool_()),
+        ("ad_propensity", pa.int64()),
+        ("decided_at", MOMENT),
+    ]
+)
 SCHEMAS: Mapping[str, pa.Schema] = {
     "unlocks": UNLOCKS,
     "purchases": PURCHASES,
@@ -149,6 +166,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "pass_refunds": PASS_REFUNDS,
     "exposures": EXPOSURES,
     "ad_sessions": AD_SESSIONS,
+    "offer_decisions": OFFER_DECISIONS,
 }
 
 _QUERIES: Mapping[str, str] = {
@@ -310,6 +328,18 @@ _QUERIES: Mapping[str, str] = {
         JOIN ads_placement AS placement ON placement.id = opened.placement_id
         LEFT JOIN ads_reward AS reward ON reward.session_id = opened.id
         WHERE opened.environment = 'production'
+    """,
+    "offer_decisions": """
+        SELECT decision.id::text, decision.viewer_id::text, decision.episode_id::text,
+               policy.id::text, policy.name, coalesce(rule.position, 0), coalesce(rule.name, ''),
+               CASE WHEN is_holdout THEN 'holdout' ELSE coalesce(arm.code, 'default') END,
+               'ad' = ANY (decision.shown), ad_propensity_parts_per_billion,
+               decided_at AT TIME ZONE 'UTC'
+        FROM payments_offerdecision AS decision
+        JOIN payments_offerpolicy AS policy ON policy.id = decision.policy_id
+        LEFT JOIN payments_offerrule AS rule ON rule.id = decision.rule_id
+        LEFT JOIN payments_offerarm AS arm ON arm.id = decision.arm_id
+        WHERE decision.environment = 'production'
     """,
 }
 

@@ -17,7 +17,18 @@ QUERIES = queries.every()
 #: when it was looked up there: sqlglot passes on what it does not know.
 SPARK_FUNCTIONS = {
     *("bool_or", "coalesce", "concat", "count", "datediff", "dense_rank", "explode"),
-    *("greatest", "grouping", "lag", "least", "max", "min", "min_by", "round", "row_number"),
+    *(
+        "greatest",
+        "grouping",
+        "lag",
+        "lead",
+        "least",
+        "max",
+        "min",
+        "min_by",
+        "round",
+        "row_number",
+    ),
     *("sequence", "struct", "sum"),
 }
 #: Words with a parenthesis behind them that are no function.
