@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from ads import adapters, limits
+from ads import adapters, limits, origins
 from ads.limits import Standing
 from ads.models import AdSession, Placement
 from ads.networks.base import HandOver
@@ -83,6 +83,7 @@ def open_one(
     episode_id: UUID,
     now: datetime,
     device_id: UUID | None = None,
+    address: str | None = None,
     playback_session_id: UUID | None = None,
     position_ms: int | None = None,
 ) -> Opened:
@@ -90,8 +91,8 @@ def open_one(
 
     Refuses before the ad whatever could not pay after it. Raises PlacementUnknown,
     EpisodeUnavailable, EpisodeNotLocked, AdSessionElsewhere (with that `placement` and
-    `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with `available_at`); none of them
-    leaves anything behind.
+    `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with `available_at`), and
+    AdAccountsCrowded (with `where` and `resets_at`); none of them leaves anything behind.
     """
     placement = _active().filter(code=placement_code, network__in=adapters.names()).first()
     if placement is None:
@@ -103,6 +104,49 @@ def open_one(
     meeting.expose(price, viewer_id=viewer_id, environment=environment, episode=episode, now=now)
     if price.ladder.price_of(episode.number) == 0:
         raise EpisodeNotLocked
+    with transaction.atomic():
+        origins.take(
+            viewer_id=viewer_id,
+            environment=environment,
+            device_id=device_id,
+            address=address,
+            now=now,
+        )
+        session_id, expires_at, is_new = _open(
+            placement,
+            episode,
+            viewer_id=viewer_id,
+            environment=environment,
+            playback_session_id=playback_session_id,
+            position_ms=position_ms,
+            now=now,
+        )
+    return Opened(
+        session_id=session_id,
+        viewer_id=viewer_id,
+        placement=placement,
+        hand_over=adapters.find(placement.network).hand_over(
+            session=session_id.hex,
+            viewer=viewer_id.hex,
+            ad_unit_id=placement.ad_unit_id,
+            now=now,
+        ),
+        expires_at=expires_at,
+        is_new=is_new,
+    )
+
+
+def _open(
+    placement: Placement,
+    episode: Episode,
+    *,
+    viewer_id: UUID,
+    environment: str,
+    playback_session_id: UUID | None,
+    position_ms: int | None,
+    now: datetime,
+) -> tuple[UUID, datetime, bool]:
+    """The session's id, its end, and whether it is new."""
     with connection.cursor() as cursor:
         cursor.execute(
             _OPEN,
@@ -128,19 +172,7 @@ def open_one(
             placement=placement,
             now=now,
         )
-    return Opened(
-        session_id=decided.session_id,
-        viewer_id=viewer_id,
-        placement=placement,
-        hand_over=adapters.find(placement.network).hand_over(
-            session=decided.session_id.hex,
-            viewer=viewer_id.hex,
-            ad_unit_id=placement.ad_unit_id,
-            now=now,
-        ),
-        expires_at=decided.expires_at,
-        is_new=decided.outcome == "opened",
-    )
+    return decided.session_id, decided.expires_at, decided.outcome == "opened"
 
 
 def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:

@@ -71,9 +71,11 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.Reward", "Rewards", "redeem"),
         ("ads.Callback", "Callbacks", "call_received"),
         ("ads.VerifierKeys", "Verifier keys", "vpn_key"),
+        ("analytics.AdAlarm", "Ad alarms", "crisis_alert"),
     ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
+        ("viewers.Flag", "Flags", "flag"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),
     ],
     "Analytics": [

@@ -110,15 +110,20 @@ READ_VIEWERS: Permissions = {
     "viewers.device": VIEW,
     "viewers.identity": VIEW,
     "catalog.feeddecision": VIEW,
+    "viewers.flag": VIEW,
 }
+#: To say that a viewer or a playback counts in no figure, and to lift that.
+FLAG_VIEWERS: Permissions = {"viewers.flag": EDIT}
 READ_ADS: Permissions = {
     "ads.placement": VIEW,
     "ads.adsession": VIEW,
     "ads.reward": VIEW,
     "ads.callback": VIEW,
     "ads.verifierkeys": VIEW,
+    "analytics.adalarm": VIEW,
 }
-EDIT_ADS: Permissions = {"ads.placement": EDIT}
+#: To change a placement, and to say that an alarm was looked at.
+EDIT_ADS: Permissions = {"ads.placement": EDIT, "analytics.adalarm": ("view", "change")}
 #: To ask for a gift. What one person may not give alone waits for a role that decides.
 GIVE: Permissions = {"payments.grant": ("view", "add")}
 #: To approve gifts and take them back, to refund purchases and reverse that, to undo unlocks, to release
@@ -189,6 +194,7 @@ MANAGE_ACCESS: Permissions = {
 ROLES: Mapping[str, Sequence[Permissions]] = {
     "support": (
         READ_VIEWERS,
+        FLAG_VIEWERS,
         READ_CATALOG,
         READ_PRICES,
         READ_EXPERIMENTS,
@@ -223,6 +229,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
     ),
     "owner": (
         READ_VIEWERS,
+        FLAG_VIEWERS,
         READ_CATALOG,
         READ_MONEY,
         READ_DAYS,

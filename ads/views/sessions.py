@@ -6,8 +6,9 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ads import rendering, sessions
+from ads import origins, rendering, sessions
 from ads.shapes import OpenSessionAnswer, OpenSessionRequest, PlacementsAnswer, SessionAnswer
+from config import client_address
 from config.endpoints import operation
 from config.problems import NotFound
 from payments.access import offer_choices
@@ -41,6 +42,7 @@ class OpenAdSession(ViewerEndpoint):
             sessions.AdSessionElsewhere,
             sessions.AdCapReached,
             sessions.AdCoolingDown,
+            origins.AdAccountsCrowded,
         ],
     )
     def post(self, request: Request, *, now: datetime, body: OpenSessionRequest) -> Response:
@@ -54,6 +56,7 @@ class OpenAdSession(ViewerEndpoint):
             episode_id=body.episode_id,
             playback_session_id=body.playback_session_id,
             position_ms=body.position_ms,
+            address=client_address.read(self.http_request()),
             now=now,
         )
         offer_choices.take(

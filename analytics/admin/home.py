@@ -16,7 +16,7 @@ from django.core.cache import caches
 from django.db import OperationalError
 from django.http import HttpRequest
 
-from analytics.admin import plots
+from analytics.admin import alarms, plots
 from analytics.reports import funnels, local_days, retention, revenue, sources
 from analytics.reports.funnels import FunnelReport
 from analytics.reports.local_days import Period
@@ -50,10 +50,13 @@ _making = threading.Lock()
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Adds what this operator may see: figures, then plots."""
+    """Adds what this operator may see: figures and alarms, then plots."""
     now = clock.now(request)
     drawn = [draw for permission, draw in PLOTS.items() if request.user.has_perm(permission)]
-    return today.fill(request, context) | {"sections": _sections(drawn, now) if drawn else []}
+    return today.fill(request, context) | {
+        "ad_alarms": alarms.ringing(request),
+        "sections": _sections(drawn, now) if drawn else [],
+    }
 
 
 def _sections(drawn: list[Callable[[Reports, datetime], dict[str, Any]]], now: datetime) -> Any:

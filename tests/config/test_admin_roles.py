@@ -57,7 +57,9 @@ SEEN = {
         "Rewards",
         "Callbacks",
         "Verifier keys",
+        "Ad alarms",
         "Viewers",
+        "Flags",
         "Feed decisions",
     },
     "analyst": {
@@ -77,7 +79,7 @@ SEEN = {
 STORES = {"Store messages", "Store calls", "Store histories", "Subscriptions"}
 BOOKS = {"Differences", "Reconciliations", "Fee adjustments", "Store reports", "Exchange rates"}
 PROMOS = {"Promo codes", "Promo batches"}
-SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Feed decisions"}
+SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Flags", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
     "Experiments",
@@ -92,6 +94,7 @@ SEEN["finance"] -= {
     "Rewards",
     "Callbacks",
     "Verifier keys",
+    "Ad alarms",
 }
 SEEN["support"] |= STORES | {"Quarantined events"}
 SEEN["finance"] |= STORES | BOOKS

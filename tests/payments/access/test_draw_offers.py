@@ -45,7 +45,7 @@ def _rule(*arms: tuple[tuple[Means, ...], int], **given: object) -> RuleDefiniti
             ArmDefinition(uuid7(), f"arm-{place}", shown, share)
             for place, ((shown, _), share) in enumerate(zip(arms, shares, strict=True))
         ),
-        **(terms | given),  # type: ignore[arg-type]
+        **(terms | given),
     )
 
 
