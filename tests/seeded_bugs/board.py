@@ -42,6 +42,9 @@ REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
 TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
 SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
+DRAWS = ("tests/payments/access/test_draw_offers.py",)
+DECISIONS = ("tests/payments/access/test_choose_offers.py",)
+CROWDS = ("tests/ads/test_crowd_the_origins.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -93,6 +96,7 @@ GRANT = f"{SQL}/grant_0001.sql"
 COVER = f"{SQL}/cover_0001.sql"
 OFFER = f"{SQL}/offer_0001.sql"
 PROMO = f"{SQL}/promo_0001.sql"
+CHOICES = "payments/access/offer_policies.py"
 
 UNLOCKING = [
     bug(
@@ -931,6 +935,44 @@ SUBSCRIBING = [
     ),
 ]
 
+CHOOSING = [
+    bug(
+        "the chance of an arm forgets the holdout",
+        CHOICES,
+        "per_share = (100 - self.holdout_percent) * _PER_SHARE_AND_PERCENT",
+        "per_share = 100 * _PER_SHARE_AND_PERCENT",
+        DRAWS,
+    ),
+    bug(
+        "a viewer is drawn once for all episodes",
+        CHOICES,
+        'salt = f"{self.salt}:{series_id}:{episode_id}"',
+        "salt = self.salt",
+        DRAWS,
+    ),
+    bug(
+        "a decision is made anew when two ask at once",
+        "payments/access/offer_choices.py",
+        "RETURNING id, shown",
+        "RETURNING uuidv7(), shown",
+        DECISIONS,
+    ),
+    bug(
+        "an app may say that anybody's decision led to its unlock",
+        "payments/access/offer_choices.py",
+        "decision.id = %(decision)s AND decision.viewer_id = %(viewer)s",
+        "decision.id = %(decision)s",
+        DECISIONS,
+    ),
+    bug(
+        "one account too many earns by ads on a device",
+        "ads/sql/origin_0001.sql",
+        "IF v_place.most <= (",
+        "IF v_place.most < (",
+        CROWDS,
+    ),
+]
+
 BUGS = [
     *SUBSCRIBING,
     *COVERING,
@@ -941,4 +983,5 @@ BUGS = [
     *OFFERING,
     *COMPARING,
     *THE_DATABASE,
+    *CHOOSING,
 ]
