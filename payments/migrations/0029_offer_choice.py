@@ -375,9 +375,10 @@ class Migration(migrations.Migration):
                         (
                             "rule",
                             models.ForeignKey(
+                                db_constraint=False,
                                 db_index=False,
                                 null=True,
-                                on_delete=django.db.models.deletion.PROTECT,
+                                on_delete=django.db.models.deletion.DO_NOTHING,
                                 related_name="+",
                                 to="payments.offerrule",
                             ),
@@ -385,9 +386,10 @@ class Migration(migrations.Migration):
                         (
                             "arm",
                             models.ForeignKey(
+                                db_constraint=False,
                                 db_index=False,
                                 null=True,
-                                on_delete=django.db.models.deletion.PROTECT,
+                                on_delete=django.db.models.deletion.DO_NOTHING,
                                 related_name="+",
                                 to="payments.offerarm",
                             ),

@@ -215,8 +215,24 @@ class OfferDecision(models.Model):
     series = models.ForeignKey(Series, models.PROTECT, related_name="+", db_index=False)
     episode = models.ForeignKey(Episode, models.PROTECT, related_name="+", db_index=False)
     policy = models.ForeignKey(OfferPolicy, models.PROTECT, related_name="+", db_index=False)
-    rule = models.ForeignKey(OfferRule, models.PROTECT, null=True, related_name="+", db_index=False)
-    arm = models.ForeignKey(OfferArm, models.PROTECT, null=True, related_name="+", db_index=False)
+    # Of a policy in force no rule and no arm is ever deleted: triggers refuse it. A constraint would have every
+    # edit of a draft look through all decisions for what cannot be there.
+    rule = models.ForeignKey(
+        OfferRule,
+        models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
+    arm = models.ForeignKey(
+        OfferArm,
+        models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
     is_holdout = models.BooleanField()
     shown = ArrayField(models.CharField(max_length=12, choices=Means.choices))
     propensity_parts_per_billion = models.PositiveIntegerField()
