@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,7 @@ from ads.models import AdSession, PlacementReward
 from ads.policies import Onlooker
 from ads.sessions import OnOffer
 from payments.access.paywall import Paywall, PaywallOption
+from payments.models.offer_choices import Means
 
 
 class AdOption(PaywallOption, tag="ad"):
@@ -24,6 +25,8 @@ class AdOption(PaywallOption, tag="ad"):
     The last of `needed` ads opens `reward_amount` episodes for good, this one first, or the whole title for so
     many minutes; `watched` of them count already.
     """
+
+    means: ClassVar[Means] = Means.AD
 
     placement: str
     episode_id: UUID

@@ -6,10 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from ads import adapters, goals, limits, policies
+from ads import adapters, goals, limits, origins, policies
 from ads.goals import Progress
 from ads.limits import Standing
 from ads.models import AdSession, Placement, PlacementReward
@@ -124,6 +124,7 @@ def open_one(
     episode_id: UUID | None,
     now: datetime,
     device_id: UUID | None = None,
+    address: str | None = None,
     playback_session_id: UUID | None = None,
     position_ms: int | None = None,
 ) -> Opened:
@@ -133,7 +134,7 @@ def open_one(
     Refuses before the ad whatever could not pay after it. Raises PlacementUnknown, AdTargetWrong,
     AdsNotHere (with `because`), EpisodeUnavailable, EpisodeNotLocked, AdSessionElsewhere (with that
     `placement`, `episode_id` and `expires_at`), AdCapReached (with `resets_at`), AdCoolingDown (with
-    `available_at`); none of them leaves anything behind.
+    `available_at`), and AdAccountsCrowded (with `where` and `resets_at`); none of them leaves anything behind.
     """
     placement = _active().filter(code=placement_code, network__in=adapters.names()).first()
     if placement is None:
@@ -151,6 +152,49 @@ def open_one(
     )
     if speaks is not None:
         raise AdsNotHere(because=speaks)
+    with transaction.atomic():
+        origins.take(
+            viewer_id=viewer_id,
+            environment=environment,
+            device_id=device_id,
+            address=address,
+            now=now,
+        )
+        session_id, expires_at, is_new = _open(
+            placement,
+            target,
+            viewer_id=viewer_id,
+            environment=environment,
+            playback_session_id=playback_session_id,
+            position_ms=position_ms,
+            now=now,
+        )
+    return Opened(
+        session_id=session_id,
+        viewer_id=viewer_id,
+        placement=placement,
+        hand_over=adapters.find(placement.network).hand_over(
+            session=session_id.hex,
+            viewer=viewer_id.hex,
+            ad_unit_id=placement.ad_unit_id,
+            now=now,
+        ),
+        expires_at=expires_at,
+        is_new=is_new,
+    )
+
+
+def _open(
+    placement: Placement,
+    target: Target | None,
+    *,
+    viewer_id: UUID,
+    environment: str,
+    playback_session_id: UUID | None,
+    position_ms: int | None,
+    now: datetime,
+) -> tuple[UUID, datetime, bool]:
+    """The session's id, its end, and whether it is new."""
     with connection.cursor() as cursor:
         cursor.execute(
             _OPEN,
@@ -177,19 +221,7 @@ def open_one(
             placement=placement,
             now=now,
         )
-    return Opened(
-        session_id=decided.session_id,
-        viewer_id=viewer_id,
-        placement=placement,
-        hand_over=adapters.find(placement.network).hand_over(
-            session=decided.session_id.hex,
-            viewer=viewer_id.hex,
-            ad_unit_id=placement.ad_unit_id,
-            now=now,
-        ),
-        expires_at=decided.expires_at,
-        is_new=decided.outcome == "opened",
-    )
+    return decided.session_id, decided.expires_at, decided.outcome == "opened"
 
 
 def find(*, viewer_id: UUID, environment: str, session_id: UUID) -> AdSession:

@@ -24,12 +24,14 @@ Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")
 
 class OpenSessionRequest(RequestShape):
     """`episode_id` is what the ad is watched for; null where the placement's reward is coins.
-    `playback_session_id` and `position_ms` say what the viewer watched when they decided."""
+    `playback_session_id` and `position_ms` say what the viewer watched when they decided, and `decision_id`
+    which of the paywall's decisions led here."""
 
     placement: Annotated[str, msgspec.Meta(min_length=1, max_length=50)]
     episode_id: UUID | None = None
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
+    decision_id: UUID | None = None
 
 
 class OpenSessionAnswer(AnswerShape):

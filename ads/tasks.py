@@ -4,7 +4,7 @@ from typing import Any
 
 from celery import shared_task
 
-from ads import verifier_keys
+from ads import origins, verifier_keys
 from ads.growth import automatic, limits, referrals
 from ads.revenue import pulling, settling
 from config import clock
@@ -28,6 +28,7 @@ def pull_revenue_reports(**_: Any) -> int:
     return pulling.pull_due(now=clock.read())
 
 
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def give_automatic_tasks(**_: Any) -> int:
     """Gives what is due to those who have watched; returns how many it looked at."""
     now, total = clock.read(), 0
@@ -50,5 +51,14 @@ def prune_limit_counts(**_: Any) -> int:
     """Deletes the counts of days that are over; returns how many."""
     now, total = clock.read(), 0
     while deleted := limits.prune(now=now):
+        total += deleted
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_origins(**_: Any) -> int:
+    """Forgets from where accounts opened ad sessions long ago; returns how many rows."""
+    now, total = clock.read(), 0
+    while deleted := origins.prune(now=now):
         total += deleted
     return total

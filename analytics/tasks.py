@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
+from analytics.fraud import scans
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.ranking import snapshots
@@ -66,3 +67,14 @@ def refresh_rankings(**_: Any) -> int:
     if published:
         snapshots.prune(now=now)
     return len(published)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def look_for_fraud(**_: Any) -> int:
+    """Flags what nobody can have watched, and keeps alarms of rewards; returns how many are new."""
+    now = clock.read()
+    scan = scans.scan(now=now)
+    if scan is None:
+        return 0
+    scans.prune(now=now)
+    return scan.flags_count + scan.alarms_count

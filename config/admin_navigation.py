@@ -29,6 +29,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.StoreTerms", "Store terms", "percent"),
         ("payments.Offer", "Offers", "local_offer"),
         ("payments.PaywallPlacement", "Paywall placements", "web_asset"),
+        ("payments.OfferPolicy", "Offer policies", "alt_route"),
+        ("payments.OfferDecision", "Offer decisions", "fork_right"),
         ("payments.PromoCode", "Promo codes", "confirmation_number"),
         ("payments.PromoBatch", "Promo batches", "stacks"),
         ("viewers.Experiment", "Experiments", "science"),
@@ -77,6 +79,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("ads.RevenueReport", "Ad reports", "upload_file"),
         ("ads.ReportPull", "Fetched ad reports", "cloud_download"),
         ("ads.Impression", "Impressions", "visibility"),
+        ("analytics.AdAlarm", "Ad alarms", "crisis_alert"),
     ],
     "Growth": [
         ("ads.Task", "Tasks", "task_alt"),
@@ -86,6 +89,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
     ],
     "Viewers": [
         ("viewers.Viewer", "Viewers", "group"),
+        ("viewers.Flag", "Flags", "flag"),
         ("catalog.FeedDecision", "Feed decisions", "view_carousel"),
     ],
     "Analytics": [

@@ -113,6 +113,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "ad_cap_reached": HTTPStatus.TOO_MANY_REQUESTS,
     "ad_cooling_down": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_impressions": HTTPStatus.TOO_MANY_REQUESTS,
+    "ad_accounts_crowded": HTTPStatus.TOO_MANY_REQUESTS,
     "network_unknown": HTTPStatus.NOT_FOUND,
     "callback_malformed": HTTPStatus.BAD_REQUEST,
     "callback_forged": HTTPStatus.FORBIDDEN,

@@ -4,13 +4,15 @@ Whoever calls may write any X-Forwarded-For. Each proxy of ours appends the addr
 so with `PROXIES_IN_FRONT` of them the one that counts is that many from the end.
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 
 #: What a household or a phone is given of IPv6: each of its addresses is the same caller.
 IPV6_PREFIX = 64
+#: What is given to a site, or kept by a provider for one place: neighbours, perhaps.
+IPV4_BLOCK, IPV6_BLOCK = 24, 48
 
 
 def read(request: HttpRequest) -> str | None:
@@ -21,6 +23,18 @@ def read(request: HttpRequest) -> str | None:
             return str(address.ipv4_mapped)
         return str(ip_network((address, IPV6_PREFIX), strict=False))
     return None if address is None else str(address)
+
+
+def block(address: str | None) -> str | None:
+    """The block of neighbours that an address which `read` answered is of; None for none, and for addresses
+    that are nobody's on the internet, as a proxy's or a test's."""
+    if address is None:
+        return None
+    found = ip_interface(address).ip
+    if not found.is_global:
+        return None
+    prefix = IPV4_BLOCK if isinstance(found, IPv4Address) else IPV6_BLOCK
+    return str(ip_network((found, prefix), strict=False))
 
 
 def _nearest(request: HttpRequest) -> str:

@@ -91,6 +91,10 @@ READ_EXPERIMENTS: Permissions = {
     "viewers.layer": VIEW,
     "viewers.experiment": VIEW,
     "viewers.arm": VIEW,
+    "payments.offerpolicy": VIEW,
+    "payments.offerrule": VIEW,
+    "payments.offerdecision": VIEW,
+    "payments.offertaken": VIEW,
 }
 READ_CATALOG: Permissions = {
     "catalog.series": VIEW,
@@ -107,7 +111,10 @@ READ_VIEWERS: Permissions = {
     "viewers.device": VIEW,
     "viewers.identity": VIEW,
     "catalog.feeddecision": VIEW,
+    "viewers.flag": VIEW,
 }
+#: To say that a viewer or a playback counts in no figure, and to lift that.
+FLAG_VIEWERS: Permissions = {"viewers.flag": EDIT}
 READ_ADS: Permissions = {
     "ads.placement": VIEW,
     "ads.adsession": VIEW,
@@ -117,6 +124,7 @@ READ_ADS: Permissions = {
     "ads.goal": VIEW,
     "ads.verifierkeys": VIEW,
     "ads.impression": VIEW,
+    "analytics.adalarm": VIEW,
 }
 #: What networks report, and what ads earned by it.
 READ_AD_REVENUE: Permissions = {
@@ -130,7 +138,12 @@ READ_AD_REVENUE: Permissions = {
 }
 #: To bring what networks report.
 KEEP_AD_REVENUE: Permissions = {"ads.revenuereport": ("view", "add")}
-EDIT_ADS: Permissions = {"ads.placement": EDIT, "catalog.accesschange": ("view", "add")}
+#: To change a placement and what opens a title, and to say that an alarm was looked at.
+EDIT_ADS: Permissions = {
+    "ads.placement": EDIT,
+    "catalog.accesschange": ("view", "add"),
+    "analytics.adalarm": ("view", "change"),
+}
 #: To pay parked callbacks, or to dismiss them.
 MEND_ADS: Permissions = {"ads.parkedcallback": ("view", "change")}
 #: What can be earned, what was, and who brought whom.
@@ -204,6 +217,10 @@ EDIT_EXPERIMENTS: Permissions = {
     "viewers.layer": EDIT,
     "viewers.experiment": (*EDIT, "delete"),
     "viewers.arm": (*EDIT, "delete"),
+    "payments.offerpolicy": (*EDIT, "delete"),
+    "payments.offerrule": (*EDIT, "delete"),
+    "payments.offerdecision": VIEW,
+    "payments.offertaken": VIEW,
 }
 MANAGE_ACCESS: Permissions = {
     "viewers.viewer": ("view", "change"),
@@ -216,6 +233,7 @@ MANAGE_ACCESS: Permissions = {
 ROLES: Mapping[str, Sequence[Permissions]] = {
     "support": (
         READ_VIEWERS,
+        FLAG_VIEWERS,
         READ_CATALOG,
         READ_PRICES,
         READ_EXPERIMENTS,
@@ -257,6 +275,7 @@ ROLES: Mapping[str, Sequence[Permissions]] = {
     ),
     "owner": (
         READ_VIEWERS,
+        FLAG_VIEWERS,
         READ_CATALOG,
         READ_MONEY,
         READ_DAYS,

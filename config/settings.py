@@ -572,6 +572,19 @@ APPLOVIN_REPORT_KEY = env.secret(
 APPLOVIN_REPORT_APPS = env.words(
     "APPLOVIN_REPORT_APPS", help="Whose reports are fetched: `android:com.example.app`, `ios:…`."
 )
+AD_ACCOUNTS_PER_DEVICE = env.integer(
+    "AD_ACCOUNTS_PER_DEVICE",
+    default=3,
+    minimum=1,
+    help="How many accounts may open ad sessions on one device in a day of the REPORTING_ZONE.",
+)
+AD_ACCOUNTS_PER_ADDRESS = env.integer(
+    "AD_ACCOUNTS_PER_ADDRESS",
+    default=500,
+    minimum=1,
+    help="The same of one block of addresses: a /24 of IPv4, a /48 of IPv6. Mobile carriers put many behind "
+    "one.",
+)
 ACCESS_TOKEN_SECONDS = env.integer(
     "ACCESS_TOKEN_SECONDS", default=900, minimum=60, help="Life of an access token."
 )
@@ -886,6 +899,31 @@ FEEDBACK_MINIMUM_PAYERS = env.integer(
     help="Revenue told to the pipeline is of at least so many payers, or it is null.",
 )
 
+FRAUD_SCAN_SECONDS = env.integer(
+    "FRAUD_SCAN_SECONDS",
+    default=3600,
+    minimum=60,
+    help="How often the last days' events are looked through for what nobody can have watched.",
+)
+FRAUD_ACCOUNTS_PER_INSTALL = env.integer(
+    "FRAUD_ACCOUNTS_PER_INSTALL",
+    default=4,
+    minimum=1,
+    help="Where more accounts than this watch on one device within an hour, all of them are flagged.",
+)
+FRAUD_LEAST_REWARDS = env.integer(
+    "FRAUD_LEAST_REWARDS",
+    default=20,
+    minimum=1,
+    help="A day's rewards of ads are compared with the ads shown from so many on.",
+)
+FRAUD_LEAST_SHOWN_PERCENT = env.integer(
+    "FRAUD_LEAST_SHOWN_PERCENT",
+    default=50,
+    minimum=1,
+    help="Where apps report less of the rewarded ads as shown than this, there is an alarm.",
+)
+
 # --- Tasks -----------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
@@ -920,10 +958,12 @@ SWEPT_TASKS = [
     "ads.tasks.give_automatic_tasks",
     "ads.tasks.vest_referrals",
     "ads.tasks.prune_limit_counts",
+    "ads.tasks.prune_origins",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
     "analytics.tasks.prune_events",
     "analytics.tasks.refresh_rankings",
+    "analytics.tasks.look_for_fraud",
 ]
 SWEEP_SECONDS = env.integer(
     "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."

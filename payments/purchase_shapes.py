@@ -15,13 +15,14 @@ from payments.store.passes import PassOffer
 
 class IntentRequest(RequestShape, kw_only=True):
     """Either `pack_id` or `pass_id`: what is about to be bought. `offer_id` is that of an offer of the pack, as
-    the offers name it."""
+    the offers name it, and `decision_id` the paywall's, if it led here."""
 
     # In this order since there are keys: their digests are of the members as they follow each other.
     pack_id: UUID | None = None
     provider: Annotated[str, msgspec.Meta(min_length=1, max_length=20)]
     pass_id: UUID | None = None
     offer_id: UUID | None = None
+    decision_id: UUID | None = None
 
 
 class IntentAnswer(AnswerShape):

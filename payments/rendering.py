@@ -10,7 +10,8 @@ from catalog import moments
 from catalog.models import Series
 from config import pages
 from payments import causes
-from payments.access.paywall import Paywall, options
+from payments.access.offer_choices import Shown
+from payments.access.paywall import Paywall
 from payments.access.playing import Opened
 from payments.chart import TransferCode
 from payments.ledger.wallets import Balance, Movement, Overview
@@ -144,7 +145,7 @@ def undone(value: Undone) -> UndoAnswer:
     )
 
 
-def paywall(value: Paywall) -> PaywallAnswer:
+def paywall(value: Paywall, ways: Shown) -> PaywallAnswer:
     return PaywallAnswer(
         series_id=value.series.id,
         access_mode=Series.AccessMode(value.series.access_mode),
@@ -153,8 +154,10 @@ def paywall(value: Paywall) -> PaywallAnswer:
         next_locked_episode_id=value.next_locked.id if value.next_locked else None,
         balance=balance(value.balance),
         episodes=_paywall_episodes(value),
-        options=list(options(value)),
-        offers=[offer(offered) for offered in value.helpful_packs()],
+        options=list(ways.options),
+        offers=[offer(offered) for offered in ways.packs],
+        primary=ways.primary,
+        decision_id=ways.decision_id,
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from catalog.models import Series
 from config.bodies import AnswerShape, RequestShape
 from payments.access.paywall import EpisodeState, PaywallOption
-from payments.models import CoverSource, Segment
+from payments.models import CoverSource, Means, Segment
 from payments.money import Money
 from payments.store.passes import CoverState, PassOffer
 from payments.unlocking.unlocks import Result
@@ -27,13 +27,14 @@ class UnlockRequest(RequestShape):
     """`playback_session_id` and `position_ms` say what the viewer watched when they decided.
 
     `confirmed_spend_coins` is what they have agreed to have spent today when this is done: the
-    `confirm_spend_coins` of the refusal that asked for it.
+    `confirm_spend_coins` of the refusal that asked for it. `decision_id` is the paywall's, if it led here.
     """
 
     quote: Quoted
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
     confirmed_spend_coins: ConfirmedCoins | None = None
+    decision_id: UUID | None = None
 
 
 class BundleUnlockRequest(RequestShape):
@@ -43,6 +44,7 @@ class BundleUnlockRequest(RequestShape):
     playback_session_id: UUID | None = None
     position_ms: Milliseconds | None = None
     confirmed_spend_coins: ConfirmedCoins | None = None
+    decision_id: UUID | None = None
 
 
 class AutoUnlockRequest(RequestShape):
@@ -231,6 +233,10 @@ class PaywallAnswer(AnswerShape):
 
     `access_mode` says what opens the title: where it is `ad`, nobody is asked the coins that its episodes
     cost, and where it is `paid` no ad opens them.
+
+    `options` and `offers` are what a policy shows this viewer, the ways of the first means first; `primary`
+    is the means to put forward, null where nothing is locked. Hand `decision_id` to whatever it leads to; it is
+    null where no policy decided.
     """
 
     series_id: UUID
@@ -242,6 +248,8 @@ class PaywallAnswer(AnswerShape):
     episodes: list[PaywallEpisode]
     options: list[PaywallOption]
     offers: list[OfferAnswer]
+    primary: Means | None
+    decision_id: UUID | None
 
 
 class PlaybackAnswer(AnswerShape):

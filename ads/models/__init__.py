@@ -12,6 +12,7 @@ from ads.models.goals import Goal
 from ads.models.impressions import AdFormat, Impression, ImpressionSource, Precision
 from ads.models.keys import VerifierKeys
 from ads.models.limits import LimitCount
+from ads.models.origins import AdOrigin, OriginKind
 from ads.models.placements import (
     Network,
     Placement,
@@ -43,6 +44,7 @@ from ads.models.watching import WatchDay
 __all__ = [
     "PARKED",
     "AdFormat",
+    "AdOrigin",
     "AdSession",
     "Basis",
     "Callback",
@@ -56,6 +58,7 @@ __all__ = [
     "LimitCount",
     "Network",
     "Opening",
+    "OriginKind",
     "ParkedCallback",
     "Placement",
     "PlacementAudience",

@@ -6,7 +6,7 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ads import rendering, sessions
+from ads import origins, rendering, sessions
 from ads.policies import Onlooker
 from ads.shapes import (
     OpenSessionAnswer,
@@ -15,8 +15,11 @@ from ads.shapes import (
     PlacementsQuery,
     SessionAnswer,
 )
+from config import client_address
 from config.endpoints import operation
 from config.problems import NotFound
+from payments.access import offer_choices
+from payments.models import TakenKind
 from payments.unlocking.unlocks import EpisodeUnavailable
 from viewers.authentication import ViewerEndpoint
 
@@ -53,6 +56,7 @@ class OpenAdSession(ViewerEndpoint):
             sessions.AdSessionElsewhere,
             sessions.AdCapReached,
             sessions.AdCoolingDown,
+            origins.AdAccountsCrowded,
         ],
     )
     def post(self, request: Request, *, now: datetime, body: OpenSessionRequest) -> Response:
@@ -66,6 +70,15 @@ class OpenAdSession(ViewerEndpoint):
             episode_id=body.episode_id,
             playback_session_id=body.playback_session_id,
             position_ms=body.position_ms,
+            address=client_address.read(self.http_request()),
+            now=now,
+        )
+        offer_choices.take(
+            body.decision_id,
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            kind=TakenKind.AD_SESSION,
+            subject_id=opened.session_id,
             now=now,
         )
         return Response(rendering.opened(opened), status=201 if opened.is_new else 200)

@@ -17,7 +17,7 @@ from django.db import OperationalError
 from django.http import HttpRequest
 
 from ads.admin import parked
-from analytics.admin import plots
+from analytics.admin import alarms, plots
 from analytics.reports import funnels, local_days, retention, revenue, sources
 from analytics.reports.funnels import FunnelReport
 from analytics.reports.local_days import Period
@@ -52,10 +52,11 @@ _making = threading.Lock()
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Adds what this operator may see: figures, then plots."""
+    """Adds what this operator may see: figures and alarms, then plots."""
     now = clock.now(request)
     drawn = [draw for permission, draw in PLOTS.items() if request.user.has_perm(permission)]
     return today.fill(request, context) | {
+        "ad_alarms": alarms.ringing(request),
         "parked_callbacks": _parked(request),
         "sections": _sections(drawn, now) if drawn else [],
     }

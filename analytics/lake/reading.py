@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from django.db.models import Min
 
-from analytics.lake import engine, file_store, repeats
+from analytics.lake import engine, file_store, left_out, repeats
 from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
+from viewers.flags import Flagged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,16 +46,18 @@ def watermark(*, now: datetime) -> datetime:
 
 
 @contextmanager
-def connection() -> Iterator["DuckDBPyConnection"]:
+def connection(flagged: Flagged = Flagged()) -> Iterator["DuckDBPyConnection"]:  # noqa: B008  frozen
     """A DuckDB connection with a view `events`, in which each event is exactly once.
 
-    The connection reads nothing but the lake, and its settings are locked. Moments are TIMESTAMP in
+    Those of the flagged are not in it. The connection reads nothing but the lake, and its settings are locked. Moments are TIMESTAMP in
     UTC.
     """
     present = live_files()
     with engine.opened([file_store.local_path(file.path) for file in present]) as opened:
         repeating = _hide_repeats(opened, present)
-        opened.execute(f"CREATE VIEW events AS {_events(present, repeating)}")
+        left_out.register(opened, flagged)
+        events = left_out.without(_events(present, repeating), flagged)
+        opened.execute(f"CREATE VIEW events AS {events}")
         yield opened
 
 

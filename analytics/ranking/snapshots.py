@@ -18,6 +18,7 @@ from catalog import feed
 from config import advisory_lock
 from config.problems import Problem
 from payments.models import Unlock
+from viewers.models import Flag
 
 #: What the feed's slots are drawn by; the shorter horizon is for decisions about launches.
 FEED_HORIZON = Horizon.WEEK
@@ -126,11 +127,14 @@ def _is_due(watermark: datetime, basis: str, now: datetime) -> bool:
 
 
 def _basis() -> str:
-    """Names the last file of the lake, the last unlock by coins and the last by ad."""
+    """Names the last file of the lake, the last unlock by coins and the last by ad, the last flag and how
+    many stand."""
     newest = (
-        model.objects.order_by("-id").values_list("id") for model in (LakeFile, Unlock, Reward)
+        model.objects.order_by("-id").values_list("id")
+        for model in (LakeFile, Unlock, Reward, Flag)
     )
-    return " ".join(str(row[0]) if (row := ids.first()) else "-" for ids in newest)
+    named = (str(row[0]) if (row := ids.first()) else "-" for ids in newest)
+    return " ".join([*named, str(Flag.objects.filter(lifted_at=None).count())])
 
 
 def _published(horizon: Horizon) -> RankingSnapshot | None:

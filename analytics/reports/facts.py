@@ -1,7 +1,8 @@
 """Money as the ledger has it, as tables that queries over the lake can join.
 
 Facts of money come from the rows that moved it, never from what apps report, and their moment is
-that of the ledger. Production only.
+that of the ledger. Production only. Tables of what viewers did have nothing of the flagged; what was billed and
+earned is accounting, and has all of it.
 
 What ads earned follows one rule: the estimate that a reward keeps, plus every correction that was booked since
 (the view `ads_earning`, ads/sql/earning_0001.sql). Reports of ads, of viewers and the ranking count all of it for
@@ -52,6 +53,8 @@ UNLOCKS = pa.schema(
         ("unlocked_at", MOMENT),
     ]
 )
+#: The same of viewers and playbacks that are flagged: money that belongs to no title.
+UNLOCKS_LEFT_OUT = UNLOCKS
 PURCHASES = pa.schema(
     [
         ("purchase_id", pa.string()),
@@ -176,8 +179,38 @@ AD_TRUE_UPS = pa.schema(
         ("created_at", MOMENT),
     ]
 )
+#: What viewers in front of locked episodes were shown, and by which chance, in parts per billion. `arm` is
+#: `holdout` for whom the policy holds out, `default` where no rule fitted; a rule's place counts from 1.
+OFFER_DECISIONS = pa.schema(
+    [
+        ("decision_id", pa.string()),
+        ("viewer_id", pa.string()),
+        ("episode_id", pa.string()),
+        ("policy_id", pa.string()),
+        ("policy", pa.string()),
+        ("rule_place", pa.int32()),
+        ("rule_name", pa.string()),
+        ("arm", pa.string()),
+        ("shows_ad", pa.bool_()),
+        ("ad_propensity", pa.int64()),
+        ("decided_at", MOMENT),
+    ]
+)
+#: Installations of the app on which several accounts have been.
+SHARED_DEVICES = pa.schema([("install_id", pa.string()), ("viewer_id", pa.string())])
+#: From which device and block of addresses viewers opened ad sessions on a day of the reporting zone, by its
+#: number since 1970.
+AD_ORIGINS = pa.schema(
+    [
+        ("day", pa.int64()),
+        ("kind", pa.string()),
+        ("origin", pa.string()),
+        ("viewer_id", pa.string()),
+    ]
+)
 SCHEMAS: Mapping[str, pa.Schema] = {
     "unlocks": UNLOCKS,
+    "unlocks_left_out": UNLOCKS_LEFT_OUT,
     "purchases": PURCHASES,
     "titles": TITLES,
     "episodes": EPISODES,
@@ -190,6 +223,9 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "ad_sessions": AD_SESSIONS,
     "ad_earnings": AD_EARNINGS,
     "ad_true_ups": AD_TRUE_UPS,
+    "offer_decisions": OFFER_DECISIONS,
+    "shared_devices": SHARED_DEVICES,
+    "ad_origins": AD_ORIGINS,
 }
 
 _QUERIES: Mapping[str, str] = {
@@ -395,7 +431,61 @@ _QUERIES: Mapping[str, str] = {
         LEFT JOIN ads_placement AS placement ON placement.id = trued.placement_id
         WHERE known.environment = 'production'
     """,
+    "shared_devices": """
+        SELECT DISTINCT install_id::text, viewer_id::text
+        FROM viewers_device
+        WHERE install_id IN (
+            SELECT install_id FROM viewers_device GROUP BY install_id HAVING count(*) > 1)
+    """,
+    "ad_origins": """
+        SELECT (day - date '1970-01-01')::bigint, kind, encode(origin, 'hex'), viewer_id::text
+        FROM ads_adorigin
+        WHERE environment = 'production'
+    """,
+    "offer_decisions": """
+        SELECT decision.id::text, decision.viewer_id::text, decision.episode_id::text,
+               policy.id::text, policy.name, coalesce(rule.position, 0), coalesce(rule.name, ''),
+               CASE WHEN is_holdout THEN 'holdout' ELSE coalesce(arm.code, 'default') END,
+               'ad' = ANY (decision.shown), ad_propensity_parts_per_billion,
+               decided_at AT TIME ZONE 'UTC'
+        FROM payments_offerdecision AS decision
+        JOIN payments_offerpolicy AS policy ON policy.id = decision.policy_id
+        LEFT JOIN payments_offerrule AS rule ON rule.id = decision.rule_id
+        LEFT JOIN payments_offerarm AS arm ON arm.id = decision.arm_id
+        WHERE decision.environment = 'production'
+    """,
 }
+
+
+_FLAGGED_VIEWERS = """
+    SELECT viewer_id::text FROM viewers_flag
+    WHERE lifted_at IS NULL AND playback_session_id IS NULL
+"""
+_FLAGGED_SESSIONS = """
+    SELECT playback_session_id::text FROM viewers_flag
+    WHERE lifted_at IS NULL AND playback_session_id IS NOT NULL
+"""
+_IS_FLAGGED = f"coalesce(viewer_id IN ({_FLAGGED_VIEWERS}), false)"
+_IS_OF_FLAGGED_SESSION = f"coalesce(playback_session_id IN ({_FLAGGED_SESSIONS}), false)"
+#: What tables leave out.
+_LEFT_OUT: Mapping[str, str] = {
+    "unlocks": f"({_IS_FLAGGED} OR {_IS_OF_FLAGGED_SESSION})",
+    "unlocks_left_out": f"NOT ({_IS_FLAGGED} OR {_IS_OF_FLAGGED_SESSION})",
+    "purchases": _IS_FLAGGED,
+    "covered": _IS_FLAGGED,
+    "exposures": _IS_FLAGGED,
+    "ad_sessions": _IS_FLAGGED,
+    "offer_decisions": _IS_FLAGGED,
+}
+
+
+def query_of(name: str) -> str:
+    """The query for a table of facts, without what it leaves out."""
+    query = _QUERIES["unlocks" if name == "unlocks_left_out" else name]
+    if name not in _LEFT_OUT:
+        return query
+    columns = ", ".join(SCHEMAS[name].names)
+    return f"SELECT * FROM ({query}) AS fact ({columns}) WHERE NOT ({_LEFT_OUT[name]})"  # noqa: S608
 
 
 def read(name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
@@ -409,7 +499,7 @@ def read(name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         with connection.chunked_cursor() as cursor:
-            cursor.execute(_QUERIES[name], {"series_id": series_id})
+            cursor.execute(query_of(name), {"series_id": series_id})
             while rows := cursor.fetchmany(CHUNK_ROWS):
                 yield _table(rows, schema)
 

@@ -21,6 +21,7 @@ from analytics.reports import (
     local_days,
     ltv,
     money,
+    offer_choice,
     quality,
     questions,
     retention,
@@ -176,6 +177,15 @@ def _quality(source: Source, query: questions.QualityQuery) -> Report:
     )
 
 
+def _offer_choice(source: Source, query: questions.OfferChoiceQuery) -> Report:
+    return offer_choice.table(
+        source=source,
+        currency=settings.REPORTING_CURRENCY,
+        policy_id=query.policy_id or None,
+        by=query.by,
+    )
+
+
 def _ads(source: Source, query: questions.AdsQuery) -> Report:
     return ads.table(
         source=source,
@@ -219,6 +229,13 @@ REPORTS: Mapping[str, Entry] = {
         questions.FunnelQuery,
         ["paywall_encounters"],
         _encounters,
+    ),
+    "offer_choice": Entry(
+        "what policies of offers bring, and what the ad takes from what is paid",
+        questions.OfferChoiceQuery,
+        ["offer_outcomes", "offer_arms", "offer_cannibalisation"],
+        _offer_choice,
+        sources.ledger,
     ),
     "survival": Entry(
         "who goes on from episode to episode",

@@ -11,6 +11,7 @@ from analytics.reports import charts, steps
 from analytics.reports.arpu import Bucket
 from analytics.reports.cohorts import CohortFilter, Split
 from analytics.reports.local_days import Period
+from analytics.reports.offer_choice import OffersBy
 from analytics.reports.quality import QualitySplit
 from analytics.reports.retention import Mode
 from analytics.reports.revenue import By
@@ -84,6 +85,13 @@ class FunnelQuery(ReportQuery):
     """All series, or one."""
 
     series_id: UUID | UnsetType = UNSET
+
+
+class OfferChoiceQuery(ReportQuery):
+    """All policies of offers, or one. `by` says what a table has a row for; JSON has both."""
+
+    by: OffersBy = OffersBy.ARM
+    policy_id: UUID | UnsetType = UNSET
 
 
 class StepsQuery(ReportQuery, kw_only=True):

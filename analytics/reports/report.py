@@ -29,13 +29,14 @@ def heading(
     filters: Mapping[str, str | None],
     population: Sequence[str],
 ) -> dict[str, Any]:
-    """The members that every report has, by name. Filters that were not given are left out."""
+    """The members that every report has, by name. Filters that were not given are left out; who is flagged
+    is in no report, and each says how many that is."""
     return {
         "definition": tuple(definition),
         "reporting_zone": source.zone.key,
         "watermark": source.watermark,
         "filters": {name: value for name, value in filters.items() if value},
-        "population": tuple(population),
+        "population": (*population, source.flagged.sentence()),
         "engine": ENGINE,
     }
 

@@ -91,7 +91,7 @@ def by_title(
     """What the ledger has booked on the local days from `since` to `until`, both included."""
     filters = local_days.range_filter(since, until)
     filters["series_id"] = str(series_id) if series_id else None
-    source.load("unlocks", "titles")
+    source.load("unlocks", "unlocks_left_out", "titles")
     rows = source.rows(
         "title_revenue",
         series_id=filters["series_id"],
@@ -106,7 +106,7 @@ def by_title(
             source=source,
             definition=[definitions.TITLE_REVENUE],
             filters=filters,
-            population=["environment production"],
+            population=["environment production", "what the flagged spent is unattributed"],
         ),
         by=by,
         currency=currency,

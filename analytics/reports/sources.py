@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from django.conf import settings
 
-from analytics.lake import engine, reading
+from analytics.lake import engine, left_out, reading
 from analytics.lake.schema import MOMENT
 from analytics.reports import facts, local_days, queries
+from viewers import flags
+from viewers.flags import Flagged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,12 +44,13 @@ class Source:
     """Events and facts up to the watermark, days by the zone.
 
     The connection has a view `events`, and of the tables of `analytics.reports.facts` those that a
-    report has named.
+    report has named; none of them has what is `flagged`.
     """
 
     connection: "DuckDBPyConnection"
     watermark: datetime
     zone: ZoneInfo
+    flagged: Flagged = Flagged()  # noqa: RUF009  frozen
     read_facts: Callable[..., Iterable[pa.Table]] = facts.read
     loaded: dict[str, UUID | None] = field(default_factory=dict)
     announce: Announce = quiet
@@ -99,8 +102,11 @@ def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     announce("opening the lake", unknown)
     # Before the files: what is received in between is after it.
     watermark = reading.watermark(now=now)
-    with reading.connection() as connection:
-        source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
+    flagged = flags.live()
+    with reading.connection(flagged) as connection:
+        source = prepared(
+            connection, watermark=watermark, zone=settings.REPORTING_ZONE, flagged=flagged
+        )
         with _told(announce):
             yield replace(source, announce=announce)
 
@@ -109,7 +115,9 @@ def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
 def ledger(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """What is read of the ledger alone, which is complete at every moment; it has no `events`."""
     with engine.opened([]) as connection:
-        source = prepared(connection, watermark=now, zone=settings.REPORTING_ZONE)
+        source = prepared(
+            connection, watermark=now, zone=settings.REPORTING_ZONE, flagged=flags.live()
+        )
         with _told(announce):
             yield replace(source, announce=announce)
 
@@ -123,11 +131,18 @@ def _told(announce: Announce) -> Iterator[None]:
         announce("done", unknown)
 
 
-def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:
-    """A source on a connection, with the zone's shifts made known to it."""
+def prepared(
+    connection: "DuckDBPyConnection",
+    *,
+    watermark: datetime,
+    zone: ZoneInfo,
+    flagged: Flagged = Flagged(),  # noqa: B008  frozen
+) -> Source:
+    """A source on a connection, with the zone's shifts and the flagged made known to it."""
     shifts = local_days.shifts(zone=zone, until=watermark + SHIFTS_KNOWN_AHEAD)
     began, ended, shift = zip(*shifts, strict=True)
-    source = Source(connection=connection, watermark=watermark, zone=zone)
+    source = Source(connection=connection, watermark=watermark, zone=zone, flagged=flagged)
+    left_out.register(connection, flagged)
     source.register(
         "zone_shifts",
         pa.table(

@@ -16,6 +16,13 @@ from analytics.reports.funnels import FunnelReport, FunnelRow
 from analytics.reports.heat import HeatReport, Stretch
 from analytics.reports.ltv import HorizonValue, LtvReport
 from analytics.reports.money import MoneyReport, Rungs
+from analytics.reports.offer_choice import (
+    Cannibalisation,
+    Interval,
+    OfferArmRow,
+    OfferChoiceReport,
+    OffersBy,
+)
 from analytics.reports.quality import QualityReport, QualityRow
 from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
@@ -107,6 +114,29 @@ def _steps(report: StepReport) -> Table:
 def _encounters(report: EncounterReport) -> Table:
     """One row a number of encounters; the last is of all, and names none."""
     return _listed(_notes(report), EncounterRow.__struct_fields__, [*report.rows, report.total])
+
+
+@of.register
+def _offer_choice(report: OfferChoiceReport) -> Table:
+    """One row an arm, or a comparison; the last of those is of all rules."""
+    is_of_arms = report.by is OffersBy.ARM
+    kind, rows = (
+        (OfferArmRow, report.arms) if is_of_arms else (Cannibalisation, report.cannibalisation)
+    )
+    intervals = ("paid_per_encounter", "ad_per_encounter") if is_of_arms else ("paid", "ad")
+    plain = [name for name in kind.__struct_fields__ if name not in intervals]
+    ends = Interval.__struct_fields__
+    return Table(
+        notes=[*_notes(report), f"currency: {report.currency}"],
+        columns=[*plain, *(f"{name}_{end}" for name in intervals for end in ends)],
+        rows=[
+            [
+                *(_plain(getattr(row, name)) for name in plain),
+                *(getattr(getattr(row, name), end, None) for name in intervals for end in ends),
+            ]
+            for row in rows
+        ],
+    )
 
 
 @of.register

@@ -16,6 +16,7 @@ from analytics.reports.funnels import FunnelReport
 from analytics.reports.heat import HeatReport
 from analytics.reports.ltv import LtvReport
 from analytics.reports.money import MoneyReport
+from analytics.reports.offer_choice import OfferChoiceReport
 from analytics.reports.quality import QualityReport
 from analytics.reports.questions import ReportQuery
 from analytics.reports.refusals import ReportImpossible
@@ -196,6 +197,20 @@ class MoneyEndpoint(AnalystEndpoint):
     ) -> Report | HttpResponse:
         """From the ledger, by local day and by what brought the money."""
         return _rendered("money", query, now)
+
+
+class OfferChoiceEndpoint(AnalystEndpoint):
+    @operation(
+        summary="What policies of offers bring",
+        query=questions.OfferChoiceQuery,
+        answer=OfferChoiceReport,
+        also_as=CSV,
+    )
+    def get(
+        self, request: Request, *, now: datetime, query: questions.OfferChoiceQuery
+    ) -> Report | HttpResponse:
+        """Encounters, unlocks and revenue by rule and arm, and what showing the ad takes and brings."""
+        return _rendered("offer_choice", query, now, file="offer-choice")
 
 
 class AdsEndpoint(AnalystEndpoint):

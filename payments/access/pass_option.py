@@ -1,12 +1,17 @@
 """A pass as a way past the paywall."""
 
+from typing import ClassVar
+
 from payments.access.paywall import Paywall, PaywallOption
+from payments.models.offer_choices import Means
 from payments.store import passes
 from payments.store.passes import PassOffer
 
 
 class SubscriptionOption(PaywallOption, tag="subscription"):
     """Buy one of these: while it lasts, every episode of every series opens without coins."""
+
+    means: ClassVar[Means] = Means.SUBSCRIPTION
 
     passes: list[PassOffer]
 

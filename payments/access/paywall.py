@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from types import NoneType
-from typing import Any, NamedTuple, Protocol, cast, get_args, get_type_hints
+from typing import Any, ClassVar, NamedTuple, Protocol, cast, get_args, get_type_hints
 from uuid import UUID
 
 from django.conf import settings
@@ -17,13 +17,15 @@ from catalog.models import Episode, Series
 from config.bodies import AnswerShape
 from config.compiled_queries import CompiledQuery
 from config.problems import NotFound
-from payments.access import entitlements, equivalents
+from payments.access import entitlements, equivalents, offer_policies
 from payments.access.entitlements import Held
 from payments.access.equivalents import CoinRate
 from payments.ledger import wallets
 from payments.models import EntitlementSource
+from payments.models.offer_choices import Means
 from payments.money import Money
 from payments.prices import exposing, pricing, quotes
+from payments.prices.pricing import NO_DEVICE
 from payments.prices.quotes import Quote
 from payments.prices.terms import PriceLadder
 from payments.store import offers
@@ -40,12 +42,14 @@ class EpisodeState(StrEnum):
 
 
 class PaywallOption(AnswerShape, tag_field="kind"):
-    """A way past the paywall. Each kind adds its own members."""
+    """A way past the paywall. Each kind adds its own members, and says which means it is of."""
+
+    means: ClassVar[Means] = Means.COINS
 
     @classmethod
     def kinds(cls) -> Sequence[type["PaywallOption"]]:
         """What the sources named in settings may answer: the API's document lists each."""
-        return [_kind(source) for source in _sources(tuple(settings.PAYWALL_OPTIONS))]
+        return [kind for kind, _ in _sources(tuple(settings.PAYWALL_OPTIONS))]
 
 
 class CoinsOption(PaywallOption, tag="coins"):
@@ -67,7 +71,10 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Paywall:
-    """A viewer in front of a series: every episode's state and price under one quote."""
+    """A viewer in front of a series: every episode's state and price under one quote.
+
+    `offer_standing` is what `offer_policies.standing` found; None where no policy decides.
+    """
 
     viewer_id: UUID
     environment: str
@@ -77,6 +84,7 @@ class Paywall:
     ladder: PriceLadder
     quote: Quote
     now: datetime
+    offer_standing: Mapping[str, Any] | None = None
 
     def state_of(self, episode: Listed) -> EpisodeState:
         """What the viewer owns is owned even if it has become free since, or is covered too."""
@@ -181,7 +189,12 @@ def show(
     It shows every price: whoever sees it meets the experiments by which one of them differs, but for
     episodes that are open to them anyway. Raises NotFound.
     """
-    found = _SERIES.objects(series_id=series_id)
+    found = _SERIES.objects(
+        series_id=series_id,
+        viewer_id=viewer_id,
+        environment=environment,
+        device_id=device_id or NO_DEVICE,
+    )
     if not found:
         raise NotFound
     (series,) = found
@@ -213,12 +226,20 @@ def show(
             now=now,
         ),
         now=now,
+        offer_standing=series.offer_standing,
     )
 
 
-def options(paywall: Paywall) -> Sequence[PaywallOption]:
-    """What every source named in settings offers past this paywall, in that order."""
-    found = (source(paywall) for source in _sources(tuple(settings.PAYWALL_OPTIONS)))
+def options(paywall: Paywall, *, only: Sequence[Means] | None = None) -> Sequence[PaywallOption]:
+    """What every source named in settings offers past this paywall, in that order.
+
+    With `only`, what is of these means, in the order of these; no other source is asked.
+    """
+    sources = _sources(tuple(settings.PAYWALL_OPTIONS))
+    if only is not None:
+        asked = [(kind, source) for kind, source in sources if kind.means in only]
+        sources = sorted(asked, key=lambda one: only.index(one[0].means))
+    found = (source(paywall) for _, source in sources)
     return [option for option in found if option is not None]
 
 
@@ -235,8 +256,8 @@ def coins_option(paywall: Paywall) -> CoinsOption | None:
 
 
 @lru_cache(maxsize=4)
-def _sources(paths: tuple[str, ...]) -> Sequence[OptionSource]:
-    return [import_string(path) for path in paths]
+def _sources(paths: tuple[str, ...]) -> Sequence[tuple[type[PaywallOption], OptionSource]]:
+    return [(_kind(source), source) for source in map(import_string, paths)]
 
 
 def _kind(source: OptionSource) -> type[PaywallOption]:
@@ -245,9 +266,18 @@ def _kind(source: OptionSource) -> type[PaywallOption]:
     return cast(type[PaywallOption], kind)
 
 
-def _published(*, series_id: UUID) -> QuerySet[Series]:
+def _published(
+    *, series_id: UUID, viewer_id: UUID, environment: str, device_id: UUID
+) -> QuerySet[Series]:
     found: QuerySet[Series] = Series.objects.filter(id=series_id, state=Series.State.PUBLISHED)
-    return found
+    return found.annotate(
+        offer_standing=offer_policies.standing(
+            viewer_id=viewer_id,
+            environment=environment,
+            series_id=series_id,
+            device_id=device_id,
+        )
+    )
 
 
 def _listed(*, series_id: UUID) -> QuerySet[Any, Any]:
@@ -255,5 +285,5 @@ def _listed(*, series_id: UUID) -> QuerySet[Any, Any]:
     return published.order_by("number").values_list(*Listed._fields)
 
 
-_SERIES = CompiledQuery(_published, series_id=UUID)
+_SERIES = CompiledQuery(_published, series_id=UUID, viewer_id=UUID, environment=str, device_id=UUID)
 _EPISODES = CompiledQuery(_listed, series_id=UUID)

@@ -16,6 +16,17 @@ from payments.models.idempotency import IdempotencyRecord
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
+from payments.models.offer_choices import (
+    Means,
+    OfferArm,
+    OfferDecision,
+    OfferPolicy,
+    OfferRule,
+    OfferTaken,
+    Payer,
+    PolicyState,
+    TakenKind,
+)
 from payments.models.offers import ClaimState, Offer, OfferClaim, OfferKind
 from payments.models.passes import PassIntent, PassPurchase
 from payments.models.placements import PaywallPlacement, PlacementRule, Segment
@@ -116,20 +127,28 @@ __all__ = [
     "LinkArrival",
     "Lot",
     "LotMovement",
+    "Means",
     "MessageState",
     "MoneyDay",
     "Offer",
+    "OfferArm",
     "OfferClaim",
+    "OfferDecision",
     "OfferKind",
+    "OfferPolicy",
+    "OfferRule",
+    "OfferTaken",
     "Ownership",
     "PassIntent",
     "PassProduct",
     "PassPurchase",
     "PassRefundBooking",
+    "Payer",
     "PaywallPlacement",
     "PlacementRule",
     "PlanAssignment",
     "PlanRule",
+    "PolicyState",
     "PriceAdjustment",
     "PriceChange",
     "PriceConsent",
@@ -167,6 +186,7 @@ __all__ = [
     "SubscriptionInquiry",
     "SubscriptionState",
     "SubscriptionTransfer",
+    "TakenKind",
     "Transfer",
     "TransferPolicy",
     "Unlock",

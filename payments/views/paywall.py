@@ -12,7 +12,8 @@ from config.bodies import AnswerShape
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound
 from payments import idempotency, rendering
-from payments.access import paywall, playing
+from payments.access import offer_choices, paywall, playing
+from payments.models import TakenKind
 from payments.prices import quotes
 from payments.shapes import PaywallAnswer, PlayAnswer, UnlockAnswer, UnlockRequest
 from payments.unlocking import spending, unlocks
@@ -23,7 +24,8 @@ class SeriesPaywall(ViewerEndpoint):
     @operation(summary="What may be watched, and what opens the rest", answer=PaywallAnswer)
     def get(self, request: Request, *, now: datetime, series_id: UUID) -> PaywallAnswer:
         """Each episode is free, owned or locked at a price. The quote promises these prices until
-        it expires; hand it back to unlock."""
+        it expires; hand it back to unlock. Which ways past it are shown is decided once for viewer and
+        episode."""
         shown = paywall.show(
             viewer_id=self.viewer.viewer_id,
             device_id=self.viewer.device_id,
@@ -31,7 +33,7 @@ class SeriesPaywall(ViewerEndpoint):
             series_id=series_id,
             now=now,
         )
-        return rendering.paywall(shown)
+        return rendering.paywall(shown, offer_choices.show(shown))
 
 
 class SpendingEndpoint(ViewerEndpoint):
@@ -49,6 +51,25 @@ class SpendingEndpoint(ViewerEndpoint):
         if decision.outcome.outcome is unlocks.Result.INSUFFICIENT_COINS:
             raise self._refusal(decision, key, headers, now)
         return Response(render(decision.outcome), headers=headers)
+
+    def take_offer(
+        self,
+        decision_id: UUID | None,
+        decision: unlocks.Decision,
+        kind: TakenKind,
+        subject_id: UUID | None,
+        now: datetime,
+    ) -> None:
+        """Keeps which of the paywall's decisions the app says led to this unlock, once."""
+        if not decision.is_replay:
+            offer_choices.take(
+                decision_id,
+                viewer_id=self.viewer.viewer_id,
+                environment=self.viewer.environment,
+                kind=kind,
+                subject_id=subject_id,
+                now=now,
+            )
 
     def _refusal(
         self,
@@ -115,6 +136,8 @@ class UnlockEpisode(SpendingEndpoint):
             position_ms=body.position_ms,
             confirmed_spend_coins=body.confirmed_spend_coins,
         )
+        unlock_id = decision.outcome.unlock_id
+        self.take_offer(body.decision_id, decision, TakenKind.UNLOCK, unlock_id, now)
         return self.decided(
             decision, key, lambda outcome: rendering.unlock(outcome, episode_id), now
         )

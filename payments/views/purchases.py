@@ -11,10 +11,12 @@ from rest_framework.response import Response
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound, Problem
 from payments import idempotency, purchase_rendering
+from payments.access import offer_choices
 from payments.idempotency import Answered, Once
 from payments.messages import inbox, submissions
 from payments.messages.asking import Patience
 from payments.messages.submissions import Waits
+from payments.models import TakenKind
 from payments.providers.base import Fact
 from payments.purchase_shapes import (
     IntentAnswer,
@@ -68,7 +70,7 @@ class CreateIntent(ViewerEndpoint):
 
     def _announce(self, body: IntentRequest, now: datetime) -> IntentAnswer:
         if body.pass_id is not None and body.pack_id is None:
-            return self._announce_pass(body.pass_id, body.provider, now)
+            return self._announce_pass(body.pass_id, body, now)
         if body.pack_id is None or body.pass_id is not None:
             raise ProductAmbiguous
         intent, product = purchases.create_intent(
@@ -79,17 +81,31 @@ class CreateIntent(ViewerEndpoint):
             offer_id=body.offer_id,
             now=now,
         )
+        self._take_offer(body.decision_id, TakenKind.PURCHASE_INTENT, intent.id, now)
         return purchase_rendering.intent(intent, product, environment=self.viewer.environment)
 
-    def _announce_pass(self, pass_id: UUID, provider: str, now: datetime) -> IntentAnswer:
+    def _announce_pass(self, pass_id: UUID, body: IntentRequest, now: datetime) -> IntentAnswer:
         intent, product = pass_purchases.create_intent(
             viewer_id=self.viewer.viewer_id,
             environment=self.viewer.environment,
             pass_id=pass_id,
-            provider=provider,
+            provider=body.provider,
             now=now,
         )
+        self._take_offer(body.decision_id, TakenKind.PASS_INTENT, intent.id, now)
         return purchase_rendering.pass_intent(intent, product)
+
+    def _take_offer(
+        self, decision_id: UUID | None, kind: TakenKind, intent_id: UUID, now: datetime
+    ) -> None:
+        offer_choices.take(
+            decision_id,
+            viewer_id=self.viewer.viewer_id,
+            environment=self.viewer.environment,
+            kind=kind,
+            subject_id=intent_id,
+            now=now,
+        )
 
 
 #: The store could not be asked, or has not been paid: it is asked again in a while.

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from config.endpoints import IDEMPOTENCY_KEY, operation
 from config.problems import NotFound
 from payments import idempotency, rendering
+from payments.models import TakenKind
 from payments.prices import quotes
 from payments.shapes import (
     AutoUnlockAnswer,
@@ -62,6 +63,8 @@ class UnlockSeries(SpendingEndpoint):
             position_ms=body.position_ms,
             confirmed_spend_coins=body.confirmed_spend_coins,
         )
+        bundle_id = decision.outcome.bundle_id
+        self.take_offer(body.decision_id, decision, TakenKind.BUNDLE, bundle_id, now)
         return self.decided(
             decision, key, lambda outcome: rendering.bundle_unlock(outcome, series_id), now
         )

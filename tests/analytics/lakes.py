@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pyarrow as pa
 
+from analytics.lake import left_out
 from analytics.lake.schema import EVENT_SCHEMA
 from analytics.reports import facts, queries, sources
 from analytics.reports.sources import Source
+from viewers.flags import Flagged
 
 UTC_ZONE = ZoneInfo("UTC")
 Row = dict[str, Any]
@@ -81,10 +83,11 @@ def lake(
     watermark: datetime,
     zone: ZoneInfo = UTC_ZONE,
     tables: Mapping[str, Sequence[Row]] | None = None,
+    flagged: Flagged = Flagged(),  # noqa: B008  frozen
 ) -> Iterator[Source]:
     """A source of these events; `tables` are rows of the facts by table, of which others are empty.
 
-    A row of `unlocks` is an unlock, booked when it happened, if it says nothing else.
+    Events of the flagged are left out as they are of the real lake, rows of the facts are not. A row of `unlocks` is an unlock, booked when it happened, if it says nothing else.
     """
 
     def read(name: str, *, series_id: UUID | None = None) -> list[pa.Table]:
@@ -96,8 +99,10 @@ def lake(
         return [_table(found, facts.SCHEMAS[name])]
 
     with _database() as connection:
-        connection.register("events", _table(rows, EVENT_SCHEMA))
-        source = sources.prepared(connection, watermark=watermark, zone=zone)
+        connection.register("told", _table(rows, EVENT_SCHEMA))
+        source = sources.prepared(connection, watermark=watermark, zone=zone, flagged=flagged)
+        events = left_out.without("SELECT * FROM told", flagged)
+        connection.execute(f"CREATE VIEW events AS {events}")
         yield replace(source, read_facts=read)
 
 

@@ -92,7 +92,10 @@ def test_a_file_says_what_its_figures_mean_and_has_the_same_ones() -> None:
         "# reporting zone: UTC",
         "# watermark: 2026-03-03T12:00:00+00:00",
         "# filters: none",
-        "# population: environment production, 0 sandbox viewers left out",
+        (
+            "# population: environment production, 0 sandbox viewers left out, 0 flagged viewers and "
+            "0 flagged playback sessions left out"
+        ),
         "# engine: DuckDB",
     ]
     assert content.splitlines()[len(notes) :] == [

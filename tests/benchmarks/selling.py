@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from catalog.models import Episode, Series
 from config.ids import uuid7
 from payments import rendering
-from payments.access import paywall
+from payments.access import offer_choices, paywall
 from payments.desk.price_changes import approval
 from payments.desk.price_changes.contents import PriceTable, TermsContent
 from payments.models import PriceChange
@@ -58,7 +58,7 @@ def paywall_queries(population: Population) -> int:
                 series_id=population.series.id,
                 now=population.now,
             )
-            rendering.paywall(shown)
+            rendering.paywall(shown, offer_choices.show(shown))
     return len(seen)
 
 

@@ -35,6 +35,8 @@ SEEN = {
         "Access changes",
         "Experiments",
         "Layers",
+        "Offer policies",
+        "Offer decisions",
         "Wallets",
         "Purchases",
         "Purchase intents",
@@ -63,7 +65,9 @@ SEEN = {
         "Campaigns of tasks",
         "Claims",
         "Referrals",
+        "Ad alarms",
         "Viewers",
+        "Flags",
         "Feed decisions",
     },
     "analyst": {
@@ -75,17 +79,21 @@ SEEN = {
         "Digests",
         "Experiments",
         "Layers",
+        "Offer policies",
+        "Offer decisions",
     },
     "content": PRICES | {"Series", "Episodes", "Media", "Access changes"},
 }
 STORES = {"Store messages", "Store calls", "Store histories", "Subscriptions"}
 BOOKS = {"Differences", "Reconciliations", "Fee adjustments", "Store reports", "Exchange rates"}
 PROMOS = {"Promo codes", "Promo batches"}
-SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Feed decisions"}
+SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Flags", "Feed decisions"}
 SEEN["finance"] = SEEN["pricing"] | {"Days", "Digests"}
 SEEN["finance"] -= {
     "Experiments",
     "Layers",
+    "Offer policies",
+    "Offer decisions",
     "Episodes",
     "Media",
     "Series",
@@ -102,6 +110,7 @@ SEEN["finance"] -= {
     "Campaigns of tasks",
     "Claims",
     "Referrals",
+    "Ad alarms",
 }
 AD_REVENUE = {"Ad revenue", "True-ups", "Ad reports", "Fetched ad reports"}
 SEEN["support"] |= STORES | {"Quarantined events"}

@@ -592,6 +592,7 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_arpu": lambda world: Call(query={"by": "month"}),
     "get_steps": lambda world: Call(query={"steps": "app_open,paywall_shown,purchase"}),
     "get_encounters": lambda world: Call(query={"series_id": str(world.series.id)}),
+    "get_offer_choice": lambda world: Call(query={"by": "cannibalisation"}),
     "get_survival": lambda world: Call(query={"series_id": str(world.series.id)}),
     "get_heat": lambda world: Call(query={"series_id": str(world.series.id)}),
     "get_money": lambda world: Call(query={"since": "2026-03-01", "until": "2026-03-14"}),

@@ -93,6 +93,7 @@ CLASSES: Mapping[str, Class] = {
     "get_arpu": "analysts",
     "get_steps": "analysts",
     "get_encounters": "analysts",
+    "get_offer_choice": "analysts",
     "get_survival": "analysts",
     "get_heat": "analysts",
     "get_money": "analysts",

@@ -114,6 +114,10 @@ CHECKING_IN = ("tests/ads/growth/test_check_in_calendar.py",)
 REFERRING = ("tests/ads/growth/test_referrals.py",)
 WATCHING = ("tests/analytics/test_count_watching.py",)
 GROWTH = "ads/sql/growth"
+DRAWS = ("tests/payments/access/test_draw_offers.py",)
+DECISIONS = ("tests/payments/access/test_choose_offers.py",)
+CROWDS = ("tests/ads/test_crowd_the_origins.py",)
+CHOICES = "payments/access/offer_policies.py"
 
 UNLOCKING = [
     bug(
@@ -1129,7 +1133,46 @@ GROWING = [
     ),
 ]
 
+CHOOSING = [
+    bug(
+        "the chance of an arm forgets the holdout",
+        CHOICES,
+        "per_share = (100 - self.holdout_percent) * _PER_SHARE_AND_PERCENT",
+        "per_share = 100 * _PER_SHARE_AND_PERCENT",
+        DRAWS,
+    ),
+    bug(
+        "a viewer is drawn once for all episodes",
+        CHOICES,
+        'salt = f"{self.salt}:{series_id}:{episode_id}"',
+        "salt = self.salt",
+        DRAWS,
+    ),
+    bug(
+        "a decision is made anew when two ask at once",
+        "payments/access/offer_choices.py",
+        "RETURNING id, shown",
+        "RETURNING uuidv7(), shown",
+        DECISIONS,
+    ),
+    bug(
+        "an app may say that anybody's decision led to its unlock",
+        "payments/access/offer_choices.py",
+        "decision.id = %(decision)s AND decision.viewer_id = %(viewer)s",
+        "decision.id = %(decision)s",
+        DECISIONS,
+    ),
+    bug(
+        "one account too many earns by ads on a device",
+        "ads/sql/origin_0001.sql",
+        "IF v_place.most <= (",
+        "IF v_place.most < (",
+        CROWDS,
+    ),
+]
+
 BUGS = [
+    *CHOOSING,
     *GROWING,
     *WATCHING_ADS,
     *EARNING,

@@ -8,6 +8,7 @@ from viewers.models.experiments import (
     Layer,
     Varies,
 )
+from viewers.models.flags import Flag, FlagReason
 from viewers.models.viewers import (
     API_KEY_NAME_CHARACTERS,
     SHA256_BYTES,
@@ -32,6 +33,8 @@ __all__ = [
     "Experiment",
     "ExperimentState",
     "Exposure",
+    "Flag",
+    "FlagReason",
     "FormerArm",
     "Horizon",
     "Identity",

@@ -65,6 +65,44 @@ ENCOUNTER_CONVERSION = Definition(
     anchor="the first paywall_shown of viewer × episode",
     source=f"encounters: {EVENTS}; unlocks: {LEDGER}",
 )
+OFFER_CONVERSION = Definition(
+    key="offer_conversion",
+    name="conversion by offer arm",
+    formula=(
+        "decisions after which the episode was opened, by the first of coins, ad and subscription, ÷"
+        " decisions; a decision is made once for viewer and episode, when its paywall is first shown"
+        " under a policy, in the holdout too"
+    ),
+    window="24 h from the decision; one that is not over at the watermark is immature",
+    anchor="the decision",
+    source=f"the log of decisions; unlocks: {LEDGER}",
+)
+OFFER_REVENUE = Definition(
+    key="offer_revenue",
+    name="revenue per encounter by offer arm",
+    formula=(
+        "paid: value of the coins that opened the decision's episode, less what refunds took back since, plus the"
+        " net of subscriptions and passes that the viewer bought after this decision and before their next one;"
+        " ad: what ads that opened the episode are taken to have earned; ÷ decisions. The interval is"
+        " mean ± 1.96 standard errors, by viewers; empty below 200 effective viewers"
+    ),
+    window="24 h from the decision; one that is not over at the watermark is immature",
+    anchor="the decision",
+    source=f"the log of decisions; money: {LEDGER}",
+)
+OFFER_CANNIBALISATION = Definition(
+    key="offer_cannibalisation",
+    name="what the ad takes and brings",
+    formula=(
+        "Σwr ÷ Σw of decisions that show the ad, less the same of those that do not, with w one over the logged"
+        " chance of showing it or not, and r the paid or the ad revenue of the decision; of rules of which"
+        " some decisions show it and some do not. The interval is difference ± 1.96 standard errors, by"
+        " viewers. Insufficient overlap: an effective size (Σw)² ÷ Σw² below 200, or one weight above 5 % of Σw"
+    ),
+    window="24 h from the decision; one that is not over at the watermark is left out",
+    anchor="the decision",
+    source=f"the log of decisions with their propensities; money: {LEDGER}",
+)
 ENCOUNTER_ABANDONMENT = Definition(
     key="encounter_abandonment",
     name="abandonment by paywall encounter",

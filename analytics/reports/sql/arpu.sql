@@ -22,6 +22,7 @@ WITH seen AS (
 ), money AS (
     SELECT viewer_id, created_at, paid_micros, net_micros, 0 AS ad_micros
     FROM billings
+    ANTI JOIN flagged_viewers USING (viewer_id)
     WHERE created_at < $watermark
     UNION ALL
     -- Of an ad on the day of the view, whenever it became known.

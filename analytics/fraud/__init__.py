@@ -1,0 +1,1 @@
+"""What nobody watched: finding it in the lake, so that no figure rests on it."""

@@ -1,0 +1,97 @@
+"""Rewards of ads that nobody saw: networks confirmed them, and the app never said that it showed one.
+
+An app reports each ad that it asks for and shows. Now and then a report is lost; of a day's many rewards most
+are there, or something else than the app has earned them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from ads.limits import reporting_day
+from analytics.models import AdAlarm, AlarmScope
+from analytics.reports import local_days
+from analytics.reports.local_days import Period
+from analytics.reports.sources import Source
+from viewers.flags import Evidence
+from viewers.models import FlagReason
+
+#: How long before its reward an ad was shown at most.
+SHOWN_BEFORE = timedelta(days=2)
+
+
+@dataclass(frozen=True)
+class Unshown:
+    """Of one day and one viewer, device, address block, placement or network: rewards, and the app's word."""
+
+    day: date
+    scope: AlarmScope
+    subject: str
+    rewards: int
+    shown: int
+    requested: int
+
+    def sentence(self) -> str:
+        """What an operator reads."""
+        return (
+            f"{self.rewards:,} ads rewarded on {self.day:%Y-%m-%d}, {self.shown:,} of them shown and"
+            f" {self.requested:,} asked for"
+        )
+
+
+def unshown(*, source: Source, since: datetime) -> Sequence[Unshown]:
+    """Every day from that of `since` on, and whom and what it is of, with too few of the rewards shown."""
+    source.load("ad_sessions", "ad_origins")
+    found = source.rows(
+        "unshown_rewards",
+        watermark=source.watermark,
+        since=since - SHOWN_BEFORE,
+        first_day=local_days.day_number(reporting_day(since)),
+        last_day=local_days.day_number(reporting_day(source.watermark)),
+        least_rewards=settings.FRAUD_LEAST_REWARDS,
+        least_shown_percent=settings.FRAUD_LEAST_SHOWN_PERCENT,
+    )
+    return [
+        Unshown(local_days.starts_on(day, Period.DAY), AlarmScope(scope), *rest)
+        for day, scope, *rest in found
+    ]
+
+
+def evidence(found: Sequence[Unshown]) -> Iterator[Evidence]:
+    """What speaks against single viewers of it."""
+    for one in found:
+        if one.scope is AlarmScope.VIEWER:
+            since = datetime.combine(one.day, time.min, settings.REPORTING_ZONE)
+            yield Evidence(
+                viewer_id=UUID(one.subject),
+                reason=FlagReason.UNSHOWN_ADS,
+                detail=one.sentence(),
+                since=since,
+                until=since + timedelta(days=1),
+            )
+
+
+def alarm(found: Sequence[Unshown], *, now: datetime) -> int:
+    """Keeps an alarm for each, one a day; returns how many are new. One that was looked at stays so while
+    nothing is added to it."""
+    known = {
+        (row.day, row.scope, row.subject): row
+        for row in AdAlarm.objects.filter(day__in={one.day for one in found})
+    }
+    new = 0
+    for one in found:
+        row = known.get((one.day, one.scope, one.subject))
+        counts = {"rewards": one.rewards, "shown": one.shown, "requested": one.requested}
+        if row is None:
+            AdAlarm.objects.create(
+                day=one.day, scope=one.scope, subject=one.subject, found_at=now, **counts
+            )
+            new += 1
+        elif row.rewards != one.rewards or row.shown != one.shown:
+            AdAlarm.objects.filter(id=row.id).update(
+                **counts, found_at=now, seen_at=None, seen_by=None
+            )
+    return new
