@@ -134,6 +134,11 @@ READ_ANALYTICS: Permissions = {
     "analytics.lakefile": VIEW,
     "analytics.repeatedevent": VIEW,
     "analytics.rankingsnapshot": VIEW,
+    "analytics.changedhour": VIEW,
+    "analytics.rolluphour": VIEW,
+    "analytics.rollupvalue": VIEW,
+    "analytics.rollupcheck": VIEW,
+    "analytics.rollupdifference": VIEW,
 }
 EDIT_CATALOG: Permissions = {
     "catalog.series": EDIT,

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.lake import writing
+from analytics.lake import changed_hours, writing
 from analytics.lake.rows import Rows, Unreadable
 from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
@@ -101,6 +101,7 @@ def finish(written: Written, *, now: datetime) -> None:
             file.as_row(flush_id=flush_id, now=now) for file in written.files
         )
         QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
+        changed_hours.flushed(flush_id, written.files)
 
 
 def _take_over(*, now: datetime, leased_until: datetime) -> UUID | None:
