@@ -198,6 +198,15 @@ class ChangedHour(models.Model):
         return f"{self.hour:%Y-%m-%d %H}"
 
 
+class PostingsRead(models.Model):
+    """Up to which moment of real time the hours that money was posted for have been made due. One row."""
+
+    read_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.read_until:%Y-%m-%d %H:%M:%S}"
+
+
 class FillState(models.TextChoices):
     """How far an hour of a rollup is filled."""
 

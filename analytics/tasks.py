@@ -96,6 +96,7 @@ def _fill(some: Callable[..., int]) -> int:
     until, total = clock.read() + LONGEST_RUN, 0
     hours.extend(now=clock.read())
     hours.take_changes(now=clock.read())
+    hours.take_postings(now=clock.read())
     hours.renew(now=clock.read())
     while clock.read() < until and (filled := some(now=clock.read())):
         total += filled

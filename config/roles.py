@@ -135,6 +135,7 @@ READ_ANALYTICS: Permissions = {
     "analytics.repeatedevent": VIEW,
     "analytics.rankingsnapshot": VIEW,
     "analytics.changedhour": VIEW,
+    "analytics.postingsread": VIEW,
     "analytics.rolluphour": VIEW,
     "analytics.rollupvalue": VIEW,
     "analytics.rollupcheck": VIEW,

@@ -16,7 +16,7 @@ from analytics.admin import filled, home, plots
 from analytics.models import RollupCheck
 from analytics.rollups import dashboard, reading, slices
 from analytics.rollups.metrics import METRICS, Dimension
-from analytics.rollups.slices import Bucket
+from analytics.rollups.slices import Grain
 from config import clock
 from payments.admin import formats
 from payments.money import PARTS_PER_MILLION
@@ -39,7 +39,7 @@ class Chart:
 
     def drawn(self, days: Sequence[date]) -> dict[str, Any]:
         """The chart as the template shows it."""
-        bounds = slices.bounds(days[0], days[-1], Bucket.DAY, zone=settings.REPORTING_ZONE)
+        bounds = slices.bounds(days[0], days[-1], Grain.DAY, zone=settings.REPORTING_ZONE)
         sums = reading.sums(self.metrics, bounds, split=self.split)
         stacks: dict[str, dict[date, int]] = {} if self.split else {n: {} for n in self.metrics}
         for (name, bucket, part), total in sorted(sums.items()):

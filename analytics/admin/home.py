@@ -18,7 +18,7 @@ from analytics.admin.plots import EarningTitle
 from analytics.reports import local_days
 from analytics.rollups import checking, metrics, reading, retained, slices
 from analytics.rollups.metrics import METRICS, Dimension
-from analytics.rollups.slices import Bucket
+from analytics.rollups.slices import Grain
 from catalog.models import Series
 from config import clock, patience
 from config.patience import TookTooLong
@@ -62,7 +62,7 @@ def _alarm(now: datetime) -> dict[str, Any] | None:
 
 def _revenue(now: datetime) -> dict[str, Any]:
     days = days_to(now, REVENUE_DAYS)
-    bounds = slices.bounds(days[0], days[-1], Bucket.DAY, zone=settings.REPORTING_ZONE)
+    bounds = slices.bounds(days[0], days[-1], Grain.DAY, zone=settings.REPORTING_ZONE)
     shown = ("coin_revenue", "ad_revenue")
     sums = reading.sums(shown, bounds)
     coins, ads = (

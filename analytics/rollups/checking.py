@@ -17,7 +17,7 @@ from analytics.reports import local_days, money, revenue, sources
 from analytics.reports.sources import Source
 from analytics.rollups import hours, reading, slices
 from analytics.rollups.metrics import Dimension
-from analytics.rollups.slices import HOUR, Bucket
+from analytics.rollups.slices import HOUR, Grain
 
 #: An advisory lock, so that one worker compares at a time.
 LOCK = 7_326_411_929
@@ -90,7 +90,7 @@ def _days(*, now: datetime) -> Sequence[date]:
     """The local days from the ledger's first on that are filled to their end."""
     zone = settings.REPORTING_ZONE
     known = RollupHour.objects.filter(metric__in=CHECKED).aggregate(at=Min("hour"))["at"]
-    since = min(hours.beginning(), known or now, now)
+    since = min(hours.beginning(now=now), known or now)
     fills = reading.fills(CHECKED, since=since, until=now)
     ends = [fill.as_of for fill in fills.values() if fill.as_of is not None]
     if len(ends) < len(CHECKED):
@@ -107,7 +107,7 @@ def _stretches(days: Sequence[date]) -> Iterator[tuple[date, date]]:
 
 
 def _rolled(first: date, last: date) -> Mapping[Figure, int]:
-    bounds = slices.bounds(first, last, Bucket.DAY, zone=settings.REPORTING_ZONE)
+    bounds = slices.bounds(first, last, Grain.DAY, zone=settings.REPORTING_ZONE)
     found: Counter[Figure] = Counter()
     for split, names in ((Dimension.SOURCE, _OF_MONEY), (Dimension.SERIES, _OF_TITLES)):
         for (name, bucket, part), total in reading.sums([*names], bounds, split=split).items():
@@ -164,7 +164,7 @@ def _write_down(found: Mapping[Figure, tuple[int, int]], *, now: datetime) -> No
 def _is_filled(figure: Figure) -> bool:
     """True if no hour of the day is due."""
     metric, day, _ = figure
-    since, until = slices.bounds(day, day, Bucket.DAY, zone=settings.REPORTING_ZONE)
+    since, until = slices.bounds(day, day, Grain.DAY, zone=settings.REPORTING_ZONE)
     fill = reading.fills([metric], since=since, until=until)[metric]
     return not fill.waiting_hours and not fill.reopened_hours
 
@@ -174,7 +174,7 @@ def _hours(name: str, figure: Figure) -> Iterator[datetime]:
     metric, day, _ = figure
     if metric != name:
         return
-    first, last = slices.bounds(day, day, Bucket.DAY, zone=settings.REPORTING_ZONE)
+    first, last = slices.bounds(day, day, Grain.DAY, zone=settings.REPORTING_ZONE)
     hour = slices.hour_of(first)
     while hour < last:
         yield hour

@@ -14,14 +14,14 @@ from analytics.reports import local_days
 from analytics.reports.questions import ReportQuery
 from analytics.reports.refusals import ReportImpossible
 from analytics.rollups import reading, slices
-from analytics.rollups.metrics import METRICS, Dimension, Metric, Origin, Unit
+from analytics.rollups.metrics import METRICS, Basis, Dimension, Metric, MetricUnit
 from analytics.rollups.reading import Fill
-from analytics.rollups.slices import Bucket
+from analytics.rollups.slices import Grain
 from config.csv_files import Table
 from viewers.models import Environment
 
 DAYS_SHOWN = 30
-MOST_DAYS = {Bucket.DAY: 400, Bucket.HOUR: 31}
+MOST_DAYS = {Grain.DAY: 400, Grain.HOUR: 31}
 _NAME = "|".join(METRICS)
 
 
@@ -34,7 +34,7 @@ class DashboardQuery(ReportQuery, kw_only=True):
     metrics: Annotated[
         str, Meta(max_length=1000, pattern=rf"^(({_NAME})(,({_NAME}))*)?$(?!\n)")
     ] = ""
-    by: Bucket = Bucket.DAY
+    by: Grain = Grain.DAY
     split: Dimension | UnsetType = UNSET
     since: date | UnsetType = UNSET
     until: date | UnsetType = UNSET
@@ -59,8 +59,8 @@ class DashboardMetric(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     sentence: str
-    source: Origin
-    unit: Unit
+    source: Basis
+    unit: MetricUnit
     dimensions: Sequence[Dimension]
     definition: str
     state: str
@@ -88,7 +88,7 @@ class DashboardReport(msgspec.Struct, frozen=True, kw_only=True):
 
     reporting_zone: str
     environment: str
-    by: Bucket
+    by: Grain
     split: Dimension | None
     since: date
     until: date
@@ -123,7 +123,7 @@ def filled(
     names: Sequence[str], since: date, until: date, *, zone: ZoneInfo
 ) -> Sequence[DashboardMetric]:
     """How far metrics are filled in local days, both included."""
-    bounds = slices.bounds(since, until, Bucket.DAY, zone=zone)
+    bounds = slices.bounds(since, until, Grain.DAY, zone=zone)
     fills = reading.fills(names, since=bounds[0], until=bounds[-1])
     return [_metric(METRICS[name], fills[name], zone) for name in names]
 
@@ -147,7 +147,7 @@ def table(report: DashboardReport) -> Table:
 
 def _range(query: DashboardQuery, today: date) -> tuple[date, date]:
     until = query.until or today
-    shown = DAYS_SHOWN if query.by is Bucket.DAY else 1
+    shown = DAYS_SHOWN if query.by is Grain.DAY else 1
     since = query.since or max(until, date.min + timedelta(days=shown)) - timedelta(days=shown - 1)
     first, last = local_days.checked(since, until)
     if last - first >= MOST_DAYS[query.by]:
@@ -213,7 +213,7 @@ def _metric(metric: Metric, fill: Fill, zone: ZoneInfo) -> DashboardMetric:
     return DashboardMetric(
         name=metric.name,
         sentence=metric.sentence,
-        source=metric.origin,
+        source=metric.basis,
         unit=metric.unit,
         dimensions=metric.dimensions,
         definition=metric.definition(zone.key),

@@ -7,25 +7,22 @@ changed nothing, and when the lease has lapsed another counts the hours again.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
-from analytics.models import FillState, RollupHour, RollupValue
+from analytics.models import RollupHour, RollupValue
 from analytics.reports import sources
 from analytics.reports.sources import Source
 from analytics.rollups import hours, metrics, slices, statements
 from analytics.rollups.hours import Claim
-from analytics.rollups.metrics import METRICS, QUERIES, Origin
+from analytics.rollups.metrics import QUERIES, Basis
 from analytics.rollups.statements import Row
 
 logger = logging.getLogger(__name__)
-
-#: A posting carries the moment at which its request began. No request or task takes longer than this, so
-#: what was posted before it is committed.
-COMMITTED_WITHIN = timedelta(minutes=2)
 
 
 class LeaseLost(Exception):
@@ -40,18 +37,23 @@ class Counted:
     values: Sequence[RollupValue]
     watermark: datetime
 
+    @property
+    def complete_to(self) -> datetime:
+        """The beginning of the last hour of which everything is in the values."""
+        return self.watermark - slices.HOUR - self.claim.query.settles
+
 
 def fill_ledger(*, now: datetime) -> int:
     """Fills some of the hours of money that are due; returns how many, 0 where nothing could be filled."""
     return sum(
         _recorded(claim, lambda claim: count_ledger(claim, now=now), now=now)
-        for claim in _claims(Origin.LEDGER, now=now)
+        for claim in _claims(Basis.LEDGER, now=now)
     )
 
 
 def fill_lake(*, now: datetime) -> int:
     """The same of what apps reported."""
-    claims = _claims(Origin.LAKE, now=now)
+    claims = _claims(Basis.LAKE, now=now)
     if not claims:
         return 0
     # Opened after the claims: whatever made these hours due is in the files that it reads.
@@ -62,8 +64,8 @@ def fill_lake(*, now: datetime) -> int:
         )
 
 
-def _claims(origin: Origin, *, now: datetime) -> Sequence[Claim]:
-    own = (query for query in QUERIES if query.origin is origin)
+def _claims(basis: Basis, *, now: datetime) -> Sequence[Claim]:
+    own = (query for query in QUERIES if query.basis is basis)
     return [found for query in own if (found := hours.claim(query, now=now)) is not None]
 
 
@@ -87,7 +89,7 @@ def _recorded(claim: Claim, count: Callable[[Claim], "Counted"], *, now: datetim
 def count_ledger(claim: Claim, *, now: datetime) -> Counted:
     """What the ledger has of the hours."""
     rows = statements.read_ledger(claim.query, since=claim.since, until=claim.until)
-    return Counted(claim, _values(claim, rows), now - COMMITTED_WITHIN)
+    return Counted(claim, _values(claim, rows), now - hours.COMMITTED_WITHIN)
 
 
 def count_lake(claim: Claim, *, source: Source) -> Counted:
@@ -96,49 +98,59 @@ def count_lake(claim: Claim, *, source: Source) -> Counted:
     counted = Counted(claim, _values(claim, rows), source.watermark)
     if not claim.query.settles:
         return counted
-    settled = [value for value in counted.values if _is_complete(value.hour, source.watermark)]
-    return Counted(claim, settled, source.watermark)
+    settled = [each for each in counted.values if each.hour.hour <= counted.complete_to]
+    return replace(counted, values=settled)
+
+
+_END = """
+    UPDATE analytics_rolluphour AS hour
+    SET leased_until = NULL, filled_at = %(now)s, watermark = %(watermark)s,
+        definition = metric.definition,
+        state = CASE WHEN hour.hour > %(complete_to)s THEN 'waiting'
+                     WHEN hour.marks <> claimed.marks THEN 'reopened' ELSE 'filled' END,
+        due_at = CASE WHEN hour.hour > %(complete_to)s OR hour.marks <> claimed.marks
+                      THEN %(again_at)s::timestamptz END
+    FROM unnest(%(ids)s::bigint[], %(marks)s::bigint[]) AS claimed (id, marks),
+         unnest(%(names)s::text[], %(definitions)s::text[]) AS metric (name, definition)
+    WHERE hour.id = claimed.id AND metric.name = hour.metric
+"""
 
 
 def record(counted: Counted, *, now: datetime) -> None:
-    """Replaces what the hours had by what was counted. Raises LeaseLost, with nothing changed."""
+    """Replaces what the hours had by what was counted. Raises LeaseLost, with nothing changed.
+
+    An hour of which something changed since it was claimed stays due.
+    """
     claim = counted.claim
     ids = [each.id for each in claim.hours.values()]
+    given = _given(counted, now=now)
     with transaction.atomic(durable=True):
         ours = RollupHour.objects.filter(id__in=ids, leased_until=claim.leased_until)
-        held = list(ours.order_by("metric", "hour").select_for_update())
+        # In the order in which they are marked.
+        held = ours.order_by("metric", "hour").select_for_update().values_list("id", flat=True)
         if len(held) < len(ids):
             raise LeaseLost(claim.query.name)
         RollupValue.objects.filter(hour__in=ids).delete()
         RollupValue.objects.bulk_create(counted.values, batch_size=2000)
-        for hour in held:
-            _end(hour, claim.hours[hour.metric, hour.hour], counted.watermark, now=now)
-        RollupHour.objects.bulk_update(
-            held,
-            ["state", "due_at", "leased_until", "definition", "watermark", "filled_at"],
-            batch_size=1000,
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(_END, given)
 
 
-def _end(hour: RollupHour, as_claimed: RollupHour, watermark: datetime, *, now: datetime) -> None:
-    """How the hour stands after it was counted."""
-    metric = METRICS[hour.metric]
-    again_at = now + timedelta(seconds=settings.ROLLUP_REFRESH_SECONDS)
-    hour.leased_until, hour.filled_at = None, now
-    hour.definition = metric.definition(settings.REPORTING_ZONE.key)
-    hour.watermark = watermark
-    is_complete = _is_complete(hour, watermark)
-    if hour.marks != as_claimed.marks:  # changed while it was counted
-        hour.state = FillState.REOPENED if is_complete else FillState.WAITING
-        hour.due_at = again_at
-    elif is_complete:
-        hour.state, hour.due_at = FillState.FILLED, None
-    else:
-        hour.state, hour.due_at = FillState.WAITING, again_at
-
-
-def _is_complete(hour: RollupHour, watermark: datetime) -> bool:
-    return watermark >= hours.settled_at(METRICS[hour.metric], hour.hour)
+def _given(counted: Counted, *, now: datetime) -> dict[str, Any]:
+    """What ends the hours of a claim, with the definitions that they were counted by."""
+    own = metrics.of_query(counted.claim.query)
+    zone = settings.REPORTING_ZONE.key
+    claimed = counted.claim.hours.values()
+    return {
+        "now": now,
+        "watermark": counted.watermark,
+        "again_at": now + timedelta(seconds=settings.ROLLUP_REFRESH_SECONDS),
+        "complete_to": counted.complete_to,
+        "ids": [each.id for each in claimed],
+        "marks": [each.marks for each in claimed],
+        "names": [metric.name for metric in own],
+        "definitions": [metric.definition(zone) for metric in own],
+    }
 
 
 def _values(claim: Claim, rows: Iterable[Row]) -> Sequence[RollupValue]:

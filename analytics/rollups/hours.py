@@ -1,8 +1,8 @@
 """Hours of rollups: that they exist, that they are due when something changed, and who has them in hand.
 
 An hour is due from the moment at which it begins, and from then on as long as it lasts; when a file with
-events of it was published; when the definition of its metric changed; when a comparison with the ledger
-found it wrong.
+events of it was published; when money was posted for it, whenever that was; when the definition of its
+metric changed; when a comparison with the ledger found it wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,18 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Min, Q
 
-from ads.models import Reward
-from analytics.models import ChangedHour, FillState, LakeFile, RollupHour
+from analytics.models import ChangedHour, FillState, LakeFile, PostingsRead, RollupHour
 from analytics.rollups import metrics, slices
-from analytics.rollups.metrics import METRICS, QUERIES, Metric, Origin, Query, Reach
+from analytics.rollups.metrics import METRICS, QUERIES, Basis, Query, Reach
 from analytics.rollups.slices import HOUR
-from payments.models import PassPurchase, Transfer
+from payments.ledger.days import queries
 
 #: Nothing of ours is older.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 CHANGES_AT_ONCE = 2000
+#: A posting carries the moment at which its request began, and an id drawn while it was written. No request
+#: or task takes longer than this, so what is older is committed.
+COMMITTED_WITHIN = timedelta(minutes=2)
 
 _MARK = """
     INSERT INTO analytics_rolluphour AS known (metric, hour, state, marks, due_at, definition)
@@ -60,11 +62,6 @@ class Claim:
         return max(hour for _, hour in self.hours) + HOUR
 
 
-def settled_at(metric: Metric, hour: datetime) -> datetime:
-    """From when on an hour can be filled for good."""
-    return hour + HOUR + metric.query.settles
-
-
 def extend(*, now: datetime) -> int:
     """Makes the hours up to the present one where they are missing; returns how many.
 
@@ -78,7 +75,7 @@ def extend(*, now: datetime) -> int:
             [list(METRICS)],
         )
         is_new = bool(cursor.fetchall())
-        first = min(beginning(), last) if is_new else last
+        first = beginning(now=now) if is_new else last
         cursor.execute(
             """
             INSERT INTO analytics_rolluphour (metric, hour, state, marks, due_at, definition)
@@ -100,17 +97,12 @@ def extend(*, now: datetime) -> int:
         return int(cursor.rowcount)
 
 
-def beginning() -> datetime:
-    """The hour of the first event or posting that there is; far ahead without any."""
-    earliest = [
-        LakeFile.objects.filter(retired_at=None).aggregate(at=Min("first_at"))["at"],
-        *(
-            model.objects.aggregate(at=Min("created_at"))["at"]
-            for model in (Transfer, PassPurchase, Reward)
-        ),
-    ]
-    found = [moment for moment in earliest if moment is not None]
-    return max(slices.hour_of(min(found)), EARLIEST) if found else datetime.max.replace(tzinfo=UTC)
+def beginning(*, now: datetime) -> datetime:
+    """The hour of the first event or posting that there is; the present one without any."""
+    event_at = LakeFile.objects.filter(retired_at=None).aggregate(at=Min("first_at"))["at"]
+    posted_at = queries.earliest(posted_since=None, before=now)
+    found = [moment for moment in (event_at, posted_at) if moment is not None]
+    return max(slices.hour_of(min([*found, now])), EARLIEST)
 
 
 def take_changes(*, now: datetime) -> int:
@@ -127,11 +119,30 @@ def _take_some(*, now: datetime) -> int:
         taken = list(changes[:CHANGES_AT_ONCE])
         in_time = {change.hour for change in taken if not change.is_late}
         for query in QUERIES:
-            if query.origin is Origin.LAKE:
+            if query.basis is Basis.LAKE:
                 of_it = in_time | {change.hour for change in taken if query.reach is Reach.LATE}
                 mark([metric.name for metric in metrics.of_query(query)], of_it, now=now)
         ChangedHour.objects.filter(id__in=[change.id for change in taken]).delete()
     return len(taken)
+
+
+def take_postings(*, now: datetime) -> int:
+    """Makes due the hours that money was posted for since the last time; `now` is real time.
+
+    Looks back over what may have been committed late. Money is posted for past hours where clocks are
+    simulated.
+    """
+    with transaction.atomic():
+        read, _ = PostingsRead.objects.select_for_update().get_or_create(
+            id=1, defaults={"read_until": now}
+        )
+        found = set(queries.hours(posted_since=read.read_until - COMMITTED_WITHIN))
+        for query in QUERIES:
+            if query.basis is Basis.LEDGER:
+                mark([metric.name for metric in metrics.of_query(query)], found, now=now)
+        read.read_until = max(read.read_until, now)
+        read.save()
+    return len(found)
 
 
 def mark(names: Sequence[str], hours: set[datetime], *, now: datetime) -> None:
@@ -166,7 +177,7 @@ def renew(*, now: datetime) -> int:
         current = metric.definition(settings.REPORTING_ZONE.key)
         others = Q(definition__gt=current) | Q(definition__lt=current, definition__gt="")
         outdated = RollupHour.objects.filter(others, metric=metric.name, state=FillState.FILLED)
-        if metric.origin is Origin.LAKE and lake_from is not None:
+        if metric.basis is Basis.LAKE and lake_from is not None:
             outdated = outdated.filter(hour__gte=slices.hour_of(lake_from))
         hours = set(outdated.values_list("hour", flat=True))
         with transaction.atomic(durable=True):

@@ -10,7 +10,7 @@ from enum import StrEnum
 OPEN_FOR = timedelta(hours=48)
 
 
-class Origin(StrEnum):
+class Basis(StrEnum):
     """Where a metric is counted."""
 
     LAKE = "lake"
@@ -30,7 +30,7 @@ class Dimension(StrEnum):
     PLACEMENT = "placement"
 
 
-class Unit(StrEnum):
+class MetricUnit(StrEnum):
     """What its whole numbers are of."""
 
     COUNT = "count"
@@ -57,7 +57,7 @@ class Query:
     """
 
     name: str
-    origin: Origin
+    basis: Basis
     dimensions: Sequence[Dimension] = ()
     reach: Reach = Reach.OWN
     settles: timedelta = timedelta()
@@ -72,14 +72,14 @@ class Metric:
 
     name: str
     sentence: str
-    unit: Unit
+    unit: MetricUnit
     query: Query
     version: int = 1
 
     @property
-    def origin(self) -> Origin:
+    def basis(self) -> Basis:
         """Lake or ledger."""
-        return self.query.origin
+        return self.query.basis
 
     @property
     def dimensions(self) -> Sequence[Dimension]:
@@ -94,34 +94,34 @@ class Metric:
 #: Start to paywall, paywall to unlock, unlock to watching: analytics.reports.funnels.
 _FUNNEL_SETTLES = timedelta(days=9)
 
-_BILLINGS = Query("billings", Origin.LEDGER, (Dimension.SOURCE,))
+_BILLINGS = Query("billings", Basis.LEDGER, (Dimension.SOURCE,))
 #: What passes earn is counted at the edge of each slice for each pass that runs.
-_EARNINGS = Query("earnings", Origin.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=24)
-_UNLOCKS = Query("unlocks", Origin.LEDGER, (Dimension.SERIES,))
-_EVENTS = Query("events", Origin.LAKE, (Dimension.PLATFORM,))
-_LATE = Query("late", Origin.LAKE, (), Reach.LATE)
+_EARNINGS = Query("earnings", Basis.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=24)
+_UNLOCKS = Query("unlocks", Basis.LEDGER, (Dimension.SERIES,))
+_EVENTS = Query("events", Basis.LAKE, (Dimension.PLATFORM,))
+_LATE = Query("late", Basis.LAKE, (), Reach.LATE)
 _ACTIVE = Query(
     "active",
-    Origin.LAKE,
+    Basis.LAKE,
     (Dimension.COUNTRY, Dimension.PLATFORM),
     Reach.ONWARDS,
     has_local_days=True,
 )
-_RETURNED = Query("returned", Origin.LAKE, (Dimension.COHORT,), Reach.ONWARDS, has_local_days=True)
+_RETURNED = Query("returned", Basis.LAKE, (Dimension.COHORT,), Reach.ONWARDS, has_local_days=True)
 _FIRST_OPENS = Query(
     "first_opens",
-    Origin.LAKE,
+    Basis.LAKE,
     (Dimension.COUNTRY, Dimension.PLATFORM, Dimension.CHANNEL),
     Reach.ONWARDS,
 )
 _STARTS = Query(
-    "starts", Origin.LAKE, (Dimension.SERIES, Dimension.COUNTRY, Dimension.LOCALE), Reach.ONWARDS
+    "starts", Basis.LAKE, (Dimension.SERIES, Dimension.COUNTRY, Dimension.LOCALE), Reach.ONWARDS
 )
-_PLAYBACK = Query("playback", Origin.LAKE, (Dimension.SERIES, Dimension.LOCALE))
-_ADS = Query("ads", Origin.LAKE, (Dimension.PLACEMENT,), Reach.ONWARDS)
+_PLAYBACK = Query("playback", Basis.LAKE, (Dimension.SERIES, Dimension.LOCALE))
+_ADS = Query("ads", Basis.LAKE, (Dimension.PLACEMENT,), Reach.ONWARDS)
 _FUNNEL = Query(
     "funnel",
-    Origin.LAKE,
+    Basis.LAKE,
     (Dimension.SERIES,),
     Reach.ONWARDS,
     settles=_FUNNEL_SETTLES,
@@ -129,77 +129,96 @@ _FUNNEL = Query(
 )
 
 _DECLARED = (
-    Metric("gross_billings", "What viewers paid, tax included.", Unit.MICROS, _BILLINGS),
-    Metric("billed_tax", "The tax in it.", Unit.MICROS, _BILLINGS),
+    Metric("gross_billings", "What viewers paid, tax included.", MetricUnit.MICROS, _BILLINGS),
+    Metric("billed_tax", "The tax in it.", MetricUnit.MICROS, _BILLINGS),
     Metric(
         "store_fees",
         "What stores kept: estimated at the purchase, and what it came to beyond that when it was told.",
-        Unit.MICROS,
+        MetricUnit.MICROS,
         _BILLINGS,
     ),
-    Metric("refunds", "The net that went back, when it was booked.", Unit.MICROS, _BILLINGS),
-    Metric("purchases", "Packs and periods of passes bought.", Unit.COUNT, _BILLINGS),
+    Metric("refunds", "The net that went back, when it was booked.", MetricUnit.MICROS, _BILLINGS),
+    Metric("purchases", "Packs and periods of passes bought.", MetricUnit.COUNT, _BILLINGS),
     Metric(
         "recognised_revenue",
         "Coins when they are spent or lapse, passes by time, ads at their confirmation.",
-        Unit.MICROS,
+        MetricUnit.MICROS,
         _EARNINGS,
     ),
-    Metric("coin_unlocks", "Unlocks by coins, less those undone.", Unit.COUNT, _UNLOCKS),
-    Metric("ad_unlocks", "Unlocks by ads.", Unit.COUNT, _UNLOCKS),
-    Metric("coins_spent", "Coins spent, less those given back.", Unit.COINS, _UNLOCKS),
+    Metric("coin_unlocks", "Unlocks by coins, less those undone.", MetricUnit.COUNT, _UNLOCKS),
+    Metric("ad_unlocks", "Unlocks by ads.", MetricUnit.COUNT, _UNLOCKS),
+    Metric("coins_spent", "Coins spent, less those given back.", MetricUnit.COINS, _UNLOCKS),
     Metric(
-        "coin_revenue", "The value of coins spent, less what refunds took.", Unit.MICROS, _UNLOCKS
+        "coin_revenue",
+        "The value of coins spent, less what refunds took.",
+        MetricUnit.MICROS,
+        _UNLOCKS,
     ),
-    Metric("ad_revenue", "Net revenue of confirmed views of ads.", Unit.MICROS, _UNLOCKS),
-    Metric("events", "Events received in time.", Unit.COUNT, _EVENTS),
+    Metric("ad_revenue", "Net revenue of confirmed views of ads.", MetricUnit.MICROS, _UNLOCKS),
+    Metric("events", "Events received in time.", MetricUnit.COUNT, _EVENTS),
     Metric(
         "late_events",
         "Events received 48 h after their hour or later; no other figure has them.",
-        Unit.COUNT,
+        MetricUnit.COUNT,
         _LATE,
     ),
     Metric(
         "active_viewers",
         "Viewers at the first moment of the local day that they are active: of a day, those active in it.",
-        Unit.COUNT,
+        MetricUnit.COUNT,
         _ACTIVE,
     ),
     Metric(
         "returning_viewers",
         "The same by the local day of their first app_open, up to 90 days after it, and that day itself.",
-        Unit.COUNT,
+        MetricUnit.COUNT,
         _RETURNED,
     ),
-    Metric("new_viewers", "Viewers at their first app_open.", Unit.COUNT, _FIRST_OPENS),
+    Metric("new_viewers", "Viewers at their first app_open.", MetricUnit.COUNT, _FIRST_OPENS),
     Metric(
         "starts",
         "Viewer × series at the end of the stretch that completes the first second of its first session.",
-        Unit.COUNT,
+        MetricUnit.COUNT,
         _STARTS,
     ),
-    Metric("watch_time", "Story watched, pauses and seeks excluded.", Unit.MILLISECONDS, _PLAYBACK),
-    Metric("playbacks", "Playback sessions that began to play.", Unit.COUNT, _PLAYBACK),
     Metric(
-        "failed_playbacks", "Playbacks that failed, those given up excluded.", Unit.COUNT, _PLAYBACK
+        "watch_time",
+        "Story watched, pauses and seeks excluded.",
+        MetricUnit.MILLISECONDS,
+        _PLAYBACK,
     ),
-    Metric("paywalls_shown", "Paywalls shown.", Unit.COUNT, _PLAYBACK),
-    Metric("ads_shown", "Sessions of ads, when each is first shown.", Unit.COUNT, _ADS),
-    Metric("funnel_starters", "Starts, 9 days after them.", Unit.COUNT, _FUNNEL),
-    Metric("funnel_reached", "Of those, the paywall was met within 7 days.", Unit.COUNT, _FUNNEL),
+    Metric("playbacks", "Playback sessions that began to play.", MetricUnit.COUNT, _PLAYBACK),
+    Metric(
+        "failed_playbacks",
+        "Playbacks that failed, those given up excluded.",
+        MetricUnit.COUNT,
+        _PLAYBACK,
+    ),
+    Metric("paywalls_shown", "Paywalls shown.", MetricUnit.COUNT, _PLAYBACK),
+    Metric("ads_shown", "Sessions of ads, when each is first shown.", MetricUnit.COUNT, _ADS),
+    Metric("funnel_starters", "Starts, 9 days after them.", MetricUnit.COUNT, _FUNNEL),
+    Metric(
+        "funnel_reached", "Of those, the paywall was met within 7 days.", MetricUnit.COUNT, _FUNNEL
+    ),
     Metric(
         "funnel_unlocked_by_coins",
         "Of those, an unlock by coins came first within 24 h.",
-        Unit.COUNT,
+        MetricUnit.COUNT,
         _FUNNEL,
     ),
-    Metric("funnel_unlocked_by_ad", "Or an unlock by an ad.", Unit.COUNT, _FUNNEL),
-    Metric("funnel_unlocked_by_subscription", "Or a pass opened it.", Unit.COUNT, _FUNNEL),
+    Metric("funnel_unlocked_by_ad", "Or an unlock by an ad.", MetricUnit.COUNT, _FUNNEL),
+    Metric("funnel_unlocked_by_subscription", "Or a pass opened it.", MetricUnit.COUNT, _FUNNEL),
     Metric(
-        "funnel_watched", "What was unlocked was watched for 3 s within 24 h.", Unit.COUNT, _FUNNEL
+        "funnel_watched",
+        "What was unlocked was watched for 3 s within 24 h.",
+        MetricUnit.COUNT,
+        _FUNNEL,
     ),
     Metric(
-        "funnel_topped_up", "Coins were bought between paywall and unlock.", Unit.COUNT, _FUNNEL
+        "funnel_topped_up",
+        "Coins were bought between paywall and unlock.",
+        MetricUnit.COUNT,
+        _FUNNEL,
     ),
 )
 
@@ -209,4 +228,4 @@ QUERIES: Sequence[Query] = tuple(dict.fromkeys(metric.query for metric in _DECLA
 
 def of_query(query: Query) -> Sequence[Metric]:
     """The metrics that a query fills."""
-    return [metric for metric in _DECLARED if metric.query is query]
+    return [metric for metric in METRICS.values() if metric.query is query]

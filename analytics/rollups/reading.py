@@ -59,6 +59,27 @@ def sums(
         return {(name, bucket, part): int(total) for name, bucket, part, total in cursor}
 
 
+_FILLS = """
+    SELECT name, waits.hour, waits.watermark, coalesce(counted.waiting, 0),
+           coalesce(counted.reopened, 0),
+           (SELECT max(hour) FROM analytics_rolluphour WHERE metric = name)
+    FROM unnest(%(names)s::text[]) AS name
+    LEFT JOIN LATERAL (
+        SELECT hour, watermark FROM analytics_rolluphour
+        WHERE metric = name AND state = 'waiting' AND due_at IS NOT NULL
+          AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
+        ORDER BY hour LIMIT 1
+    ) AS waits ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
+               count(*) FILTER (WHERE state = 'reopened') AS reopened
+        FROM analytics_rolluphour
+        WHERE metric = name AND due_at IS NOT NULL
+          AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
+    ) AS counted ON true
+"""
+
+
 def fills(names: Sequence[str], *, since: datetime, until: datetime) -> Mapping[str, Fill]:
     """How far each metric is filled from `since` on, at most to `until`.
 
@@ -66,25 +87,7 @@ def fills(names: Sequence[str], *, since: datetime, until: datetime) -> Mapping[
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT name, waits.hour, waits.watermark, coalesce(counted.waiting, 0),
-                   coalesce(counted.reopened, 0),
-                   (SELECT max(hour) FROM analytics_rolluphour WHERE metric = name)
-            FROM unnest(%(names)s::text[]) AS name
-            LEFT JOIN LATERAL (
-                SELECT hour, watermark FROM analytics_rolluphour
-                WHERE metric = name AND state = 'waiting' AND due_at IS NOT NULL
-                  AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
-                ORDER BY hour LIMIT 1
-            ) AS waits ON true
-            LEFT JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE state = 'waiting') AS waiting,
-                       count(*) FILTER (WHERE state = 'reopened') AS reopened
-                FROM analytics_rolluphour
-                WHERE metric = name AND due_at IS NOT NULL
-                  AND hour > %(since)s::timestamptz - interval '1 hour' AND hour < %(until)s
-            ) AS counted ON true
-            """,
+            _FILLS,
             {"names": list(names), "since": since, "until": until},
         )
         return {

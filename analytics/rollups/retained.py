@@ -12,7 +12,7 @@ from analytics.reports.retention import Cohort, OffsetTotal
 from analytics.rollups import reading, slices
 from analytics.rollups.metrics import Dimension
 from analytics.rollups.reading import Fill
-from analytics.rollups.slices import Bucket
+from analytics.rollups.slices import Grain
 
 METRIC = "returning_viewers"
 
@@ -33,7 +33,7 @@ def matrix(*, first: date, last: date, horizon: int, zone: ZoneInfo) -> Retained
     c + n ÷ the cohort of day c, and None until that day is over in the rollup.
     """
     until = last + timedelta(days=horizon)
-    bounds = slices.bounds(first, until, Bucket.DAY, zone=zone)
+    bounds = slices.bounds(first, until, Grain.DAY, zone=zone)
     fill = reading.fills([METRIC], since=bounds[0], until=bounds[-1])[METRIC]
     active = {
         (int(cohort), local_days.day_number(first) + bucket): viewers

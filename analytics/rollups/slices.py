@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Bucket(StrEnum):
+class Grain(StrEnum):
     """What a dashboard adds slices up to: local days, or hours of the local clock."""
 
     DAY = "day"
@@ -34,7 +34,7 @@ def slice_start(number: int) -> datetime:
     return _EPOCH + number * SLICE
 
 
-def bounds(since: date, until: date, by: Bucket, *, zone: ZoneInfo) -> Sequence[datetime]:
+def bounds(since: date, until: date, by: Grain, *, zone: ZoneInfo) -> Sequence[datetime]:
     """Where the buckets of the local days from `since` to `until` begin, and where the last one ends.
 
     An hour that clocks cut short, or repeat a part of, is a bucket for each of its two offsets.
@@ -43,7 +43,7 @@ def bounds(since: date, until: date, by: Bucket, *, zone: ZoneInfo) -> Sequence[
         local_days.midnight(since + timedelta(days=number), zone=zone)
         for number in range((until - since).days + 2)
     ]
-    if by is Bucket.DAY:
+    if by is Grain.DAY:
         return ends
     return [
         *(start for first, last in pairwise(ends) for start in _local_hours(first, last, zone)),
