@@ -94,10 +94,9 @@ def check_rollups(**_: Any) -> int:
 
 def _fill(some: Callable[..., int]) -> int:
     until, total = clock.read() + LONGEST_RUN, 0
-    hours.extend(now=clock.read())
-    hours.take_changes(now=clock.read())
-    hours.take_postings(now=clock.read())
-    hours.renew(now=clock.read())
+    with advisory_lock.tried(hours.LOCK) as is_ours:
+        if is_ours:
+            hours.sweep(now=clock.read())
     while clock.read() < until and (filled := some(now=clock.read())):
         total += filled
     return total

@@ -20,6 +20,9 @@ from analytics.rollups.metrics import METRICS, QUERIES, Basis, Query, Reach
 from analytics.rollups.slices import HOUR
 from payments.ledger.days import queries
 
+#: An advisory lock, so that one worker looks for what is due at a time.
+LOCK = 7_326_411_930
+
 #: Nothing of ours is older.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 CHANGES_AT_ONCE = 2000
@@ -60,6 +63,14 @@ class Claim:
     def until(self) -> datetime:
         """The end of the last of them."""
         return max(hour for _, hour in self.hours) + HOUR
+
+
+def sweep(*, now: datetime) -> None:
+    """Makes due whatever is; `now` is real time. The caller holds LOCK."""
+    extend(now=now)
+    take_changes(now=now)
+    take_postings(now=now)
+    renew(now=now)
 
 
 def extend(*, now: datetime) -> int:

@@ -42,6 +42,7 @@ REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
 TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
 SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
+ROLLUPS = ("tests/analytics/test_rollups_of_money.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -76,6 +77,7 @@ def bug(name: str, path: str, old: str, new: str, tests: tuple[str, ...], *more:
     return Bug(name, (Edit(path, old, new), *more), tests)
 
 
+ROLLUP_FILLING = "analytics/rollups/filling.py"
 UNLOCK = f"{SQL}/unlock_0004.sql"
 BUNDLE = f"{SQL}/bundle_0001.sql"
 AUTO = f"{SQL}/auto_unlock_0001.sql"
@@ -931,6 +933,35 @@ SUBSCRIBING = [
     ),
 ]
 
+ROLLING_UP = [
+    bug(
+        "an hour that changed while it was counted is taken for filled",
+        ROLLUP_FILLING,
+        "                     WHEN hour.marks <> claimed.marks THEN 'reopened' ELSE 'filled' END,\n",
+        "                     ELSE 'filled' END,\n",
+        ROLLUPS,
+        Edit(
+            ROLLUP_FILLING,
+            " OR hour.marks <> claimed.marks\n",
+            "\n",
+        ),
+    ),
+    bug(
+        "a dashboard forgets what went back of passes",
+        "analytics/rollups/sql/ledger/billings.sql",
+        "    SELECT booking.created_at, purchase.environment, 'passes', 0, 0, 0, 0, booking.net_micros\n",
+        "    SELECT booking.created_at, purchase.environment, 'passes', 0, 0, 0, 0, 0\n",
+        ROLLUPS,
+    ),
+    bug(
+        "the values of an hour that is filled again are added to what was there",
+        ROLLUP_FILLING,
+        "        RollupValue.objects.filter(hour__in=ids).delete()\n",
+        "",
+        ROLLUPS,
+    ),
+]
+
 BUGS = [
     *SUBSCRIBING,
     *COVERING,
@@ -941,4 +972,5 @@ BUGS = [
     *OFFERING,
     *COMPARING,
     *THE_DATABASE,
+    *ROLLING_UP,
 ]
