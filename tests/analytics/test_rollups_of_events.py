@@ -118,6 +118,7 @@ def three_days(own_lake: Path, helen: Series, now: datetime) -> datetime:
     return now + 12 * DAY
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/New_York", "Australia/Lord_Howe"])
 def test_days_funnels_and_retention_are_those_of_the_reports(
     three_days: datetime, zone: str, settings: Settings
@@ -195,11 +196,8 @@ def test_what_comes_later_is_counted_as_late_and_nowhere_else(
     _flush(now + 53 * HOUR)
     assert list(ChangedHour.objects.values_list("hour", "is_late")) == [(now, True)]
     rolled.sweep(now + 53 * HOUR)
-    due = set(
-        RollupHour.objects.filter(
-            hour__lt=now + 48 * HOUR, due_at__lte=now + 53 * HOUR
-        ).values_list("metric", flat=True)
-    )
+    opened = RollupHour.objects.filter(hour__gte=now, hour__lt=now + 48 * HOUR)
+    due = set(opened.filter(due_at__lte=now + 53 * HOUR).values_list("metric", flat=True))
     rolled.fill(now + 54 * HOUR)
 
     assert due == {"late_events"}
@@ -230,6 +228,7 @@ def test_a_lake_filler_that_dies_leaves_its_hours_to_be_filled_again(
     """When it has claimed and counted, and before each statement that replaces the values."""
     rolled.fill(three_days)
     undisturbed = rolled.held()
+    RollupHour.objects.update(due_at=None)
     query, at, statements = METRICS["watch_time"].query, three_days, 1
     number = 0
     with sources.opened(now=three_days) as source:
@@ -242,10 +241,11 @@ def test_a_lake_filler_that_dies_leaves_its_hours_to_be_filled_again(
                     filling.record(counted, now=at)
                 assert rolled.held() == undisturbed
             at += 10 * MINUTE
+            counted = filling.count_lake(_claimed(query, at), source=source)
             with dying.at_statement(0) as begun:
-                filling.record(filling.count_lake(_claimed(query, at), source=source), now=at)
+                filling.record(counted, now=at)
             assert rolled.held() == undisturbed
-            number, statements = number + 1, min(begun[0], 6)
+            number, statements = number + 1, begun[0]
 
 
 def _claimed(query: Query, at: datetime) -> Claim:

@@ -206,7 +206,7 @@ def test_whoever_dies_between_two_statements_leaves_hours_that_are_filled_again(
     with dying.at_statement(0) as begun:
         _again(now, later)
     broken, steps = 0, range(1, begun[0] + 1)
-    step = 1 if proof.is_full else 4
+    step = 1 if proof.is_full else 8
     for number in list(steps)[proof.seed % step :: step]:
         _reset()
         with pytest.raises(KeyboardInterrupt), dying.at_statement(number):
