@@ -225,5 +225,10 @@ def _reached(query: Query, hours: set[datetime], *, now: datetime) -> set[dateti
     """The hours that change with these."""
     if query.reach is not Reach.ONWARDS:
         return hours
-    first, last = min(hours) - query.settles, max(slices.hour_of(now), max(hours))
+    first, last = min(hours), max(slices.hour_of(now), max(hours))
+    if query.settles:
+        # What is filled of it already can have been changed by what followed within that time.
+        own = [metric.name for metric in metrics.of_query(query)][:1]
+        known = RollupHour.objects.filter(metric__in=own).aggregate(at=Min("hour"))["at"]
+        first = min(first, max(first - query.settles, known or first))
     return {first + number * HOUR for number in range((last - first) // HOUR + 1)}

@@ -68,7 +68,7 @@ def test_a_days_sums_are_the_ledgers_after_whatever_happened(
     series: Series, now: datetime, settings: Settings, proof: Proof
 ) -> None:
     settings.REPORTING_ZONE = ZoneInfo(ZONES[proof.seed % len(ZONES)])
-    broken, rounds = 0, proof.rounds(full=4000)
+    broken, rounds = 0, proof.rounds(full=2400)
     chaos = Chaos(
         dice=Random(proof.seed),  # noqa: S311
         series=series,
