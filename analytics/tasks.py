@@ -1,6 +1,7 @@
 """Work that the task queue rings for."""
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from analytics.fraud import scans
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.ranking import snapshots
+from analytics.rollups import checking, filling, hours
 from config import advisory_lock, clock
 
 logger = logging.getLogger(__name__)
@@ -78,3 +80,35 @@ def look_for_fraud(**_: Any) -> int:
         return 0
     scans.prune(now=now)
     return scan.flags_count + scan.alarms_count
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def fill_ledger_rollups(**_: Any) -> int:
+    """Fills the hours of money that are due; returns how many."""
+    return _fill(filling.fill_ledger)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def fill_lake_rollups(**_: Any) -> int:
+    """Fills the hours that files were published for, or that are due otherwise; returns how many."""
+    return _fill(filling.fill_lake)
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def check_rollups(**_: Any) -> int:
+    """Compares rollups of money with the ledger when that is due; returns how many figures differ."""
+    now = clock.read()
+    with advisory_lock.tried(checking.LOCK) as is_ours:
+        if not is_ours or not checking.is_due(now=now):
+            return 0
+        return checking.check(now=now).difference_count
+
+
+def _fill(some: Callable[..., int]) -> int:
+    until, total = clock.read() + LONGEST_RUN, 0
+    with advisory_lock.tried(hours.LOCK) as is_ours:
+        if is_ours:
+            hours.sweep(now=clock.read())
+    while clock.read() < until and (filled := some(now=clock.read())):
+        total += filled
+    return total

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from analytics.views.dashboard import DashboardEndpoint
 from analytics.views.events import Events
 from analytics.views.pipeline import RankingsEndpoint, SeriesBeatsEndpoint
 from analytics.views.reports import (
@@ -39,6 +40,7 @@ REPORTS = [
     path("analytics/ads", AdsEndpoint.as_view()),
     path("analytics/charts", ChartsEndpoint.as_view()),
     path("analytics/quality", QualityEndpoint.as_view()),
+    path("analytics/dashboard", DashboardEndpoint.as_view()),
 ]
 FEEDBACK = [
     path("pipeline/rankings", RankingsEndpoint.as_view()),

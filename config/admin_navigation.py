@@ -97,6 +97,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("analytics.QuarantinedEvent", "Quarantined events", "report"),
         ("analytics.Flush", "Flushes", "water"),
         ("analytics.LakeFile", "Lake files", "database"),
+        ("analytics.RollupHour", "Rollup hours", "grid_on"),
+        ("analytics.RollupDifference", "Rollup differences", "difference"),
     ],
     "Access": [
         ("viewers.ApiKey", "API keys", "vpn_key"),
@@ -123,6 +125,14 @@ PAGES: Mapping[str, Sequence[tuple[str, str, str, str]]] = {
             "payments.view_entitlement",
             "Why may they watch?",
             "help",
+        ),
+    ],
+    "Analytics": [
+        (
+            "analytics_rolluphour_dashboards",
+            "analytics.view_rolluphour",
+            "Dashboards",
+            "bar_chart",
         ),
     ],
 }

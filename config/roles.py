@@ -182,6 +182,12 @@ READ_ANALYTICS: Permissions = {
     "analytics.lakefile": VIEW,
     "analytics.repeatedevent": VIEW,
     "analytics.rankingsnapshot": VIEW,
+    "analytics.changedhour": VIEW,
+    "analytics.postingsread": VIEW,
+    "analytics.rolluphour": VIEW,
+    "analytics.rollupvalue": VIEW,
+    "analytics.rollupcheck": VIEW,
+    "analytics.rollupdifference": VIEW,
 }
 EDIT_CATALOG: Permissions = {
     "catalog.series": EDIT,

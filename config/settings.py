@@ -884,6 +884,26 @@ RANKING_SECONDS = env.integer(
     minimum=1,
     help="How old the published ranking becomes before the next one is made.",
 )
+ROLLUP_REFRESH_SECONDS = env.integer(
+    "ROLLUP_REFRESH_SECONDS",
+    default=5 if MODE == "demo" else 60,
+    shown="60; 5 in a demo",
+    minimum=1,
+    help="How old an hour of a dashboard's figures becomes before what came since is counted.",
+)
+ROLLUP_LEASE_SECONDS = env.integer(
+    "ROLLUP_LEASE_SECONDS",
+    default=120,
+    minimum=1,
+    help="How long hours of a dashboard's figures may be in hand before another worker fills them.",
+)
+ROLLUP_CHECK_SECONDS = env.integer(
+    "ROLLUP_CHECK_SECONDS",
+    default=60 if MODE == "demo" else 3600,
+    shown="3600; 60 in a demo",
+    minimum=1,
+    help="How often the dashboard's figures of money are compared with the ledger, every day of it.",
+)
 FEEDBACK_MINIMUM_VIEWERS = env.integer(
     "FEEDBACK_MINIMUM_VIEWERS",
     default=10 if MODE == "demo" else 50,
@@ -964,6 +984,9 @@ SWEPT_TASKS = [
     "analytics.tasks.prune_events",
     "analytics.tasks.refresh_rankings",
     "analytics.tasks.look_for_fraud",
+    "analytics.tasks.fill_ledger_rollups",
+    "analytics.tasks.fill_lake_rollups",
+    "analytics.tasks.check_rollups",
 ]
 SWEEP_SECONDS = env.integer(
     "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."

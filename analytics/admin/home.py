@@ -1,64 +1,54 @@
 """The admin's first page: the figures of today, and below them revenue, paywall funnel and retention.
 
-The plots show the reports that the API serves. Those read the whole lake, so each process keeps them
-for a minute; then one thread makes new ones, while the others are shown the last.
+The plots show rollups, each with how far it is filled; neither lake nor ledger is read for them.
 """
 
-import logging
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import caches
-from django.db import OperationalError
 from django.http import HttpRequest
 
 from ads.admin import parked
-from analytics.admin import alarms, plots
-from analytics.reports import funnels, local_days, retention, revenue, sources
-from analytics.reports.funnels import FunnelReport
-from analytics.reports.local_days import Period
-from analytics.reports.retention import Mode, RetentionReport
-from analytics.reports.revenue import RevenueReport
+from analytics.admin import alarms, filled, plots
+from analytics.admin.plots import EarningTitle
+from analytics.reports import local_days
+from analytics.rollups import checking, metrics, reading, retained, slices
+from analytics.rollups.metrics import METRICS, Dimension
+from analytics.rollups.slices import Grain
+from catalog.models import Series
 from config import clock, patience
 from config.patience import TookTooLong
 from payments.admin import formats
 from payments.admin import home as today
+from payments.money import PARTS_PER_MILLION
 
-logger = logging.getLogger(__name__)
-
-KEPT = timedelta(minutes=1)
-#: Reports are shown so long past that minute while new ones are made.
-SHOWN_SECONDS = 600
+#: The page must open while the database is busy.
+PATIENCE_MS = 1500
 REVENUE_DAYS = 30
+BEST_TITLES = 5
+FUNNEL_DAYS = 90
+COHORT_DAYS = 30
 COHORTS = 15
 HORIZON_DAYS = 14
 
-
-@dataclass(frozen=True)
-class Reports:
-    """What the plots show."""
-
-    revenue: RevenueReport
-    funnel: FunnelReport
-    retention: RetentionReport
-    made_at: datetime
-
-
-_making = threading.Lock()
+_OF_TITLES = ("coin_revenue", "ad_revenue", "coin_unlocks", "ad_unlocks")
+_OF_FUNNEL = tuple(metric.name for metric in metrics.of_query(METRICS["funnel_starters"].query))
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Adds what this operator may see: figures and alarms, then plots."""
     now = clock.now(request)
-    drawn = [draw for permission, draw in PLOTS.items() if request.user.has_perm(permission)]
+    drawn = [draw for permission, draw in PLOTS if request.user.has_perm(permission)]
+    sections = [section for draw in drawn if (section := _in_time(draw, now)) is not None]
     return today.fill(request, context) | {
         "ad_alarms": alarms.ringing(request),
         "parked_callbacks": _parked(request),
-        "sections": _sections(drawn, now) if drawn else [],
+        "sections": sections,
     }
 
 
@@ -71,98 +61,102 @@ def _parked(request: HttpRequest) -> int:
         return 0
 
 
-def _sections(drawn: list[Callable[[Reports, datetime], dict[str, Any]]], now: datetime) -> Any:
+def _in_time(draw: Callable[[datetime], Any], now: datetime) -> Any:
     try:
-        reports = _reports(now)
-    except _failures():
-        # Money and catalog are still to be seen while the lake is being mended.
-        logger.exception("the lake could not be read for the first page")
-        return [{"template": "admin/analytics/unreadable.html"}]
-    return [draw(reports, now) for draw in drawn]
+        with patience.of(PATIENCE_MS):
+            return draw(now)
+    except TookTooLong:
+        return {"template": "admin/analytics/slow.html"}
 
 
-def _failures() -> tuple[type[Exception], ...]:
-    """What reading the lake may fail with: the engine, files, manifest or ledger, and a bucket."""
-    # Not at import: see analytics.lake.engine, and most lakes are in no bucket.
-    import duckdb
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    return (duckdb.Error, OSError, OperationalError, BotoCoreError, ClientError)
+def _alarm(now: datetime) -> dict[str, Any] | None:
+    count = checking.open_differences()
+    return {"template": "admin/analytics/rollup_alarm.html", "count": count} if count else None
 
 
-def _reports(now: datetime) -> Reports:
-    last = _kept()
-    if last is not None and (_is_fresh(last, now) or _making.locked()):
-        return last
-    # Whoever has none to show waits for the first.
-    with _making:
-        last = _kept()
-        if last is None or not _is_fresh(last, now):
-            last = _made(now)
-            caches["local"].set("first-page", last, SHOWN_SECONDS)
-        return last
-
-
-def _kept() -> Reports | None:
-    kept: Reports | None = caches["local"].get("first-page")
-    return kept
-
-
-def _is_fresh(reports: Reports, now: datetime) -> bool:
-    return timedelta() <= now - reports.made_at < KEPT
-
-
-def _made(now: datetime) -> Reports:
-    last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
-    with sources.opened(now=now) as source:
-        return Reports(
-            revenue=revenue.by_title(
-                source=source,
-                currency=settings.REPORTING_CURRENCY,
-                since=last - timedelta(days=REVENUE_DAYS - 1),
-                until=last,
-            ),
-            funnel=funnels.paywall(source=source),
-            retention=retention.matrix(
-                source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=HORIZON_DAYS
-            ),
-            made_at=now,
-        )
-
-
-def _revenue(reports: Reports, now: datetime) -> dict[str, Any]:
-    last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
-    first = last - timedelta(days=REVENUE_DAYS - 1)
+def _revenue(now: datetime) -> dict[str, Any]:
+    days = days_to(now, REVENUE_DAYS)
+    bounds = slices.bounds(days[0], days[-1], Grain.DAY, zone=settings.REPORTING_ZONE)
+    shown = ("coin_revenue", "ad_revenue")
+    sums = reading.sums(shown, bounds)
+    coins, ads = (
+        {days[bucket]: total for (metric, bucket, _), total in sums.items() if metric == name}
+        for name in shown
+    )
     return {
         "template": "admin/analytics/revenue.html",
-        "report": reports.revenue,
+        "notes": filled.notes(shown, since=bounds[0], until=bounds[-1]),
         "days": REVENUE_DAYS,
-        "total": formats.cents(reports.revenue.total.total_micros),
-        "bars": plots.revenue_bars(reports.revenue, first=first, last=last),
-        "best": plots.best_titles(reports.revenue),
+        "total": formats.cents(sum(sums.values())),
+        "bars": plots.bars(
+            [
+                ("Coins spent", coins, "var(--color-primary-600)"),
+                ("Ads", ads, "#f59e0b"),
+            ],
+            days=days,
+            unit=PARTS_PER_MILLION,
+        ),
+        "best": _best_titles(bounds[0], bounds[-1]),
     }
 
 
-def _funnel(reports: Reports, now: datetime) -> dict[str, Any]:
+def _best_titles(since: datetime, until: datetime) -> Sequence[EarningTitle]:
+    """The titles that earned most."""
+    sums = reading.sums(_OF_TITLES, [since, until], split=Dimension.SERIES)
+    rows = sorted((series_id, name, total) for (name, _, series_id), total in sums.items())
+    earned = {
+        UUID(series_id): {name: total for _, name, total in own}
+        for series_id, own in groupby(rows, key=itemgetter(0))
+        if series_id
+    }
+    best = sorted(
+        earned,
+        key=lambda series: -sum(earned[series].get(name, 0) for name in _OF_TITLES[:2]),
+    )[:BEST_TITLES]
+    names = dict(Series.objects.filter(id__in=best).values_list("id", "external_id"))
+    return [plots.earning_title(series, names[series], earned[series]) for series in best]
+
+
+def _funnel(now: datetime) -> dict[str, Any]:
+    query = METRICS["funnel_starters"].query
+    since = now - query.settles - timedelta(days=FUNNEL_DAYS)
+    sums = reading.sums(_OF_FUNNEL, [since, now])
+    counted = {name: total for (name, _, _), total in sums.items()}
+    notes = filled.notes(_OF_FUNNEL, since=since, until=now)
+    not_over = reading.sums(["starts"], [notes.as_of or since, now]) if notes.as_of != now else {}
     return {
         "template": "admin/analytics/funnel.html",
-        "report": reports.funnel,
-        "steps": plots.funnel_steps(reports.funnel),
+        "notes": notes,
+        "days": FUNNEL_DAYS,
+        "steps": plots.funnel_steps(counted),
+        "topped_up": counted.get("funnel_topped_up", 0),
+        "immature": sum(not_over.values()),
     }
 
 
-def _retention(reports: Reports, now: datetime) -> dict[str, Any]:
+def _retention(now: datetime) -> dict[str, Any]:
+    days = days_to(now, COHORT_DAYS)
+    zone = settings.REPORTING_ZONE
+    found = retained.matrix(first=days[0], last=days[-1], horizon=HORIZON_DAYS, zone=zone)
+    since = local_days.midnight(days[0], zone=zone)
     return {
         "template": "admin/analytics/retention.html",
-        "report": reports.retention,
+        "notes": filled.notes([retained.METRIC], since=since, until=now),
         "offsets": range(HORIZON_DAYS + 1),
-        "rows": plots.retention_rows(reports.retention, newest=COHORTS),
+        "rows": plots.retention_rows(found, newest=COHORTS),
     }
 
 
-#: Who may see which plot, in the order of the page.
-PLOTS: Mapping[str, Callable[[Reports, datetime], dict[str, Any]]] = {
-    "payments.view_unlock": _revenue,
-    "analytics.view_lakefile": _funnel,
-    "analytics.view_eventbatch": _retention,
-}
+def days_to(now: datetime, count: int) -> Sequence[date]:
+    """So many local days, the last of which is today."""
+    last = local_days.local_date(now, zone=settings.REPORTING_ZONE)
+    return [last - timedelta(days=count - 1 - number) for number in range(count)]
+
+
+#: Who may see which part, in the order of the page.
+PLOTS: Sequence[tuple[str, Callable[[datetime], Mapping[str, Any] | None]]] = (
+    ("analytics.view_rollupdifference", _alarm),
+    ("payments.view_unlock", _revenue),
+    ("analytics.view_lakefile", _funnel),
+    ("analytics.view_eventbatch", _retention),
+)

@@ -1,21 +1,15 @@
-"""Reports as the admin's first page draws them: bars of revenue, steps of the funnel, a heat map."""
+"""Rollups as the admin's pages draw them: bars by day, steps of the funnel, a heat map."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from analytics.reports.funnels import FunnelReport
-from analytics.reports.retention import RetentionReport
-from analytics.reports.revenue import RevenueReport
+from analytics.rollups.retained import Retained
 from payments.admin import formats
-from payments.money import PARTS_PER_MILLION
-
-BEST_TITLES = 5
 
 #: Chart.js: one bar a day, stacked, with a legend and few labels below.
 _STACKED_BARS = {
@@ -78,18 +72,17 @@ class HeatRow:
     cells: Sequence[HeatCell]
 
 
-def revenue_bars(report: RevenueReport, *, first: date, last: date) -> Bars:
-    """Revenue of each local day from `first` to `last`, coins and ads apart, in whole currency."""
-    coins: Mapping[date, int] = _by_day(report, "coin_value_micros")
-    ads: Mapping[date, int] = _by_day(report, "ad_revenue_micros")
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+def bars(
+    stacks: Sequence[tuple[str, Mapping[date, int], str]], *, days: Sequence[date], unit: int = 1
+) -> Bars:
+    """A bar a day: title, counts by day and colour of each stack, in units of so many."""
     return Bars(
         data=_json(
             {
                 "labels": [f"{day:%b %-d}" for day in days],
                 "datasets": [
-                    _dataset("Coins spent", coins, days, colour="var(--color-primary-600)"),
-                    _dataset("Ads", ads, days, colour="#f59e0b"),
+                    _dataset(title, counts, days, unit, colour=colour)
+                    for title, counts, colour in stacks
                 ],
             }
         ),
@@ -97,31 +90,30 @@ def revenue_bars(report: RevenueReport, *, first: date, last: date) -> Bars:
     )
 
 
-def best_titles(report: RevenueReport) -> Sequence[EarningTitle]:
-    """The titles that earned most."""
-    best = sorted(report.titles, key=lambda title: -title.total_micros)[:BEST_TITLES]
-    return [
-        EarningTitle(
-            series_id=title.series_id,
-            external_id=title.external_id,
-            coin_unlocks=f"{title.coin_unlocks:,}",
-            ad_unlocks=f"{title.ad_unlocks:,}",
-            from_coins=formats.cents(title.coin_value_micros),
-            from_ads=formats.cents(title.ad_revenue_micros),
-        )
-        for title in best
-    ]
+def earning_title(series_id: UUID, external_id: str, earned: Mapping[str, int]) -> EarningTitle:
+    """What a title's metrics of money came to."""
+    return EarningTitle(
+        series_id=series_id,
+        external_id=external_id,
+        coin_unlocks=f"{earned.get('coin_unlocks', 0):,}",
+        ad_unlocks=f"{earned.get('ad_unlocks', 0):,}",
+        from_coins=formats.cents(earned.get("coin_revenue", 0)),
+        from_ads=formats.cents(earned.get("ad_revenue", 0)),
+    )
 
 
-def funnel_steps(report: FunnelReport) -> Sequence[FunnelStep]:
-    """The steps in order, each against the first and the one before."""
-    total = report.total
-    by_means = f"{total.unlocked_by_coins:,} by coins, {total.unlocked_by_ad:,} by ad"
+def funnel_steps(counted: Mapping[str, int]) -> Sequence[FunnelStep]:
+    """The steps in order, each against the first and the one before, from the funnel's metrics."""
+    starters = counted.get("funnel_starters", 0)
+    by_coins = counted.get("funnel_unlocked_by_coins", 0)
+    by_ad = counted.get("funnel_unlocked_by_ad", 0)
+    unlocked = by_coins + by_ad + counted.get("funnel_unlocked_by_subscription", 0)
+    by_means = f"{by_coins:,} by coins, {by_ad:,} by ad"
     counts = (
-        ("Started a title", total.starters, ""),
-        ("Reached the paywall", total.reached, "within 7 days"),
-        ("Unlocked", total.unlocked, f"within 24 hours: {by_means}"),
-        ("Watched what they unlocked", total.watched, "within 24 hours"),
+        ("Started a title", starters, ""),
+        ("Reached the paywall", counted.get("funnel_reached", 0), "within 7 days"),
+        ("Unlocked", unlocked, f"within 24 hours: {by_means}"),
+        ("Watched what they unlocked", counted.get("funnel_watched", 0), "within 24 hours"),
     )
     steps: list[FunnelStep] = []
     for title, viewers, detail in counts:
@@ -130,7 +122,7 @@ def funnel_steps(report: FunnelReport) -> Sequence[FunnelStep]:
             FunnelStep(
                 title=title,
                 viewers=viewers,
-                percent_of_first=_percent(viewers, total.starters) or 0,
+                percent_of_first=_percent(viewers, starters) or 0,
                 percent_of_previous=None if previous is None else _percent(viewers, previous),
                 detail=detail,
             )
@@ -138,13 +130,13 @@ def funnel_steps(report: FunnelReport) -> Sequence[FunnelStep]:
     return steps
 
 
-def retention_rows(report: RetentionReport, *, newest: int) -> Sequence[HeatRow]:
+def retention_rows(found: Retained, *, newest: int) -> Sequence[HeatRow]:
     """The totals, then the `newest` cohorts, latest first."""
-    everybody = sum(cohort.viewers for cohort in report.cohorts)
+    everybody = sum(cohort.viewers for cohort in found.cohorts)
     totals = HeatRow(
         title="All",
         viewers=f"{everybody:,}",
-        cells=[_heat(total.share) for total in report.totals],
+        cells=[_heat(total.share) for total in found.totals],
     )
     return [
         totals,
@@ -154,23 +146,16 @@ def retention_rows(report: RetentionReport, *, newest: int) -> Sequence[HeatRow]
                 viewers=f"{cohort.viewers:,}",
                 cells=[_heat(share) for share in cohort.share],
             )
-            for cohort in reversed(report.cohorts[-newest:])
+            for cohort in reversed(found.cohorts[-newest:])
         ),
     ]
 
 
-def _by_day(report: RevenueReport, member: str) -> dict[date, int]:
-    summed: defaultdict[date, int] = defaultdict(int)
-    for row in report.days:
-        summed[row.day] += getattr(row, member)
-    return summed
-
-
 def _dataset(
-    label: str, micros: Mapping[date, int], days: Sequence[date], *, colour: str
+    label: str, counts: Mapping[date, int], days: Sequence[date], unit: int, *, colour: str
 ) -> dict[str, Any]:
     # A chart is drawn in pixels: here, and only here, money becomes a fraction.
-    values = [round(micros.get(day, 0) / PARTS_PER_MILLION, 2) for day in days]
+    values = [round(counts.get(day, 0) / unit, 2) for day in days]
     return {"label": label, "data": values, "backgroundColor": colour}
 
 

@@ -20,7 +20,7 @@ from django.db import transaction
 from ads.growth import watching as watched
 from ads.growth.watching import Stretches
 from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.lake import watching, writing
+from analytics.lake import changed_hours, watching, writing
 from analytics.lake.rows import Rows, Unreadable
 from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
@@ -109,6 +109,7 @@ def finish(written: Written, *, now: datetime) -> None:
         )
         QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
         watched.record(written.stretches)
+        changed_hours.flushed(flush_id, written.files)
 
 
 def _take_over(*, now: datetime, leased_until: datetime) -> UUID | None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from analytics.intake.verdicts import LONGEST_DELAY
-from analytics.lake import engine, file_store
+from analytics.lake import changed_hours, engine, file_store
 from analytics.models import LakeFile, RepeatedEvent
 
 if TYPE_CHECKING:
@@ -103,4 +103,6 @@ def _settle_some(*, now: datetime) -> int:
             ignore_conflicts=True,
         )
         LakeFile.objects.filter(id__in=[file.id for file in new]).update(compared_at=now)
+        is_new = {file.id for file in new}
+        changed_hours.repeated({file for file, _ in found if file.id not in is_new})
     return len(new)

@@ -20,7 +20,7 @@ def narrow_grants(schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analytics", "0001_initial"),
+        ("analytics", "0002_rollups"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

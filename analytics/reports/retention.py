@@ -96,7 +96,7 @@ def matrix(
         mode=mode,
         split=split,
         cohorts=found,
-        totals=_totals(found, horizon),
+        totals=totals(found, horizon),
     )
 
 
@@ -162,8 +162,9 @@ def _mature_at(source: Source, by: Period, mode: Mode, size: Size, offset: int) 
     )
 
 
-def _totals(cohorts: Sequence[Cohort], horizon: int) -> Sequence[OffsetTotal]:
-    totals = []
+def totals(cohorts: Sequence[Cohort], horizon: int) -> Sequence[OffsetTotal]:
+    """Each offset up to `horizon` over the cohorts that are mature there."""
+    found = []
     for offset in range(horizon + 1):
         mature = [
             (cohort.viewers, active)
@@ -173,7 +174,7 @@ def _totals(cohorts: Sequence[Cohort], horizon: int) -> Sequence[OffsetTotal]:
         viewers, active = (
             (sum(column) for column in zip(*mature, strict=True)) if mature else (0, 0)
         )
-        totals.append(
+        found.append(
             OffsetTotal(
                 offset=offset,
                 viewers=viewers,
@@ -181,4 +182,4 @@ def _totals(cohorts: Sequence[Cohort], horizon: int) -> Sequence[OffsetTotal]:
                 share=share(active, viewers),
             )
         )
-    return totals
+    return found

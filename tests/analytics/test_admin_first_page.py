@@ -1,26 +1,24 @@
-"""The first page of the admin draws what the reports say, and opens when they cannot be read."""
+"""The first page of the admin and its dashboards draw rollups, and open when these cannot be read in time."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
-import duckdb
 import msgspec
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
-from django.core.cache import caches
-from django.db import OperationalError
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from analytics import tasks
 from analytics.admin import home
 from analytics.intake import inbox
 from analytics.models import LakeFile
-from analytics.reports import sources
+from analytics.rollups import reading
 from catalog.models import Series
 from payments.access import paywall
 from payments.unlocking import unlocks
+from tests.analytics import rolled
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.events import Playback, app_open, body, event
 from tests.factories.operators import operator, signed_in
@@ -31,11 +29,6 @@ from viewers.models import Viewer
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
 DAY, PLAYED = timedelta(days=1), timedelta(seconds=9)
 PRICE_COINS, COINS, NET_MICROS = 60, 500, 4_990_000
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_remembered() -> None:
-    caches["local"].clear()
 
 
 @pytest.fixture
@@ -87,7 +80,7 @@ def report(viewer: Viewer, events: list[dict[str, Any]], at: datetime) -> None:
 
 
 @pytest.fixture
-def two_viewers(own_lake: Path, helen: Series, first_day: datetime) -> None:
+def two_viewers(own_lake: Path, helen: Series, first_day: datetime, now: datetime) -> None:
     """Both open the app and reach the paywall. One unlocks, watches, and is back the next day."""
     payer, leaver = ViewerFactory(), ViewerFactory()
     met = first_day + timedelta(minutes=1)
@@ -107,6 +100,7 @@ def two_viewers(own_lake: Path, helen: Series, first_day: datetime) -> None:
     report(payer, watch(payer, helen, 9, watched), watched + timedelta(minutes=1))
     report(payer, [app_open(at=first_day + DAY)], first_day + DAY)
     tasks.flush_events()
+    rolled.fill(now)
 
 
 def sections(client: Client, now: datetime) -> dict[str, Any]:
@@ -119,8 +113,17 @@ def sections(client: Client, now: datetime) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("two_viewers")
-def test_draws_revenue_funnel_and_retention(now: datetime, first_day: datetime) -> None:
-    shown = sections(signed_in(operator("root", is_superuser=True)), now)
+def test_draws_revenue_funnel_and_retention_from_rollups_alone(
+    own_lake: Path, now: datetime, first_day: datetime
+) -> None:
+    for file in LakeFile.objects.all():
+        (own_lake / file.path).unlink()
+    with CaptureQueriesContext(connection) as captured:
+        shown = sections(signed_in(operator("root", is_superuser=True)), now)
+
+    of_plots = [query["sql"] for query in captured if "analytics_rollup" in query["sql"]]
+    assert of_plots
+    assert not any("payments_" in sql or "lakefile" in sql for sql in of_plots)
 
     value = NET_MICROS * PRICE_COINS // COINS
     bars = msgspec.json.decode(shown["revenue"]["bars"].data)
@@ -157,74 +160,38 @@ def test_shows_each_role_what_it_may_see(role: str, names: set[str], now: dateti
     assert set(sections(signed_in(operator(role=role)), now)) == names
 
 
-@pytest.mark.usefixtures("two_viewers")
-def test_opens_when_the_lake_cannot_be_read(own_lake: Path, now: datetime) -> None:
-    for file in LakeFile.objects.all():
-        (own_lake / file.path).unlink()
-
-    client = signed_in(operator("root", is_superuser=True))
-
-    assert set(sections(client, now)) == {"unreadable"}
-    assert "cannot be read right now" in client.get("/admin/").content.decode()
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        duckdb.IOException("a file is broken"),
-        OSError("the disk is full"),
-        OperationalError("canceling statement due to statement timeout"),
-        EndpointConnectionError(endpoint_url="https://lake.example"),
-        ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject"),
-    ],
-    ids=lambda failure: type(failure).__name__,
-)
-def test_opens_whatever_reading_the_lake_fails_with(
-    failure: Exception, now: datetime, monkeypatch: pytest.MonkeyPatch
+def test_opens_when_the_figures_take_too_long(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*, now: datetime) -> None:
-        raise failure
-
     client = signed_in(operator("root", is_superuser=True))
-    monkeypatch.setattr(sources, "opened", fails)
+    monkeypatch.setattr(home, "PATIENCE_MS", 1)
+    monkeypatch.setattr(reading, "_FILLS", "SELECT pg_sleep(1), '', 0, 0, 0, now()")
 
     page = client.get("/admin/", headers=clock_headers(now))
 
     assert page.status_code == 200
     assert page.context["figures"]
-    assert [section["template"] for section in page.context["sections"]] == [
-        "admin/analytics/unreadable.html"
-    ]
+    assert {section["template"] for section in page.context["sections"]} == {
+        "admin/analytics/slow.html"
+    }
 
 
-def test_makes_reports_once_a_minute(now: datetime) -> None:
-    first, same, later = (
-        home._reports(now + after) for after in (timedelta(), home.KEPT / 2, home.KEPT)
+@pytest.mark.usefixtures("two_viewers")
+def test_dashboards_draw_each_metric_and_say_how_far_it_is_filled(now: datetime) -> None:
+    owner, analyst, pricing = (
+        signed_in(operator(role, role=role)) for role in ("owner", "analyst", "pricing")
     )
+    address = "/admin/analytics/rolluphour/dashboards/"
 
-    assert (first.made_at, same.made_at, later.made_at) == (now, now, now + home.KEPT)
+    page = owner.get(address, {"days": "30"}, headers=clock_headers(now))
+    of_analyst = analyst.get(address, headers=clock_headers(now))
 
-
-def test_shows_the_last_reports_while_another_thread_makes_new_ones(
-    now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    last = home._reports(now)
-    is_making, may_end, made = Event(), Event(), []
-
-    def slow(at: datetime) -> home.Reports:
-        is_making.set()
-        assert may_end.wait(10)
-        return last
-
-    monkeypatch.setattr(home, "_made", slow)
-    later = now + home.KEPT
-    maker = Thread(target=lambda: made.append(home._reports(later)))
-    maker.start()
-    assert is_making.wait(10)
-
-    shown = home._reports(later)
-    may_end.set()
-    maker.join()
-
-    assert shown.made_at == now
-    assert made == [last]
+    charts = {chart["title"]: chart for chart in page.context["charts"]}
+    assert charts["New viewers"]["total"] == "2"
+    assert charts["Gross billings"]["total"] == "4.99 USD"
+    assert charts["Hours watched"]["notes"].as_of is not None
+    filled = {metric.name: metric for metric in page.context["filled"]}
+    assert (filled["events"].state, filled["funnel_starters"].state) == ("waiting", "waiting")
+    assert filled["events"].as_of == now
+    assert "Gross billings" not in {chart["title"] for chart in of_analyst.context["charts"]}
+    assert pricing.get(address, headers=clock_headers(now)).status_code == 403

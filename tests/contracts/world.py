@@ -599,6 +599,9 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_ads": lambda world: Call(query={"since": "2026-03-01"}),
     "get_charts": lambda world: Call(query={"by": "starts", "length": "3"}),
     "get_quality": lambda world: Call(query={"split": "platform"}),
+    "get_dashboard": lambda world: Call(
+        query={"metrics": "watch_time,starts", "split": "series_id", "by": "hour"}
+    ),
     "get_title_revenue": lambda world: Call(query={"since": "2026-03-01"}),
     "get_rankings": lambda world: Call(query={"horizon": "24h"}),
     "get_series_beats": lambda world: Call(path={"external_id": world.series.external_id}),

@@ -100,6 +100,7 @@ CLASSES: Mapping[str, Class] = {
     "get_ads": "analysts",
     "get_charts": "analysts",
     "get_quality": "analysts",
+    "get_dashboard": "analysts",
     "get_expiry_notices": "support",
     "get_support_why": "support",
     "get_support_wallet": "support",

@@ -118,6 +118,8 @@ DRAWS = ("tests/payments/access/test_draw_offers.py",)
 DECISIONS = ("tests/payments/access/test_choose_offers.py",)
 CROWDS = ("tests/ads/test_crowd_the_origins.py",)
 CHOICES = "payments/access/offer_policies.py"
+ROLLUPS = ("tests/analytics/test_rollups_of_money.py",)
+ROLLUP_FILLING = "analytics/rollups/filling.py"
 
 UNLOCKING = [
     bug(
@@ -1171,7 +1173,37 @@ CHOOSING = [
     ),
 ]
 
+ROLLING_UP = [
+    bug(
+        "an hour that changed while it was counted is taken for filled",
+        ROLLUP_FILLING,
+        "                     WHEN hour.marks <> claimed.marks THEN 'reopened' ELSE 'filled' END,\n",
+        "                     ELSE 'filled' END,\n",
+        ROLLUPS,
+        Edit(
+            ROLLUP_FILLING,
+            " OR hour.marks <> claimed.marks\n",
+            "\n",
+        ),
+    ),
+    bug(
+        "a dashboard forgets what went back of passes",
+        "analytics/rollups/sql/ledger/billings.sql",
+        "    SELECT booking.created_at, purchase.environment, 'passes', 0, 0, 0, 0, booking.net_micros\n",
+        "    SELECT booking.created_at, purchase.environment, 'passes', 0, 0, 0, 0, 0\n",
+        ROLLUPS,
+    ),
+    bug(
+        "the values of an hour that is filled again are added to what was there",
+        ROLLUP_FILLING,
+        "        RollupValue.objects.filter(hour__in=ids).delete()\n",
+        "",
+        ROLLUPS,
+    ),
+]
+
 BUGS = [
+    *ROLLING_UP,
     *CHOOSING,
     *GROWING,
     *WATCHING_ADS,

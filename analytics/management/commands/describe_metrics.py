@@ -1,4 +1,4 @@
-"""Writes the reports, definitions and queries of docs/analytics.md as the code has them."""
+"""Writes the reports, metrics, definitions and queries of docs/analytics.md as the code has them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,6 +12,7 @@ from analytics.reports import definitions, library, queries
 from analytics.reports.definitions import Definition
 from analytics.reports.library import Entry
 from analytics.reports.queries import Query
+from analytics.rollups.metrics import METRICS, Metric
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "analytics.md"
 
@@ -76,8 +77,22 @@ def _query(query: Query) -> str:
     return "\n".join([*lines, "```sql", body, "```", ""])
 
 
+def _metrics() -> Iterable[str]:
+    yield "| metric | what it counts | unit | from | can be split by |"
+    yield "|---|---|---|---|---|"
+    yield from (_metric(metric) for metric in METRICS.values())
+    yield ""
+
+
+def _metric(metric: Metric) -> str:
+    split = ", ".join(metric.dimensions) or "–"
+    sentence = metric.sentence.removesuffix(".")
+    return f"| `{metric.name}` | {sentence} | {metric.unit} | {metric.basis} | {split} |"
+
+
 _PARTS: Mapping[str, Callable[[], Iterable[str]]] = {
     "reports": _reports,
+    "metrics": _metrics,
     "definitions": _definitions,
     "queries": _queries,
 }

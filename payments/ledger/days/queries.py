@@ -5,6 +5,7 @@ settings.MONEY_QUERIES names the apps' folders. In each, `ladder.sql` answers (r
 another app's money.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,17 @@ def earliest(*, posted_since: datetime | None, before: datetime) -> datetime | N
     )
     found: datetime | None = moment
     return found
+
+
+def hours(*, posted_since: datetime | None) -> Sequence[datetime]:
+    """The hours of UTC for which money was posted since a moment of real time; None means ever."""
+    postings = text("postings", tuple(settings.MONEY_QUERIES))
+    rows = _rows(
+        "SELECT DISTINCT date_trunc('hour', created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"  # noqa: S608
+        f" FROM ({postings}) AS posted",
+        {"since": first_id(posted_since)},
+    )
+    return [hour for (hour,) in rows]
 
 
 def first_id(moment: datetime | None) -> str:

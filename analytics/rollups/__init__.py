@@ -1,0 +1,1 @@
+"""Figures of each quarter of an hour, kept in PostgreSQL for dashboards."""

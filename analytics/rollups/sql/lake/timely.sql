@@ -1,0 +1,6 @@
+-- name: timely
+-- Makes the view `timely`: the events that were received before their hour was closed for good.
+CREATE OR REPLACE TEMP VIEW timely AS
+SELECT *
+FROM events
+WHERE received_at < date_trunc('hour', occurred_at) + INTERVAL 49 HOUR
