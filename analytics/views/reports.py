@@ -1,4 +1,4 @@
-"""What analysts read: parse, one domain call, render as JSON or CSV."""
+"""What analysts read: parse, one domain call, render as JSON or as a file."""
 
 from datetime import datetime
 
@@ -23,13 +23,11 @@ from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import RevenueReport
 from analytics.reports.steps import StepReport
-from config import csv_files
-from config.csv_files import Format
+from config import table_files
 from config.endpoints import operation
 from config.problems import NotFound
+from config.table_files import FILE_TYPES, TableFormat
 from viewers.authentication import AnalystEndpoint
-
-CSV = ("text/csv",)
 
 
 class RetentionEndpoint(AnalystEndpoint):
@@ -38,7 +36,7 @@ class RetentionEndpoint(AnalystEndpoint):
         query=questions.RetentionQuery,
         answer=RetentionReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.RetentionQuery
@@ -56,7 +54,7 @@ class LtvEndpoint(AnalystEndpoint):
         query=questions.LtvQuery,
         answer=LtvReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.LtvQuery
@@ -73,7 +71,7 @@ class ArpuEndpoint(AnalystEndpoint):
         summary="Revenue per active viewer",
         query=questions.ArpuQuery,
         answer=ArpuReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.ArpuQuery
@@ -88,7 +86,7 @@ class StepsEndpoint(AnalystEndpoint):
         query=questions.StepsQuery,
         answer=StepReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.StepsQuery
@@ -102,7 +100,7 @@ class PaywallFunnelEndpoint(AnalystEndpoint):
         summary="How far starters come",
         query=questions.FunnelQuery,
         answer=FunnelReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.FunnelQuery
@@ -116,7 +114,7 @@ class EncountersEndpoint(AnalystEndpoint):
         summary="What becomes of encounters with paywalls",
         query=questions.FunnelQuery,
         answer=EncounterReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.FunnelQuery
@@ -130,7 +128,7 @@ class SurvivalEndpoint(AnalystEndpoint):
         summary="From episode to episode",
         query=questions.SurvivalQuery,
         answer=EpisodeReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.SurvivalQuery
@@ -145,7 +143,7 @@ class BeatsEndpoint(AnalystEndpoint):
         query=questions.BeatsQuery,
         answer=BeatReport,
         refusals=(NotFound,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.BeatsQuery
@@ -160,7 +158,7 @@ class HeatEndpoint(AnalystEndpoint):
         query=questions.HeatQuery,
         answer=HeatReport,
         refusals=(NotFound,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.HeatQuery
@@ -174,7 +172,7 @@ class TitleRevenueEndpoint(AnalystEndpoint):
         summary="What titles earned",
         query=questions.RevenueQuery,
         answer=RevenueReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.RevenueQuery
@@ -189,7 +187,7 @@ class MoneyEndpoint(AnalystEndpoint):
         query=questions.MoneyQuery,
         answer=MoneyReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.MoneyQuery
@@ -203,7 +201,7 @@ class AdsEndpoint(AnalystEndpoint):
         summary="What ads earned",
         query=questions.AdsQuery,
         answer=AdReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.AdsQuery
@@ -218,7 +216,7 @@ class ChartsEndpoint(AnalystEndpoint):
         query=questions.ChartQuery,
         answer=ChartReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.ChartQuery
@@ -232,7 +230,7 @@ class QualityEndpoint(AnalystEndpoint):
         summary="How playback went",
         query=questions.QualityQuery,
         answer=QualityReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.QualityQuery
@@ -246,10 +244,10 @@ def _rendered(
 ) -> Report | HttpResponse:
     """The report, or a file of it under its own name or another."""
     report = library.read(name, query, now=now)
-    if query.format is Format.JSON:
+    if query.format is TableFormat.JSON:
         return report
     return HttpResponse(
-        csv_files.write(tables.of(report)),
-        content_type=csv_files.CONTENT_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{file or name}.csv"'},
+        table_files.write(tables.of(report), query.format),
+        content_type=table_files.CONTENT_TYPES[query.format],
+        headers={"Content-Disposition": f'attachment; filename="{file or name}.{query.format}"'},
     )
