@@ -3,6 +3,7 @@
 from django.urls import path
 
 from analytics.views.events import Events
+from analytics.views.exports import ExportEndpoint, ExportFile, Exports
 from analytics.views.pipeline import RankingsEndpoint, SeriesBeatsEndpoint
 from analytics.views.reports import (
     AdsEndpoint,
@@ -38,9 +39,14 @@ REPORTS = [
     path("analytics/charts", ChartsEndpoint.as_view()),
     path("analytics/quality", QualityEndpoint.as_view()),
 ]
+EXPORTS = [
+    path("analytics/exports", Exports.as_view()),
+    path("analytics/exports/<uuid:export_id>", ExportEndpoint.as_view()),
+    path("analytics/exports/<uuid:export_id>/file", ExportFile.as_view()),
+]
 FEEDBACK = [
     path("pipeline/rankings", RankingsEndpoint.as_view()),
     path("pipeline/series/<str:external_id>/beats", SeriesBeatsEndpoint.as_view()),
 ]
 
-urlpatterns = [*EVENTS, *REPORTS, *FEEDBACK]
+urlpatterns = [*EVENTS, *REPORTS, *EXPORTS, *FEEDBACK]

@@ -4,6 +4,7 @@ A workbook is written row by row, with none of it held. Its second sheet says wh
 """
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -11,7 +12,6 @@ from uuid import UUID
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from config import csv_files
 from config.csv_files import Cell, Table
@@ -22,6 +22,8 @@ FIGURES, ABOUT = "Figures", "About"
 MAXIMUM_ROWS = 250_000
 #: The most that a cell may hold.
 CELL_CHARACTERS = 32_767
+#: What XML has no place for.
+_ILLEGAL = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\ufffe\\uffff]")
 _MOMENT = "yyyy-mm-dd hh:mm:ss"
 
 
@@ -66,7 +68,7 @@ def _cell(sheet: Any, value: Cell) -> Any:
 
 def _text(sheet: Any, value: str) -> Any:
     """Text of the type of text, whatever it starts with; a spreadsheet keeps it so when it is edited."""
-    plain = ILLEGAL_CHARACTERS_RE.sub("\ufffd", value.encode("utf-8", "replace").decode())
+    plain = _ILLEGAL.sub("\ufffd", value.encode("utf-8", "replace").decode())
     cell = WriteOnlyCell(sheet, plain[:CELL_CHARACTERS])
     cell.data_type = "s"
     if csv_files.neutral(plain) != plain:

@@ -13,6 +13,8 @@ from django.conf import settings
 
 from ads.models import Placement
 from ads.networks import pangle
+from analytics.exports import links
+from analytics.exports.callers import Caller
 from catalog import playback
 from catalog.models import Episode, Series
 from config import clock
@@ -36,7 +38,7 @@ from payments.store import facts, pass_purchases, purchases, stripe_pages
 from payments.store.facts import Telling
 from payments.unlocking import auto_unlocks, bundles
 from tests.factories.ads import PlacementFactory, ad_session, watched
-from tests.factories.analytics import publish_empty_rankings
+from tests.factories.analytics import done_export, publish_empty_rankings
 from tests.factories.catalog import (
     EpisodeFactory,
     SeriesFactory,
@@ -144,6 +146,7 @@ class World:
         self.callback = watched(self.ad_session, now=now)
         publish_empty_rankings(now=now)
         self._machine = pipeline_headers(now=now, scopes=list(Scope))
+        self.export = done_export(by=ApiKey.objects.latest("id"), now=now)
         # A key notes its use once a minute: that is not for a refused call to be blamed with.
         ApiKey.objects.update(last_used_at=now)
 
@@ -462,6 +465,22 @@ def _view(world: World) -> Call:
     return Call(body=body)
 
 
+def _export(world: World) -> list[Call]:
+    of_report = {"name": "arpu", "query": {"by": "week"}, "format": "xlsx"}
+    of_rows = {"name": "events", "query": {"since": "2026-03-01"}, "format": "parquet"}
+    return [Call(status=202, body=body) for body in (of_report, of_rows)]
+
+
+def _of_export(world: World) -> Call:
+    return Call(path={"export_id": str(world.export.id)})
+
+
+def _export_file(world: World) -> Call:
+    by = Caller(api_key_id=world.export.api_key_id)
+    link, _ = links.address(world.export, by=by, now=world.now)
+    return replace(_of_export(world), query={"token": link.partition("?token=")[2]})
+
+
 #: Calls that succeed, by operation id: together they reach every 2xx that is documented.
 CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_bootstrap": lambda world: Call(),
@@ -531,6 +550,11 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_charts": lambda world: Call(query={"by": "starts", "length": "3"}),
     "get_quality": lambda world: Call(query={"split": "platform"}),
     "get_title_revenue": lambda world: Call(query={"since": "2026-03-01"}),
+    "post_exports": _export,
+    "get_exports": lambda world: Call(query={"limit": "1"}),
+    "get_export": _of_export,
+    "delete_export": _of_export,
+    "get_export_file": _export_file,
     "get_rankings": lambda world: Call(query={"horizon": "24h"}),
     "get_series_beats": lambda world: Call(path={"external_id": world.series.external_id}),
     "put_series_push": _push,

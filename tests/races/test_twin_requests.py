@@ -18,7 +18,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from ads.models import AdSession
-from analytics.models import EventBatch
+from analytics.models import EventBatch, Export, ExportRecord
 from catalog.models import (
     Episode,
     EpisodeVersion,
@@ -72,7 +72,7 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch, LinkArrival, AutoUnlockConsent),
-        *(OfferClaim, PromoRedemption, StoreMessage, Subscription),
+        *(OfferClaim, PromoRedemption, StoreMessage, Subscription, Export, ExportRecord),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
     files = [file for file in Path(default_storage.path("")).rglob("*") if file.is_file()]
@@ -142,6 +142,8 @@ ONCE: dict[str, dict[str, int]] = {
     "post_fake_checkout": {},
     "post_open_ad_session": {"AdSession": 1},
     "post_fake_ad_view": {},
+    "post_exports": {"Export": 1, "ExportRecord": 1},
+    "delete_export": {"ExportRecord": 1},
 }
 #: What every request adds: announcing, registering and asking anew are not the same thing twice. Of an offer
 #: they keep one place together.
