@@ -79,6 +79,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("analytics.QuarantinedEvent", "Quarantined events", "report"),
         ("analytics.Flush", "Flushes", "water"),
         ("analytics.LakeFile", "Lake files", "database"),
+        ("analytics.Export", "Exports", "download"),
     ],
     "Access": [
         ("viewers.ApiKey", "API keys", "vpn_key"),

@@ -134,6 +134,8 @@ READ_ANALYTICS: Permissions = {
     "analytics.lakefile": VIEW,
     "analytics.repeatedevent": VIEW,
     "analytics.rankingsnapshot": VIEW,
+    "analytics.export": ("view", "add"),
+    "analytics.exportrecord": VIEW,
 }
 EDIT_CATALOG: Permissions = {
     "catalog.series": EDIT,

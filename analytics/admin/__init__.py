@@ -1,5 +1,5 @@
-"""What operators see of events. Each module registers its own pages."""
+"""What operators see of events, and their exports. Each module registers its own pages."""
 
-from analytics.admin import events
+from analytics.admin import events, exports
 
-__all__ = ["events"]
+__all__ = ["events", "exports"]

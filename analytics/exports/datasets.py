@@ -111,8 +111,8 @@ def _events(span: Span) -> Iterator[Opened]:
         counted = lake.execute(f"SELECT count(*) FROM events WHERE {where}", parameters)  # noqa: S608
         ((count,),) = counted.fetchall()
         columns = ", ".join(EVENT_SCHEMA.names)
-        found = lake.execute(f"SELECT {columns} FROM events WHERE {where}", parameters)  # noqa: S608
-        parts: Any = found.to_arrow_reader(CHUNK_ROWS)
+        statement = f"SELECT {columns} FROM events WHERE {where}"  # noqa: S608
+        parts: Any = lake.sql(statement, params=parameters).to_arrow_reader(CHUNK_ROWS)
         yield Opened(count, map(_rows, parts))
 
 

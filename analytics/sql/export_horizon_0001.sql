@@ -14,7 +14,8 @@ BEGIN
     PERFORM pg_stat_clear_snapshot();
     SELECT min(xact_start) INTO v_oldest
     FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL;
+    WHERE datname = current_database() AND backend_type = 'client backend'
+      AND pid <> pg_backend_pid() AND xact_start IS NOT NULL;
     -- What is prepared to be committed has no session any more.
     SELECT least(v_oldest, min(prepared)) INTO v_oldest
     FROM pg_prepared_xacts WHERE database = current_database();

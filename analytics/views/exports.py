@@ -9,7 +9,6 @@ from django.core.files.base import File
 from django.http import FileResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from kombu.exceptions import OperationalError
 from msgspec import UNSET, Meta, UnsetType
 from rest_framework.request import Request
 
@@ -121,7 +120,7 @@ class Exports(_OwnExports):
             file_format=body.format,
             now=now,
         )
-        _ring()
+        tasks.ring_for_exports()
         return _answer(export, by=self.caller, now=now)
 
     @operation(
@@ -212,11 +211,3 @@ def _answer(export: Export, *, by: Caller, now: datetime) -> ExportAnswer:
         link=link,
         link_expires_at=link_expires_at,
     )
-
-
-def _ring() -> None:
-    """Without the queue the sweep finds it a little later."""
-    try:
-        tasks.make_exports.apply_async(retry=False, expires=60)
-    except OperationalError:
-        return

@@ -19,7 +19,7 @@ from analytics.exports.datasets import DATASETS, DatasetQuery
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.lake.flushing import Claim
-from analytics.models import LakeFile
+from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 from config import pages
 from tests.factories.events import app_open, body
 from tests.factories.payments import fund
@@ -119,14 +119,14 @@ def test_events_are_told_once_whatever_flushes_and_merges_do_in_between(
     @given(steps=st.lists(st.sampled_from(STEPS), min_size=8, max_size=25))
     def explore(steps: list[str]) -> None:
         nonlocal wrong
-        with transaction.atomic():
-            lake = Lake(now)
-            for step in ["report", *steps]:
-                getattr(lake, step)()
-            lake.rest()
-            expected = sorted(event["event_id"] for event in lake.reported)
-            wrong += sorted(lake.consumer.taken) != expected
-            transaction.set_rollback(True)
+        for model in (RepeatedEvent, LakeFile, EventBatch, Flush):
+            model.objects.all().delete()
+        lake = Lake(now)
+        for step in ["report", *steps]:
+            getattr(lake, step)()
+        lake.rest()
+        expected = sorted(event["event_id"] for event in lake.reported)
+        wrong += sorted(lake.consumer.taken) != expected
         assert wrong == 0
 
     explore()
@@ -212,6 +212,7 @@ def test_a_cursor_is_of_its_own_data_set_and_never_goes_back(db: None, now: date
             datasets.span("unlocks", DatasetQuery(cursor=wrong))
 
 
+@settings(max_examples=30, deadline=None)
 @given(microseconds=st.integers(0, 2**48))
 def test_ids_of_a_moment_are_not_before_it_and_those_of_earlier_ones_are(microseconds: int) -> None:
     moment = datetime.fromisoformat("1970-01-01T00:00:00Z") + timedelta(microseconds=microseconds)

@@ -16,7 +16,7 @@ from analytics.reports.local_days import Period
 from analytics.reports.report import Report
 from analytics.reports.retention import Mode
 from config import table_files, xlsx_files
-from config.csv_files import Table
+from config.csv_files import Cell, Table
 from config.table_files import TableFormat
 from tests.analytics.lakes import DAY, lake, opened_app, utc
 
@@ -147,7 +147,7 @@ def test_types_of_columns_depend_on_no_figure() -> None:
 
 def test_cells_of_a_workbook_are_of_their_types() -> None:
     moment = datetime(2026, 3, 8, 9, tzinfo=UTC)
-    row = [1, 2.5, True, date(2026, 3, 8), moment, INJECTED, UUID(int=1), None, 2**60]
+    row: list[Cell] = [1, 2.5, True, date(2026, 3, 8), moment, INJECTED, UUID(int=1), None, 2**60]
     table = Table(["a: b"], [f"c{n}" for n in range(len(row))], [row])
 
     cells = list(_xlsx(table_files.write(table, TableFormat.XLSX))[xlsx_files.FIGURES])[1]
@@ -162,7 +162,8 @@ def test_cells_of_a_workbook_are_of_their_types() -> None:
 def test_no_text_is_a_formula_in_a_workbook_and_parquet_keeps_it() -> None:
     firsts = [*map(chr, range(0x250)), "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ud800", "\uffff"]
     texts = [first + rest for first in firsts for rest in ("1+1", "cmd|' /C calc'!A0")]
-    table = Table(texts[:3], ["name"], [[text] for text in [*texts, 1]])
+    cells: list[Cell] = [*texts, 1]
+    table = Table(texts[:3], ["name"], [[cell] for cell in cells])
 
     book = _xlsx(table_files.write(table, TableFormat.XLSX))
     parquet = _parquet(table_files.write(table, TableFormat.PARQUET))

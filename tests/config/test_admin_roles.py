@@ -63,6 +63,7 @@ SEEN = {
         "Quarantined events",
         "Flushes",
         "Lake files",
+        "Exports",
         "Days",
         "Digests",
         "Experiments",
