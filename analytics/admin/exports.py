@@ -123,6 +123,7 @@ class AskPage(FormView[AskForm]):
 class RecordInline(ReadOnlyInline):
     model = ExportRecord
     verbose_name_plural = "Record"
+    ordering = ("id",)
     fields = ("at", "act", "operator", "api_key", "row_count", "address_hash")
 
 

@@ -27,8 +27,9 @@ FILES_AT_ONCE = 20
 #: Two copies of an event are of days no further apart; the one more is for how long sending takes.
 DAYS_APART = LONGEST_DELAY + timedelta(days=1)
 
-#: Every copy but the first that came, of one flush the first received. The join tells the scan of all files which ids to look for, so
-#: that it skips files of other times as far as ids are made in the order of time.
+#: Every copy but the first that came, of one flush the first received. The join tells the scan of all
+#: files which ids to look for, so that it skips files of other times as far as ids are made in the
+#: order of time.
 _REPEATS = """
     SELECT filename, event_id
     FROM (

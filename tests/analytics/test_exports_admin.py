@@ -36,7 +36,6 @@ def test_an_operator_asks_waits_and_downloads(client: Client) -> None:
     done = client.get(f"{LIST}{export.id}/change/")
     file = client.get(f"{LIST}{export.id}/download/", follow=True)
     content = b"".join(file)
-    file.close()
 
     assert export.question == {"by": "week"}
     assert b'http-equiv="refresh"' in waiting.content

@@ -12,6 +12,7 @@ UNLOCKS = ("tests/payments/unlocking/test_unlock_episode.py",)
 MODEL = ("tests/payments/ledger/test_ledger_model.py",)
 REFUNDS = ("tests/payments/store/test_refunds.py",)
 GUARDS = ("tests/payments/ledger/test_ledger_is_guarded.py",)
+EXPORTS = ("tests/analytics/test_export_cursors.py",)
 KEYS = ("tests/payments/test_idempotency.py",)
 UNLOCK_RACES = ("tests/races/test_unlock_races.py",)
 REFUND_RACES = ("tests/races/test_refund_races.py",)
@@ -931,7 +932,18 @@ SUBSCRIBING = [
     ),
 ]
 
+EXPORTING = [
+    bug(
+        "an export of the ledger passes what has yet to commit",
+        "analytics/sql/export_horizon_0001.sql",
+        "    RETURN least(v_now, v_oldest);\n",
+        "    RETURN v_now;\n",
+        EXPORTS,
+    ),
+]
+
 BUGS = [
+    *EXPORTING,
     *SUBSCRIBING,
     *COVERING,
     *UNLOCKING,
