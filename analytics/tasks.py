@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError
 
 from analytics.exports import jobs, making
 from analytics.exports.jobs import Claim, LeaseLost
+from analytics.exports.making import ExportTooLarge
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.ranking import snapshots
@@ -109,6 +110,8 @@ def _make(claim: Claim) -> None:
         making.make(claim, clock=clock.read)
     except LeaseLost as lost:
         logger.warning("export %s was cancelled, or another worker has it", lost)
+    except ExportTooLarge as too_large:
+        jobs.fail(claim, code="export_too_large", detail=str(too_large), now=clock.read())
     except Problem as refusal:
         detail = refusal.detail or refusal.title
         jobs.fail(claim, code=refusal.code, detail=detail, now=clock.read())

@@ -120,7 +120,6 @@ STATUS: Mapping[str, HTTPStatus] = {
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
     "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,
     "export_question_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "export_too_large": HTTPStatus.UNPROCESSABLE_ENTITY,
     "too_many_exports": HTTPStatus.TOO_MANY_REQUESTS,
     "export_link_refused": HTTPStatus.FORBIDDEN,
     "export_gone": HTTPStatus.GONE,

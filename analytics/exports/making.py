@@ -16,15 +16,13 @@ from analytics.reports import library, tables
 from analytics.reports.questions import ReportQuery
 from config import table_files, xlsx_files
 from config.csv_files import Table
-from config.problems import Problem
 from config.table_files import TableFormat
 
 Clock = Callable[[], datetime]
 
 
-class ExportTooLarge(Problem):
-    code = "export_too_large"
-    title = "The export is larger than exports may be; ask for fewer days, or for another format"
+class ExportTooLarge(Exception):
+    """It has more rows or bytes than an export may have; the message says so."""
 
 
 @dataclass
@@ -52,7 +50,8 @@ class Making:
     def renew(self, *, percent: float, row_count: int = 0) -> None:
         """Raises LeaseLost, and ExportTooLarge where the file has outgrown its limit."""
         if self.target.tell() > settings.EXPORT_MAXIMUM_BYTES:
-            raise ExportTooLarge(limit_bytes=settings.EXPORT_MAXIMUM_BYTES)
+            limit = settings.EXPORT_MAXIMUM_BYTES
+            raise ExportTooLarge(f"Its file is larger than {limit:,} bytes; ask for fewer days.")
         jobs.renew(self.claim, percent=percent, row_count=row_count, now=self.clock())
 
     def refuse(self, count: int) -> None:
@@ -61,7 +60,9 @@ class Making:
         if self.as_format is TableFormat.XLSX:
             limit = min(limit, xlsx_files.MAXIMUM_ROWS)
         if count > limit:
-            raise ExportTooLarge(f"It has {count:,} rows.", limit_rows=limit)
+            raise ExportTooLarge(
+                f"It has {count:,} rows, and an export in this format at most {limit:,}; ask for fewer days."
+            )
 
 
 def make(claim: Claim, *, clock: Clock) -> None:

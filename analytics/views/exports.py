@@ -31,6 +31,8 @@ from viewers.authentication import AnalystEndpoint, UnstoredEndpoint
 
 TOKEN_CHARACTERS = 600
 
+Moment = Annotated[datetime, Meta(tz=True)]
+
 
 class ExportRequest(RequestShape):
     """A report with the query that its own address takes, or a data set with `since`, `until` and `cursor`."""
@@ -63,11 +65,11 @@ class ExportAnswer(AnswerShape):
     size_bytes: int | None
     next_cursor: str | None
     problem: ExportFailure | None
-    created_at: datetime
-    finished_at: datetime | None
-    expires_at: datetime | None
+    created_at: Moment
+    finished_at: Moment | None
+    expires_at: Moment | None
     link: str | None
-    link_expires_at: datetime | None
+    link_expires_at: Moment | None
 
 
 class ExportPage(AnswerShape):

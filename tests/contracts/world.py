@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from ads.models import Placement
 from ads.networks import pangle
-from analytics.exports import links
+from analytics.exports import file_store, links
 from analytics.exports.callers import Caller
 from catalog import playback
 from catalog.models import Episode, Series
@@ -38,7 +39,7 @@ from payments.store import facts, pass_purchases, purchases, stripe_pages
 from payments.store.facts import Telling
 from payments.unlocking import auto_unlocks, bundles
 from tests.factories.ads import PlacementFactory, ad_session, watched
-from tests.factories.analytics import done_export, publish_empty_rankings
+from tests.factories.analytics import EXPORTED, done_export, publish_empty_rankings
 from tests.factories.catalog import (
     EpisodeFactory,
     SeriesFactory,
@@ -476,6 +477,8 @@ def _of_export(world: World) -> Call:
 
 
 def _export_file(world: World) -> Call:
+    # Its row comes back after it was cancelled, and the file does not.
+    file_store.save(world.export.path, BytesIO(EXPORTED))
     by = Caller(api_key_id=world.export.api_key_id)
     link, _ = links.address(world.export, by=by, now=world.now)
     return replace(_of_export(world), query={"token": link.partition("?token=")[2]})
