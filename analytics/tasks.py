@@ -6,18 +6,27 @@ from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from kombu.exceptions import OperationalError
 
+from analytics.exports import jobs, making
+from analytics.exports.jobs import Claim, LeaseLost
+from analytics.exports.making import ExportTooLarge
 from analytics.fraud import scans
 from analytics.intake import inbox
 from analytics.lake import flushing, merging, repeats
 from analytics.ranking import snapshots
 from analytics.rollups import checking, filling, hours
 from config import advisory_lock, clock
+from config.problems import Problem
 
 logger = logging.getLogger(__name__)
 
 #: A task begins nothing more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
+#: Between being asked to stop and being stopped.
+STOPPING_SECONDS = 15
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -112,3 +121,49 @@ def _fill(some: Callable[..., int]) -> int:
     while clock.read() < until and (filled := some(now=clock.read())):
         total += filled
     return total
+
+
+@shared_task(  # type: ignore[untyped-decorator]  # Celery has no types
+    soft_time_limit=settings.EXPORT_SECONDS,
+    time_limit=settings.EXPORT_SECONDS + STOPPING_SECONDS,
+)
+def make_exports(**_: Any) -> int:
+    """Makes what is due of the exports, one after the other; returns how many it took in hand."""
+    until, total = clock.read() + LONGEST_RUN, 0
+    while clock.read() < until and (claim := jobs.claim(now=clock.read())):
+        _make(claim)
+        total += 1
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def prune_exports(**_: Any) -> int:
+    """Deletes the files of exports that have expired; returns how many."""
+    return jobs.prune(now=clock.read())
+
+
+def ring_for_exports() -> None:
+    """Has them made at once; without the queue the sweep finds them a little later."""
+    try:
+        make_exports.apply_async(retry=False, expires=60)
+    except OperationalError:
+        return
+
+
+def _make(claim: Claim) -> None:
+    """What is refused fails; after anything else the export is another worker's to try."""
+    try:
+        making.make(claim, clock=clock.read)
+    except LeaseLost as lost:
+        logger.warning("export %s was cancelled, or another worker has it", lost)
+    except ExportTooLarge as too_large:
+        jobs.fail(claim, code="export_too_large", detail=str(too_large), now=clock.read())
+    except Problem as refusal:
+        detail = refusal.detail or refusal.title
+        jobs.fail(claim, code=refusal.code, detail=detail, now=clock.read())
+    except SoftTimeLimitExceeded:
+        detail = f"It took more than {settings.EXPORT_SECONDS} s; ask for fewer days."
+        jobs.fail(claim, code="export_took_too_long", detail=detail, now=clock.read())
+    except Exception:
+        jobs.release(claim, now=clock.read())
+        raise

@@ -4,6 +4,7 @@ from django.urls import path
 
 from analytics.views.dashboard import DashboardEndpoint
 from analytics.views.events import Events
+from analytics.views.exports import ExportEndpoint, ExportFile, Exports
 from analytics.views.pipeline import RankingsEndpoint, SeriesBeatsEndpoint
 from analytics.views.reports import (
     AdsEndpoint,
@@ -42,9 +43,14 @@ REPORTS = [
     path("analytics/quality", QualityEndpoint.as_view()),
     path("analytics/dashboard", DashboardEndpoint.as_view()),
 ]
+EXPORTS = [
+    path("analytics/exports", Exports.as_view()),
+    path("analytics/exports/<uuid:export_id>", ExportEndpoint.as_view()),
+    path("analytics/exports/<uuid:export_id>/file", ExportFile.as_view()),
+]
 FEEDBACK = [
     path("pipeline/rankings", RankingsEndpoint.as_view()),
     path("pipeline/series/<str:external_id>/beats", SeriesBeatsEndpoint.as_view()),
 ]
 
-urlpatterns = [*EVENTS, *REPORTS, *FEEDBACK]
+urlpatterns = [*EVENTS, *REPORTS, *EXPORTS, *FEEDBACK]

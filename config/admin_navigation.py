@@ -99,6 +99,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("analytics.LakeFile", "Lake files", "database"),
         ("analytics.RollupHour", "Rollup hours", "grid_on"),
         ("analytics.RollupDifference", "Rollup differences", "difference"),
+        ("analytics.Export", "Exports", "download"),
     ],
     "Access": [
         ("viewers.ApiKey", "API keys", "vpn_key"),

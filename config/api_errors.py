@@ -138,6 +138,10 @@ STATUS: Mapping[str, HTTPStatus] = {
     # Reports
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
     "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "export_question_invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_many_exports": HTTPStatus.TOO_MANY_REQUESTS,
+    "export_link_refused": HTTPStatus.FORBIDDEN,
+    "export_gone": HTTPStatus.GONE,
 }
 
 

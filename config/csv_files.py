@@ -7,8 +7,8 @@ Numbers stay numbers.
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from uuid import UUID
@@ -35,11 +35,17 @@ _BREAKS = re.compile(r"[\r\n\0\x0b\x0c\x1c-\x1e\x85\u2028\u2029\"]+")
 
 @dataclass(frozen=True)
 class Table:
-    """What the figures mean, the names of the columns, and the rows."""
+    """What the figures mean, the names of the columns, and the rows.
+
+    `kinds` are the types of what columns hold, also of one that is empty; `about` is what the notes say,
+    for programs: names with their values as text.
+    """
 
     notes: Sequence[str]
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    kinds: Mapping[str, type] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(table: Table) -> bytes:

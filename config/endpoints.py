@@ -90,7 +90,7 @@ def operation(
     by keyword, and returns `answer` (or a ready HTTP response, whose status beside `status` is one
     of `also_statuses`, or of `also_answers`, each with an answer of its own). A body of `raw_body_types` is the method's own to read. A query string that
     was not declared is refused, unless `any_query` says that it means nothing here. `also_as` are the
-    media types, text all of them, that the answer may have instead of JSON.
+    media types that the answer may have instead of JSON.
     """
 
     def decorate(method: Handler) -> Handler:
@@ -144,8 +144,9 @@ def _responses(
         for status in statuses
     }
     for media_type in also_as:
-        text_answer = OpenApiResponse(OpenApiTypes.STR, description="The same as a text")
-        answers |= {(status, media_type): text_answer for status in statuses}
+        kind = OpenApiTypes.STR if media_type.startswith("text/") else OpenApiTypes.BINARY
+        same = OpenApiResponse(kind, description="The same as a file")
+        answers |= {(status, media_type): same for status in statuses}
     return answers | {
         ("default", "application/problem+json"): OpenApiResponse(ProblemShape, description=problem),
     }

@@ -311,11 +311,19 @@ STORAGES["lake"] = {
     "BACKEND": "analytics.lake.durable_files.DurableFiles",
     "OPTIONS": {"location": DATA_DIR / "lake", "allow_overwrite": True},
 }
+STORAGES["exports"] = {
+    "BACKEND": "analytics.lake.durable_files.DurableFiles",
+    "OPTIONS": {"location": DATA_DIR / "exports", "allow_overwrite": True},
+}
 if S3_BUCKET:
     STORAGES["default"] = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": _s3}
     STORAGES["lake"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": _s3 | {"location": "lake", "file_overwrite": True},
+    }
+    STORAGES["exports"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": _s3 | {"location": "exports", "file_overwrite": True},
     }
 
 # --- API -------------------------------------------------------------------------------------
@@ -943,6 +951,52 @@ FRAUD_LEAST_SHOWN_PERCENT = env.integer(
     minimum=1,
     help="Where apps report less of the rewarded ads as shown than this, there is an alarm.",
 )
+EXPORTS_PER_CALLER = env.integer(
+    "EXPORTS_PER_CALLER",
+    default=10,
+    minimum=1,
+    help="How many exports one key or operator may have under way; one of them is made at a time.",
+)
+EXPORTS_AT_ONCE = env.integer(
+    "EXPORTS_AT_ONCE",
+    default=1,
+    minimum=1,
+    help="How many exports are made at a time, by all workers: fewer than there are, so that other work "
+    "finds one.",
+)
+EXPORT_SECONDS = env.integer(
+    "EXPORT_SECONDS", default=300, minimum=10, help="How long the making of an export may take."
+)
+EXPORT_LEASE_SECONDS = env.integer(
+    "EXPORT_LEASE_SECONDS",
+    default=60,
+    minimum=1,
+    help="How long an export may rest in a worker's hand before another takes it over.",
+)
+EXPORT_MAXIMUM_ROWS = env.integer(
+    "EXPORT_MAXIMUM_ROWS",
+    default=5_000_000,
+    minimum=1,
+    help="An export of more rows is refused.",
+)
+EXPORT_MAXIMUM_BYTES = env.integer(
+    "EXPORT_MAXIMUM_BYTES",
+    default=2 * 1024**3,
+    minimum=1,
+    help="An export whose file grows larger is refused.",
+)
+EXPORT_KEPT_HOURS = env.integer(
+    "EXPORT_KEPT_HOURS",
+    default=24,
+    minimum=1,
+    help="How long an export's file is kept.",
+)
+EXPORT_LINK_SECONDS = env.integer(
+    "EXPORT_LINK_SECONDS",
+    default=300,
+    minimum=10,
+    help="How long a link to an export's file opens it.",
+)
 
 # --- Tasks -----------------------------------------------------------------------------------
 
@@ -987,6 +1041,8 @@ SWEPT_TASKS = [
     "analytics.tasks.fill_ledger_rollups",
     "analytics.tasks.fill_lake_rollups",
     "analytics.tasks.check_rollups",
+    "analytics.tasks.make_exports",
+    "analytics.tasks.prune_exports",
 ]
 SWEEP_SECONDS = env.integer(
     "SWEEP_SECONDS", default=5, minimum=1, help="How often the sweeper looks for due work."

@@ -75,7 +75,8 @@ def claim(*, now: datetime) -> Claim | None:
 
 def write(claim: Claim) -> Written:
     """Writes the files of a flush, whose content is the same whoever does it."""
-    rows = Rows()
+    flush = Flush.objects.get(id=claim.flush_id)
+    rows = Rows(arrived_at=flush.arrived_at)
     batches = EventBatch.objects.filter(flush_id=claim.flush_id)
     for batch in batches.order_by("received_at", "batch_id", "id"):
         rows.add(batch)

@@ -1,4 +1,6 @@
-"""Events that two files of the lake have, of which one counts: the first received.
+"""Events that two files of the lake have, of which one counts: the first that came into the lake.
+
+So what a report has counted, and an export has told, stays what counts.
 
 A client that loses an answer and reports the same events in another batch makes them. A flush drops
 those within itself; those of two files are found here, by comparing each new file once with all
@@ -25,16 +27,19 @@ FILES_AT_ONCE = 20
 #: Two copies of an event are of days no further apart; the one more is for how long sending takes.
 DAYS_APART = LONGEST_DELAY + timedelta(days=1)
 
-#: Every copy but the first received. The join tells the scan of all files which ids to look for, so
-#: that it skips files of other times as far as ids are made in the order of time.
+#: Every copy but the first that came, of one flush the first received. The join tells the scan of all
+#: files which ids to look for, so that it skips files of other times as far as ids are made in the
+#: order of time.
 _REPEATS = """
     SELECT filename, event_id
     FROM (
-        SELECT kept.event_id, kept.received_at, kept.batch_id, kept.filename
+        SELECT kept.event_id, kept.arrived_at, kept.received_at, kept.batch_id, kept.filename
         FROM read_parquet({all_paths}, filename = true) AS kept
             SEMI JOIN read_parquet({new_paths}) AS new ON kept.event_id = new.event_id
     )
-    QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY received_at, batch_id, filename) > 1
+    QUALIFY row_number() OVER (
+        PARTITION BY event_id ORDER BY arrived_at NULLS FIRST, received_at, batch_id, filename
+    ) > 1
 """
 
 

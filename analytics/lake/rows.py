@@ -44,6 +44,7 @@ class Unreadable:
 class Rows:
     """Events on their way into the lake: of each batch in turn, each event id once."""
 
+    arrived_at: datetime | None = None
     duplicate_count: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
@@ -79,6 +80,9 @@ class Rows:
         columns = {name: table[name] for table in (own, batches) for name in table.column_names}
         delay = pc.subtract(columns["sent_at"], columns["created_at"])
         columns["occurred_at"] = pc.subtract(columns["received_at"], delay)
+        if self.arrived_at is not None:
+            (arrived,) = _moments([self.arrived_at])
+            columns["arrived_at"] = pa.repeat(arrived, len(own))
         order = [(name, "ascending") for name in ("series_id", "type", "occurred_at", "event_id")]
         rows = [columns.get(each.name, pa.nulls(len(own), each.type)) for each in EVENT_SCHEMA]
         return pa.table(rows, schema=EVENT_SCHEMA).sort_by(order)

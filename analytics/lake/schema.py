@@ -45,7 +45,8 @@ EVENT_SCHEMA = pa.schema(
         ("price_coins", pa.int64()),
         ("placement", pa.string()),
         ("ad_session_id", pa.string()),
-        # Which batch brought it
+        # Which batch brought it, and when its flush began, by the database's clock
         ("batch_id", pa.string()),
+        ("arrived_at", MOMENT),
     ]
 )

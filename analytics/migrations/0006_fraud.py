@@ -20,7 +20,7 @@ def narrow_grants(schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analytics", "0002_rollups"),
+        ("analytics", "0003_exports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -17,7 +17,7 @@ from analytics.reports.retention import Mode
 from analytics.reports.revenue import By
 from analytics.reports.steps import Unit
 from config.bodies import RequestShape
-from config.csv_files import Format
+from config.table_files import TableFormat
 from viewers.models import Platform
 
 _STEP = "|".join(steps.StepKind)
@@ -26,7 +26,7 @@ _STEP = "|".join(steps.StepKind)
 class ReportQuery(RequestShape):
     """What every report takes."""
 
-    format: Format = Format.JSON
+    format: TableFormat = TableFormat.JSON
 
 
 class RangeQuery(ReportQuery):

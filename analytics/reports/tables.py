@@ -1,11 +1,13 @@
 """Reports as tables of rows and columns, for files and terminals: the same figures as the JSON."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
 from functools import singledispatch
 
 import msgspec
 
+from analytics.reports import kinds
 from analytics.reports.ads import AdFigures, AdReport
 from analytics.reports.arpu import ArpuReport, ArpuRow
 from analytics.reports.beats import BeatReport, BeatRow, Booked, VersionBeats
@@ -31,13 +33,37 @@ from analytics.reports.steps import StepReport, StepRow
 from config.csv_files import Cell, Table
 
 
-@singledispatch
 def of(report: Report) -> Table:
     """The report as one table. Raises TypeError for a kind of report that has none."""
+    made = _table(report)
+    return replace(made, kinds={**kinds.of(type(report)), **made.kinds}, about=about(report))
+
+
+def about(report: Report) -> Mapping[str, str]:
+    """The members of the report that say what it is, by the names they have in JSON: text as it is, what is
+    no text as JSON.
+    """
+    told = [
+        name for name in report.__struct_fields__ if _says_what_it_is(getattr(report, name), name)
+    ]
+    return {name: _as_text(getattr(report, name)) for name in told}
+
+
+def _as_text(value: object) -> str:
+    encoded = msgspec.json.encode(value).decode()
+    return encoded.strip('"') if isinstance(value, str | datetime) else encoded
+
+
+def _says_what_it_is(value: object, name: str) -> bool:
+    return name in Report.__struct_fields__ or isinstance(value, str | int | float)
+
+
+@singledispatch
+def _table(report: Report) -> Table:
     raise TypeError(f"{type(report).__name__} has no table")
 
 
-@of.register
+@_table.register
 def _retention(report: RetentionReport) -> Table:
     """Active viewers by cohort and offset; below, the sums over the cohorts that are mature there."""
     totals: Sequence[tuple[str, Sequence[Cell]]] = [
@@ -46,14 +72,17 @@ def _retention(report: RetentionReport) -> Table:
         ("total_share", [total.share for total in report.totals]),
     ]
     strata = report.split is not None
+    offsets = [f"active_{total.offset}" for total in report.totals]
     return Table(
         notes=_notes(report),
         columns=[
             "starts_on",
             *([str(report.split)] if strata else []),
             "viewers",
-            *(f"active_{total.offset}" for total in report.totals),
+            *offsets,
         ],
+        # Shares are below the counts.
+        kinds=dict.fromkeys(offsets, float),
         rows=[
             *(
                 [
@@ -72,7 +101,7 @@ def _retention(report: RetentionReport) -> Table:
 _VALUE = ("horizon_days", "payers", "net_micros", "ad_micros", "ltv_micros", "arppu_micros")
 
 
-@of.register
+@_table.register
 def _ltv(report: LtvReport) -> Table:
     """Cohorts × horizons; below, the sums over the cohorts that are mature there."""
 
@@ -95,7 +124,7 @@ def _ltv(report: LtvReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _arpu(report: ArpuReport) -> Table:
     """One row a period."""
     return _listed(
@@ -103,20 +132,20 @@ def _arpu(report: ArpuReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _steps(report: StepReport) -> Table:
     """One row a step."""
     notes = [*_notes(report), f"unit: {report.unit}", f"immature units: {report.immature}"]
     return _listed(notes, StepRow.__struct_fields__, report.steps)
 
 
-@of.register
+@_table.register
 def _encounters(report: EncounterReport) -> Table:
     """One row a number of encounters; the last is of all, and names none."""
     return _listed(_notes(report), EncounterRow.__struct_fields__, [*report.rows, report.total])
 
 
-@of.register
+@_table.register
 def _offer_choice(report: OfferChoiceReport) -> Table:
     """One row an arm, or a comparison; the last of those is of all rules."""
     is_of_arms = report.by is OffersBy.ARM
@@ -139,7 +168,7 @@ def _offer_choice(report: OfferChoiceReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _episodes(report: EpisodeReport) -> Table:
     """One row an episode."""
     after = "nowhere" if report.paywall_after is None else f"after episode {report.paywall_after}"
@@ -166,7 +195,7 @@ _FUNNEL = (
 )
 
 
-@of.register
+@_table.register
 def _funnel(report: FunnelReport) -> Table:
     """One row a series; the last is of all, and names none."""
 
@@ -190,7 +219,7 @@ _REVENUE = (
 )
 
 
-@of.register
+@_table.register
 def _revenue(report: RevenueReport) -> Table:
     """Days × titles, or locales; the last row is their sum."""
     if report.by is By.LOCALE:
@@ -228,7 +257,7 @@ def _of_locales(report: RevenueReport) -> Table:
 _RUNGS = (*Rungs.__struct_fields__, "deferred_micros")
 
 
-@of.register
+@_table.register
 def _money(report: MoneyReport) -> Table:
     """Days × sources; the last rows are the sums of each source."""
     return Table(
@@ -247,7 +276,7 @@ def _money(report: MoneyReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _ads(report: AdReport) -> Table:
     """Days × networks × placements; the last row is of all."""
     figures = AdFigures.__struct_fields__
@@ -268,7 +297,7 @@ def _ads(report: AdReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _charts(report: ChartReport) -> Table:
     """One row a title, the best first; what share each kind of making has is said above."""
     shares = [
@@ -282,7 +311,7 @@ def _charts(report: ChartReport) -> Table:
     )
 
 
-@of.register
+@_table.register
 def _quality(report: QualityReport) -> Table:
     """One row a day, or a day and stratum."""
     columns = [
@@ -293,7 +322,7 @@ def _quality(report: QualityReport) -> Table:
     return _listed(_notes(report), columns, report.rows)
 
 
-@of.register
+@_table.register
 def _heat(report: HeatReport) -> Table:
     """One row a stretch of a version."""
     place = ("version_id", "version_external_id", "episode_number")
@@ -337,7 +366,7 @@ _BEAT = (
 _BOOKED = ("unlocks", "coins", "value_micros", "together")
 
 
-@of.register
+@_table.register
 def _beats(report: BeatReport) -> Table:
     """One row a beat; below, the unlocks on no beat by reason, and those of the series."""
 
@@ -359,6 +388,7 @@ def _beats(report: BeatReport) -> Table:
             *(f"booked_{name}" for name in _BOOKED),
             "no_beat_because",
         ],
+        kinds=dict.fromkeys((f"booked_{name}" for name in _BOOKED), int),
         rows=[
             *(row(version, beat) for version in report.versions for beat in version.beats),
             *(apart(unbooked.reason, unbooked) for unbooked in report.unbooked),

@@ -1,4 +1,4 @@
-"""What dashboards show: parse, one domain call, render as JSON or CSV."""
+"""What dashboards show: parse, one domain call, render as JSON or as a file."""
 
 from datetime import datetime
 
@@ -9,10 +9,9 @@ from rest_framework.request import Request
 from analytics.reports.refusals import ReportImpossible
 from analytics.rollups import dashboard
 from analytics.rollups.dashboard import DashboardQuery, DashboardReport
-from analytics.views.reports import CSV
-from config import csv_files
-from config.csv_files import Format
+from analytics.views.reports import as_file
 from config.endpoints import operation
+from config.table_files import FILE_TYPES, TableFormat
 from viewers.authentication import AnalystEndpoint
 
 
@@ -22,17 +21,13 @@ class DashboardEndpoint(AnalystEndpoint):
         query=DashboardQuery,
         answer=DashboardReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: DashboardQuery
     ) -> DashboardReport | HttpResponse:
         """Metrics by local day or hour, with how far each is filled. Quick: it reads neither lake nor ledger."""
         report = dashboard.read(query, zone=settings.REPORTING_ZONE, now=now)
-        if query.format is Format.JSON:
+        if query.format is TableFormat.JSON:
             return report
-        return HttpResponse(
-            csv_files.write(dashboard.table(report)),
-            content_type=csv_files.CONTENT_TYPE,
-            headers={"Content-Disposition": 'attachment; filename="dashboard.csv"'},
-        )
+        return as_file(dashboard.table(report), query.format, name="dashboard")

@@ -1,4 +1,4 @@
-"""What analysts read: parse, one domain call, render as JSON or CSV."""
+"""What analysts read: parse, one domain call, render as JSON or as a file."""
 
 from datetime import datetime
 
@@ -24,13 +24,12 @@ from analytics.reports.report import Report
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import RevenueReport
 from analytics.reports.steps import StepReport
-from config import csv_files
-from config.csv_files import Format
+from config import table_files
+from config.csv_files import Table
 from config.endpoints import operation
 from config.problems import NotFound
+from config.table_files import FILE_TYPES, TableFormat
 from viewers.authentication import AnalystEndpoint
-
-CSV = ("text/csv",)
 
 
 class RetentionEndpoint(AnalystEndpoint):
@@ -39,7 +38,7 @@ class RetentionEndpoint(AnalystEndpoint):
         query=questions.RetentionQuery,
         answer=RetentionReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.RetentionQuery
@@ -57,7 +56,7 @@ class LtvEndpoint(AnalystEndpoint):
         query=questions.LtvQuery,
         answer=LtvReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.LtvQuery
@@ -74,7 +73,7 @@ class ArpuEndpoint(AnalystEndpoint):
         summary="Revenue per active viewer",
         query=questions.ArpuQuery,
         answer=ArpuReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.ArpuQuery
@@ -89,7 +88,7 @@ class StepsEndpoint(AnalystEndpoint):
         query=questions.StepsQuery,
         answer=StepReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.StepsQuery
@@ -103,7 +102,7 @@ class PaywallFunnelEndpoint(AnalystEndpoint):
         summary="How far starters come",
         query=questions.FunnelQuery,
         answer=FunnelReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.FunnelQuery
@@ -117,7 +116,7 @@ class EncountersEndpoint(AnalystEndpoint):
         summary="What becomes of encounters with paywalls",
         query=questions.FunnelQuery,
         answer=EncounterReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.FunnelQuery
@@ -131,7 +130,7 @@ class SurvivalEndpoint(AnalystEndpoint):
         summary="From episode to episode",
         query=questions.SurvivalQuery,
         answer=EpisodeReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.SurvivalQuery
@@ -146,7 +145,7 @@ class BeatsEndpoint(AnalystEndpoint):
         query=questions.BeatsQuery,
         answer=BeatReport,
         refusals=(NotFound,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.BeatsQuery
@@ -161,7 +160,7 @@ class HeatEndpoint(AnalystEndpoint):
         query=questions.HeatQuery,
         answer=HeatReport,
         refusals=(NotFound,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.HeatQuery
@@ -175,7 +174,7 @@ class TitleRevenueEndpoint(AnalystEndpoint):
         summary="What titles earned",
         query=questions.RevenueQuery,
         answer=RevenueReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.RevenueQuery
@@ -190,7 +189,7 @@ class MoneyEndpoint(AnalystEndpoint):
         query=questions.MoneyQuery,
         answer=MoneyReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.MoneyQuery
@@ -204,7 +203,7 @@ class OfferChoiceEndpoint(AnalystEndpoint):
         summary="What policies of offers bring",
         query=questions.OfferChoiceQuery,
         answer=OfferChoiceReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.OfferChoiceQuery
@@ -218,7 +217,7 @@ class AdsEndpoint(AnalystEndpoint):
         summary="What ads earned",
         query=questions.AdsQuery,
         answer=AdReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.AdsQuery
@@ -233,7 +232,7 @@ class ChartsEndpoint(AnalystEndpoint):
         query=questions.ChartQuery,
         answer=ChartReport,
         refusals=(ReportImpossible,),
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.ChartQuery
@@ -247,7 +246,7 @@ class QualityEndpoint(AnalystEndpoint):
         summary="How playback went",
         query=questions.QualityQuery,
         answer=QualityReport,
-        also_as=CSV,
+        also_as=FILE_TYPES,
     )
     def get(
         self, request: Request, *, now: datetime, query: questions.QualityQuery
@@ -261,10 +260,15 @@ def _rendered(
 ) -> Report | HttpResponse:
     """The report, or a file of it under its own name or another."""
     report = library.read(name, query, now=now)
-    if query.format is Format.JSON:
+    if query.format is TableFormat.JSON:
         return report
+    return as_file(tables.of(report), query.format, name=file or name)
+
+
+def as_file(table: Table, kind: TableFormat, *, name: str) -> HttpResponse:
+    """A table to be kept under that name."""
     return HttpResponse(
-        csv_files.write(tables.of(report)),
-        content_type=csv_files.CONTENT_TYPE,
-        headers={"Content-Disposition": f'attachment; filename="{file or name}.csv"'},
+        table_files.write(table, kind),
+        content_type=table_files.CONTENT_TYPES[kind],
+        headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"'},
     )

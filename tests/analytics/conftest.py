@@ -37,11 +37,13 @@ def report(api: Client, device: Device, now: datetime) -> Callable[..., Any]:
 
 @pytest.fixture
 def own_lake(settings: Settings, tmp_path: Path) -> Path:
-    """A lake in a folder of the test's own."""
+    """A lake in a folder of the test's own, and exports beside it."""
     folder = tmp_path / "lake"
     lake = settings.STORAGES["lake"]
+    exports = settings.STORAGES["exports"]
     settings.STORAGES = settings.STORAGES | {
-        "lake": {**lake, "OPTIONS": {**lake["OPTIONS"], "location": folder}}
+        "lake": {**lake, "OPTIONS": {**lake["OPTIONS"], "location": folder}},
+        "exports": {**exports, "OPTIONS": {**exports["OPTIONS"], "location": tmp_path / "exports"}},
     }
     settings.DATA_DIR = tmp_path
     return folder

@@ -106,13 +106,19 @@ def test_a_report_comes_as_a_file(api: Client, now: datetime, path: str, name: s
     if name == "steps":
         query["steps"] = "app_open,purchase"
 
-    answer = _get(api, path, now=now, format="csv", **query)
+    starts = {
+        "csv": ("text/csv; charset=utf-8", b"# "),
+        "parquet": ("application/vnd.apache.parquet", b"PAR1"),
+        "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", b"PK"),
+    }
+    for ending, (content_type, start) in starts.items():
+        answer = _get(api, path, now=now, format=ending, **query)
 
-    assert answer.status_code == 200
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Content-Disposition"] == f'attachment; filename="{name}.csv"'
-    assert answer["Cache-Control"] == "no-store"
-    assert answer.content.startswith(b"# ")
+        assert answer.status_code == 200
+        assert answer["Content-Type"] == content_type
+        assert answer["Content-Disposition"] == f'attachment; filename="{name}.{ending}"'
+        assert answer["Cache-Control"] == "no-store"
+        assert answer.content.startswith(start)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +130,7 @@ def test_a_report_comes_as_a_file(api: Client, now: datetime, path: str, name: s
         {"horizon": "401"},
         {"country": "de"},
         {"platform": "tv"},
-        {"format": "xlsx"},
+        {"format": "pdf"},
         {"unknown": "1"},
     ],
 )

@@ -78,6 +78,7 @@ SEEN = {
         "Rollup hours",
         "Rollup differences",
         "Dashboards",
+        "Exports",
         "Days",
         "Digests",
         "Experiments",

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
@@ -13,6 +14,8 @@ from django.conf import settings
 
 from ads.models import Placement, Task, TaskKind
 from ads.networks import pangle
+from analytics.exports import file_store, links
+from analytics.exports.callers import Caller
 from catalog import playback
 from catalog.models import Episode, Series
 from config import clock
@@ -36,7 +39,7 @@ from payments.store import facts, pass_purchases, purchases, stripe_pages
 from payments.store.facts import Telling
 from payments.unlocking import auto_unlocks, bundles
 from tests.factories.ads import PlacementFactory, ad_session, watched
-from tests.factories.analytics import publish_empty_rankings
+from tests.factories.analytics import EXPORTED, done_export, publish_empty_rankings
 from tests.factories.catalog import (
     EpisodeFactory,
     SeriesFactory,
@@ -154,6 +157,7 @@ class World:
         self.callback = watched(self.ad_session, now=now)
         publish_empty_rankings(now=now)
         self._machine = pipeline_headers(now=now, scopes=list(Scope))
+        self.export = done_export(by=ApiKey.objects.latest("id"), now=now)
         # A key notes its use once a minute: that is not for a refused call to be blamed with.
         ApiKey.objects.update(last_used_at=now)
 
@@ -522,6 +526,24 @@ def _referrer(world: World) -> list[Call]:
     return [Call(status=201, body=body), Call(body=body)]
 
 
+def _export(world: World) -> list[Call]:
+    of_report = {"name": "arpu", "query": {"by": "week"}, "format": "xlsx"}
+    of_rows = {"name": "events", "query": {"since": "2026-03-01"}, "format": "parquet"}
+    return [Call(status=202, body=body) for body in (of_report, of_rows)]
+
+
+def _of_export(world: World) -> Call:
+    return Call(path={"export_id": str(world.export.id)})
+
+
+def _export_file(world: World) -> Call:
+    # Its row comes back after it was cancelled, and the file does not.
+    file_store.save(world.export.path, BytesIO(EXPORTED))
+    by = Caller(api_key_id=world.export.api_key_id)
+    link, _ = links.address(world.export, by=by, now=world.now)
+    return replace(_of_export(world), query={"token": link.partition("?token=")[2]})
+
+
 #: Calls that succeed, by operation id: together they reach every 2xx that is documented.
 CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
     "get_bootstrap": lambda world: Call(),
@@ -603,6 +625,11 @@ CALLS: Mapping[str, Callable[[World], Call | list[Call]]] = {
         query={"metrics": "watch_time,starts", "split": "series_id", "by": "hour"}
     ),
     "get_title_revenue": lambda world: Call(query={"since": "2026-03-01"}),
+    "post_exports": _export,
+    "get_exports": lambda world: Call(query={"limit": "1"}),
+    "get_export": _of_export,
+    "delete_export": _of_export,
+    "get_export_file": _export_file,
     "get_rankings": lambda world: Call(query={"horizon": "24h"}),
     "get_series_beats": lambda world: Call(path={"external_id": world.series.external_id}),
     "put_series_push": _push,

@@ -1,11 +1,37 @@
 """Rows of analytics for tests about something else."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from io import BytesIO
 
 import msgspec
 
-from analytics.models import RankingSnapshot
+from analytics.exports import file_store
+from analytics.models import Export, ExportState, RankingSnapshot
 from analytics.ranking.ranking import VERSION, Horizon, Ranking
+from viewers.models import ApiKey
+
+EXPORTED = b"day,viewers\r\n2026-03-13,7\r\n"
+
+
+def done_export(*, by: ApiKey, now: datetime) -> Export:
+    """An export of a key, with a small file."""
+    export = Export(
+        api_key=by,
+        name="arpu",
+        question={},
+        file_format="csv",
+        state=ExportState.DONE,
+        percent=100,
+        row_count=1,
+        size_bytes=len(EXPORTED),
+        created_at=now - timedelta(minutes=1),
+        finished_at=now,
+        expires_at=now + timedelta(days=1),
+    )
+    export.path = f"{export.id}/file.csv"
+    file_store.save(export.path, BytesIO(EXPORTED))
+    export.save()
+    return export
 
 
 def publish_empty_rankings(*, now: datetime) -> None:

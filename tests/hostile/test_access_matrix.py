@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from analytics.models import Export
 from config import seals
 from tests.contracts import document
 from tests.contracts.document import Operation
@@ -101,6 +102,11 @@ CLASSES: Mapping[str, Class] = {
     "get_charts": "analysts",
     "get_quality": "analysts",
     "get_dashboard": "analysts",
+    "post_exports": "analysts",
+    "get_exports": "analysts",
+    "get_export": "analysts",
+    "delete_export": "analysts",
+    "get_export_file": "anyone",
     "get_expiry_notices": "support",
     "get_support_why": "support",
     "get_support_wallet": "support",
@@ -119,6 +125,14 @@ def _key(world: World, *scopes: Scope) -> dict[str, str]:
     _, plaintext = api_keys.issue(name="matrix", scopes=scopes, now=world.now)
     ApiKey.objects.update(last_used_at=world.now)
     return _bearer(plaintext)
+
+
+def _analyst(world: World) -> dict[str, str]:
+    """Whose the world's export is: nobody else finds it."""
+    headers = _key(world, Scope.ANALYTICS_READ)
+    Export.objects.filter(id=world.export.id).update(api_key=ApiKey.objects.latest("id"))
+    world.export.refresh_from_db()
+    return headers
 
 
 def _revoked(world: World) -> dict[str, str]:
@@ -157,7 +171,7 @@ CALLERS: Mapping[str, Callable[[World], dict[str, str]]] = {
     "a viewer with a quote": lambda world: _bearer(world.quote),
     "a reader": lambda world: _key(world, Scope.PIPELINE_READ),
     "a writer": lambda world: _key(world, Scope.PIPELINE_WRITE),
-    "an analyst": lambda world: _key(world, Scope.ANALYTICS_READ),
+    "an analyst": _analyst,
     "a support tool": lambda world: _key(world, Scope.SUPPORT_READ),
     "an accountant": lambda world: _key(world, Scope.FINANCE_READ),
     "a writer whose key is revoked": _revoked,

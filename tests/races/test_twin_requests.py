@@ -18,7 +18,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from ads.models import AdSession, CheckInStreak, Impression, Invite, Referral, TaskClaim
-from analytics.models import EventBatch
+from analytics.models import EventBatch, Export, ExportRecord
 from catalog.models import (
     Episode,
     EpisodeVersion,
@@ -72,7 +72,15 @@ def _counts() -> dict[str, int]:
     models: list[Any] = [
         *(Series, Episode, EpisodeVersion, MediaAsset, Viewer, PurchaseIntent),
         *(WatchPosition, Favorite, EventBatch, LinkArrival, AutoUnlockConsent),
-        *(OfferClaim, PromoRedemption, StoreMessage, Subscription, Impression),
+        *(
+            OfferClaim,
+            PromoRedemption,
+            StoreMessage,
+            Subscription,
+            Impression,
+            Export,
+            ExportRecord,
+        ),
         *(TaskClaim, CheckInStreak, Invite, Referral),
         *(Purchase, Transfer, Unlock, Entitlement, RefreshToken, AdSession, IdempotencyRecord),
     ]
@@ -148,6 +156,8 @@ ONCE: dict[str, dict[str, int]] = {
     "post_my_referrer": {"Referral": 1},
     "post_fake_ad_view": {},
     "post_report_impressions": {"Impression": 1},
+    "post_exports": {"Export": 1, "ExportRecord": 1},
+    "delete_export": {"ExportRecord": 1},
 }
 #: What every request adds: announcing, registering and asking anew are not the same thing twice. Of an offer
 #: they keep one place together.

@@ -1,4 +1,7 @@
-"""`manage.py report`: the reports of the API in the terminal, or as CSV with `--csv`."""
+"""`manage.py report`: the reports of the API as a table in the terminal, or as a file of any format.
+
+Exits with 0; with 1 where there is nothing to report of, or it cannot be; with 2 where that is no command.
+"""
 
 import sys
 import threading
@@ -6,6 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 from uuid import UUID
 
@@ -19,15 +23,19 @@ from rich.text import Text
 from analytics.reports import library, sources, tables
 from analytics.reports.questions import ReportQuery
 from analytics.reports.refusals import ReportImpossible
+from analytics.reports.report import Report
 from analytics.reports.sources import Announce
 from catalog.models import Series
-from config import clock, csv_files
+from config import clock, table_files
 from config.csv_files import Cell, Table
 from config.problems import NotFound
+from config.table_files import TableFormat
 
 #: How wide a table is that nobody looks at yet.
 PIPED_COLUMNS = 200
 DRAWN_EVERY_SECONDS = 0.1
+#: What can be read in a terminal, or piped.
+PRINTED = (TableFormat.CSV, TableFormat.JSON)
 #: The thread that does it.
 DRAWING = "report-progress"
 #: A terminal is narrower than a file.
@@ -35,7 +43,7 @@ DEFAULTS = {"retention": {"horizon": "7"}}
 
 
 class Command(BaseCommand):
-    help = "Print a report, or write it as a CSV file. `report NAME --help` says what it takes."
+    help = "Print a report, or write it as a file. `report NAME --help` says what it takes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         reports = parser.add_subparsers(dest="report", required=True)
@@ -44,7 +52,7 @@ class Command(BaseCommand):
             _add_options(reports.add_parser(name, help=title, description=title), entry.query)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["report"]
+        name, written = options["report"], _written(options)
         query = _query(name, options)
         try:
             with _progress() as announce:
@@ -55,16 +63,51 @@ class Command(BaseCommand):
             ) from error
         except ReportImpossible as error:
             raise CommandError(str(error)) from error
-        table = tables.of(found)
-        if options["csv"]:
-            self.stdout.write(csv_files.write(table).decode(), ending="")
+        if written is None:
+            _print(tables.of(found), Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS))
         else:
-            _print(table, Console(width=None if sys.stdout.isatty() else PIPED_COLUMNS))
+            self._write(_content(found, written), options["output"])
+
+    def _write(self, content: bytes, output: Path | None) -> None:
+        if output is None:
+            self.stdout.write(content.decode(), ending="")
+            return
+        try:
+            output.write_bytes(content)
+        except OSError as error:
+            raise CommandError(f"{output} cannot be written: {error.strerror}.") from error
+
+
+def _written(options: dict[str, Any]) -> TableFormat | None:
+    """The format of the file that is asked for; None for a table in the terminal."""
+    named, output = options["file_format"], options["output"]
+    if named is None and output is None:
+        return TableFormat.CSV if options["csv"] else None
+    ending = "" if output is None else output.suffix.removeprefix(".")
+    try:
+        written = TableFormat(named or ("csv" if options["csv"] else ending))
+    except ValueError as error:
+        raise CommandError(f"Say --format: {output} does not end in one.", returncode=2) from error
+    if output is None and written not in PRINTED:
+        raise CommandError(f"{written} is not for a terminal: say --output FILE.", returncode=2)
+    return written
+
+
+def _content(found: Report, written: TableFormat) -> bytes:
+    if written is TableFormat.JSON:
+        return msgspec.json.format(msgspec.json.encode(found)) + b"\n"
+    return table_files.write(tables.of(found), written)
 
 
 def _add_options(parser: ArgumentParser, shape: type[ReportQuery]) -> None:
     """An option for each member of the query; a series is called by its external id."""
-    parser.add_argument("--csv", action="store_true", help="As a CSV file.")
+    parser.add_argument(
+        "--format", choices=list(TableFormat), dest="file_format", help="As a file of that format."
+    )
+    parser.add_argument("--csv", action="store_true", help="The same as --format csv.")
+    parser.add_argument(
+        "--output", type=Path, help="Where to write the file; its ending says the format, too."
+    )
     hints = get_type_hints(shape)
     for field in msgspec.structs.fields(shape):
         if field.name == "format":
@@ -101,7 +144,7 @@ def _query(name: str, options: dict[str, Any]) -> ReportQuery:
     try:
         return msgspec.convert(given, type=shape, strict=False)
     except msgspec.ValidationError as error:
-        raise CommandError(str(error)) from error
+        raise CommandError(str(error), returncode=2) from error
 
 
 def _series(external_id: str) -> UUID:
