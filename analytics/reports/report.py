@@ -35,7 +35,7 @@ def heading(
         "reporting_zone": source.zone.key,
         "watermark": source.watermark,
         "filters": {name: value for name, value in filters.items() if value},
-        "population": tuple(population),
+        "population": (*population, *source.history),
         "engine": ENGINE,
     }
 

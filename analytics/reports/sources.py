@@ -1,6 +1,6 @@
 """What a report reads: an open connection to the lake, and how far and in which zone to read it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from django.conf import settings
+from django.db.models import Sum
 
 from analytics.lake import engine, reading
 from analytics.lake.schema import MOMENT
+from analytics.models import HistoryImport
 from analytics.reports import facts, local_days, queries
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Source:
     read_facts: Callable[..., Iterable[pa.Table]] = facts.read
     loaded: dict[str, UUID | None] = field(default_factory=dict)
     announce: Announce = quiet
+    #: What another system told of that is counted here, in the words of a report's heading.
+    history: Sequence[str] = ()
 
     def load(self, *tables: str, series_id: UUID | None = None) -> None:
         """Lets queries read these tables of facts; of the unlocks only a series', if it is given."""
@@ -90,6 +94,13 @@ class Source:
         self.connection.unregister("piece")
 
 
+def imported() -> Sequence[str]:
+    """What was imported of each source, as a heading tells it."""
+    done = HistoryImport.objects.filter(finished_at__isnull=False, kept_count__gt=0)
+    rows = done.values_list("source", "kind").annotate(count=Sum("kept_count"))
+    return [f"imported from {source}: {count} {kind}" for source, kind, count in sorted(rows)]
+
+
 @contextmanager
 def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """Lake and ledger as they are at `now`, up to the moment until which the lake is complete.
@@ -102,7 +113,7 @@ def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     with reading.connection() as connection:
         source = prepared(connection, watermark=watermark, zone=settings.REPORTING_ZONE)
         with _told(announce):
-            yield replace(source, announce=announce)
+            yield replace(source, announce=announce, history=imported())
 
 
 @contextmanager

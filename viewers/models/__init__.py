@@ -8,6 +8,7 @@ from viewers.models.experiments import (
     Layer,
     Varies,
 )
+from viewers.models.imported import EXTERNAL_ID_CHARACTERS, SOURCE_CHARACTERS, ImportedViewer
 from viewers.models.viewers import (
     API_KEY_NAME_CHARACTERS,
     SHA256_BYTES,
@@ -24,7 +25,9 @@ from viewers.models.viewers import (
 
 __all__ = [
     "API_KEY_NAME_CHARACTERS",
+    "EXTERNAL_ID_CHARACTERS",
     "SHA256_BYTES",
+    "SOURCE_CHARACTERS",
     "ApiKey",
     "Arm",
     "Device",
@@ -36,6 +39,7 @@ __all__ = [
     "Horizon",
     "Identity",
     "IdentityProvider",
+    "ImportedViewer",
     "Layer",
     "Platform",
     "RefreshToken",
