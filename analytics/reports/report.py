@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from analytics.reports.definitions import Definition
-from analytics.reports.sources import ENGINE, Source
+from analytics.reports.sources import Source
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ def heading(
         "watermark": source.watermark,
         "filters": {name: value for name, value in filters.items() if value},
         "population": (*population, *source.history),
-        "engine": ENGINE,
+        "engine": source.engine,
     }
 
 

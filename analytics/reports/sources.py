@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -12,15 +12,14 @@ import pyarrow as pa
 from django.conf import settings
 from django.db.models import Sum
 
-from analytics.lake import engine, reading
+from analytics.lake import engine, reading, spark
+from analytics.lake.engine import Connection
 from analytics.lake.schema import MOMENT
+from analytics.lake.spark import SparkConnection
 from analytics.models import HistoryImport
 from analytics.reports import facts, local_days, queries
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-ENGINE = "DuckDB"
+DUCKDB, SPARK = "DuckDB", "Spark"
 
 #: Money is read whole, also what was committed after the watermark was.
 SHIFTS_KNOWN_AHEAD = timedelta(days=400)
@@ -47,7 +46,7 @@ class Source:
     report has named.
     """
 
-    connection: "DuckDBPyConnection"
+    connection: Connection
     watermark: datetime
     zone: ZoneInfo
     read_facts: Callable[..., Iterable[pa.Table]] = facts.read
@@ -55,6 +54,11 @@ class Source:
     announce: Announce = quiet
     #: What another system told of that is counted here, in the words of a report's heading.
     history: Sequence[str] = ()
+
+    @property
+    def engine(self) -> str:
+        """What counts."""
+        return SPARK if isinstance(self.connection, SparkConnection) else DUCKDB
 
     def load(self, *tables: str, series_id: UUID | None = None) -> None:
         """Lets queries read these tables of facts; of the unlocks only a series', if it is given."""
@@ -119,7 +123,7 @@ def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
 @contextmanager
 def ledger(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """What is read of the ledger alone, which is complete at every moment; it has no `events`."""
-    with engine.opened([]) as connection:
+    with spark.opened() if spark.is_configured() else engine.opened([]) as connection:
         source = prepared(connection, watermark=now, zone=settings.REPORTING_ZONE)
         with _told(announce):
             yield replace(source, announce=announce)
@@ -134,7 +138,7 @@ def _told(announce: Announce) -> Iterator[None]:
         announce("done", unknown)
 
 
-def prepared(connection: "DuckDBPyConnection", *, watermark: datetime, zone: ZoneInfo) -> Source:
+def prepared(connection: Connection, *, watermark: datetime, zone: ZoneInfo) -> Source:
     """A source on a connection, with the zone's shifts made known to it."""
     shifts = local_days.shifts(zone=zone, until=watermark + SHIFTS_KNOWN_AHEAD)
     began, ended, shift = zip(*shifts, strict=True)
