@@ -231,7 +231,7 @@ _TYPES = [
     *("playback_end", "playback_stall", "playback_failed", "paywall_shown", "offer_shown"),
     *("ad_requested", "ad_shown"),
 ]
-_REASONS = {
+_REASONS: Mapping[str, Sequence[str | None]] = {
     "playback_end": ["completed", "next", "exit", "error"],
     "playback_failed": ["network", "abandoned"],
     "ad_requested": ["filled", "no_fill"],

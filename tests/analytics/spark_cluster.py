@@ -109,7 +109,13 @@ def driver(folder: Path) -> Iterator[None]:
 
 
 def _environment(spark: Path) -> Mapping[str, str]:
-    return {"SPARK_HOME": str(spark), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "256m"}
+    return {
+        "SPARK_HOME": str(spark),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_DAEMON_MEMORY": "256m",
+        # Each query is asked once: what takes long to compile is compiled for nothing.
+        "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    }
 
 
 def _start(

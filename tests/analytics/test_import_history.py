@@ -21,7 +21,7 @@ from analytics.history.mapping import MappingRefused, Unit
 from analytics.lake import reading
 from analytics.models import HistoryImport, HistoryPart, LakeFile, RefusedLine
 from analytics.reports import ltv, money, sources
-from analytics.reports.local_days import Period
+from analytics.reports.local_days import Period, day_number
 from payments.models import ExchangeRate, ImportedPurchase, Lot, Transfer, Wallet
 from tests.analytics.lakes import DAY, HOUR, lake, opened_app, utc
 from tests.factories.catalog import EpisodeVersionFactory
@@ -311,9 +311,12 @@ def test_reports_of_payers_count_imported_purchases_and_those_of_the_ledger_do_n
     with lake([opened_app("a", at)], watermark=at + 9 * DAY, tables={"billings": [bill]}) as source:
         of_payers = ltv.table(source=source, by=Period.DAY, currency="USD", horizons=(0,))
         of_ledger = money.by_day(source=source, currency="USD", since=at.date(), until=at.date())
+        day = day_number(at.date())
+        found = source.rows("money_days", watermark=source.watermark, first_day=day, last_day=day)
 
     assert of_payers.cohorts[0].values[0].net_micros == 6
     assert {total.net_micros for total in of_ledger.totals} == {0}
+    assert "imported" not in {row[1] for row in found}
     assert {total.deferred_micros for total in of_ledger.totals} == {0}
 
 

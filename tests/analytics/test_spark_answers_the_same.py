@@ -32,7 +32,8 @@ from tests.proof import Proof
 WHAT = "every report and ranking on DuckDB and on two Spark workers, one killed while it counted"
 
 
-@pytest.mark.django_db
+# No transaction around it: for minutes only Spark is at work, and the database ends one that rests.
+@pytest.mark.django_db(transaction=True)
 def test_every_report_is_the_same_on_both_engines(
     proof: Proof, own_lake: Path, settings: Settings, tmp_path: Path
 ) -> None:
