@@ -331,7 +331,7 @@ def test_reports_of_payers_count_imported_purchases_and_those_of_the_ledger_do_n
         (PURCHASES.replace('gross = "paid"', 'gross = { column = "a", value = 1 }'), "either"),
         (PURCHASES + '[time]\nzone = "Mars/Base"', "no time zone"),
         (EVENTS.read_text().replace('"app_open"', '"app_shut"'), "no event type 'app_shut'"),
-        (EVENTS.read_text().replace("from_ms", "froms"), "a member 'froms'"),
+        (EVENTS.read_text().replace("from_ms", "from_m"), "a member 'from_m'"),
     ],
 )
 def test_a_mapping_is_strict(text: str, complaint: str, tmp_path: Path) -> None:
