@@ -886,6 +886,21 @@ LAKE_MEMORY_MB = env.integer(
 LAKE_THREADS = env.integer(
     "LAKE_THREADS", default=2, minimum=1, help="Threads of one query over the lake."
 )
+SPARK_MASTER = env.text(
+    "SPARK_MASTER",
+    help="A Spark cluster that counts reports in the place of DuckDB, such as `spark://host:7077`; "
+    "`pyspark` and Java have to be installed here.",
+)
+SPARK_REMOTE = env.text(
+    "SPARK_REMOTE",
+    help="The same through Spark Connect, such as `sc://host:15002`, for which `pyspark[connect]` is "
+    "enough; goes before SPARK_MASTER.",
+)
+SPARK_LAKE_URL = env.text(
+    "SPARK_LAKE_URL",
+    help="Where Spark's machines find the lake's files, such as `s3a://bucket/lake`; if empty, in the "
+    "folder that the lake has here, which all of them then share.",
+)
 RANKING_SECONDS = env.integer(
     "RANKING_SECONDS",
     default=60,

@@ -107,7 +107,7 @@ def _events(span: Span) -> Iterator[Opened]:
     """Of the lake, each event once, in whatever order it is read."""
     conditions, parameters = _conditions(span)
     where = " AND ".join(["true", *conditions])
-    with reading.connection() as lake:
+    with reading.on_this_machine() as lake:
         counted = lake.execute(f"SELECT count(*) FROM events WHERE {where}", parameters)  # noqa: S608
         ((count,),) = counted.fetchall()
         columns = ", ".join(EVENT_SCHEMA.names)

@@ -147,7 +147,7 @@ class _Bench:
         if not -OWN_CLOCKS_DIFFER <= since <= LONGEST_SESSION:
             return Code.SESSION_OVER
         if isinstance(event, PlaybackProgress):
-            return _code_of_progress(event, since=since)
+            return code_of_progress(event, since=since)
         return None
 
     def _issued_at(self, event: PlaybackEvent) -> datetime | None:
@@ -178,7 +178,7 @@ class _Bench:
             return None
 
 
-def _code_of_progress(event: PlaybackProgress, *, since: timedelta) -> Code | None:
+def code_of_progress(event: PlaybackProgress, *, since: timedelta) -> Code | None:
     """The stretch is no longer than a player plays in its time, and its time fits in the session."""
     story_ms = event.to_ms - event.from_ms
     if story_ms < 0:

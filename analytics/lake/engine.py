@@ -4,13 +4,36 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 from django.conf import settings
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+
+class Connection(Protocol):
+    """What reports ask of an engine: DuckDB's connection offers it, and Spark's in analytics.lake.spark."""
+
+    @property
+    def description(self) -> Any:
+        """The columns of what was asked last, each with its name first."""
+
+    def execute(self, statement: str, parameters: Any = None) -> "Connection":
+        """Runs one statement of DuckDB's dialect with its named values."""
+
+    def fetchall(self) -> list[Any]:
+        """The rows of what was asked last."""
+
+    def register(self, name: str, table: pa.Table) -> Any:
+        """Lets queries read a table of this process."""
+
+    def unregister(self, name: str) -> Any:
+        """Takes that name away."""
+
+    def query_progress(self) -> float:
+        """How many percent of what is asked are done, or less than nothing."""
 
 
 @contextmanager

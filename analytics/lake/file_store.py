@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.files.storage import Storage, storages
 
 _CHUNK_BYTES = 1024 * 1024
@@ -27,6 +28,16 @@ def local_path(name: str) -> Path:
         if not kept.exists():
             _fetch(name, kept)
         return kept
+
+
+def root_url() -> str:
+    """Where the machines of a cluster find the files. Raises ImproperlyConfigured if nothing says so."""
+    if settings.SPARK_LAKE_URL:
+        return str(settings.SPARK_LAKE_URL).rstrip("/")
+    try:
+        return Path(storage().path("")).resolve().as_uri().rstrip("/")
+    except NotImplementedError as error:
+        raise ImproperlyConfigured("SPARK_LAKE_URL says where Spark finds the lake.") from error
 
 
 def delete(name: str) -> None:

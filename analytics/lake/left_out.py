@@ -1,18 +1,15 @@
 """What the lake's events leave out: viewers and playbacks that are flagged."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pyarrow as pa
 
+from analytics.lake.engine import Connection
 from viewers.flags import Flagged
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
-
-def register(connection: "DuckDBPyConnection", flagged: Flagged) -> None:
+def register(connection: Connection, flagged: Flagged) -> None:
     """Lets queries read who is flagged, as `flagged_viewers` and `flagged_sessions`."""
     connection.register("flagged_viewers", _table("viewer_id", flagged.viewers))
     connection.register("flagged_sessions", _table("playback_session_id", flagged.sessions))

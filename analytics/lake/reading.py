@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from django.db.models import Min
 
-from analytics.lake import engine, file_store, left_out, repeats
+from analytics.lake import engine, file_store, left_out, repeats, spark
+from analytics.lake.engine import Connection
 from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 from viewers.flags import Flagged
@@ -46,12 +47,37 @@ def watermark(*, now: datetime) -> datetime:
 
 
 @contextmanager
-def connection(flagged: Flagged = Flagged()) -> Iterator["DuckDBPyConnection"]:  # noqa: B008  frozen
-    """A DuckDB connection with a view `events`, in which each event is exactly once.
+def connection(flagged: Flagged = Flagged()) -> Iterator[Connection]:  # noqa: B008  frozen
+    """A connection with a view `events`, in which each event is exactly once; moments are UTC's.
 
-    Those of the flagged are not in it. The connection reads nothing but the lake, and its settings are locked. Moments are TIMESTAMP in
-    UTC.
+    Those of the flagged are not in it. It is DuckDB's, which reads nothing but the lake and whose settings are
+    locked, or where one is configured a session of a Spark cluster.
     """
+    with _on_spark(flagged) if spark.is_configured() else on_this_machine(flagged) as opened:
+        yield opened
+
+
+@contextmanager
+def _on_spark(flagged: Flagged) -> Iterator[Connection]:
+    present = live_files()
+    paths = {file.id: file.path for file in present}
+    # Read after the files: those of one that was merged since are on record until it is deleted.
+    on_record = RepeatedEvent.objects.values_list("file_id", "event_id")
+    with spark.opened() as opened:
+        opened.show_events(
+            present,
+            new=[file for file in present if file.compared_at is None],
+            hidden={(paths[file], event_id) for file, event_id in on_record if file in paths},
+            flagged=flagged,
+        )
+        yield opened
+
+
+@contextmanager
+def on_this_machine(
+    flagged: Flagged = Flagged(),  # noqa: B008  frozen
+) -> Iterator["DuckDBPyConnection"]:
+    """The same in DuckDB, whatever counts the reports: it hands on rows as they are read."""
     present = live_files()
     with engine.opened([file_store.local_path(file.path) for file in present]) as opened:
         repeating = _hide_repeats(opened, present)

@@ -20,7 +20,7 @@ def narrow_grants(schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analytics", "0003_exports"),
+        ("analytics", "0004_history"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -12,8 +12,6 @@ from analytics.reports.report import Report, heading, micros_per
 from analytics.reports.sources import Source
 
 _SCHEMA = pa.schema([("day", pa.int64()), ("period", pa.int64())])
-#: Nothing of ours is older.
-_FIRST_DAY = date(2020, 1, 1)
 
 
 class Bucket(StrEnum):
@@ -91,7 +89,10 @@ def table(
 def _calendar(source: Source, by: Bucket) -> pa.Table:
     """Which period each local day lies in, by the number of the period's first day."""
     last = local_days.local_date(source.watermark, zone=source.zone)
-    days = [_FIRST_DAY + timedelta(days=n) for n in range((last - _FIRST_DAY).days + 1)]
+    days = [
+        local_days.FIRST_DAY + timedelta(days=n)
+        for n in range((last - local_days.FIRST_DAY).days + 1)
+    ]
     return pa.Table.from_pydict(
         {
             "day": [local_days.day_number(day) for day in days],

@@ -1,7 +1,8 @@
 """Money as the ledger has it, as tables that queries over the lake can join.
 
 Facts of money come from the rows that moved it, never from what apps report, and their moment is
-that of the ledger. Production only. Tables of what viewers did have nothing of the flagged; what was billed and
+that of the ledger. Purchases of the past, which were imported, are facts of `billings` and `sales` beside those,
+under a source of their own. Production only. Tables of what viewers did have nothing of the flagged; what was billed and
 earned is accounting, and has all of it.
 
 What ads earned follows one rule: the estimate that a reward keeps, plus every correction that was booked since
@@ -95,7 +96,8 @@ COVERED = pa.schema(
 )
 #: Money that viewers paid, and that went back to them, in micros of the reporting currency but for
 #: `paid_micros`, which is gross in the currency of the payment: more than nothing over all of a viewer's
-#: rows if and only if not everything went back. `source` is what was bought: `coins` or `passes`. A refund
+#: rows if and only if not everything went back. `source` is what was bought: `coins` or `passes`, or it is
+#: `imported`: what another system took, which is in no ledger and earned by nothing here. A refund
 #: has what it took of the net in `refunds_micros`, and nothing in gross, tax and fee; what a store's fee
 #: came to beyond its estimate is in `fee_micros` alone, on the day that told of it. `net_micros` is
 #: gross − tax − fee − refunds.
@@ -109,6 +111,20 @@ BILLINGS = pa.schema(
         ("fee_micros", pa.int64()),
         ("refunds_micros", pa.int64()),
         ("net_micros", pa.int64()),
+        ("created_at", MOMENT),
+    ]
+)
+#: What viewers decided to buy, and what of it went back: sums over a purchase's rows are what is left.
+#: `paid_micros` is in the currency of the payment, `gross_micros` in the reporting one. `sold_at` is when it
+#: was bought, in every row. A renewal that a store makes by itself is none.
+SALES = pa.schema(
+    [
+        ("purchase_id", pa.string()),
+        ("source", pa.string()),
+        ("viewer_id", pa.string()),
+        ("paid_micros", pa.int64()),
+        ("gross_micros", pa.int64()),
+        ("sold_at", MOMENT),
         ("created_at", MOMENT),
     ]
 )
@@ -216,6 +232,7 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "episodes": EPISODES,
     "covered": COVERED,
     "billings": BILLINGS,
+    "sales": SALES,
     "earnings": EARNINGS,
     "passes": PASSES,
     "pass_refunds": PASS_REFUNDS,
@@ -351,6 +368,49 @@ _QUERIES: Mapping[str, str] = {
         LEFT JOIN payments_purchase AS purchase ON purchase.id = settled.purchase_id
         LEFT JOIN payments_passpurchase AS pass ON pass.id = settled.pass_purchase_id
         WHERE settled.environment = 'production'
+        UNION ALL
+        SELECT 'imported', viewer_id::text, gross_micros,
+               round(gross_micros * exchange_rate)::bigint,
+               round(tax_micros * exchange_rate)::bigint,
+               (round(gross_micros * exchange_rate) - round(tax_micros * exchange_rate)
+                - net_micros)::bigint,
+               0, net_micros, purchased_at AT TIME ZONE 'UTC'
+        FROM payments_importedpurchase
+        WHERE environment = 'production'
+    """,
+    "sales": """
+        WITH sold AS (
+            SELECT id, 'coins' AS source, viewer_id, gross_micros, exchange_rate, created_at
+            FROM payments_purchase
+            WHERE environment = 'production'
+            UNION ALL
+            SELECT id, 'passes', viewer_id, gross_micros, exchange_rate, created_at
+            FROM payments_passpurchase AS period
+            WHERE environment = 'production'
+              AND NOT EXISTS (
+                  SELECT FROM payments_passpurchase AS earlier
+                  WHERE earlier.subscription_id = period.subscription_id
+                    AND (earlier.created_at, earlier.id) < (period.created_at, period.id)
+                    AND earlier.gross_micros > 0
+              )
+            UNION ALL
+            SELECT id, 'imported', viewer_id, gross_micros, exchange_rate, purchased_at
+            FROM payments_importedpurchase
+            WHERE environment = 'production'
+        ), gone_back AS (
+            SELECT purchase_id, gross_micros, created_at FROM payments_refundbooking
+            UNION ALL
+            SELECT purchase_id, gross_micros, created_at FROM payments_passrefundbooking
+        )
+        SELECT id::text, source, viewer_id::text, gross_micros,
+               round(gross_micros * exchange_rate)::bigint,
+               created_at AT TIME ZONE 'UTC', created_at AT TIME ZONE 'UTC'
+        FROM sold
+        UNION ALL
+        SELECT sold.id::text, source, viewer_id::text, -gone_back.gross_micros,
+               -round(gone_back.gross_micros * exchange_rate)::bigint,
+               sold.created_at AT TIME ZONE 'UTC', gone_back.created_at AT TIME ZONE 'UTC'
+        FROM sold JOIN gone_back ON gone_back.purchase_id = sold.id
     """,
     "earnings": """
         SELECT 'coins', value_micros, created_at AT TIME ZONE 'UTC'

@@ -24,8 +24,10 @@ from analytics.reports import (
     offer_choice,
     quality,
     questions,
+    repurchase,
     retention,
     revenue,
+    rhythm,
     sources,
     steps,
 )
@@ -88,6 +90,19 @@ def _arpu(source: Source, query: questions.ArpuQuery) -> Report:
     return arpu.table(
         source=source,
         by=query.by,
+        currency=settings.REPORTING_CURRENCY,
+        since=query.since or None,
+        until=query.until or None,
+    )
+
+
+def _repurchase(source: Source, query: questions.RepurchaseQuery) -> Report:
+    return repurchase.table(source=source, by=query.by, horizon=query.horizon)
+
+
+def _rhythm(source: Source, query: questions.RhythmQuery) -> Report:
+    return rhythm.table(
+        source=source,
         currency=settings.REPORTING_CURRENCY,
         since=query.since or None,
         until=query.until or None,
@@ -214,6 +229,18 @@ REPORTS: Mapping[str, Entry] = {
         questions.ArpuQuery,
         ["arpu", "left_out"],
         _arpu,
+    ),
+    "repurchase": Entry(
+        "who buys again",
+        questions.RepurchaseQuery,
+        ["purchases_made", "repurchase_rate", "repurchase_cohorts"],
+        _repurchase,
+    ),
+    "rhythm": Entry(
+        "how often and how lately payers bought",
+        questions.RhythmQuery,
+        ["purchases_made", "purchase_rhythm"],
+        _rhythm,
     ),
     "steps": Entry(
         "an ordered funnel of any steps", questions.StepsQuery, ["starts", "funnel"], _steps

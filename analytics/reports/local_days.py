@@ -15,7 +15,9 @@ from analytics.reports.refusals import ReportImpossible
 
 _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
-_FIRST_SHIFT = datetime(2020, 1, 1, tzinfo=UTC)
+#: Nothing that we count is older, what was imported included.
+FIRST_DAY = date(1990, 1, 1)
+_FIRST_SHIFT = datetime(1990, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -82,8 +84,7 @@ def local_date(moment: datetime, *, zone: ZoneInfo) -> date:
 def shifts(*, zone: ZoneInfo, until: datetime) -> Sequence[tuple[datetime, datetime, int]]:
     """Half-open stretches of time, and the microseconds that local time is ahead of UTC in each.
 
-    They cover all time, and are exact from 2020, for nothing of ours is older, up to `until` and to
-    the end of its year.
+    They cover all time, and are exact from FIRST_DAY up to `until` and to the end of its year.
     """
     return _shifts_before(until.year + 1, zone)
 

@@ -20,10 +20,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from analytics.lake.engine import Connection
 
 FOLDER = Path(__file__).parent / "sql"
 
@@ -74,16 +73,14 @@ class Query:
         return {name: _bindable(value) for name, value in given.items()}
 
 
-def run(connection: "DuckDBPyConnection", name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+def run(connection: Connection, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
     """The rows that the query answers. Raises TypeError for parameters that it does not take."""
     query = named(name)
     rows = connection.execute(query.text, query.bind(parameters)).fetchall()
     return [tuple(map(_plain, row)) for row in rows]
 
 
-def run_named(
-    connection: "DuckDBPyConnection", name: str, **parameters: Any
-) -> list[dict[str, Any]]:
+def run_named(connection: Connection, name: str, **parameters: Any) -> list[dict[str, Any]]:
     """The same, each row by the names of its columns."""
     rows = run(connection, name, **parameters)
     columns = [column[0] for column in connection.description or ()]

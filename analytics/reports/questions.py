@@ -94,6 +94,17 @@ class OfferChoiceQuery(ReportQuery):
     policy_id: UUID | UnsetType = UNSET
 
 
+class RepurchaseQuery(ReportQuery):
+    """Cohorts by the period of the first purchase; offsets 0 to `horizon` count periods."""
+
+    by: Bucket = Bucket.MONTH
+    horizon: Annotated[int, Meta(ge=0, le=120)] = 12
+
+
+class RhythmQuery(RangeQuery):
+    """Payers who bought first on `since` or later, as they are at the end of `until`, a day that is over."""
+
+
 class StepsQuery(ReportQuery, kw_only=True):
     """`steps` are two to six names with commas between them, and `within_hours` the windows of all but
     the first, or one for each of them: `app_open,start,purchase` and `24,168`.

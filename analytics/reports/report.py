@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from analytics.reports.definitions import Definition
-from analytics.reports.sources import ENGINE, Source
+from analytics.reports.sources import Source
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +36,8 @@ def heading(
         "reporting_zone": source.zone.key,
         "watermark": source.watermark,
         "filters": {name: value for name, value in filters.items() if value},
-        "population": (*population, source.flagged.sentence()),
-        "engine": ENGINE,
+        "population": (*population, source.flagged.sentence(), *source.history),
+        "engine": source.engine,
     }
 
 

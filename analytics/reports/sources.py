@@ -1,26 +1,27 @@
 """What a report reads: an open connection to the lake, and how far and in which zone to read it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from django.conf import settings
+from django.db.models import Sum
 
-from analytics.lake import engine, left_out, reading
+from analytics.lake import engine, left_out, reading, spark
+from analytics.lake.engine import Connection
 from analytics.lake.schema import MOMENT
+from analytics.lake.spark import SparkConnection
+from analytics.models import HistoryImport
 from analytics.reports import facts, local_days, queries
 from viewers import flags
 from viewers.flags import Flagged
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-ENGINE = "DuckDB"
+DUCKDB, SPARK = "DuckDB", "Spark"
 
 #: Money is read whole, also what was committed after the watermark was.
 SHIFTS_KNOWN_AHEAD = timedelta(days=400)
@@ -47,13 +48,20 @@ class Source:
     report has named; none of them has what is `flagged`.
     """
 
-    connection: "DuckDBPyConnection"
+    connection: Connection
     watermark: datetime
     zone: ZoneInfo
     flagged: Flagged = Flagged()  # noqa: RUF009  frozen
     read_facts: Callable[..., Iterable[pa.Table]] = facts.read
     loaded: dict[str, UUID | None] = field(default_factory=dict)
     announce: Announce = quiet
+    #: What another system told of that is counted here, in the words of a report's heading.
+    history: Sequence[str] = ()
+
+    @property
+    def engine(self) -> str:
+        """What counts."""
+        return SPARK if isinstance(self.connection, SparkConnection) else DUCKDB
 
     def load(self, *tables: str, series_id: UUID | None = None) -> None:
         """Lets queries read these tables of facts; of the unlocks only a series', if it is given."""
@@ -93,6 +101,13 @@ class Source:
         self.connection.unregister("piece")
 
 
+def imported() -> Sequence[str]:
+    """What was imported of each source, as a heading tells it."""
+    done = HistoryImport.objects.filter(finished_at__isnull=False, kept_count__gt=0)
+    rows = done.values_list("source", "kind").annotate(count=Sum("kept_count"))
+    return [f"imported from {source}: {count} {kind}" for source, kind, count in sorted(rows)]
+
+
 @contextmanager
 def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """Lake and ledger as they are at `now`, up to the moment until which the lake is complete.
@@ -108,13 +123,13 @@ def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
             connection, watermark=watermark, zone=settings.REPORTING_ZONE, flagged=flagged
         )
         with _told(announce):
-            yield replace(source, announce=announce)
+            yield replace(source, announce=announce, history=imported())
 
 
 @contextmanager
 def ledger(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
     """What is read of the ledger alone, which is complete at every moment; it has no `events`."""
-    with engine.opened([]) as connection:
+    with spark.opened() if spark.is_configured() else engine.opened([]) as connection:
         source = prepared(
             connection, watermark=now, zone=settings.REPORTING_ZONE, flagged=flags.live()
         )
@@ -132,7 +147,7 @@ def _told(announce: Announce) -> Iterator[None]:
 
 
 def prepared(
-    connection: "DuckDBPyConnection",
+    connection: Connection,
     *,
     watermark: datetime,
     zone: ZoneInfo,

@@ -27,8 +27,10 @@ from analytics.reports.offer_choice import (
 )
 from analytics.reports.quality import QualityReport, QualityRow
 from analytics.reports.report import Report
+from analytics.reports.repurchase import RepurchaseReport
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import By, Revenue, RevenueReport
+from analytics.reports.rhythm import RhythmReport, RhythmRow
 from analytics.reports.steps import StepReport, StepRow
 from config.csv_files import Cell, Table
 
@@ -130,6 +132,39 @@ def _arpu(report: ArpuReport) -> Table:
     return _listed(
         [*_notes(report), f"currency: {report.currency}"], ArpuRow.__struct_fields__, report.rows
     )
+
+
+@_table.register
+def _repurchase(report: RepurchaseReport) -> Table:
+    """Cohorts of payers, with who bought in each period; the last row is of those with a whole window."""
+    offsets = len(report.cohorts[0].buyers) if report.cohorts else 0
+    own = ("starts_on", "payers", "repeated", "repurchase_rate")
+    return Table(
+        notes=[*_notes(report), f"window: {report.window_days} days"],
+        columns=[*own, *(f"buyers_{offset}" for offset in range(offsets))],
+        rows=[
+            *(
+                [*(getattr(cohort, name) for name in own), *cohort.buyers]
+                for cohort in report.cohorts
+            ),
+            [
+                *("total", report.total_payers, report.total_repeated, report.total_rate),
+                *[None] * offsets,
+            ],
+        ],
+    )
+
+
+@_table.register
+def _rhythm(report: RhythmReport) -> Table:
+    """One row a rhythm."""
+    notes = [
+        *_notes(report),
+        f"currency: {report.currency}",
+        f"until: {report.until}",
+        f"payers: {report.total_payers}",
+    ]
+    return _listed(notes, RhythmRow.__struct_fields__, report.rows)
 
 
 @_table.register

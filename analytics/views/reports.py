@@ -21,8 +21,10 @@ from analytics.reports.quality import QualityReport
 from analytics.reports.questions import ReportQuery
 from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report
+from analytics.reports.repurchase import RepurchaseReport
 from analytics.reports.retention import RetentionReport
 from analytics.reports.revenue import RevenueReport
+from analytics.reports.rhythm import RhythmReport
 from analytics.reports.steps import StepReport
 from config import table_files
 from config.csv_files import Table
@@ -80,6 +82,38 @@ class ArpuEndpoint(AnalystEndpoint):
     ) -> Report | HttpResponse:
         """Active viewers, payers, net billings and ad revenue by local day, ISO week or month."""
         return _rendered("arpu", query, now)
+
+
+class RepurchaseEndpoint(AnalystEndpoint):
+    @operation(
+        summary="Who buys again",
+        query=questions.RepurchaseQuery,
+        answer=RepurchaseReport,
+        also_as=FILE_TYPES,
+    )
+    def get(
+        self, request: Request, *, now: datetime, query: questions.RepurchaseQuery
+    ) -> Report | HttpResponse:
+        """Payers by the period of their first purchase: who bought again within 30 days, and in which periods.
+
+        A figure is null until everybody has had the whole of its window, never 0.
+        """
+        return _rendered("repurchase", query, now)
+
+
+class RhythmEndpoint(AnalystEndpoint):
+    @operation(
+        summary="How often payers buy",
+        query=questions.RhythmQuery,
+        answer=RhythmReport,
+        refusals=(ReportImpossible,),
+        also_as=FILE_TYPES,
+    )
+    def get(
+        self, request: Request, *, now: datetime, query: questions.RhythmQuery
+    ) -> Report | HttpResponse:
+        """How many payers have each frequency, recency and age, from which models of their value are fitted."""
+        return _rendered("rhythm", query, now)
 
 
 class StepsEndpoint(AnalystEndpoint):

@@ -13,6 +13,7 @@ from payments.models.exchange_rates import ExchangeRate, RateEstimate
 from payments.models.experiments import ArmTerms
 from payments.models.grants import Grant, GrantKind, GrantReason, GrantState
 from payments.models.idempotency import IdempotencyRecord
+from payments.models.imported import ImportedPurchase
 from payments.models.ledger import Entry, Transfer, Wallet
 from payments.models.lots import Lot, LotMovement
 from payments.models.notices import ExpiryNotice
@@ -123,6 +124,7 @@ __all__ = [
     "GrantReason",
     "GrantState",
     "IdempotencyRecord",
+    "ImportedPurchase",
     "LedgerDigest",
     "LinkArrival",
     "Lot",

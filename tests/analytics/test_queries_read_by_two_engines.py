@@ -7,7 +7,9 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlglot
 
+from analytics.lake import spark
 from analytics.reports import definitions, library, queries
 from analytics.reports.queries import Query
 from tests.analytics.lakes import utc
@@ -50,13 +52,8 @@ KEYWORDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sqlglot() -> Any:
-    return pytest.importorskip("sqlglot")
-
-
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
-def test_every_text_can_be_written_for_spark(query: Query, sqlglot: Any) -> None:
+def test_every_text_can_be_written_for_spark(query: Query) -> None:
     (written,) = sqlglot.transpile(
         query.text, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE
     )
@@ -66,14 +63,48 @@ def test_every_text_can_be_written_for_spark(query: Query, sqlglot: Any) -> None
     assert not re.search(r"\b(int128|hugeint|qualify|group by all)\b", written, re.IGNORECASE)
 
 
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_every_value_goes_to_spark_under_its_name_and_with_its_type(query: Query) -> None:
+    of = {"moment": utc("2026-03-01 00:00"), "integer": 1, "text": "a", "boolean": True}
+    given = query.bind({name: of[each.kind] for name, each in query.parameters.items()})
+    nothing = {
+        name: None if query.parameters[name].may_be_null else value for name, value in given.items()
+    }
+
+    whole = spark.written(query.text, given)
+    sparse = spark.written(query.text, nothing)
+
+    assert set(re.findall(r":(\w+)", _plain(whole.query))) == set(given)
+    assert set(re.findall(r":(\w+)", _plain(sparse.query))) == {
+        name for name, value in nothing.items() if value is not None
+    }
+    assert not whole.query.upper().startswith(("CREATE", "INSERT"))
+
+
+def _plain(statement: str) -> str:
+    return re.sub(r"/\*.*?\*/|'[^']*'", "", statement, flags=re.DOTALL)
+
+
+def test_a_table_is_made_or_added_to_under_its_name() -> None:
+    made = spark.written("CREATE OR REPLACE TEMP TABLE a AS SELECT $x AS x FROM b", {"x": 1})
+    added = spark.written("INSERT INTO a FROM piece", {})
+
+    assert (made.table, made.adds, made.query) == (
+        "a",
+        False,
+        "SELECT CAST(:x AS BIGINT) AS x FROM b",
+    )
+    assert (added.table, added.adds, added.query) == ("a", True, "SELECT * FROM piece")
+
+
 def _called(statement: str) -> Iterator[str]:
-    plain = re.sub(r"/\*.*?\*/|'[^']*'", "", statement, flags=re.DOTALL)
+    plain = _plain(statement)
     # What a WITH names comes before its query, and is no function either.
     plain = re.sub(r"\b\w+\s+AS\s+\(", "(", plain)
     return (found[1].lower() for found in re.finditer(r"\b([A-Za-z_]+)\s*\(", plain))
 
 
-def test_a_function_of_duckdb_alone_is_found(sqlglot: Any) -> None:
+def test_a_function_of_duckdb_alone_is_found() -> None:
     (written,) = sqlglot.transpile("SELECT epoch_us(x) FROM t", read="duckdb", write="spark")
 
     assert set(_called(written)) - KEYWORDS - SPARK_FUNCTIONS == {"epoch_us"}

@@ -88,6 +88,8 @@ def test_a_report_says_what_it_is(api: Client, now: datetime) -> None:
         ("analytics/beats", "beats"),
         ("analytics/ltv", "ltv"),
         ("analytics/arpu", "arpu"),
+        ("analytics/repurchase", "repurchase"),
+        ("analytics/rhythm", "rhythm"),
         ("analytics/funnels", "steps"),
         ("analytics/encounters", "encounters"),
         ("analytics/survival", "survival"),

@@ -92,6 +92,8 @@ CLASSES: Mapping[str, Class] = {
     "get_title_revenue": "analysts",
     "get_ltv": "analysts",
     "get_arpu": "analysts",
+    "get_repurchase": "analysts",
+    "get_rhythm": "analysts",
     "get_steps": "analysts",
     "get_encounters": "analysts",
     "get_offer_choice": "analysts",

@@ -20,6 +20,8 @@ GRANTS = ("tests/payments/desk/test_grants.py",)
 GRANT_RACES = ("tests/races/test_grant_races.py",)
 QUOTES = ("tests/payments/prices/test_quotes.py",)
 EXPIRY = ("tests/payments/ledger/test_expiry.py",)
+HISTORY = ("tests/analytics/test_import_history.py",)
+REPURCHASES = ("tests/analytics/test_who_buys_again.py",)
 LADDER = ("tests/payments/ledger/days/test_money_ladder.py",)
 BUYING = ("tests/payments/store/test_buy_coins.py",)
 PASSES = ("tests/payments/store/test_buy_a_pass.py",)
@@ -735,6 +737,30 @@ COMPARING = [
     ),
 ]
 
+REMEMBERING = [
+    bug(
+        "money that another system took is in our ladder",
+        "analytics/reports/sql/money_days.sql",
+        "WHERE source <> 'imported'",
+        "WHERE source <> 'nothing'",
+        HISTORY,
+    ),
+    bug(
+        "what was imported before is imported again",
+        "payments/store/imported_purchases.py",
+        "new = [purchase for purchase in purchases if purchase.id not in before]",
+        "new = list(purchases)",
+        HISTORY,
+    ),
+    bug(
+        "a purchase that went back in full is one",
+        "analytics/reports/sql/purchases_made.sql",
+        "HAVING sum(paid_micros) > 0",
+        "HAVING max(paid_micros) > 0",
+        REPURCHASES,
+    ),
+]
+
 THE_DATABASE = [
     bug(
         "a transfer need not sum to zero",
@@ -1228,5 +1254,6 @@ BUGS = [
     *GOING_BACK,
     *OFFERING,
     *COMPARING,
+    *REMEMBERING,
     *THE_DATABASE,
 ]

@@ -9,6 +9,7 @@ from viewers.models.experiments import (
     Varies,
 )
 from viewers.models.flags import Flag, FlagReason
+from viewers.models.imported import EXTERNAL_ID_CHARACTERS, SOURCE_CHARACTERS, ImportedViewer
 from viewers.models.viewers import (
     API_KEY_NAME_CHARACTERS,
     SHA256_BYTES,
@@ -25,7 +26,9 @@ from viewers.models.viewers import (
 
 __all__ = [
     "API_KEY_NAME_CHARACTERS",
+    "EXTERNAL_ID_CHARACTERS",
     "SHA256_BYTES",
+    "SOURCE_CHARACTERS",
     "ApiKey",
     "Arm",
     "Device",
@@ -39,6 +42,7 @@ __all__ = [
     "Horizon",
     "Identity",
     "IdentityProvider",
+    "ImportedViewer",
     "Layer",
     "Platform",
     "RefreshToken",

@@ -27,6 +27,7 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 EVENTS = "events received before the watermark, by corrected client time"
 LEDGER = "the ledger, by commit time"
+PAYMENTS = f"{LEDGER}, and imported purchases, by the time that their source has"
 OVER = "local day; empty until it is over before the watermark"
 
 ACTIVE = "at least one app_open, or a stretch of at least 1 s played"

@@ -1,6 +1,6 @@
 """Figures of viewers: who came back, and what they brought."""
 
-from analytics.reports.definitions.definition import ACTIVE, EVENTS, LEDGER, Definition
+from analytics.reports.definitions.definition import ACTIVE, EVENTS, PAYMENTS, Definition
 
 RETENTION_CALENDAR = Definition(
     key="retention_calendar",
@@ -54,7 +54,7 @@ LTV = Definition(
         " whoever comes last is over before the watermark"
     ),
     anchor="the local day of the viewer's first app_open",
-    source=f"cohorts: {EVENTS}; money: {LEDGER}",
+    source=f"cohorts: {EVENTS}; money: {PAYMENTS}",
 )
 COHORT_ARPPU = Definition(
     key="cohort_arppu",
@@ -65,7 +65,7 @@ COHORT_ARPPU = Definition(
     ),
     window="local days 0 to n of the viewer, as LTV",
     anchor="the local day of the viewer's first app_open",
-    source=f"cohorts: {EVENTS}; money: {LEDGER}",
+    source=f"cohorts: {EVENTS}; money: {PAYMENTS}",
 )
 ARPU = Definition(
     key="arpu",
@@ -76,7 +76,7 @@ ARPU = Definition(
     ),
     window="local day, ISO week or month; empty until it is over before the watermark",
     anchor="the local day, ISO week or month",
-    source=f"viewers: {EVENTS}; money: {LEDGER}",
+    source=f"viewers: {EVENTS}; money: {PAYMENTS}",
 )
 ARPPU = Definition(
     key="arppu",
@@ -87,5 +87,37 @@ ARPPU = Definition(
     ),
     window="local day, ISO week or month; empty until it is over before the watermark",
     anchor="the local day, ISO week or month",
-    source=LEDGER,
+    source=PAYMENTS,
+)
+REPURCHASE_RATE = Definition(
+    key="repurchase_rate",
+    name="repeat pay",
+    formula=(
+        "payers with a second purchase within 30 d of their first ÷ payers of the cohort; a purchase is of"
+        " coins or a pass, or was imported, has a price, and did not go back in full; a renewal that a"
+        " store makes by itself is none"
+    ),
+    window="30 d from the first purchase; empty until every payer of the cohort has had all of it",
+    anchor="the viewer's own first purchase",
+    source=PAYMENTS,
+)
+REPURCHASE_COHORT = Definition(
+    key="repurchase_cohort",
+    name="repurchase by cohort",
+    formula="payers with a purchase in period c+n, counted once, of those whose first is in period c",
+    window="local day, ISO week or month; a cell is empty until it is over before the watermark",
+    anchor="the local day, ISO week or month of the viewer's first purchase",
+    source=PAYMENTS,
+)
+PURCHASE_RHYTHM = Definition(
+    key="purchase_rhythm",
+    name="rhythm of purchases",
+    formula=(
+        "frequency = local days with a purchase − 1; recency = days from the first of them to the last;"
+        " age = days from the first to the end of observation; repeat_micros = gross of the days after"
+        " the first"
+    ),
+    window="to the end of the local day `until`, which is over before the watermark",
+    anchor="the local day of the viewer's first purchase",
+    source=PAYMENTS,
 )

@@ -9,6 +9,8 @@ WITH posted AS (
     SELECT source, created_at, gross_micros, tax_micros, fee_micros, refunds_micros,
            0 AS earned_micros
     FROM billings
+    -- What another system took is in no ledger of ours, and was never owed here.
+    WHERE source <> 'imported'
     UNION ALL
     SELECT source, created_at, 0, 0, 0, 0, earned_micros FROM earnings
 ), dated AS (

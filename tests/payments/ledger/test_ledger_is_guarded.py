@@ -32,7 +32,10 @@ READ_ONLY = (
 )
 """The application reads these. It writes them through functions alone."""
 
-ADD_ONLY = ("priceversion", "episodeprice", "ledgerdigest", "passintent", "exchangerate")
+ADD_ONLY = (
+    *("priceversion", "episodeprice", "ledgerdigest", "passintent", "exchangerate"),
+    "importedpurchase",
+)
 """A price, a promise or a sealed day, once written, stays as it is."""
 
 DOORS = {
