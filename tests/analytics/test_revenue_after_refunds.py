@@ -123,6 +123,7 @@ def _same_as_the_ladder(report: revenue.RevenueReport) -> None:
             end=closing.day_starts_at(day + DAY),
         )
         rows = {row.series_id: row.total_micros for row in report.days if row.day == day}
+        assert rows.pop(None, 0) == found.unattributed_micros
         assert rows == dict(found.by_title)
         assert sum(rows.values()) == found.titles_micros
         with sources.ledger(now=report.watermark) as source:
@@ -219,12 +220,14 @@ def test_coins_that_an_ad_earned_bring_its_revenue_to_the_title_they_are_spent_o
     )
     watch(seen, now=now)
     report = _revenue(now + DAY)
-    assert report.total.total_micros == 9_001 + 12_000
+    # It had been of no title since its ad was watched, and is so no longer.
+    assert report.unattributed.total_micros == -9_001
+    assert report.total.total_micros == 12_000
     _same_as_the_ladder(report)
 
     refunds.undo_unlock(unlock, operator_id=operator().id, reason="", now=now + DAY)
     report = _revenue(now + 2 * DAY)
-    assert report.total.total_micros == 12_000
+    assert (report.unattributed.total_micros, report.total.total_micros) == (0, 12_000)
     _same_as_the_ladder(report)
 
 
