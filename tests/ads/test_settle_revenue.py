@@ -132,7 +132,7 @@ def test_rewards_of_which_nothing_was_estimated_share_alike(series: Series, now:
     for _ in range(3):
         viewer = DeviceFactory().viewer_id
         shown = ad_session(
-            placement, viewer_id=viewer, episode_id=episode(series, 9), now=now - HOUR
+            placement, viewer_id=viewer, episode_id=episode(series, 9), now=now - MINUTE
         )
         watch(shown, now=now)
     tell(told(at=now, ad_unit_id=placement.ad_unit_id, revenue_micros=0), viewer_id=viewer, now=now)
