@@ -116,6 +116,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "catalogue_unknown": HTTPStatus.CONFLICT,
+    "events_busy": HTTPStatus.SERVICE_UNAVAILABLE,
     # Reports
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
     "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,
