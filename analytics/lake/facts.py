@@ -169,6 +169,36 @@ _FACTS = (
         difference_micros=_WHOLE,
     ),
     _fact(
+        "pass_refunds",
+        """
+        SELECT fact.id::text, fact.purchase_id::text, purchase.environment,
+               fact.gross_micros, fact.tax_micros, fact.fee_micros, fact.net_micros,
+               fact.created_at AT TIME ZONE 'UTC'
+        FROM payments_passrefundbooking AS fact
+        JOIN payments_passpurchase AS purchase ON purchase.id = fact.purchase_id
+        """,
+        refund_booking_id=_TEXT,
+        pass_purchase_id=_TEXT,
+        environment=_TEXT,
+        gross_micros=_WHOLE,
+        tax_micros=_WHOLE,
+        fee_micros=_WHOLE,
+        net_micros=_WHOLE,
+    ),
+    _fact(
+        "fee_adjustments",
+        """
+        SELECT fact.id::text, fact.purchase_id::text, fact.pass_purchase_id::text,
+               fact.environment, fact.difference_micros, fact.created_at AT TIME ZONE 'UTC'
+        FROM payments_feeadjustment AS fact
+        """,
+        adjustment_id=_TEXT,
+        purchase_id=_TEXT,
+        pass_purchase_id=_TEXT,
+        environment=_TEXT,
+        difference_micros=_WHOLE,
+    ),
+    _fact(
         "entitlements",
         """
         SELECT fact.id::text, fact.viewer_id::text, fact.environment, fact.series_id::text,

@@ -69,6 +69,9 @@ def test_every_reading_of_the_clocks_is_kept_to_the_microsecond(transactional_db
             "channel": "tiktok",
             "campaign": "spring-1",
             "batch_id": str(received.batch_id),
+            "catalogue": 1,
+            "is_late": False,
+            "is_ahead": False,
         }
     ]
 

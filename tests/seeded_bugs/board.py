@@ -42,6 +42,7 @@ REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
 TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
 SUBSCRIPTION_RACES = ("tests/races/test_subscription_races.py",)
+FACTS = ("tests/analytics/test_export_facts.py",)
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -931,7 +932,25 @@ SUBSCRIBING = [
     ),
 ]
 
+EXPORTING = [
+    bug(
+        "facts are exported up to the next transaction, not to the first at work",
+        "analytics/lake/exporting.py",
+        "SELECT control.system_identifier, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,",
+        "SELECT control.system_identifier, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,",
+        FACTS,
+    ),
+    bug(
+        "facts are exported from where the last export began",
+        "analytics/lake/exporting.py",
+        "(last.horizon, last.first_id) if last is not None and goes_on",
+        "(0, last.first_id) if last is not None and goes_on",
+        FACTS,
+    ),
+]
+
 BUGS = [
+    *EXPORTING,
     *SUBSCRIBING,
     *COVERING,
     *UNLOCKING,
