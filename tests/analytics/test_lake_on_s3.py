@@ -13,6 +13,7 @@ from analytics import tasks
 from analytics.intake import inbox
 from analytics.lake import erasing, merging, orphans, reading
 from analytics.models import LakeFile
+from config import clock
 from config import settings as configured
 from tests.factories.events import app_open, body
 from tests.factories.viewers import ViewerFactory
@@ -90,9 +91,10 @@ def test_files_are_merged_erased_and_swept_in_the_bucket(now, bucket):
         tasks.flush_events()
     bucket.put_object(Key="lake/events/day=2026-03-14/orphan.parquet", Body=b"left")
 
-    assert merging.merge_next(now=now + timedelta(days=3)) == 2
-    assert erasing.erase_due(now=now + timedelta(days=3)) == 1
-    assert merging.delete_retired(now=now + timedelta(days=4)) == 3
+    later = clock.read() + merging.AT_REST
+    assert merging.merge_next(now=later) == 2
+    assert erasing.erase_due(now=later) == 1
+    assert merging.delete_retired(now=later + merging.KEPT_RETIRED) == 3
 
     live = LakeFile.objects.get()
     keys = {item.key for item in bucket.objects.all()}

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+import pytest
 import zstandard
 from django.test import Client
 
@@ -109,6 +110,7 @@ BOMBS = [
 ]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_nothing_breaks_and_no_batch_is_lost_to_one_bad_event(
     api: Client, device, now: datetime, proof: Proof
 ):
