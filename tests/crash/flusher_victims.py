@@ -3,7 +3,7 @@ them.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from random import Random
 
@@ -47,8 +47,9 @@ def kill_before_the_manifest(instance: Instance, load: EventLoad, chance: Random
 
     The manifest is locked meanwhile, so it is no matter of luck that it dies just there.
     """
+    before = unnamed_files(instance)
     with _manifest_locked(instance):
-        _kill_at_the_manifest(instance, "a flush", "")
+        _kill_at_the_manifest(instance, "a flush", lambda path: path not in before)
     instance.worker.start()
     return lambda: instance.works() and instance.serves()
 
@@ -58,23 +59,25 @@ def kill_merger(instance: Instance, load: EventLoad, chance: Random) -> IsBack:
 
     It is kept from merging until there are files of a day that is long past, which it takes at once.
     """
+    before = unnamed_files(instance)
     with ExitStack() as stack:
         with _nobody_merges(instance):
             instance.wait_until(
-                lambda: instance.query(_COMPARED)[0][0] > 1, "there are files to merge"
+                lambda: instance.query(_COMPARED)[0][0] > 3, "there are files to merge"
             )
             instance.query(_AGE)
             stack.enter_context(_manifest_locked(instance))
-        _kill_at_the_manifest(instance, "a merge", "merged-")
+        _kill_at_the_manifest(
+            instance, "a merge", lambda path: "merged-" in path and path not in before
+        )
     instance.worker.start()
     return lambda: instance.works() and instance.serves()
 
 
-def _kill_at_the_manifest(instance: Instance, who: str, name: str) -> None:
+def _kill_at_the_manifest(instance: Instance, who: str, is_written: Callable[[str], bool]) -> None:
     instance.wait_until(
         lambda: (
-            instance.query(_WAITERS)[0][0] > 0
-            and any(name in path for path in unnamed_files(instance))
+            instance.query(_WAITERS)[0][0] > 0 and any(map(is_written, unnamed_files(instance)))
         ),
         f"{who} has come to the manifest with what it has written",
     )
