@@ -15,7 +15,16 @@ from analytics.exports.jobs import Claim, LeaseLost
 from analytics.exports.making import ExportTooLarge
 from analytics.fraud import scans
 from analytics.intake import inbox
-from analytics.lake import flushing, merging, repeats
+from analytics.lake import (
+    chores,
+    erasing,
+    exporting,
+    flushing,
+    merging,
+    orphans,
+    repeats,
+    retention,
+)
 from analytics.ranking import snapshots
 from analytics.rollups import checking, filling, hours
 from config import advisory_lock, clock
@@ -27,6 +36,8 @@ logger = logging.getLogger(__name__)
 LONGEST_RUN = timedelta(seconds=30)
 #: Between being asked to stop and being stopped.
 STOPPING_SECONDS = 15
+#: What cannot be done by halves has longer; less than until a broker gives a task to another worker.
+LONGEST_CHORE_SECONDS = 540
 
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
@@ -58,6 +69,50 @@ def merge_lake_files(**_: Any) -> int:
         while clock.read() < until and (retired := merging.merge_next(now=clock.read())):
             total += retired
         merging.delete_retired(now=clock.read())
+    return total
+
+
+@shared_task  # type: ignore[untyped-decorator]  # Celery has no types
+def tend_lake(**_: Any) -> int:
+    """Retires events that are kept no longer, and deletes files that nothing names; how many files.
+
+    While another worker merges files, it waits for the next time.
+    """
+    now, total = clock.read(), 0
+    with advisory_lock.tried(merging.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        total += retention.retire(now=now)
+        if chores.is_due("orphans", every=orphans.EVERY, now=now):
+            total += orphans.sweep(now=now)
+            chores.note("orphans", now=now)
+    return total
+
+
+@shared_task(time_limit=LONGEST_CHORE_SECONDS, soft_time_limit=LONGEST_CHORE_SECONDS - 10)  # type: ignore[untyped-decorator]
+def erase_events(**_: Any) -> int:
+    """Makes nameless what the lake has of erased viewers; returns how many viewers.
+
+    While another worker merges files, it waits for the next time.
+    """
+    now = clock.read()
+    if not chores.is_due("erasure", every=erasing.EVERY, now=now):
+        return 0
+    with advisory_lock.tried(merging.LOCK) as is_ours:
+        if not is_ours:
+            return 0
+        erased = erasing.erase_due(now=now)
+        chores.note("erasure", now=now)
+    return erased
+
+
+@shared_task(time_limit=LONGEST_CHORE_SECONDS, soft_time_limit=LONGEST_CHORE_SECONDS - 10)  # type: ignore[untyped-decorator]
+def export_facts(**_: Any) -> int:
+    """Takes what is new of the ledger into the lake; returns of how many datasets."""
+    total = 0
+    with advisory_lock.tried(exporting.LOCK) as is_ours:
+        while is_ours and exporting.export_next(now=clock.read()):
+            total += 1
     return total
 
 

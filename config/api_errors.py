@@ -135,6 +135,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "referral_refused": HTTPStatus.CONFLICT,
     # Events
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "catalogue_unknown": HTTPStatus.CONFLICT,
+    "events_busy": HTTPStatus.SERVICE_UNAVAILABLE,
     # Reports
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
     "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -877,6 +877,24 @@ FLUSH_LEASE_SECONDS = env.integer(
     minimum=1,
     help="How long a flush of the event inbox may be in hand before another worker takes it over.",
 )
+EVENTS_AT_ONCE = env.integer(
+    "EVENTS_AT_ONCE",
+    default=4,
+    minimum=1,
+    help="How many batches of events one web process handles at a time; others are asked to come again. Fewer "
+    "than its threads, so that some are left for money.",
+)
+EVENTS_WAITING_BATCHES = env.integer(
+    "EVENTS_WAITING_BATCHES",
+    default=500_000,
+    minimum=1,
+    help="No events are taken while so many batches wait to be moved into the lake.",
+)
+EVENTS_KEPT_DAYS = env.integer(
+    "EVENTS_KEPT_DAYS",
+    default=0,
+    help="How many days single events stay in the lake. 0 keeps them for ever.",
+)
 LAKE_MEMORY_MB = env.integer(
     "LAKE_MEMORY_MB",
     default=512,
@@ -1050,6 +1068,9 @@ SWEPT_TASKS = [
     "ads.tasks.prune_origins",
     "analytics.tasks.flush_events",
     "analytics.tasks.merge_lake_files",
+    "analytics.tasks.tend_lake",
+    "analytics.tasks.erase_events",
+    "analytics.tasks.export_facts",
     "analytics.tasks.prune_events",
     "analytics.tasks.refresh_rankings",
     "analytics.tasks.look_for_fraud",

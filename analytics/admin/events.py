@@ -141,6 +141,7 @@ class FlushAdmin(ReadOnlyAdmin):
 class LakeFileAdmin(ReadOnlyAdmin):
     list_display = (
         "path",
+        "dataset",
         "day",
         "row_count",
         "size_bytes",
@@ -154,6 +155,7 @@ class LakeFileAdmin(ReadOnlyAdmin):
     search_help_text = "A whole flush id or path"
     fields = (
         "path",
+        ("dataset", "columns_version"),
         "flush_page",
         "day",
         ("row_count", "size_bytes"),

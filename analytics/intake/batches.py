@@ -34,13 +34,15 @@ _LISTS = 8
 
 class BatchRequest(RequestShape):
     """`batch_id` is made by the client before its first try, and `sent_at` read from its clock right
-    before each. `events` has up to 500 of them, each judged by itself.
+    before each. `events` has up to 500 of them, each judged by itself, of the version of the catalogue
+    that `catalogue` names.
     """
 
     batch_id: UUID
     sent_at: Moment
     app: AppContext
     events: Annotated[list[Raw], Meta(min_length=1, max_length=EVENTS_PER_BATCH)]
+    catalogue: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Batch:
 
     batch_id: UUID
     sent_at: datetime
+    catalogue: int
     app: AppContext
     events: Sequence[Raw | bytes]
     unreadable: Mapping[int, str]
@@ -78,7 +81,7 @@ def _batch(
         sent_at = request.sent_at.astimezone(UTC)
     except OverflowError as error:
         raise MalformedBody("`sent_at` is outside of the calendar.") from error
-    return Batch(request.batch_id, sent_at, request.app, events, unreadable)
+    return Batch(request.batch_id, sent_at, request.catalogue, request.app, events, unreadable)
 
 
 def _decode(body: bytes) -> BatchRequest:

@@ -6,6 +6,10 @@ milliseconds of real time, so that a viewer who watches at double speed is count
 
 Events of a playback carry the session id that `POST /v1/episodes/{id}/play` answered, which proves
 that the viewer could open that version.
+
+The catalogue has a version, which a batch states and each type knows that was added later. It only ever
+grows: a type keeps its name and meaning, a member is added with a default or not at all, and what has to
+change becomes a type of its own. So whatever an older version could say reads the same for ever.
 """
 
 from collections.abc import Mapping
@@ -88,6 +92,12 @@ class PlaybackProgress(PlaybackEvent, tag="playback_progress"):
     actual_ms: Milliseconds
 
 
+class PlaybackPause(PlaybackEvent, tag="playback_pause"):
+    """The viewer stopped the story at `position_ms`. Playing on is a stretch of progress again."""
+
+    position_ms: Milliseconds
+
+
 class PlaybackSeek(PlaybackEvent, tag="playback_seek"):
     """The viewer jumped from `from_ms` to `to_ms`, forward or back."""
 
@@ -121,6 +131,17 @@ class PlaybackStall(PlaybackEvent, tag="playback_stall"):
     actual_ms: Milliseconds
 
 
+class PlaybackQuality(PlaybackEvent, tag="playback_quality"):
+    """From `position_ms` on the picture had `height_px` lines at `bitrate_kbps`.
+
+    Report it at the start and at each change.
+    """
+
+    position_ms: Milliseconds
+    height_px: Annotated[int, Meta(ge=0, le=10_000)]
+    bitrate_kbps: Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
 class FailureReason(StrEnum):
     """Why a playback did not begin: `abandoned` by a viewer who waited no longer."""
 
@@ -151,6 +172,21 @@ class OfferShown(Event, tag="offer_shown"):
     series_id: UUID | None = None
 
 
+class UnlockTapped(Event, tag="unlock_tapped"):
+    """The viewer asked for a locked episode at the price shown. Whether it was unlocked, the ledger says."""
+
+    series_id: UUID
+    episode_id: UUID
+    price_coins: Coins
+
+
+class AdEvent(Event):
+    """What every event of an ad has: the ad session of ours, and where in the app it was offered."""
+
+    ad_session_id: UUID
+    placement: Name
+
+
 class AdResult(StrEnum):
     """What a network answered when it was asked for an ad."""
 
@@ -159,19 +195,84 @@ class AdResult(StrEnum):
     ERROR = "error"
 
 
-class AdRequested(Event, tag="ad_requested"):
-    """A network was asked for an ad for an ad session of ours, and answered."""
+class AdRequested(AdEvent, tag="ad_requested"):
+    """A network was asked for an ad, and answered: it was loaded if `filled`."""
 
-    ad_session_id: UUID
-    placement: Name
     reason: AdResult
 
 
-class AdShown(Event, tag="ad_shown"):
-    """A rewarded ad began for an ad session of ours."""
+class AdShown(AdEvent, tag="ad_shown"):
+    """A rewarded ad began."""
 
-    ad_session_id: UUID
-    placement: Name
+
+class AdFault(StrEnum):
+    """Why an ad that was loaded was not shown: `expired` if it had waited too long."""
+
+    EXPIRED = "expired"
+    MEDIA = "media"
+    NETWORK = "network"
+    OTHER = "other"
+
+
+class AdFailed(AdEvent, tag="ad_failed"):
+    """An ad that was loaded could not be shown."""
+
+    reason: AdFault
+
+
+class AdClicked(AdEvent, tag="ad_clicked"):
+    """The viewer went where the ad leads."""
+
+
+class AdDismissed(AdEvent, tag="ad_dismissed"):
+    """The ad was closed, after `actual_ms` of it."""
+
+    actual_ms: Milliseconds
+
+
+class AdRewardSeen(AdEvent, tag="ad_reward_seen"):
+    """The app showed what the ad was rewarded with. Whether it was earned, the network's callback says."""
+
+
+class PurchaseEvent(Event):
+    """What every event of a purchase has: our pack or pass, and the intent that announced it, if any.
+
+    They tell where buyers are lost. What was bought is the store's to say.
+    """
+
+    product_id: UUID
+    intent_id: UUID | None = None
+
+
+class PurchaseStarted(PurchaseEvent, tag="purchase_started"):
+    """The store's sheet was opened, for what `placement` showed."""
+
+    placement: OptionalName = ""
+
+
+class PurchaseCancelled(PurchaseEvent, tag="purchase_cancelled"):
+    """The viewer left the store's sheet."""
+
+
+class PurchaseFault(StrEnum):
+    """Why a purchase failed: `pending` waits for somebody's consent, `refused` is ours to explain."""
+
+    PAYMENT = "payment"
+    STORE = "store"
+    NETWORK = "network"
+    PENDING = "pending"
+    REFUSED = "refused"
+    OTHER = "other"
+
+
+class PurchaseFailed(PurchaseEvent, tag="purchase_failed", kw_only=True):
+    """The store, or we, did not let it through."""
+
+    reason: PurchaseFault
+
+
+class PurchaseCompleted(PurchaseEvent, tag="purchase_completed"):
+    """The app saw the purchase arrive in the wallet."""
 
 
 AnyEvent = (
@@ -179,17 +280,49 @@ AnyEvent = (
     | FeedImpression
     | PlaybackStart
     | PlaybackProgress
+    | PlaybackPause
     | PlaybackSeek
     | PlaybackEnd
     | PlaybackStall
+    | PlaybackQuality
     | PlaybackFailed
     | PaywallShown
     | OfferShown
+    | UnlockTapped
     | AdRequested
     | AdShown
+    | AdFailed
+    | AdClicked
+    | AdDismissed
+    | AdRewardSeen
+    | PurchaseStarted
+    | PurchaseCancelled
+    | PurchaseFailed
+    | PurchaseCompleted
 )
 
 #: Every type by its name.
 TYPES: Mapping[str, type[AnyEvent]] = {
     str(shape.__struct_config__.tag): shape for shape in get_args(AnyEvent)
 }
+
+#: The version that is current, and the one that a type came with if it was not the first.
+CATALOGUE = 2
+ADDED_IN: Mapping[str, int] = {
+    "playback_pause": 2,
+    "playback_quality": 2,
+    "unlock_tapped": 2,
+    "ad_failed": 2,
+    "ad_clicked": 2,
+    "ad_dismissed": 2,
+    "ad_reward_seen": 2,
+    "purchase_started": 2,
+    "purchase_cancelled": 2,
+    "purchase_failed": 2,
+    "purchase_completed": 2,
+}
+
+
+def added_after(version: int) -> frozenset[type[AnyEvent]]:
+    """The types that a client of this version of the catalogue does not know."""
+    return frozenset(TYPES[name] for name, since in ADDED_IN.items() if since > version)

@@ -18,6 +18,7 @@ from django.db.models import Count, Min, QuerySet, Sum
 
 from analytics.intake import batches, verdicts
 from analytics.intake.batches import Batch
+from analytics.intake.events import CATALOGUE
 from analytics.intake.verdicts import EVENT_BYTES, Code, EventVerdict
 from analytics.models import EventBatch, Flush, QuarantinedEvent
 from config.problems import Problem
@@ -57,6 +58,14 @@ class BatchIdReused(Problem):
     title = "This batch id was already used for another batch"
 
 
+class CatalogueUnknown(Problem):
+    """The app is ahead of this server: it keeps the batch and sends it again once the server is newer."""
+
+    code = "catalogue_unknown"
+    title = "This version of the catalogue of events is newer than the server's"
+    headers = {"Retry-After": "3600"}
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
     """Why the event at a position of its batch is quarantined, as the batch's row keeps it."""
 
@@ -79,10 +88,12 @@ class Received:
 def receive(*, viewer_id: UUID, environment: str, body: bytes, now: datetime) -> Received:
     """Stores the batch in `body` and its verdicts, once; safe to repeat.
 
-    When this returns, the batch is committed. Raises MalformedBody or BatchIdReused, with nothing
-    stored.
+    When this returns, the batch is committed. Raises MalformedBody, CatalogueUnknown or BatchIdReused,
+    with nothing stored.
     """
     batch = batches.read(body)
+    if batch.catalogue > CATALOGUE:
+        raise CatalogueUnknown(newest=CATALOGUE)
     judged = verdicts.judge(batch, viewer_id=viewer_id, received_at=now)
     refusals = _refusals(judged)
     sha256 = _fingerprint(batch)
@@ -108,6 +119,12 @@ def receive(*, viewer_id: UUID, environment: str, body: bytes, now: datetime) ->
     if not is_new:
         judged = _as_stored(judged, _refusals_decoder.decode(stored_refusals))
     return Received(batch.batch_id, judged)
+
+
+def has_waiting(count: int) -> bool:
+    """Whether at least so many batches wait to be moved into the lake."""
+    waiting = EventBatch.objects.filter(flush=None).order_by("id").values("id")
+    return waiting[count - 1 : count].exists()
 
 
 def prune(*, now: datetime) -> int:
@@ -166,6 +183,8 @@ def _fingerprint(batch: Batch) -> bytes:
     """What tells two batches apart: all of it but `sent_at`, which differs from try to try."""
     # A member that newer code adds is empty in what was sent before.
     app = {name: value for name, value in msgspec.structs.asdict(batch.app).items() if value}
+    if batch.catalogue > 1:
+        app["catalogue"] = batch.catalogue
     digest = hashlib.sha256(batch.batch_id.bytes)
     for part in map(bytes, (msgspec.json.encode(app, order="sorted"), *batch.events)):
         digest.update(len(part).to_bytes(4))

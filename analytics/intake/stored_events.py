@@ -55,6 +55,7 @@ class StoredBatch(RequestShape):
     sent_at: datetime
     app: AppContext
     events: list[_ANY]
+    catalogue: int = 1
 
 
 batch_decoder = msgspec.json.Decoder(StoredBatch)

@@ -4,6 +4,7 @@ By computation alone: nothing here reads or writes. An event that is quarantined
 about it changes the verdict on another.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -13,7 +14,14 @@ import msgspec
 from msgspec import Raw
 
 from analytics.intake.batches import Batch
-from analytics.intake.events import TYPES, AnyEvent, PlaybackEvent, PlaybackProgress
+from analytics.intake.events import (
+    ADDED_IN,
+    TYPES,
+    AnyEvent,
+    PlaybackEvent,
+    PlaybackProgress,
+    added_after,
+)
 from catalog import playback_sessions
 from catalog.playback_sessions import PlaybackSessionForged
 from config.bodies import AnswerShape
@@ -48,9 +56,9 @@ class Code(StrEnum):
 
 
 #: What each code means, in the words of the answer.
-MEANINGS = {
+MEANINGS: Mapping[str, str] = {
     Code.MALFORMED_EVENT: "It is not a flat JSON object with the members of its type.",
-    Code.UNKNOWN_TYPE: "There is no such type of event.",
+    Code.UNKNOWN_TYPE: "There is no such type of event, or not in the version of the catalogue stated.",
     Code.EVENT_TOO_LARGE: f"It is longer than {EVENT_BYTES // 1024} KB.",
     Code.CREATED_AFTER_SENT: "It was created after it was sent, by the same clock.",
     Code.TOO_OLD: f"It was sent more than {LONGEST_DELAY.days} days after it was created.",
@@ -112,6 +120,7 @@ class _Bench:
 
     def __init__(self, batch: Batch, *, viewer_id: UUID, received_at: datetime) -> None:
         self._sent_at, self._unreadable = batch.sent_at, batch.unreadable
+        self._catalogue, self._too_new = batch.catalogue, added_after(batch.catalogue)
         self._viewer_id, self._received_at = viewer_id, received_at
         self._issued: dict[tuple[int, ...], datetime | None] = {}
 
@@ -124,10 +133,16 @@ class _Bench:
             decoded = decode(event)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return _of_unknown_shape(event, str(error))
+        if type(decoded) in self._too_new:
+            return quarantined(decoded.event_id, Code.UNKNOWN_TYPE, self._told_of(decoded))
         code = self._code(decoded)
         if code is None:
             return accepted(decoded.event_id)
         return quarantined(decoded.event_id, code)
+
+    def _told_of(self, event: AnyEvent) -> str:
+        name = str(event.__struct_config__.tag)
+        return f"`{name}` is of catalogue {ADDED_IN[name]}; the batch says {self._catalogue}."
 
     def _code(self, event: AnyEvent) -> Code | None:
         delay = self._sent_at - event.created_at

@@ -20,7 +20,7 @@ from django.db import transaction
 from ads.growth import watching as watched
 from ads.growth.watching import Stretches
 from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.lake import changed_hours, watching, writing
+from analytics.lake import changed_hours, stretches, writing
 from analytics.lake.rows import Rows, Unreadable
 from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
@@ -85,7 +85,7 @@ def write(claim: Claim) -> Written:
         writing.write(f"events/day={day}/{claim.file_name}", day, part)
         for day, part in _by_day(table)
     ]
-    return Written(claim, files, rows.duplicate_count, rows.unreadable, watching.stretches(table))
+    return Written(claim, files, rows.duplicate_count, rows.unreadable, stretches.of(table))
 
 
 def finish(written: Written, *, now: datetime) -> None:

@@ -15,8 +15,9 @@ from uuid import UUID
 import pyarrow as pa
 from django.db import transaction
 
-from analytics.lake import engine, file_store, writing
-from analytics.lake.schema import EVENT_SCHEMA
+from analytics.lake import engine, file_store, scans, writing
+from analytics.lake.datasets import Dataset
+from analytics.lake.facts import DATASETS
 from analytics.models import LakeFile, RepeatedEvent
 
 #: An advisory lock, so that one worker merges at a time: two would do the same work.
@@ -34,15 +35,13 @@ TIMES_THE_REST = 4
 KEPT_RETIRED = timedelta(hours=1)
 DELETED_AT_ONCE = 100
 
-_ROWS = """
-    SELECT {columns} FROM read_parquet({paths}, filename = true)
-        ANTI JOIN repeats USING (filename, event_id)
-    ORDER BY series_id, type, occurred_at, event_id
-"""
+#: Files of one dataset and day.
+_Place = tuple[date, str]
 
 
 def merge_next(*, now: datetime) -> int:
-    """Makes one file of some of a day's, if that is worth it; returns how many were retired.
+    """Makes one file of some of a dataset's and a day's, if that is worth it; returns how many were
+    retired.
 
     Days take turns: the next is the one after the day that was merged last.
     """
@@ -50,8 +49,11 @@ def merge_next(*, now: datetime) -> int:
     if not groups:
         return 0
     last = LakeFile.objects.filter(retired_at__isnull=False).order_by("-retired_at", "-id").first()
-    day = min(groups, key=lambda day: (last is not None and day <= last.day, day))
-    return _merge(day, groups[day], now=now)
+    place = min(
+        groups,
+        key=lambda place: (last is not None and place <= (last.day, last.dataset), place),
+    )
+    return _merge(place, groups[place], now=now)
 
 
 def delete_retired(*, now: datetime) -> int:
@@ -67,16 +69,20 @@ def delete_retired(*, now: datetime) -> int:
     return len(files)
 
 
-def _groups(*, now: datetime) -> dict[date, Sequence[LakeFile]]:
-    """Of each day that is worth it, the files that are to become one."""
+def _groups(*, now: datetime) -> dict[_Place, Sequence[LakeFile]]:
+    """Of each dataset and day that is worth it, the files that are to become one."""
     small = LakeFile.objects.filter(
         retired_at=None, compared_at__isnull=False, row_count__lt=ROWS_PER_FILE // 2
     )
-    by_day = defaultdict[date, list[LakeFile]](list)
+    by_place = defaultdict[_Place, list[LakeFile]](list)
     for file in small.order_by("row_count", "id"):
-        by_day[file.day].append(file)
-    groups = {day: _group(files) for day, files in by_day.items()}
-    return {day: files for day, files in groups.items() if _is_worth_it(day, files, now=now)}
+        by_place[file.day, file.dataset].append(file)
+    groups = {place: _group(files) for place, files in by_place.items()}
+    return {
+        (day, dataset): files
+        for (day, dataset), files in groups.items()
+        if _is_worth_it(day, files, now=now)
+    }
 
 
 def _group(files: Sequence[LakeFile]) -> Sequence[LakeFile]:
@@ -95,11 +101,12 @@ def _is_worth_it(day: date, files: Sequence[LakeFile], *, now: datetime) -> bool
     return len(files) > 1 and is_past and max(each.created_at for each in files) <= now - AT_REST
 
 
-def _merge(day: date, files: Sequence[LakeFile], *, now: datetime) -> int:
+def _merge(place: _Place, files: Sequence[LakeFile], *, now: datetime) -> int:
+    day, dataset = place[0], DATASETS[place[1]]
     repeated = _repeated(files)
-    rows = _rows(files, repeated)
-    path = f"events/day={day}/merged-{_digest(files, repeated)}.parquet"
-    written = writing.write(path, day, rows) if rows.num_rows else None
+    rows = _rows(dataset, files, repeated)
+    path = f"{dataset.folder}/day={day}/merged-{_digest(files, repeated)}.parquet"
+    written = writing.write(path, day, rows, dataset=dataset) if rows.num_rows else None
     ids = [file.id for file in files]
     with transaction.atomic(durable=True):
         held = LakeFile.objects.filter(id__in=ids, retired_at=None).order_by("id")
@@ -127,13 +134,14 @@ def _repeated(files: Sequence[LakeFile]) -> set[tuple[str, UUID]]:
     return set(repeats.values_list("file__path", "event_id"))
 
 
-def _rows(files: Sequence[LakeFile], repeated: set[tuple[str, UUID]]) -> pa.Table:
+def _rows(dataset: Dataset, files: Sequence[LakeFile], repeated: set[tuple[str, UUID]]) -> pa.Table:
     """All rows that count, in the lake's order."""
     paths = {file.path: file_store.local_path(file.path) for file in files}
     hidden = ((str(paths[path]), str(event_id)) for path, event_id in repeated)
-    statement = _ROWS.format(
-        columns=", ".join(EVENT_SCHEMA.names), paths=engine.path_list([*paths.values()])
+    repeating = {file.id for file in files} if repeated else set()
+    statement = (
+        f"{scans.of(dataset, files, repeating=repeating)} ORDER BY {', '.join(dataset.order)}"
     )
     with engine.opened([*paths.values()]) as connection:
         connection.register("repeats", engine.repeats_table(hidden))
-        return connection.sql(statement).to_arrow_table().cast(EVENT_SCHEMA)
+        return connection.sql(statement).to_arrow_table().cast(dataset.schema)

@@ -8,31 +8,23 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 from django.db.models import Min
 
-from analytics.lake import engine, file_store, left_out, repeats, spark
+from analytics.lake import engine, file_store, left_out, repeats, scans, spark
+from analytics.lake.datasets import EVENTS, Dataset
 from analytics.lake.engine import Connection
-from analytics.lake.schema import EVENT_SCHEMA, MOMENT
+from analytics.lake.facts import FACTS
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 from viewers.flags import Flagged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-_SQL_TYPES = {
-    pa.string(): "VARCHAR",
-    pa.int32(): "INTEGER",
-    pa.int64(): "BIGINT",
-    MOMENT: "TIMESTAMP",
-}
-_COLUMNS = ", ".join(EVENT_SCHEMA.names)
-_NOTHING = ", ".join(f"NULL::{_SQL_TYPES[field.type]} AS {field.name}" for field in EVENT_SCHEMA)
 
-
-def live_files() -> Sequence[LakeFile]:
-    """The files that the lake is made of now."""
-    return list(LakeFile.objects.filter(retired_at=None).order_by("id"))
+def live_files(dataset: Dataset = EVENTS) -> Sequence[LakeFile]:
+    """The files that a part of the lake, the events if not another, is made of now."""
+    present = LakeFile.objects.filter(dataset=dataset.name, retired_at=None)
+    return list(present.order_by("id"))
 
 
 def watermark(*, now: datetime) -> datetime:
@@ -82,8 +74,21 @@ def on_this_machine(
     with engine.opened([file_store.local_path(file.path) for file in present]) as opened:
         repeating = _hide_repeats(opened, present)
         left_out.register(opened, flagged)
-        events = left_out.without(_events(present, repeating), flagged)
+        events = left_out.without(scans.of(EVENTS, present, repeating=repeating), flagged)
         opened.execute(f"CREATE VIEW events AS {events}")
+        yield opened
+
+
+@contextmanager
+def facts_connection(names: Sequence[str]) -> Iterator["DuckDBPyConnection"]:
+    """A connection with a view for each of these datasets of facts, in which each row is once."""
+    files = {name: live_files(FACTS[name].dataset) for name in names}
+    paths = [file_store.local_path(file.path) for some in files.values() for file in some]
+    with engine.opened(paths) as opened:
+        for name, present in files.items():
+            rows = scans.of(FACTS[name].dataset, present)
+            which = "DISTINCT *" if FACTS[name].may_repeat else "*"
+            opened.execute(f"CREATE VIEW {name} AS SELECT {which} FROM ({rows})")  # noqa: S608
         yield opened
 
 
@@ -98,18 +103,3 @@ def _hide_repeats(opened: "DuckDBPyConnection", present: Sequence[LakeFile]) -> 
     named = [(paths[file_id], str(event_id)) for file_id, event_id in hidden]
     opened.register("repeats", engine.repeats_table(named))
     return {file_id for file_id, _ in hidden}
-
-
-def _events(wanted: Sequence[LakeFile], repeating: set[int]) -> str:
-    """The view: files without repeats as they are, the others without what does not count."""
-    plain = [file_store.local_path(file.path) for file in wanted if file.id not in repeating]
-    mixed = [file_store.local_path(file.path) for file in wanted if file.id in repeating]
-    parts = []
-    if plain:
-        parts.append(f"SELECT {_COLUMNS} FROM read_parquet({engine.path_list(plain)})")  # noqa: S608
-    if mixed:
-        parts.append(
-            f"SELECT {_COLUMNS} FROM read_parquet({engine.path_list(mixed)}, filename = true)"  # noqa: S608
-            " ANTI JOIN repeats USING (filename, event_id)"
-        )
-    return " UNION ALL ".join(parts) or f"SELECT {_NOTHING} WHERE false"

@@ -17,6 +17,7 @@ from django.db import transaction
 
 from analytics.intake.verdicts import LONGEST_DELAY
 from analytics.lake import changed_hours, engine, file_store
+from analytics.lake.datasets import EVENTS
 from analytics.models import LakeFile, RepeatedEvent
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def settle(*, now: datetime) -> int:
 
 
 def _settle_some(*, now: datetime) -> int:
-    files = list(LakeFile.objects.filter(retired_at=None).order_by("id"))
+    files = list(LakeFile.objects.filter(dataset=EVENTS.name, retired_at=None).order_by("id"))
     new = [file for file in files if file.compared_at is None][:FILES_AT_ONCE]
     if not new:
         return 0

@@ -1,7 +1,7 @@
 """From the inbox's batches to rows of the lake, column by column.
 
 The same batches give the same rows in the same order, so that a flush which is done again writes the
-same content.
+same content, but for what the catalog and the ledger say differently by then.
 """
 
 import zlib
@@ -20,8 +20,10 @@ import pyarrow.compute as pc
 from msgspec import Raw
 
 from analytics.intake import batches
+from analytics.intake.batches import Batch
 from analytics.intake.events import AppContext
 from analytics.intake.stored_events import UUID_CHARACTERS, batch_decoder, canonical, event_decoder
+from analytics.lake import watching
 from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import EventBatch
 from config.problems import MalformedBody
@@ -40,6 +42,15 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True)
+class _Readable:
+    """What can be read of a batch: what all its events share, and those that were accepted."""
+
+    app: AppContext
+    catalogue: int
+    events: Sequence[Any]
+
+
 @dataclass
 class Rows:
     """Events on their way into the lake: of each batch in turn, each event id once."""
@@ -48,18 +59,18 @@ class Rows:
     duplicate_count: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
-    _batches: list[tuple[EventBatch, AppContext]] = field(default_factory=list)
+    _batches: list[tuple[EventBatch, _Readable]] = field(default_factory=list)
     _events: dict[type[Any], list[Any]] = field(default_factory=lambda: defaultdict(list))
     _origins: dict[type[Any], list[int]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, batch: EventBatch) -> None:
         """Adds what was accepted of a batch. Earlier received batches come first, and win."""
-        app, events = _accepted(batch, self.unreadable)
-        if app is None:
+        readable = _accepted(batch, self.unreadable)
+        if readable is None:
             return
         origin = len(self._batches)
-        self._batches.append((batch, app))
-        for event in events:
+        self._batches.append((batch, readable))
+        for event in readable.events:
             event_id = canonical(event.event_id)
             if event_id in self._seen:
                 self.duplicate_count += 1
@@ -83,13 +94,15 @@ class Rows:
         if self.arrived_at is not None:
             (arrived,) = _moments([self.arrived_at])
             columns["arrived_at"] = pa.repeat(arrived, len(own))
+        columns |= watching.of_clocks(columns) | watching.of_playback(columns)
         order = [(name, "ascending") for name in ("series_id", "type", "occurred_at", "event_id")]
         rows = [columns.get(each.name, pa.nulls(len(own), each.type)) for each in EVENT_SCHEMA]
         return pa.table(rows, schema=EVENT_SCHEMA).sort_by(order)
 
     def _of_batches(self) -> pa.Table:
         """The columns that are the same for all events of a batch, a row for each batch."""
-        received, apps = zip(*self._batches, strict=True)
+        received = [batch for batch, _ in self._batches]
+        apps = [readable.app for _, readable in self._batches]
         return pa.table(
             {
                 "viewer_id": [str(batch.viewer_id) for batch in received],
@@ -101,6 +114,9 @@ class Rows:
                 "app_version": [app.version for app in apps],
                 "locale": [app.locale for app in apps],
                 "country": [app.country for app in apps],
+                "catalogue": pa.array(
+                    [readable.catalogue for _, readable in self._batches], pa.int32()
+                ),
             }
         )
 
@@ -113,37 +129,37 @@ def _of_type(kind: type[Any], events: Sequence[Any]) -> pa.Table:
     return pa.table({"type": pa.repeat(str(kind.__struct_config__.tag), len(events)), **columns})
 
 
-def _accepted(
-    batch: EventBatch, unreadable: list[Unreadable]
-) -> tuple[AppContext | None, Sequence[Any]]:
-    """The app and the events of a batch but for those in quarantine; adds to `unreadable`."""
+def _accepted(batch: EventBatch, unreadable: list[Unreadable]) -> _Readable | None:
+    """What was accepted of a batch, or None if its envelope cannot be read; adds to `unreadable`."""
     body = zlib.decompress(batch.payload)
     if not batch.refusals:
         with suppress(msgspec.DecodeError):  # of newer code: then each event is looked at
             whole = batch_decoder.decode(body)
-            return whole.app, whole.events
-    app, events = _taken_apart(body)
+            return _Readable(whole.app, whole.catalogue, whole.events)
+    envelope, events = _taken_apart(body)
     refused = {position for position, *_ in batch.refusals}
     accepted = []
     for position, event in enumerate(events):
         if position in refused:
             continue
         try:
-            if app is None:
+            if envelope is None:
                 raise MalformedBody("The batch's envelope is not readable.")
             accepted.append(event_decoder.decode(event))
         except (msgspec.DecodeError, UnicodeDecodeError, MalformedBody) as error:
             unreadable.append(Unreadable(batch, position, bytes(event), str(error)))
-    return app, accepted
+    if envelope is None:
+        return None
+    return _Readable(envelope.app, envelope.catalogue, accepted)
 
 
-def _taken_apart(body: bytes) -> tuple[AppContext | None, Sequence[Raw | bytes]]:
-    """The app, if the envelope can be read, and the events, whatever they are."""
+def _taken_apart(body: bytes) -> tuple[Batch | None, Sequence[Raw | bytes]]:
+    """The batch, if its envelope can be read, and the events, whatever they are."""
     try:
         batch = batches.read(body)
     except MalformedBody:
         return None, batches.elements(body)
-    return batch.app, batch.events
+    return batch, batch.events
 
 
 def _column(name: str, values: Sequence[Any]) -> pa.Array:

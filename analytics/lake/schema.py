@@ -5,6 +5,8 @@ with zoned ones only through its ICU extension, which its wheel lacks. DuckDB re
 and Spark as TIMESTAMP_NTZ. A column that an event's type does not have is null.
 """
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 
 MOMENT = pa.timestamp("us")
@@ -45,8 +47,39 @@ EVENT_SCHEMA = pa.schema(
         ("price_coins", pa.int64()),
         ("placement", pa.string()),
         ("ad_session_id", pa.string()),
-        # Which batch brought it, and when its flush began, by the database's clock
+        # Which batch brought it
         ("batch_id", pa.string()),
-        ("arrived_at", MOMENT),
+        # Since the second version
+        ("arrived_at", MOMENT),  # when its flush began, by the database's clock
+        ("catalogue", pa.int32()),  # the version that the client stated
+        ("height_px", pa.int32()),
+        ("bitrate_kbps", pa.int32()),
+        ("product_id", pa.string()),
+        ("intent_id", pa.string()),
+        # Found out at the flush: analytics.lake.watching, and of the clocks
+        ("story_ms", pa.int32()),
+        ("furthest_percent", pa.int32()),
+        ("episode_number", pa.int32()),
+        ("opened_by", pa.string()),
+        ("is_late", pa.bool_()),
+        ("is_ahead", pa.bool_()),
     ]
 )
+
+#: By the version of the columns that they came with. A file of an earlier one has none of them.
+ADDED_COLUMNS: Mapping[int, tuple[str, ...]] = {
+    2: (
+        "arrived_at",
+        "catalogue",
+        "height_px",
+        "bitrate_kbps",
+        "product_id",
+        "intent_id",
+        "story_ms",
+        "furthest_percent",
+        "episode_number",
+        "opened_by",
+        "is_late",
+        "is_ahead",
+    )
+}

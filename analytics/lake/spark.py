@@ -5,11 +5,12 @@ it. Texts are DuckDB's and are written in Spark's dialect as they come; values a
 Spark's, with their types. Moments are TIMESTAMP_NTZ, as the files have them, and the session's zone is UTC.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from django.conf import settings
 
 from analytics.lake import file_store, left_out, repeats
+from analytics.lake.datasets import EVENTS
 from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.models import LakeFile
 from viewers.flags import Flagged
@@ -41,6 +43,7 @@ _COLUMN_TYPES = {
     pa.string(): "STRING",
     pa.int32(): "INT",
     pa.int64(): "BIGINT",
+    pa.bool_(): "BOOLEAN",
     MOMENT: "TIMESTAMP_NTZ",
 }
 _COLUMNS = ", ".join(EVENT_SCHEMA.names)
@@ -172,9 +175,15 @@ class SparkConnection:
             self._session.stop()
 
     def _read(self, files: Sequence[LakeFile]) -> "DataFrame":
-        root = file_store.root_url()
-        found = self._session.read.parquet(*(f"{root}/{file.path}" for file in files))
-        return found.selectExpr(*EVENT_SCHEMA.names, _PATH)
+        """All columns of the events and the path of each; what a file's version lacks is null."""
+        root, by_version = file_store.root_url(), defaultdict[int, list[str]](list)
+        for file in files:
+            by_version[file.columns_version].append(f"{root}/{file.path}")
+        found = [
+            self._session.read.parquet(*paths).selectExpr(*_selected(version), _PATH)
+            for version, paths in by_version.items()
+        ]
+        return reduce(lambda one, other: one.unionByName(other), found)
 
     def _keep(self, name: str, found: "DataFrame") -> None:
         """Under a name, and counted once: a table whose rows are numbered is read more than once."""
@@ -228,6 +237,13 @@ def _bindable(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     return str(value) if isinstance(value, str) else value
+
+
+def _selected(version: int) -> Iterator[str]:
+    absent = EVENTS.absent(version)
+    for column in EVENT_SCHEMA:
+        kind = _COLUMN_TYPES[column.type]
+        yield f"CAST(NULL AS {kind}) AS {column.name}" if column.name in absent else column.name
 
 
 def _hidden(hidden: Collection[tuple[str, UUID]]) -> pa.Table:

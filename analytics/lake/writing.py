@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from django.core.files.base import ContentFile
 
 from analytics.lake import file_store
+from analytics.lake.datasets import EVENTS, Dataset
 from analytics.models import LakeFile
 
 #: Small enough that a reader of one series skips most of a file.
@@ -22,6 +23,7 @@ ROWS_PER_GROUP = 20_000
 class WrittenFile:
     """A file that is on disk, or in its bucket, and not yet in the manifest."""
 
+    dataset: Dataset
     path: str
     day: date
     row_count: int
@@ -35,6 +37,8 @@ class WrittenFile:
         """What the manifest will say of it."""
         return LakeFile(
             flush_id=flush_id,
+            dataset=self.dataset.name,
+            columns_version=self.dataset.version,
             path=self.path,
             day=self.day,
             row_count=self.row_count,
@@ -47,7 +51,7 @@ class WrittenFile:
         )
 
 
-def write(path: str, day: date, table: pa.Table) -> WrittenFile:
+def write(path: str, day: date, table: pa.Table, *, dataset: Dataset = EVENTS) -> WrittenFile:
     """Writes the rows of a day, in their order, over what may be there under the name."""
     sink = io.BytesIO()
     pq.write_table(
@@ -55,14 +59,15 @@ def write(path: str, day: date, table: pa.Table) -> WrittenFile:
         sink,
         compression="zstd",
         row_group_size=ROWS_PER_GROUP,
-        # An event's own id repeats nowhere.
-        use_dictionary=[name for name in table.column_names if name != "event_id"],
+        # A row's own id repeats nowhere.
+        use_dictionary=[name for name in table.column_names if name != dataset.key],
     )
     content = sink.getvalue()
     file_store.storage().save(path, ContentFile(content))
-    first_at, last_at = _ends(table["occurred_at"])
-    first_id, last_id = _ends(table["event_id"])
+    first_at, last_at = _ends(table[dataset.moment])
+    first_id, last_id = _ends(table[dataset.key])
     return WrittenFile(
+        dataset=dataset,
         path=path,
         day=day,
         row_count=table.num_rows,

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef
 
 from ads.models import Reward
 from analytics.lake import reading
+from analytics.lake.datasets import EVENTS
 from analytics.models import LakeFile, RankingSnapshot
 from analytics.ranking import caps, ranking
 from analytics.ranking.ranking import VERSION, Floors, Horizon
@@ -129,10 +130,9 @@ def _is_due(watermark: datetime, basis: str, now: datetime) -> bool:
 def _basis() -> str:
     """Names the last file of the lake, the last unlock by coins and the last by ad, the last flag and how
     many stand."""
-    newest = (
-        model.objects.order_by("-id").values_list("id")
-        for model in (LakeFile, Unlock, Reward, Flag)
-    )
+    events = LakeFile.objects.filter(dataset=EVENTS.name)
+    money = (model.objects.all() for model in (Unlock, Reward, Flag))
+    newest = (rows.order_by("-id").values_list("id") for rows in (events, *money))
     named = (str(row[0]) if (row := ids.first()) else "-" for ids in newest)
     return " ".join([*named, str(Flag.objects.filter(lifted_at=None).count())])
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Min, Q
 
+from analytics.lake.datasets import EVENTS
 from analytics.models import ChangedHour, FillState, LakeFile, PostingsRead, RollupHour
 from analytics.rollups import metrics, slices
 from analytics.rollups.metrics import METRICS, QUERIES, Basis, Query, Reach
@@ -110,7 +111,7 @@ def extend(*, now: datetime) -> int:
 
 def beginning(*, now: datetime) -> datetime:
     """The hour of the first event or posting that there is; the present one without any."""
-    event_at = LakeFile.objects.filter(retired_at=None).aggregate(at=Min("first_at"))["at"]
+    event_at = _lake_begins_at()
     posted_at = queries.earliest(posted_since=None, before=now)
     found = [moment for moment in (event_at, posted_at) if moment is not None]
     return max(slices.hour_of(min([*found, now])), EARLIEST)
@@ -182,7 +183,7 @@ def renew(*, now: datetime) -> int:
     Where the lake begins later than it did, what was counted before that stays: it could not be counted
     again.
     """
-    lake_from = LakeFile.objects.filter(retired_at=None).aggregate(at=Min("first_at"))["at"]
+    lake_from = _lake_begins_at()
     total = 0
     for metric in METRICS.values():
         current = metric.definition(settings.REPORTING_ZONE.key)
@@ -232,3 +233,10 @@ def _reached(query: Query, hours: set[datetime], *, now: datetime) -> set[dateti
         known = RollupHour.objects.filter(metric__in=own).aggregate(at=Min("hour"))["at"]
         first = min(first, max(first - query.settles, known or first))
     return {first + number * HOUR for number in range((last - first) // HOUR + 1)}
+
+
+def _lake_begins_at() -> datetime | None:
+    """The moment of the first event that there is in the lake."""
+    events = LakeFile.objects.filter(dataset=EVENTS.name, retired_at=None)
+    first: datetime | None = events.aggregate(at=Min("first_at"))["at"]
+    return first

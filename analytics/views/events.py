@@ -7,10 +7,11 @@ from rest_framework.request import Request
 
 from analytics.intake import inbox
 from analytics.intake.batches import BATCH_BYTES, BatchRequest
-from analytics.intake.inbox import BatchIdReused
+from analytics.intake.inbox import BatchIdReused, CatalogueUnknown
 from analytics.intake.shapes import BatchAnswer
 from analytics.intake.verdicts import Verdict
-from config import bodies
+from analytics.views.admission import EventsBusy, gate
+from config import bodies, encodings
 from config.endpoints import operation
 from viewers.authentication import ViewerEndpoint
 
@@ -21,10 +22,11 @@ class Events(ViewerEndpoint):
     @operation(
         summary="Report events",
         answer=BatchAnswer,
-        refusals=[BatchIdReused],
+        refusals=[BatchIdReused, CatalogueUnknown, EventsBusy],
     )
     def post(self, request: Request, *, now: datetime) -> BatchAnswer:
-        """Up to 500 events and 256 KB in one batch, which is stored when this answers.
+        """Up to 500 events and 256 KB in one batch, which is stored when this answers. The body may come
+        with `Content-Encoding: gzip` or `zstd`; the 256 KB bound what it unpacks to as well.
 
         Each event is judged by itself; docs/events.md has the types, their members and the codes.
         Send the same batch again until it is answered, with `sent_at` read anew: it counts once, and
@@ -33,12 +35,16 @@ class Events(ViewerEndpoint):
         body = bodies.raw(self.http_request(), limit_bytes=BATCH_BYTES)
         if body:
             bodies.check_media_type(self.http_request(), {bodies.JSON})
-        received = inbox.receive(
-            viewer_id=self.viewer.viewer_id,
-            environment=self.viewer.environment,
-            body=body,
-            now=now,
-        )
+        # After the body was read: a slow sender keeps nobody out.
+        with gate.passed(now=now):
+            received = inbox.receive(
+                viewer_id=self.viewer.viewer_id,
+                environment=self.viewer.environment,
+                body=encodings.decoded(
+                    body, request.headers.get("Content-Encoding", ""), limit_bytes=BATCH_BYTES
+                ),
+                now=now,
+            )
         accepted = sum(verdict.verdict is Verdict.ACCEPTED for verdict in received.verdicts)
         return BatchAnswer(
             batch_id=received.batch_id,

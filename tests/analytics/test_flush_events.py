@@ -70,6 +70,9 @@ def test_every_reading_of_the_clocks_is_kept_to_the_microsecond(transactional_db
             "campaign": "spring-1",
             "batch_id": str(received.batch_id),
             "arrived_at": naive(Flush.objects.get().arrived_at),
+            "catalogue": 1,
+            "is_late": False,
+            "is_ahead": False,
         }
     ]
 

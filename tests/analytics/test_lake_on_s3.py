@@ -1,6 +1,7 @@
 """The lake in a bucket, against a real S3 service on loopback."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +11,12 @@ from moto.server import ThreadedMotoServer
 
 from analytics import tasks
 from analytics.intake import inbox
-from analytics.lake import reading
+from analytics.lake import erasing, merging, orphans, reading
 from analytics.models import LakeFile
+from config import clock
 from config import settings as configured
 from tests.factories.events import app_open, body
+from tests.factories.viewers import ViewerFactory
 
 BUCKET = "cliffhanger-lake"
 CREDENTIALS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
@@ -75,3 +78,32 @@ def test_files_go_to_the_bucket_and_are_fetched_once_to_be_read(now, bucket, own
     assert [
         file.name for file in (own_lake.parent / "lake-cache").rglob("*") if file.is_file()
     ] == [path.rpartition("/")[2]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_are_merged_erased_and_swept_in_the_bucket(now, bucket):
+    """The same code as on disk. What nothing names is a day old by the bucket's own clock."""
+    gone = ViewerFactory(erased_at=now)
+    for second in range(2):
+        at = now + timedelta(seconds=second)
+        sent = body([app_open(at=at)], sent_at=at)
+        inbox.receive(viewer_id=gone.id, environment="production", body=sent, now=at)
+        tasks.flush_events()
+    bucket.put_object(Key="lake/events/day=2026-03-14/orphan.parquet", Body=b"left")
+
+    later = clock.read() + merging.AT_REST
+    assert merging.merge_next(now=later) == 2
+    assert erasing.erase_due(now=later) == 1
+    assert merging.delete_retired(now=later + merging.KEPT_RETIRED) == 3
+
+    live = LakeFile.objects.get()
+    keys = {item.key for item in bucket.objects.all()}
+    assert keys == {f"lake/{live.path}", "lake/events/day=2026-03-14/orphan.parquet"}
+    with reading.connection() as opened:
+        names = {name for (name,) in opened.execute("SELECT viewer_id FROM events").fetchall()}
+    assert len(names - {str(gone.id)}) == len(names) == 1
+    soon = max(item.last_modified for item in bucket.objects.all()) + orphans.OLD
+    assert orphans.sweep(now=soon - timedelta(minutes=5)) == 0
+    assert orphans.sweep(now=soon + timedelta(minutes=5)) == 1
+    assert [item.key for item in bucket.objects.all()] == [f"lake/{live.path}"]
+    assert _count() == 2

@@ -204,14 +204,14 @@ def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
     repeats.settle(now=now)
     write = writing.write
 
-    def slow(*asked):
+    def slow(*asked, **more):
         monkeypatch.undo()
         flush([opened], at=now)
         LakeFile.objects.update(created_at=now)
         LakeFile.objects.filter(compared_at=None).update(row_count=merging.ROWS_PER_FILE)
         repeats.settle(now=now)
         assert merging.merge_next(now=now + 3 * DAY) == 2
-        return write(*asked)
+        return write(*asked, **more)
 
     monkeypatch.setattr(writing, "write", slow)
     assert merging.merge_next(now=now + 3 * DAY) == 0

@@ -10,6 +10,8 @@ from tests.crash.instance import Instance, running
 
 LEASE_SECONDS = 3
 FULL_VIEWERS, VIEWERS = 500, 32
+#: Whom nobody else asks for anything, so that nobody audits what they have.
+FULL_BYSTANDERS, BYSTANDERS = 16, 2
 
 
 @pytest.fixture(scope="package")
@@ -18,6 +20,11 @@ def instance(request: pytest.FixtureRequest) -> Iterator[Instance]:
     with pytest.MonkeyPatch.context() as patch:
         # What died is taken over soon, so that many deaths fit in a test.
         patch.setitem(os.environ, "FLUSH_LEASE_SECONDS", str(LEASE_SECONDS))
-        with running(viewers=FULL_VIEWERS if is_full else VIEWERS) as running_instance:
+        viewers = FULL_VIEWERS if is_full else VIEWERS
+        bystanders = FULL_BYSTANDERS if is_full else BYSTANDERS
+        with running(viewers=viewers + bystanders) as running_instance:
+            whole = running_instance.population
+            running_instance.population = whole.part(0, viewers)
+            running_instance.bystanders = whole.part(viewers, viewers + bystanders)
             failpoints.install(running_instance)
             yield running_instance

@@ -55,9 +55,12 @@ def is_drained(instance: Instance) -> bool:
     return instance.query(_WAITING) == [(0,)]
 
 
-def facts(instance: Instance) -> EventFacts:
-    """What reports would count, read by a process of the instance, and what is in quarantine."""
-    counted = instance.run("-m", "tests.crash.lake_facts")
+def facts(instance: Instance, reports: Sequence[Report]) -> EventFacts:
+    """What reports would count of the viewers who reported, read by a process of the instance, and what
+    is in quarantine.
+    """
+    viewers = sorted({str(report.sent.viewer_id) for report in reports})
+    counted = instance.run("-m", "tests.crash.lake_facts", *viewers)
     rows = instance.query(_QUARANTINED)
     return EventFacts(
         in_lake=msgspec.json.decode(counted, type=dict[UUID, int]),

@@ -1,13 +1,16 @@
-"""Killing the flusher where it hurts: its files are written, and the manifest does not name them."""
+"""Killing flusher and merger where it hurts: their files are written, and the manifest does not name
+them.
+"""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from random import Random
 
 import psycopg
 import redis
 
+from analytics.lake import merging
 from tests.crash import schedule
 from tests.crash.event_clients import EventLoad
 from tests.crash.instance import Instance
@@ -26,21 +29,60 @@ _WAITERS = """
     SELECT count(*) FROM pg_locks WHERE relation = 'analytics_lakefile'::regclass AND NOT granted
 """
 
+_COMPARED = """
+    SELECT count(*) FROM analytics_lakefile
+    WHERE retired_at IS NULL AND compared_at IS NOT NULL AND dataset = 'events'
+      AND path NOT LIKE '%merged-%'
+"""
+_AGE = """
+    UPDATE analytics_lakefile
+    SET day = day - 3, created_at = created_at - interval '3 hours'
+    WHERE retired_at IS NULL AND compared_at IS NOT NULL AND dataset = 'events'
+      AND path NOT LIKE '%merged-%'
+"""
+
 
 def kill_before_the_manifest(instance: Instance, load: EventLoad, chance: Random) -> IsBack:
     """The task worker waits to name in the manifest what it has written, and dies waiting.
 
     The manifest is locked meanwhile, so it is no matter of luck that it dies just there.
     """
+    before = unnamed_files(instance)
     with _manifest_locked(instance):
-        instance.wait_until(
-            lambda: instance.query(_WAITERS)[0][0] > 0 and bool(unnamed_files(instance)),
-            "a flush has come to the manifest with what it has written",
-        )
-        instance.worker.kill_leader()
-        instance.worker.kill_group()
+        _kill_at_the_manifest(instance, "a flush", lambda path: path not in before)
     instance.worker.start()
     return lambda: instance.works() and instance.serves()
+
+
+def kill_merger(instance: Instance, load: EventLoad, chance: Random) -> IsBack:
+    """The same while it puts a merged file in the place of others.
+
+    It is kept from merging until there are files of a day that is long past, which it takes at once.
+    """
+    before = unnamed_files(instance)
+    with ExitStack() as stack:
+        with _nobody_merges(instance):
+            instance.wait_until(
+                lambda: instance.query(_COMPARED)[0][0] > 3, "there are files to merge"
+            )
+            instance.query(_AGE)
+            stack.enter_context(_manifest_locked(instance))
+        _kill_at_the_manifest(
+            instance, "a merge", lambda path: "merged-" in path and path not in before
+        )
+    instance.worker.start()
+    return lambda: instance.works() and instance.serves()
+
+
+def _kill_at_the_manifest(instance: Instance, who: str, is_written: Callable[[str], bool]) -> None:
+    instance.wait_until(
+        lambda: (
+            instance.query(_WAITERS)[0][0] > 0 and any(map(is_written, unnamed_files(instance)))
+        ),
+        f"{who} has come to the manifest with what it has written",
+    )
+    instance.worker.kill_leader()
+    instance.worker.kill_group()
 
 
 def kill_sweeper(instance: Instance, load: EventLoad, chance: Random) -> IsBack:
@@ -68,6 +110,14 @@ def unnamed_files(instance: Instance) -> set[str]:
 
 
 @contextmanager
+def _nobody_merges(instance: Instance) -> Iterator[None]:
+    address = instance.endpoints().database_url
+    with psycopg.connect(address, connect_timeout=5, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [merging.LOCK])
+        yield
+
+
+@contextmanager
 def _manifest_locked(instance: Instance) -> Iterator[None]:
     address = instance.endpoints().database_url
     with psycopg.connect(address, connect_timeout=5) as connection:
@@ -78,6 +128,7 @@ def _manifest_locked(instance: Instance) -> Iterator[None]:
 
 EVENT_VICTIMS = (
     Victim("the flusher before the manifest", "P13", kill_before_the_manifest, full_kills=6),
+    Victim("the merger before the manifest", "P13", kill_merger, full_kills=4),
     Victim("the task worker", "P13", kill_task_worker, full_kills=6),
     Victim("Postgres", "P13", kill_postgres, full_kills=6),
     Victim("a web worker", "P13", kill_web_worker, full_kills=4),

@@ -66,6 +66,7 @@ class Instance:
         self.web, self.worker, self.sweeper = programs.values()
         self.programs = tuple(programs.values())
         self.population: Population
+        self.bystanders: Population
 
     def start(self, *, viewers: int) -> None:
         """Seed the database, start everything, and return when it serves."""

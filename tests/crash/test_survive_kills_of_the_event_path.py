@@ -59,7 +59,7 @@ def test_acknowledged_events_count_once_whatever_dies(
     drained = instance.wait_until(
         lambda: event_audit.is_drained(instance), "the inbox is drained", seconds=DRAIN_SECONDS
     )
-    found = event_audit.facts(instance)
+    found = event_audit.facts(instance, reports)
     broken = list(event_audit.violations(event_journal.read(folder), found))
 
     log.info("%d batches, %d events, drained in %.1f s", len(reports), len(found.in_lake), drained)

@@ -123,6 +123,7 @@ CHOICES = "payments/access/offer_policies.py"
 ROLLUPS = ("tests/analytics/test_rollups_of_money.py",)
 ROLLUP_FILLING = "analytics/rollups/filling.py"
 EXPORTS = ("tests/analytics/test_export_cursors.py",)
+FACTS = ("tests/analytics/test_export_facts.py",)
 
 UNLOCKING = [
     bug(
@@ -1155,7 +1156,7 @@ GROWING = [
     ),
     bug(
         "what was watched before its session counts",
-        "analytics/lake/watching.py",
+        "analytics/lake/stretches.py",
         "starts=np.maximum(begun // _SECOND, -(-issued // _MILLISECOND)),",
         "starts=begun // _SECOND,",
         WATCHING,
@@ -1239,7 +1240,25 @@ EXPORTING = [
     ),
 ]
 
+LEAVING = [
+    bug(
+        "facts are exported up to the next transaction, not to the first at work",
+        "analytics/lake/exporting.py",
+        "SELECT control.system_identifier, pg_snapshot_xmin(pg_current_snapshot())::text::bigint,",
+        "SELECT control.system_identifier, pg_snapshot_xmax(pg_current_snapshot())::text::bigint,",
+        FACTS,
+    ),
+    bug(
+        "facts are exported from where the last export began",
+        "analytics/lake/exporting.py",
+        "(last.horizon, last.first_id) if last is not None and goes_on",
+        "(0, last.first_id) if last is not None and goes_on",
+        FACTS,
+    ),
+]
+
 BUGS = [
+    *LEAVING,
     *EXPORTING,
     *ROLLING_UP,
     *CHOOSING,

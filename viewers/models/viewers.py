@@ -78,6 +78,9 @@ class Viewer(models.Model):
                 name="viewer_region_is_alpha2", condition=Q(region__regex=r"^([A-Z]{2})?$")
             ),
         ]
+        indexes = [
+            models.Index(fields=["erased_at"], name="viewer_erased", condition=~Q(erased_at=None)),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

@@ -9,7 +9,15 @@ import msgspec
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from analytics.intake.events import TYPES, AppContext, Event, PlaybackEvent
+from analytics.intake.events import (
+    ADDED_IN,
+    TYPES,
+    AdEvent,
+    AppContext,
+    Event,
+    PlaybackEvent,
+    PurchaseEvent,
+)
 from analytics.intake.verdicts import MEANINGS
 from config.openapi import describe_choices
 
@@ -31,17 +39,21 @@ def _types() -> str:
     parts = [
         _part("Every event", Event),
         _part("Every event of a playback", PlaybackEvent),
-        *(_part(f"`{name}`", shape) for name, shape in TYPES.items()),
+        _part("Every event of an ad", AdEvent),
+        _part("Every event of a purchase", PurchaseEvent),
+        *(_part(f"`{name}`", shape, since=ADDED_IN.get(name, 1)) for name, shape in TYPES.items()),
         _part("The batch's `app`", AppContext),
     ]
     return "\n".join(parts)
 
 
-def _part(title: str, shape: type[msgspec.Struct]) -> str:
-    """What a shape has beyond what it inherits."""
+def _part(title: str, shape: type[msgspec.Struct], *, since: int = 1) -> str:
+    """What a shape has beyond what it inherits, and the catalogue it came with if not the first."""
     schemas: Schema = msgspec.json.schema(shape, schema_hook=describe_choices)["$defs"]
     own = schemas[shape.__name__]
     lines = [f"### {title}", "", inspect.cleandoc(own["description"]), ""]
+    if since > 1:
+        lines += [f"Since catalogue {since}.", ""]
     inherited = {"type", *getattr(shape.__bases__[0], "__struct_fields__", ())}
     members = [name for name in own["properties"] if name not in inherited]
     if members:

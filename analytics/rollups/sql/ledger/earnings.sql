@@ -26,9 +26,9 @@ WITH earned AS (
     FROM payments_feeadjustment
     WHERE created_at >= %(since)s AND created_at < %(until)s
     UNION ALL
-    SELECT created_at, environment, 'ads', revenue_micros
-    FROM ads_reward
-    WHERE created_at >= %(since)s AND created_at < %(until)s
+    SELECT booked_at, environment, 'ads', micros
+    FROM ads_earning
+    WHERE booked_at >= %(since)s AND booked_at < %(until)s
 ), running AS (
     -- Passes that earn something in this time, or of which something goes back.
     SELECT id, environment, net_micros, starts_at, ends_at, created_at

@@ -1,0 +1,63 @@
+"""Who of those that report events is let in: money goes first.
+
+Each process handles so many batches at a time and refuses the others at once, so that threads and
+connections are left for who unlocks and pays; and nothing is let in while the inbox is so full that
+nobody empties it, before the disk that the ledger needs is. Who is refused keeps the batch.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Lock
+
+from django.conf import settings
+
+from analytics.intake import inbox
+from config.problems import Problem
+
+#: So long a look at the inbox is believed.
+LOOK_AGAIN = timedelta(seconds=5)
+
+
+class EventsBusy(Problem):
+    code = "events_busy"
+    title = "There are more events than are taken now; send the batch again"
+    headers = {"Retry-After": "2"}
+
+
+class InboxFull(EventsBusy):
+    headers = {"Retry-After": "30"}
+
+
+class Gate:
+    """The door of one process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._looked_at: datetime | None = None
+        self._is_full = False
+
+    @contextmanager
+    def passed(self, *, now: datetime) -> Iterator[None]:
+        """Within it a batch may be handled. Raises EventsBusy, or InboxFull, without waiting."""
+        with self._lock:
+            if self._inside >= settings.EVENTS_AT_ONCE:
+                raise EventsBusy
+            self._inside += 1
+        try:
+            if self._is_inbox_full(now):
+                raise InboxFull
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+    def _is_inbox_full(self, now: datetime) -> bool:
+        if self._looked_at is None or not timedelta() <= now - self._looked_at < LOOK_AGAIN:
+            self._looked_at = now
+            self._is_full = inbox.has_waiting(settings.EVENTS_WAITING_BATCHES)
+        return self._is_full
+
+
+gate = Gate()
