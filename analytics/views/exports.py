@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from django.core.files.base import File
-from django.http import FileResponse, HttpResponseRedirect
+from django.http import HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from msgspec import UNSET, Meta, UnsetType
@@ -30,6 +30,7 @@ from viewers import api_keys
 from viewers.authentication import AnalystEndpoint, UnstoredEndpoint
 
 TOKEN_CHARACTERS = 600
+PART_BYTES = 64 * 1024
 
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -179,12 +180,31 @@ class ExportFile(UnstoredEndpoint):
         elsewhere = file_store.own_address(export.path, file_name=name, content_type=content_type)
         if elsewhere is not None:
             return HttpResponseRedirect(elsewhere)
-        return FileResponse(
-            _opened(export),
-            as_attachment=True,
-            filename=name,
+        return StreamingHttpResponse(
+            _Parts(_opened(export)),
             content_type=content_type,
+            headers={
+                "Content-Disposition": f'attachment; filename="{name}"',
+                "Content-Length": str(export.size_bytes),
+            },
         )
+
+
+class _Parts:
+    """A file's content. The file is closed at its end, or when the server lets go of it before."""
+
+    def __init__(self, file: File[bytes]) -> None:
+        self._file, self.close = file, file.close
+
+    def __iter__(self) -> "_Parts":
+        return self
+
+    def __next__(self) -> bytes:
+        part: bytes = self._file.read(PART_BYTES)
+        if not part:
+            self.close()
+            raise StopIteration
+        return part
 
 
 def _opened(export: Export) -> File[bytes]:
