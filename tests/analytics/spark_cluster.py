@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 _MASTER = "org.apache.spark.deploy.master.Master"
 _WORKER = "org.apache.spark.deploy.worker.Worker"
 _READY = re.compile(r"Successfully registered with master")
@@ -26,6 +26,8 @@ spark.executor.cores 1
 spark.sql.shuffle.partitions 2
 spark.driver.host 127.0.0.1
 spark.driver.bindAddress 127.0.0.1
+spark.network.timeout 600s
+spark.executor.heartbeatInterval 60s
 spark.ui.enabled false
 spark.ui.showConsoleProgress false
 """
@@ -113,6 +115,8 @@ def _environment(spark: Path) -> Mapping[str, str]:
         "SPARK_HOME": str(spark),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_DAEMON_MEMORY": "256m",
+        # A machine that is busy with other things has not lost its workers.
+        "SPARK_MASTER_OPTS": "-Dspark.worker.timeout=600",
         # Each query is asked once: what takes long to compile is compiled for nothing.
         "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     }
