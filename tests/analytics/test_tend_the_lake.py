@@ -129,3 +129,8 @@ def test_orphans_are_looked_for_once_an_hour(monkeypatch):
     chores.note("orphans", now=looked[0] - HOUR)
     tasks.tend_lake()
     assert len(looked) == 2
+
+
+def test_the_sweeper_rings_for_what_the_lake_needs(settings):
+    needs = {tasks.tend_lake.name, tasks.erase_events.name, tasks.export_facts.name}
+    assert needs <= set(settings.SWEPT_TASKS)

@@ -24,12 +24,15 @@ SOME_VICTIMS = 3
 #: whose messages came by a connection that is gone.
 LAST = ("the supervisor with all services", "both Redis processes")
 
+#: It takes several flushes before there is something to merge: for full proofs alone.
+SLOW = "the merger before the manifest"
+
 
 def test_acknowledged_events_count_once_whatever_dies(
     instance: Instance, proof: Proof, tmp_path: Path
 ):
     chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
-    others = [victim for victim in EVENT_VICTIMS if victim.name not in LAST]
+    others = [victim for victim in EVENT_VICTIMS if victim.name not in {*LAST, SLOW}]
     kills = (
         {victim: victim.full_kills for victim in EVENT_VICTIMS}
         if proof.is_full
