@@ -27,6 +27,7 @@ SHOWN_REFUSALS = 100
 #: A single cell of a day.
 MAXIMUM_LINE_MICROS = 10**15
 AT_ONCE = 2_000
+_WAIT_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -226,4 +227,7 @@ def _expect(network: str, found: Iterable[date], *, now: datetime) -> None:
 def _lock(network: str) -> None:
     """One at a time of a network: a version is numbered by those before it."""
     with connection.cursor() as cursor:
+        # A large report takes longer than a request's statement may wait.
+        cursor.execute(f"SET LOCAL lock_timeout = '{_WAIT_SECONDS}s'")
+        cursor.execute(f"SET LOCAL statement_timeout = '{_WAIT_SECONDS}s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, network])
