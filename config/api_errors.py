@@ -137,6 +137,7 @@ STATUS: Mapping[str, HTTPStatus] = {
     "batch_id_reused": HTTPStatus.UNPROCESSABLE_ENTITY,
     "catalogue_unknown": HTTPStatus.CONFLICT,
     "events_busy": HTTPStatus.SERVICE_UNAVAILABLE,
+    "events_inbox_full": HTTPStatus.SERVICE_UNAVAILABLE,
     # Reports
     "ranking_unavailable": HTTPStatus.NOT_FOUND,
     "report_impossible": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -300,10 +300,14 @@ class Migration(migrations.Migration):
                 "indexes": [models.Index(fields=["viewer", "-id"], name="goal_of_viewer")],
                 "constraints": [
                     models.UniqueConstraint(
-                        condition=models.Q(("granted_at__isnull", True)),
+                        condition=models.Q(("granted_at__isnull", True), ("series__isnull", False)),
                         fields=("viewer", "environment", "placement", "reward", "series"),
                         name="ads_goal_one_open",
-                        nulls_distinct=False,
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("granted_at__isnull", True), ("series__isnull", True)),
+                        fields=("viewer", "environment", "placement", "reward"),
+                        name="ads_goal_one_open_for_coins",
                     ),
                     models.CheckConstraint(condition=terms_are_sane(), name="ads_goal_terms"),
                     models.CheckConstraint(

@@ -35,9 +35,13 @@ class Goal(Terms):
         constraints = [
             models.UniqueConstraint(
                 fields=["viewer", "environment", "placement", "reward", "series"],
-                condition=Q(granted_at__isnull=True),
-                nulls_distinct=False,
+                condition=Q(granted_at__isnull=True, series__isnull=False),
                 name="ads_goal_one_open",
+            ),
+            models.UniqueConstraint(
+                fields=["viewer", "environment", "placement", "reward"],
+                condition=Q(granted_at__isnull=True, series__isnull=True),
+                name="ads_goal_one_open_for_coins",
             ),
             models.CheckConstraint(condition=are_sane(), name="ads_goal_terms"),
             models.CheckConstraint(condition=has_target("series"), name="ads_goal_target"),

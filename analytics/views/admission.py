@@ -26,6 +26,10 @@ class EventsBusy(Problem):
 
 
 class InboxFull(EventsBusy):
+    """The same, for longer."""
+
+    code = "events_inbox_full"
+    title = "More events wait than can be kept; send the batch again later"
     headers = {"Retry-After": "30"}
 
 

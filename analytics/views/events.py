@@ -10,7 +10,7 @@ from analytics.intake.batches import BATCH_BYTES, BatchRequest
 from analytics.intake.inbox import BatchIdReused, CatalogueUnknown
 from analytics.intake.shapes import BatchAnswer
 from analytics.intake.verdicts import Verdict
-from analytics.views.admission import EventsBusy, gate
+from analytics.views.admission import EventsBusy, InboxFull, gate
 from config import bodies, encodings
 from config.endpoints import operation
 from viewers.authentication import ViewerEndpoint
@@ -22,7 +22,7 @@ class Events(ViewerEndpoint):
     @operation(
         summary="Report events",
         answer=BatchAnswer,
-        refusals=[BatchIdReused, CatalogueUnknown, EventsBusy],
+        refusals=[BatchIdReused, CatalogueUnknown, EventsBusy, InboxFull],
     )
     def post(self, request: Request, *, now: datetime) -> BatchAnswer:
         """Up to 500 events and 256 KB in one batch, which is stored when this answers. The body may come

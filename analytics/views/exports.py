@@ -35,11 +35,15 @@ PART_BYTES = 64 * 1024
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
+#: A member of a query, whose own report says what it may be.
+Said = str | Annotated[int, Meta(ge=-(10**9), le=10**9)]
+
+
 class ExportRequest(RequestShape):
     """A report with the query that its own address takes, or a data set with `since`, `until` and `cursor`."""
 
     name: Exportable
-    query: dict[str, str | int] = {}
+    query: dict[str, Said] = {}
     format: TableFormat = TableFormat.CSV
 
 
@@ -58,7 +62,7 @@ class ExportAnswer(AnswerShape):
 
     id: UUID
     name: str
-    query: dict[str, str | int]
+    query: dict[str, Said]
     format: TableFormat
     state: ExportState
     percent: int

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ def _five_series() -> pa.Table:
         "event_id": [str(UUID(int=n)) for n in range(count)],
     }
     same = {
-        name: queries.naive(value) if name.endswith("_at") else value
+        name: queries.naive(value) if isinstance(value, datetime) else value
         for name, value in played("a", START).items()
     }
     columns = [

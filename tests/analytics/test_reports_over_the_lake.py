@@ -261,4 +261,4 @@ def test_a_report_reads_the_money_that_it_names_and_no_other(
         assert source.loaded == {"unlocks": other.id}
         assert source.connection.execute("FROM unlocks").fetchall() == []
         assert revenue.by_title(source=source, currency="USD").total.coin_unlocks == 1
-        assert source.loaded == {"unlocks": None, "titles": None}
+        assert source.loaded == {"unlocks": None, "unlocks_left_out": None, "titles": None}

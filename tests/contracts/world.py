@@ -340,6 +340,7 @@ def _decided() -> dict[str, Any]:
         "playback_session_id": str(uuid4()),
         "position_ms": 61_000,
         "confirmed_spend_coins": 500,
+        "decision_id": str(uuid4()),
     }
 
 
@@ -376,7 +377,12 @@ def _of_series(world: World) -> Call:
 
 def _intent(world: World) -> list[Call]:
     pass_id = world.pass_product.pass_product_id
-    plain = {"provider": "fake", "pack_id": str(world.product.pack_id), "pass_id": None}
+    plain = {
+        "provider": "fake",
+        "pack_id": str(world.product.pack_id),
+        "pass_id": None,
+        "decision_id": str(uuid4()),
+    }
     of_pass = {"provider": "fake", "pack_id": None, "pass_id": str(pass_id)}
     under_offer = plain | {"offer_id": str(world.offer.id)}
     return [Call(status=201, body=body) for body in (under_offer, plain, of_pass)]
@@ -400,6 +406,7 @@ def _events(world: World) -> Call:
     opened = {"type": "app_open", "event_id": str(uuid4()), "created_at": "2026-03-14T11:59:59Z"}
     body = {
         "batch_id": str(uuid4()),
+        "catalogue": 2,
         "sent_at": "2026-03-14T12:00:00Z",
         "app": {"platform": "ios", "version": "1.4.2", "locale": "en-US", "country": "US"},
         "events": [opened],
@@ -437,6 +444,7 @@ def _open_ad(world: World) -> list[Call]:
         "episode_id": str(world.episodes[LOCKED + 1]),
         "playback_session_id": str(uuid4()),
         "position_ms": 58_000,
+        "decision_id": str(uuid4()),
     }
     return [Call(status=201, body=body), Call(body=body)]
 

@@ -107,10 +107,18 @@ class Migration(migrations.Migration):
                         ],
                         "constraints": [
                             models.UniqueConstraint(
-                                condition=models.Q(("lifted_at", None)),
-                                fields=("viewer", "playback_session_id", "reason"),
+                                condition=models.Q(
+                                    ("lifted_at", None), ("playback_session_id", None)
+                                ),
+                                fields=("viewer", "reason"),
                                 name="flag_once",
-                                nulls_distinct=False,
+                            ),
+                            models.UniqueConstraint(
+                                condition=models.Q(
+                                    ("lifted_at", None), ("playback_session_id__isnull", False)
+                                ),
+                                fields=("viewer", "playback_session_id", "reason"),
+                                name="flag_of_playback_once",
                             ),
                             models.CheckConstraint(
                                 condition=models.Q(

@@ -49,9 +49,13 @@ class Flag(models.Model):
         constraints = [
             models.UniqueConstraint(
                 name="flag_once",
+                fields=["viewer", "reason"],
+                condition=Q(lifted_at=None, playback_session_id=None),
+            ),
+            models.UniqueConstraint(
+                name="flag_of_playback_once",
                 fields=["viewer", "playback_session_id", "reason"],
-                condition=Q(lifted_at=None),
-                nulls_distinct=False,
+                condition=Q(lifted_at=None, playback_session_id__isnull=False),
             ),
             models.CheckConstraint(
                 name="flag_is_somebodys",
