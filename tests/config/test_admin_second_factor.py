@@ -70,6 +70,7 @@ def is_in(client: Client) -> bool:
     return client.get("/admin/").status_code == 200
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize(("is_enrolled", "step"), [(True, CODE), (False, ENROL)])
 def test_no_url_answers_before_the_code(is_enrolled: bool, step: str) -> None:
     user = operator(is_superuser=True)

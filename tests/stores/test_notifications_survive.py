@@ -17,7 +17,7 @@ from tests.stores.market import Market
 from tests.stores.seed import Customer
 from tests.stores.shops import Sold
 
-FULL_KILLS, KILLS = 20, 2
+FULL_KILLS, KILLS = 20, 1
 #: What each store sells between two kills, and gives back of it: about 250 notifications, as a checkout of
 #: Stripe's is told of by four.
 FULL_SALES = {"apple": 70, "google": 60, "stripe": 15, "fake": 40}
@@ -133,9 +133,9 @@ def _paid(stores: Market, pages: Sequence[tuple[str, Customer]]) -> Trade:
 
 
 def _deaths(chance: Random, times: int) -> Sequence[Kill]:
-    kinds = [(_kill_worker, _kill_server)[number % 2] for number in range(times)]
+    kinds = [_kill_worker, _kill_server]
     chance.shuffle(kinds)
-    return kinds
+    return [kinds[number % 2] for number in range(times)]
 
 
 def _kill_worker(instance: Instance, chance: Random) -> Callable[[], bool]:

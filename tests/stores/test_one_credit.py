@@ -42,7 +42,7 @@ def test_a_store_transaction_is_credited_once_whoever_tells_of_it(
     stores: Market, proof: Proof
 ) -> None:
     chance = Random(proof.seed)  # noqa: S311  repeatable by its seed
-    numbers = range(FULL_RACES) if proof.is_full else KINDS
+    numbers = range(FULL_RACES) if proof.is_full else chance.sample(KINDS, 1)
     proof.count = len(numbers)
     crowd = stores.population.customers[:CALLERS]
     # Sales that other tests have kept from us are found in the stores' histories.

@@ -137,6 +137,7 @@ class TestInquiries:
                 inquiries.ask(found, now=at)
         return when
 
+    @pytest.mark.matrix(4)
     @pytest.mark.parametrize(
         "state", [State.ON_HOLD, State.PAUSED, State.BILLING_RETRY, State.PENDING]
     )

@@ -38,6 +38,7 @@ def _median_of(version_ids: Iterable[UUID]) -> Fraction | None:
     return Fraction(median(asked)) if asked else None
 
 
+@pytest.mark.matrix(4)
 @pytest.mark.parametrize("seed", range(4))
 def test_finds_the_version_of_each_that_is_in_force(seed: int) -> None:
     source = Random(seed)  # noqa: S311
