@@ -19,11 +19,16 @@ pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transac
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def flush(events, *, at):
-    """A file of its own for these events."""
+def begun(events, *, at):
+    """A flush of these events that has yet to end: its copies come before those of all later ones."""
     sent = body(events, sent_at=at)
     inbox.receive(viewer_id=uuid4(), environment="production", body=sent, now=at)
-    flushing.finish(flushing.write(flushing.claim(now=at)), now=at)
+    return flushing.write(flushing.claim(now=at))
+
+
+def flush(events, *, at):
+    """A file of its own for these events."""
+    flushing.finish(begun(events, at=at), now=at)
 
 
 def counted():
@@ -177,6 +182,7 @@ def test_a_file_is_no_larger_than_it_should_be(now, monkeypatch):
 
 def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
     opened = app_open(at=now)
+    early = begun([opened], at=now + HOUR)
     flush([opened], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
@@ -184,7 +190,7 @@ def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
 
     def interrupted(*asked):
         done = read(*asked)
-        flush([opened], at=now)
+        flushing.finish(early, now=now)
         repeats.settle(now=now)
         return done
 
@@ -199,6 +205,7 @@ def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
 def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
     """It knows of fewer copies that do not count, so it would write more rows than are on record."""
     opened = app_open(at=now)
+    early = begun([opened], at=now + HOUR)
     flush([opened, app_open(at=now)], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
@@ -206,7 +213,7 @@ def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
 
     def slow(*asked, **more):
         monkeypatch.undo()
-        flush([opened], at=now)
+        flushing.finish(early, now=now)
         LakeFile.objects.update(created_at=now)
         LakeFile.objects.filter(compared_at=None).update(row_count=merging.ROWS_PER_FILE)
         repeats.settle(now=now)
@@ -243,10 +250,11 @@ def _as_another_worker():
 
 def test_a_comparison_gives_way_to_a_merge_meanwhile(now, monkeypatch):
     opened = app_open(at=now)
+    early = begun([opened], at=now + HOUR)
     flush([opened], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
-    flush([opened], at=now)
+    flushing.finish(early, now=now)
     find = repeats.find
 
     def interrupted(connection, **files):
