@@ -150,8 +150,8 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
             "What ads are watched for",
             {
                 "fields": (
-                    ("reward", "reward_amount", "coins_expire_after_days"),
-                    "ads_needed",
+                    ("reward", "reward_amount"),
+                    ("ads_needed", "coins_expire_after_days"),
                 )
             },
         ),
