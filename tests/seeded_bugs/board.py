@@ -1091,8 +1091,15 @@ EARNING = [
     bug(
         "the app's word counts beside the network's",
         SETTLE,
-        ") THEN 0 ELSE impression.revenue_micros END AS micros",
-        ") THEN impression.revenue_micros ELSE impression.revenue_micros END AS micros",
+        "SELECT impression.source = 'client' AND EXISTS (",
+        "SELECT impression.source = 'nobody' AND EXISTS (",
+        AD_REVENUE,
+    ),
+    bug(
+        "an ad that is rewarded late has earned twice",
+        SETTLE,
+        "former.impression_id IS NOT NULL\n",
+        "former.impression_id IS NULL\n",
         AD_REVENUE,
     ),
     bug(
