@@ -1179,6 +1179,13 @@ CHOOSING = [
         DRAWS,
     ),
     bug(
+        "a title is said to show what does not open it",
+        CHOICES,
+        "_among(arm.shown, means) or whole",
+        "arm.shown",
+        DRAWS,
+    ),
+    bug(
         "a viewer is drawn once for all episodes",
         CHOICES,
         'salt = f"{self.salt}:{series_id}:{episode_id}"',
