@@ -1,5 +1,5 @@
 -- name: offer_arms
--- Decisions of each arm, apart where titles refuse the ad, how their episodes were opened, and what they earned, with the variance of each mean
+-- Decisions of each arm, how their episodes were opened, and what they earned, with the variance of each mean
 -- by viewers.
 -- defines: offer_conversion, offer_revenue
 WITH by_viewer AS (
