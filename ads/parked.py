@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import connection, transaction
 
 from ads import limits
+from ads.models import Reward
+from ads.revenue import settling
 
 _SETTLE = "SELECT ads_settle_parked(%s, %s, %s, %s, %s, %s)::text"
 _DISMISS = "SELECT ads_dismiss_parked(%s, %s, %s, %s)::text"
@@ -39,10 +41,15 @@ def settle(
 
     `session_id` is the session to pay where the callback names none.
     """
-    return _decided(
-        _SETTLE,
-        [callback_id, session_id, reason, operator_id, limits.reporting_day(now), now],
-    )
+    with transaction.atomic():
+        outcome = _decided(
+            _SETTLE,
+            [callback_id, session_id, reason, operator_id, limits.reporting_day(now), now],
+        )
+        if outcome is Outcome.SETTLED:
+            reward = Reward.objects.get(resolution__callback_id=callback_id)
+            settling.look_again(reward.session_id, now=now)
+    return outcome
 
 
 def dismiss(callback_id: UUID, *, reason: str, operator_id: int, now: datetime) -> Outcome:

@@ -37,6 +37,11 @@ class AdOption(PaywallOption, tag="ad"):
     remaining_today: int
     available_at: Annotated[datetime, msgspec.Meta(tz=True)] | None
 
+    @property
+    def is_usable(self) -> bool:
+        """See PaywallOption."""
+        return self.available_at is None
+
 
 def ad_option(paywall: Paywall) -> AdOption | None:
     """An ad for the next locked episode, at the placement that is available first.

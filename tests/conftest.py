@@ -38,6 +38,7 @@ def _empty_used_tables(_: TransactionTestCase) -> None:
     delete = sql.SQL("DELETE FROM {}")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL ROLE NONE; SET LOCAL session_replication_role = replica")
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(sql.SQL(" UNION ALL ").join(each))
         for (table,) in cursor.fetchall():
             cursor.execute(delete.format(sql.Identifier(table)))
@@ -45,8 +46,13 @@ def _empty_used_tables(_: TransactionTestCase) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """The test database is created by the owner of the schema, one for each parallel worker."""
-    connection.settings_dict["OPTIONS"]["assume_role"] = None
+    """The test database is created by the owner of the schema, one for each parallel worker.
+
+    A test is a transaction, and idle for as long as its first request imports what it needs.
+    """
+    options = connection.settings_dict["OPTIONS"]
+    options["assume_role"] = None
+    options["options"] += " -c idle_in_transaction_session_timeout=120s"
 
 
 @pytest.fixture(scope="session")

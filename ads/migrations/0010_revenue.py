@@ -492,7 +492,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=10,
                         help_text="Reported ÷ estimated; none where nothing was estimated",
-                        max_digits=20,
+                        max_digits=30,
                         null=True,
                     ),
                 ),

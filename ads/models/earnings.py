@@ -58,7 +58,7 @@ class TrueUp(models.Model):
     estimated_micros = models.BigIntegerField()
     reported_micros = models.BigIntegerField()
     factor = models.DecimalField(
-        max_digits=20,
+        max_digits=30,
         decimal_places=10,
         null=True,
         help_text="Reported ÷ estimated; none where nothing was estimated",

@@ -54,14 +54,14 @@ def _row(told: ToldImpression, *, network: str, now: datetime) -> Impression:
     revenue_micros, rate = impressions.worth(
         told.revenue_micros, told.currency, at=told.occurred_at
     )
-    viewer_id = _viewer_id(told.user_id)
-    session = _session(told, network, viewer_id) if viewer_id else None
+    viewer = _viewer(told.user_id)
+    session = _session(told, network, viewer) if viewer else None
     return Impression(
         source=ImpressionSource.POSTBACK,
         impression_id=told.impression_id,
         network=network,
-        environment=session.environment if session else Environment.PRODUCTION,
-        viewer_id=viewer_id,
+        environment=_environment(viewer, session),
+        viewer=viewer,
         session=session,
         placement_id=session.placement_id if session else None,
         ad_unit_id=told.ad_unit_id,
@@ -78,16 +78,21 @@ def _row(told: ToldImpression, *, network: str, now: datetime) -> Impression:
     )
 
 
-def _viewer_id(user_id: str) -> UUID | None:
-    if not user_id:
-        return None
-    return Viewer.objects.filter(id=UUID(hex=user_id)).values_list("id", flat=True).first()
+def _viewer(user_id: str) -> Viewer | None:
+    return Viewer.objects.filter(id=UUID(hex=user_id)).first() if user_id else None
 
 
-def _session(told: ToldImpression, network: str, viewer_id: UUID) -> AdSession | None:
+def _environment(viewer: Viewer | None, session: AdSession | None) -> str:
+    """The session's, else that in which the viewer is now; whoever is not known is no tester of ours."""
+    if session is not None:
+        return session.environment
+    return viewer.environment if viewer is not None else Environment.PRODUCTION
+
+
+def _session(told: ToldImpression, network: str, viewer: Viewer) -> AdSession | None:
     return (
         AdSession.objects.filter(
-            viewer_id=viewer_id,
+            viewer=viewer,
             network=network,
             ad_unit_id=told.ad_unit_id,
             opened_at__lte=told.occurred_at + FURTHEST_AHEAD,

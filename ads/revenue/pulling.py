@@ -5,9 +5,12 @@ MAX: the user-level ad revenue report, a file for each day and app, which is the
 UTC day. Both restate days: the last ones are fetched again.
 """
 
+import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +31,9 @@ MAXIMUM_BYTES = 32 * 1024 * 1024
 ADMOB_DAYS = 7
 APPLOVIN_DAYS = 3
 APPLOVIN_LAG = timedelta(hours=8)
+SCOPE_CHARACTERS = 50
+#: Asks a network for one of its reports. Raises PullFailed.
+Fetch = Callable[[], Brought]
 
 
 class PullFailed(Exception):
@@ -41,15 +47,25 @@ def pull_due(*, now: datetime) -> int:
 
 
 def pull(network: str, *, now: datetime) -> int:
-    """Fetches a network's reports of its last days, each between transactions. Raises PullFailed."""
-    fresh = 0
-    for brought in _SOURCES[network](now):
-        taken = reports.take(brought, now=now)
-        if taken.refusals:
-            first = taken.refusals[0]
-            raise PullFailed(f"{brought.name}, line {first.line_number}: {first.reason}")
-        fresh += len(taken.new_days)
+    """Fetches a network's reports of its last days, each between transactions. Raises PullFailed when all have
+    been tried: one that fails keeps no other from being taken."""
+    fresh, failures = 0, list[str]()
+    for fetch in _SOURCES[network](now):
+        try:
+            fresh += _taken(fetch(), now)
+        except PullFailed as failure:
+            failures.append(str(failure))
+    if failures:
+        raise PullFailed("; ".join(dict.fromkeys(failures)))
     return fresh
+
+
+def _taken(brought: Brought, now: datetime) -> int:
+    taken = reports.take(brought, now=now)
+    if taken.refusals:
+        first = taken.refusals[0]
+        raise PullFailed(f"{brought.name}, line {first.line_number}: {first.reason}")
+    return len(taken.new_days)
 
 
 def _due(now: datetime) -> list[str]:
@@ -79,9 +95,13 @@ def _pulled(network: str, now: datetime) -> int:
     return fresh
 
 
-def _admob(now: datetime) -> Iterator[Brought]:
+def _admob(now: datetime) -> Iterator[Fetch]:
     last = days.of(Network.ADMOB, now) - timedelta(days=1)
     first = last - timedelta(days=ADMOB_DAYS - 1)
+    yield partial(_admob_days, first, last)
+
+
+def _admob_days(first: date, last: date) -> Brought:
     client_id, _, client_secret = settings.ADMOB_OAUTH_CLIENT.partition(":")
     granted = _json(
         _asked(
@@ -102,7 +122,7 @@ def _admob(now: datetime) -> Iterator[Brought]:
         json={"reportSpec": _report_spec(first, last)},
         headers={"Authorization": f"Bearer {granted.get('access_token', '')}"},
     )
-    yield _brought(Network.ADMOB, content, f"{first} to {last}")
+    return _brought(Network.ADMOB, content, f"{first} to {last}")
 
 
 def _report_spec(first: date, last: date) -> Mapping[str, Any]:
@@ -121,29 +141,39 @@ def _parts(day: date) -> Mapping[str, int]:
     return {"year": day.year, "month": day.month, "day": day.day}
 
 
-def _applovin(now: datetime) -> Iterator[Brought]:
+def _applovin(now: datetime) -> Iterator[Fetch]:
     last = days.of(Network.APPLOVIN, now - APPLOVIN_LAG) - timedelta(days=1)
     for app in settings.APPLOVIN_REPORT_APPS:
-        platform, _, application = app.partition(":")
         for number in range(APPLOVIN_DAYS):
-            day = last - timedelta(days=number)
-            answer = _json(
-                _asked(
-                    "GET",
-                    f"{settings.APPLOVIN_REPORTS_URL}/max/userAdRevenueReport",
-                    params={
-                        "api_key": settings.APPLOVIN_REPORT_KEY,
-                        "date": day.isoformat(),
-                        "platform": platform,
-                        "application": application,
-                        "aggregated": "false",
-                    },
-                )
-            )
-            address = str(answer.get("ad_revenue_report_url", ""))
-            _check(address)
-            scope = f"{platform}-{application}".replace(".", "-")[:50]
-            yield _brought(Network.APPLOVIN, _asked("GET", address), f"{app} {day}", scope)
+            yield partial(_applovin_day, app, last - timedelta(days=number))
+
+
+def _applovin_day(app: str, day: date) -> Brought:
+    platform, _, application = app.partition(":")
+    answer = _json(
+        _asked(
+            "GET",
+            f"{settings.APPLOVIN_REPORTS_URL}/max/userAdRevenueReport",
+            params={
+                "api_key": settings.APPLOVIN_REPORT_KEY,
+                "date": day.isoformat(),
+                "platform": platform,
+                "application": application,
+                "aggregated": "false",
+            },
+        )
+    )
+    address = str(answer.get("ad_revenue_report_url", ""))
+    _check(address)
+    return _brought(Network.APPLOVIN, _asked("GET", address), f"{app} {day}", _scope(app))
+
+
+def _scope(app: str) -> str:
+    """What tells an app's reports apart: its name, cut where it is long, with what no other's is cut to."""
+    name = re.sub(r"[^A-Za-z0-9_]", "-", app)
+    if len(name) <= SCOPE_CHARACTERS:
+        return name
+    return f"{name[: SCOPE_CHARACTERS - 9]}-{hashlib.sha256(app.encode()).hexdigest()[:8]}"
 
 
 def _check(address: str) -> None:
@@ -182,7 +212,7 @@ def _json(content: bytes) -> Mapping[str, Any]:
         raise PullFailed("what was answered is no JSON") from error
 
 
-_SOURCES: Mapping[str, Callable[[datetime], Iterator[Brought]]] = {
+_SOURCES: Mapping[str, Callable[[datetime], Iterator[Fetch]]] = {
     Network.ADMOB: _admob,
     Network.APPLOVIN: _applovin,
 }

@@ -7,12 +7,12 @@ same as the latest is no new version, so it may come as often as it likes.
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from ads.models import ReportedDay, ReportLine, ReportOrigin, RevenueDay, RevenueReport
 from ads.networks.reports import reading
@@ -24,10 +24,13 @@ from viewers.models import Environment
 #: The first of an advisory lock's two numbers; the second is the network's.
 LOCK = 7_164_211
 SHOWN_REFUSALS = 100
-#: A single cell of a day.
+#: Networks restate days of some weeks ago. What is far older is a day that was written in another order.
+OLDEST = timedelta(days=3 * 366)
+#: A single cell of a day, in its currency and in the reporting one.
 MAXIMUM_LINE_MICROS = 10**15
 AT_ONCE = 2_000
 _WAIT_SECONDS = 30
+_WAY_OUT = "Bring it in the same way, or first that one anew with amounts of 0."
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,13 @@ def take(brought: Brought, *, now: datetime) -> Taken:
         return Taken(kept, refusals, [], [])
     with transaction.atomic():
         _lock(brought.network)
+        if refusals := _twice(brought, cells):
+            return Taken(
+                None if is_pulled else _kept(brought, rows, refusals=refusals, now=now),
+                refusals,
+                [],
+                [],
+            )
         fresh = {day: lines for day, lines in cells.items() if _differs(brought, day, lines)}
         same = sorted(set(cells) - set(fresh))
         if is_pulled and not fresh:
@@ -96,12 +106,16 @@ def _read(brought: Brought, *, now: datetime) -> tuple[Sequence[ReportRow], Sequ
     if not found.rows and not found.refusals and brought.origin != ReportOrigin.PULLED:
         return [], [Refusal(0, "There is no line in it.")]
     today = days.of(brought.network, now)
-    early = [
-        Refusal(row.line_number, f"{row.day} is not over for this network.")
+    misplaced = [
+        Refusal(row.line_number, _misplaced(row.day, today))
         for row in found.rows
-        if row.day >= today
+        if not today - OLDEST <= row.day < today
     ]
-    return found.rows, [*found.refusals, *early]
+    return found.rows, [*found.refusals, *misplaced]
+
+
+def _misplaced(day: date, today: date) -> str:
+    return f"{day} is {'not over for this network' if day >= today else 'too long ago'}."
 
 
 def _cells(
@@ -123,7 +137,7 @@ def _cells(
         if rate is None:
             reason = f"No rate of {currency} is known for {day}: import it, and bring this again."
             refusals.append(Refusal(number, reason))
-        elif told_micros > MAXIMUM_LINE_MICROS:
+        elif max(told_micros, rate.micros(told_micros)) > MAXIMUM_LINE_MICROS:
             refusals.append(Refusal(number, "No ad unit earns so much in a day."))
         else:
             lines.setdefault(day, []).append(
@@ -151,6 +165,19 @@ def _rate(currency: str, network: str, day: date) -> exchange.Rate | None:
 
 def _whole(micros: Decimal) -> int:
     return int(micros.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+
+
+def _twice(brought: Brought, found: Iterable[date]) -> Sequence[Refusal]:
+    """The days that would count twice: told as a whole, and by scopes besides."""
+    whole = Q(scope="") if brought.scope else ~Q(scope="")
+    told = ReportedDay.objects.filter(whole, network=brought.network, day__in=list(found))
+    latest = told.order_by("scope", "day", "-version").distinct("scope", "day")
+    days_told = sorted({row.day for row in latest if row.revenue_micros})
+    how = "without a scope" if brought.scope else "by scope"
+    return [
+        Refusal(0, f"{day} has been reported {how}: this would count besides. {_WAY_OUT}")
+        for day in days_told
+    ]
 
 
 def _digest(lines: Sequence[ReportLine]) -> str:

@@ -1,13 +1,19 @@
 """Estimates against reports: what became known of a network's day is booked, as often as more does."""
 
+import logging
 from collections.abc import Sequence
 from datetime import date, datetime
+from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
+from ads.models import Impression, RevenueDay
 from ads.revenue import days
 
-#: A day is settled at most once a minute. What was received in the minute before may not have been seen.
+logger = logging.getLogger(__name__)
+
+#: A day is settled at most once a minute. What was received in the minute before may not have been seen. Nobody is
+#: heard of an impression that is older than three days, so of days of long ago only reports are looked for.
 _DUE = """
     SELECT network, environment, day
     FROM ads_revenueday AS known
@@ -15,7 +21,7 @@ _DUE = """
        OR settled_at <= %(now)s - interval '1 minute' AND (
           reported_at >= settled_at
           OR waits_until <= %(now)s
-          OR EXISTS (
+          OR known.day >= %(now)s::date - 8 AND (EXISTS (
               SELECT FROM ads_impression AS impression
               WHERE impression.network = known.network
                 AND impression.environment = known.environment
@@ -25,7 +31,7 @@ _DUE = """
               SELECT FROM ads_reward AS reward
               WHERE reward.network = known.network AND reward.environment = known.environment
                 AND reward.created_at >= known.settled_at - interval '1 minute'
-                AND reward.created_at >= known.day - 2 AND reward.created_at < known.day + 3))
+                AND reward.created_at >= known.day - 2 AND reward.created_at < known.day + 3)))
     ORDER BY settled_at NULLS FIRST, day
     LIMIT %(limit)s
 """
@@ -37,8 +43,8 @@ AT_ONCE = 20
 
 def settle_due(*, now: datetime, limit: int = AT_ONCE) -> int:
     """Settles the days of which something became known since they were last; returns how many corrections
-    were booked. Each day is a transaction of its own."""
-    return sum(settle(*found, now=now) for found in due(now=now, limit=limit))
+    were booked. Each day is a transaction of its own: one that fails is logged, and keeps no other from it."""
+    return sum(_settled(found, now) for found in due(now=now, limit=limit))
 
 
 def due(*, now: datetime, limit: int = AT_ONCE) -> Sequence[tuple[str, str, date]]:
@@ -57,3 +63,20 @@ def settle(network: str, environment: str, day: date, *, now: datetime) -> int:
         cursor.execute(_SETTLE, [network, environment, day, *days.bounds(network, day), now])
         (written,) = cursor.fetchone()
     return int(written)
+
+
+def look_again(session_id: UUID, *, now: datetime) -> None:
+    """Has the days settled once more on which a session's ads were shown: it was rewarded long after them."""
+    shown = Impression.objects.filter(session_id=session_id)
+    for network, environment, at in shown.values_list("network", "environment", "occurred_at"):
+        RevenueDay.objects.filter(
+            network=network, environment=environment, day=days.of(network, at)
+        ).update(waits_until=now)
+
+
+def _settled(found: tuple[str, str, date], now: datetime) -> int:
+    try:
+        return settle(*found, now=now)
+    except Error:
+        logger.exception("%s of %s (%s) was not settled", found[2], found[0], found[1])
+        return 0

@@ -9,7 +9,7 @@ LANGUAGE sql IMMUTABLE AS $$ SELECT regexp_replace(p_ad_unit, '^.*/', '') $$;
 -- is when that is over, with time for a callback that is under way.
 --
 -- Where the network's server has told of a viewer's impressions of an ad unit, the app's word for those
--- within twelve hours of one counts for nothing: they are the same ones.
+-- within twelve hours of one counts for nothing: they are the same ones, and views of their own are none.
 CREATE FUNCTION ads_views_of_day(
     p_network text, p_environment text, p_start timestamptz, p_end timestamptz, p_now timestamptz
 ) RETURNS TABLE (
@@ -21,15 +21,19 @@ LANGUAGE sql STABLE AS $$
     WITH told AS (
         SELECT impression.id, impression.viewer_id, impression.session_id, impression.placement_id,
                ads_unit(impression.ad_unit_id) AS unit, impression.country, impression.occurred_at,
-               CASE WHEN impression.source = 'client' AND EXISTS (
-                   SELECT FROM ads_impression AS word
-                   WHERE word.source = 'postback' AND word.network = p_network
-                     AND word.environment = p_environment AND word.viewer_id = impression.viewer_id
-                     AND ads_unit(word.ad_unit_id) = ads_unit(impression.ad_unit_id)
-                     AND word.occurred_at > impression.occurred_at - interval '12 hours'
-                     AND word.occurred_at < impression.occurred_at + interval '12 hours'
-               ) THEN 0 ELSE impression.revenue_micros END AS micros
+               repeated.is_so AS is_repeated,
+               CASE WHEN repeated.is_so THEN 0 ELSE impression.revenue_micros END AS micros
         FROM ads_impression AS impression
+        CROSS JOIN LATERAL (
+            SELECT impression.source = 'client' AND EXISTS (
+                SELECT FROM ads_impression AS word
+                WHERE word.source = 'postback' AND word.network = p_network
+                  AND word.environment = p_environment AND word.viewer_id = impression.viewer_id
+                  AND ads_unit(word.ad_unit_id) = ads_unit(impression.ad_unit_id)
+                  AND word.occurred_at > impression.occurred_at - interval '12 hours'
+                  AND word.occurred_at < impression.occurred_at + interval '12 hours'
+            ) AS is_so
+        ) AS repeated
         WHERE impression.network = p_network AND impression.environment = p_environment
           -- A session lasts a day at most, and a reward may come at its end.
           AND impression.occurred_at >= p_start - interval '2 days'
@@ -57,7 +61,7 @@ LANGUAGE sql STABLE AS $$
                 THEN session.expires_at + interval '10 minutes' END
     FROM told
     LEFT JOIN ads_adsession AS session ON session.id = told.session_id
-    WHERE session.rewarded_at IS NULL
+    WHERE session.rewarded_at IS NULL AND NOT told.is_repeated
       AND told.occurred_at >= p_start AND told.occurred_at < p_end
 $$;
 
@@ -176,6 +180,9 @@ $$;
 -- day, that between its share of the report and its estimate (`reported`); and what each cell came to. Safe to
 -- repeat: what is booked already is not booked again. Returns how many corrections were written.
 --
+-- What was booked of an impression goes back where it is no view any more: its session was rewarded late, or
+-- the network's server told of it too.
+--
 -- A report is of production, since a network knows of no sandbox. The day's row is locked first, so that
 -- of two callers the second sees what the first has booked.
 CREATE FUNCTION ads_settle_revenue(
@@ -220,6 +227,14 @@ BEGIN
         SELECT share.*, 'reported', earned_micros,
                CASE WHEN is_cell THEN earned_micros ELSE earned_micros - estimated_micros END
         FROM share WHERE v_is_reported
+        UNION ALL
+        SELECT DISTINCT ON (former.subject_id, former.basis)
+               false, former.subject_id, NULL::uuid, former.impression_id, former.viewer_id,
+               former.placement_id, former.series_id, former.episode_id, '', '', 0::bigint, 0::bigint,
+               NULL::bigint, 0::bigint, former.viewed_at, former.basis, 0::bigint, 0::bigint
+        FROM ads_earningcorrection AS former
+        WHERE former.revenue_day_id = v_day.id AND former.impression_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM share WHERE share.subject_id = former.subject_id)
     ), booked AS (
         SELECT subject_id, basis, sum(difference_micros)::bigint AS micros, max(number) AS number
         FROM ads_earningcorrection

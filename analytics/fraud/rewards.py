@@ -6,7 +6,7 @@ are there, or something else than the app has earned them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -25,7 +25,8 @@ SHOWN_BEFORE = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Unshown:
-    """Of one day and one viewer, device, address block, placement or network: rewards, and the app's word."""
+    """Of one day and one viewer, device, address block, placement or network: rewards, the first and the last of
+    them, and the app's word."""
 
     day: date
     scope: AlarmScope
@@ -33,6 +34,8 @@ class Unshown:
     rewards: int
     shown: int
     requested: int
+    began_at: datetime
+    ended_at: datetime
 
     def sentence(self) -> str:
         """What an operator reads."""
@@ -55,8 +58,17 @@ def unshown(*, source: Source, since: datetime) -> Sequence[Unshown]:
         least_shown_percent=settings.FRAUD_LEAST_SHOWN_PERCENT,
     )
     return [
-        Unshown(local_days.starts_on(day, Period.DAY), AlarmScope(scope), *rest)
-        for day, scope, *rest in found
+        Unshown(
+            day=local_days.starts_on(day, Period.DAY),
+            scope=AlarmScope(scope),
+            subject=subject,
+            rewards=count,
+            shown=shown,
+            requested=requested,
+            began_at=began_at.replace(tzinfo=UTC),
+            ended_at=ended_at.replace(tzinfo=UTC),
+        )
+        for day, scope, subject, count, shown, requested, began_at, ended_at in found
     ]
 
 
@@ -64,19 +76,18 @@ def evidence(found: Sequence[Unshown]) -> Iterator[Evidence]:
     """What speaks against single viewers of it."""
     for one in found:
         if one.scope is AlarmScope.VIEWER:
-            since = datetime.combine(one.day, time.min, settings.REPORTING_ZONE)
             yield Evidence(
                 viewer_id=UUID(one.subject),
                 reason=FlagReason.UNSHOWN_ADS,
                 detail=one.sentence(),
-                since=since,
-                until=since + timedelta(days=1),
+                since=one.began_at,
+                until=one.ended_at,
             )
 
 
 def alarm(found: Sequence[Unshown], *, now: datetime) -> int:
     """Keeps an alarm for each, one a day; returns how many are new. One that was looked at stays so while
-    nothing is added to it."""
+    no reward is added to it, whatever else becomes known."""
     known = {
         (row.day, row.scope, row.subject): row
         for row in AdAlarm.objects.filter(day__in={one.day for one in found})
@@ -90,8 +101,10 @@ def alarm(found: Sequence[Unshown], *, now: datetime) -> int:
                 day=one.day, scope=one.scope, subject=one.subject, found_at=now, **counts
             )
             new += 1
-        elif row.rewards != one.rewards or row.shown != one.shown:
+        elif one.rewards > row.rewards:
             AdAlarm.objects.filter(id=row.id).update(
                 **counts, found_at=now, seen_at=None, seen_by=None
             )
+        elif (row.shown, row.requested) != (one.shown, one.requested):
+            AdAlarm.objects.filter(id=row.id).update(shown=one.shown, requested=one.requested)
     return new

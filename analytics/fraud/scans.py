@@ -23,7 +23,7 @@ def scan(*, now: datetime) -> FraudScan | None:
     with advisory_lock.tried(LOCK) as is_ours:
         if not is_ours or not _is_due(now):
             return None
-        with sources.opened(now=now) as source:
+        with sources.opened(now=now, of_all=True) as source:
             return look(source=source, now=now)
 
 

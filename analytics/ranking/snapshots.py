@@ -7,7 +7,7 @@ import msgspec
 from django.conf import settings
 from django.db.models import Exists, OuterRef
 
-from ads.models import Reward
+from ads.models import EarningCorrection, Reward
 from analytics.lake import reading
 from analytics.lake.datasets import EVENTS
 from analytics.models import LakeFile, RankingSnapshot
@@ -128,10 +128,10 @@ def _is_due(watermark: datetime, basis: str, now: datetime) -> bool:
 
 
 def _basis() -> str:
-    """Names the last file of the lake, the last unlock by coins and the last by ad, the last flag and how
-    many stand."""
+    """Names the last file of the lake, the last unlock by coins and the last by ad, what became known of ads
+    last, the last flag and how many stand."""
     events = LakeFile.objects.filter(dataset=EVENTS.name)
-    money = (model.objects.all() for model in (Unlock, Reward, Flag))
+    money = (model.objects.all() for model in (Unlock, Reward, EarningCorrection, Flag))
     newest = (rows.order_by("-id").values_list("id") for rows in (events, *money))
     named = (str(row[0]) if (row := ids.first()) else "-" for ids in newest)
     return " ".join([*named, str(Flag.objects.filter(lifted_at=None).count())])

@@ -18,7 +18,8 @@ class AdFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     `confirmed` are those of the ads shown that their network has confirmed since, `awaited` those that it
     may still confirm; `rewards` and the revenue are of the day of the confirmation. `reward_rate` is of
-    days of which none is awaited.
+    days of which none is awaited. `left_out_micros` is the part of the revenue that ads of flagged viewers
+    earned, who are in no count: networks report it with the rest.
     """
 
     requests: int
@@ -31,6 +32,7 @@ class AdFigures(msgspec.Struct, frozen=True, kw_only=True):
     revenue_micros: int
     estimated_micros: int
     remainder_micros: int
+    left_out_micros: int
     compared_micros: int | None
     reported_micros: int | None
     estimate_factor: float | None
@@ -64,7 +66,7 @@ class AdReport(Report, frozen=True, kw_only=True):
 
 _COUNTS = (
     *("requests", "filled", "shown", "confirmed", "awaited", "rewards", "impressions"),
-    *("revenue_micros", "estimated_micros", "remainder_micros"),
+    *("revenue_micros", "estimated_micros", "remainder_micros", "left_out_micros"),
 )
 _REPORTED = ("compared_micros", "reported_micros")
 _RATIOS = ("estimate_factor", "fill_rate", "show_rate", "reward_rate", "ecpm_micros")
@@ -133,7 +135,7 @@ def _ratios(rows: Sequence[AdRow]) -> dict[str, Any]:
     over = _sums([row for row in rows if row.is_complete])
     settled = _sums([row for row in rows if _is_settled(row)])
     reported = _reported(rows)
-    earned_by_views = over["revenue_micros"] - over["remainder_micros"]
+    of_none = over["remainder_micros"] + over["left_out_micros"]
     return {
         "estimate_factor": share(
             reported["reported_micros"] or 0, reported["compared_micros"] or 0
@@ -141,7 +143,9 @@ def _ratios(rows: Sequence[AdRow]) -> dict[str, Any]:
         "fill_rate": share(over["filled"], over["requests"]),
         "show_rate": share(over["shown"], over["filled"]),
         "reward_rate": share(settled["confirmed"], settled["shown"]),
-        "ecpm_micros": micros_per(earned_by_views * 1000, over["shown"] + over["impressions"]),
+        "ecpm_micros": micros_per(
+            (over["revenue_micros"] - of_none) * 1000, over["shown"] + over["impressions"]
+        ),
     }
 
 

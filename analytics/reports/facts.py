@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+from django.conf import settings
 from django.db import connection, transaction
 
 from analytics.lake.schema import MOMENT
@@ -168,7 +169,8 @@ AD_SESSIONS = pa.schema(
     ]
 )
 #: What ads earned, by the rule above. `estimated_micros` is the part of it that no report says. `impressions` is
-#: 1 once for each that was told of outside of sessions. `of_view` is false for what reports have of no view.
+#: 1 once for each that was told of outside of sessions. `of_view` is false for what reports have of no view. What
+#: views of flagged viewers earned is here too, since networks report it, and `is_left_out`.
 AD_EARNINGS = pa.schema(
     [
         ("network", pa.string()),
@@ -177,6 +179,7 @@ AD_EARNINGS = pa.schema(
         ("estimated_micros", pa.int64()),
         ("impressions", pa.int32()),
         ("of_view", pa.bool_()),
+        ("is_left_out", pa.bool_()),
         ("viewed_at", MOMENT),
         ("booked_at", MOMENT),
     ]
@@ -212,7 +215,7 @@ OFFER_DECISIONS = pa.schema(
         ("decided_at", MOMENT),
     ]
 )
-#: Installations of the app on which several accounts have been.
+#: Installations of the app on which more accounts have been than FRAUD_ACCOUNTS_PER_INSTALL.
 SHARED_DEVICES = pa.schema([("install_id", pa.string()), ("viewer_id", pa.string())])
 #: From which device and block of addresses viewers opened ad sessions on a day of the reporting zone, by its
 #: number since 1970.
@@ -476,8 +479,12 @@ _QUERIES: Mapping[str, str] = {
     "ad_earnings": """
         SELECT earned.network, coalesce(placement.code, ''), earned.micros,
                CASE WHEN earned.basis = 'reported' THEN 0 ELSE earned.micros END,
-               earned.impressions, earned.of_view, earned.viewed_at AT TIME ZONE 'UTC',
-               earned.booked_at AT TIME ZONE 'UTC'
+               earned.impressions, earned.of_view,
+               EXISTS (
+                   SELECT FROM viewers_flag AS flag
+                   WHERE flag.viewer_id = earned.viewer_id AND flag.lifted_at IS NULL
+                     AND flag.playback_session_id IS NULL),
+               earned.viewed_at AT TIME ZONE 'UTC', earned.booked_at AT TIME ZONE 'UTC'
         FROM ads_earning AS earned
         LEFT JOIN ads_placement AS placement ON placement.id = earned.placement_id
         WHERE earned.environment = 'production'
@@ -495,7 +502,8 @@ _QUERIES: Mapping[str, str] = {
         SELECT DISTINCT install_id::text, viewer_id::text
         FROM viewers_device
         WHERE install_id IN (
-            SELECT install_id FROM viewers_device GROUP BY install_id HAVING count(*) > 1)
+            SELECT install_id FROM viewers_device GROUP BY install_id
+            HAVING count(*) > %(accounts)s)
     """,
     "ad_origins": """
         SELECT (day - date '1970-01-01')::bigint, kind, encode(origin, 'hex'), viewer_id::text
@@ -539,17 +547,18 @@ _LEFT_OUT: Mapping[str, str] = {
 }
 
 
-def query_of(name: str) -> str:
-    """The query for a table of facts, without what it leaves out."""
+def query_of(name: str, *, of_all: bool = False) -> str:
+    """The query for a table of facts, without what it leaves out; `of_all` with what the flagged did."""
     query = _QUERIES["unlocks" if name == "unlocks_left_out" else name]
-    if name not in _LEFT_OUT:
+    if of_all or name not in _LEFT_OUT:
         return query
     columns = ", ".join(SCHEMAS[name].names)
     return f"SELECT * FROM ({query}) AS fact ({columns}) WHERE NOT ({_LEFT_OUT[name]})"  # noqa: S608
 
 
-def read(name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
-    """A table of facts in pieces, at least one; of the unlocks only those of a series, if it is given.
+def read(name: str, *, series_id: UUID | None = None, of_all: bool = False) -> Iterator[pa.Table]:
+    """A table of facts in pieces, at least one; of the unlocks only those of a series, if it is given. With
+    what the flagged did if it is to be `of_all`.
 
     All pieces are of one moment. Not to be called in a transaction, whose time limit it would change.
     """
@@ -559,7 +568,8 @@ def read(name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         with connection.chunked_cursor() as cursor:
-            cursor.execute(query_of(name), {"series_id": series_id})
+            asked = {"series_id": series_id, "accounts": settings.FRAUD_ACCOUNTS_PER_INSTALL}
+            cursor.execute(query_of(name, of_all=of_all), asked)
             while rows := cursor.fetchmany(CHUNK_ROWS):
                 yield _table(rows, schema)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -109,21 +110,27 @@ def imported() -> Sequence[str]:
 
 
 @contextmanager
-def opened(*, now: datetime, announce: Announce = quiet) -> Iterator[Source]:
+def opened(*, now: datetime, announce: Announce = quiet, of_all: bool = False) -> Iterator[Source]:
     """Lake and ledger as they are at `now`, up to the moment until which the lake is complete.
 
-    `announce` hears of each step on the way.
+    `announce` hears of each step on the way. With what the flagged did if it is to be `of_all`: whoever looks
+    for what is to be flagged has to see them beside the others.
     """
     announce("opening the lake", unknown)
     # Before the files: what is received in between is after it.
     watermark = reading.watermark(now=now)
-    flagged = flags.live()
+    flagged = Flagged() if of_all else flags.live()
     with reading.connection(flagged) as connection:
         source = prepared(
             connection, watermark=watermark, zone=settings.REPORTING_ZONE, flagged=flagged
         )
         with _told(announce):
-            yield replace(source, announce=announce, history=imported())
+            yield replace(
+                source,
+                announce=announce,
+                history=imported(),
+                read_facts=partial(facts.read, of_all=of_all),
+            )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from django.db import connection
 
 from payments.access import offer_policies, paywall
 from payments.access.offer_policies import Choice, Circumstances
-from payments.access.paywall import CoinsOption, Listed, Paywall, PaywallOption
+from payments.access.paywall import Listed, Paywall, PaywallOption
 from payments.models.offer_choices import DEFAULT, Means, TakenKind
 from payments.store.offers import Offered
 
@@ -88,10 +88,11 @@ def decide(shown: Paywall) -> Decided | None:
         return Decided(UUID(known["id"]), tuple(Means(one) for one in known["shown"]))
     circumstances = Circumstances(
         payer=offer_policies.payer_of(found),
-        has_enough_coins=shown.shortfall_coins == 0,
+        has_enough_coins=shown.takes_coins and shown.shortfall_coins == 0,
         encounter=len(met) + 1,
         region=found["region"] or "",
         platform=found["platform"] or "",
+        means=shown.means,
     )
     policy = offer_policies.definition(UUID(found["policy"]))
     choice = policy.choose(
@@ -174,9 +175,9 @@ def _primary(
     order: Sequence[Means], options: Sequence[PaywallOption], packs: Sequence[Offered]
 ) -> Means | None:
     """The first of them that can be used now; else the first that is there at all."""
-    there = {option.means for option in options} | ({Means.PACKS} if packs else set())
-    short = any(isinstance(one, CoinsOption) and one.shortfall_coins for one in options)
-    useful = there - ({Means.COINS} if short else set())
+    bought = {Means.PACKS} if packs else set()
+    there = {option.means for option in options} | bought
+    useful = {option.means for option in options if option.is_usable} | bought
     return next(
         (one for one in order if one in useful), next((one for one in order if one in there), None)
     )

@@ -33,13 +33,15 @@ _PER_SHARE_AND_PERCENT = BILLION // WHOLE // 100
 
 @dataclass(frozen=True)
 class Circumstances:
-    """A viewer in front of a locked episode, as rules see them. `encounter` counts from 1 in the title."""
+    """A viewer in front of a locked episode, as rules see them. `encounter` counts from 1 in the title;
+    `means` are those by which the title can be opened."""
 
     payer: Payer
     has_enough_coins: bool
     encounter: int
     region: str
     platform: str
+    means: tuple[Means, ...] = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -111,25 +113,36 @@ class PolicyDefinition:
         """Whether the viewer is shown the default whatever the rules say."""
         return hashing.part_of(HOLDOUT_SALT, viewer_id) < self.holdout_percent * _PER_PERCENT
 
-    def choices(self, rule: RuleDefinition | None) -> Iterator[Choice]:
-        """Everything that somebody whom this rule fits may be shown, with its chance: the sum is BILLION."""
+    def choices(
+        self, rule: RuleDefinition | None, means: Sequence[Means] = DEFAULT
+    ) -> Iterator[Choice]:
+        """Everything that somebody whom this rule fits may be shown, with its chance: the sum is BILLION.
+
+        Of what is chosen only that which is among the title's `means` is shown: all of those where that is
+        nothing. So what is logged is what could be seen, and chances of the ad are none where there is none.
+        """
+        whole = _among(DEFAULT, means)
         held_out = self.holdout_percent * _PER_PERCENT * 100 * _PER_SHARE_AND_PERCENT
         if rule is None:
-            yield Choice(None, None, True, DEFAULT, held_out, BILLION)
-            yield Choice(None, None, False, DEFAULT, BILLION - held_out, BILLION)
+            of_ad = BILLION if Means.AD in whole else 0
+            yield Choice(None, None, True, whole, held_out, of_ad)
+            yield Choice(None, None, False, whole, BILLION - held_out, of_ad)
             return
         per_share = (100 - self.holdout_percent) * _PER_SHARE_AND_PERCENT
-        of_ad = held_out + sum(arm.share * per_share for arm in rule.arms if Means.AD in arm.shown)
-        yield Choice(rule, None, True, DEFAULT, held_out, of_ad)
-        for arm in rule.arms:
-            yield Choice(rule, arm, False, arm.shown, arm.share * per_share, of_ad)
+        answers: list[tuple[ArmDefinition | None, tuple[Means, ...], int]] = [
+            (None, whole, held_out),
+            *((arm, _among(arm.shown, means) or whole, arm.share * per_share) for arm in rule.arms),
+        ]
+        of_ad = sum(chance for _, shown, chance in answers if Means.AD in shown)
+        for arm, shown, chance in answers:
+            yield Choice(rule, arm, arm is None, shown, chance, of_ad)
 
     def choose(
         self, met: Circumstances, *, viewer_id: UUID, series_id: UUID, episode_id: UUID
     ) -> Choice:
         """What the viewer is shown at an episode: the same whenever the circumstances are."""
         rule = self.rule_for(met)
-        held_out, *others = self.choices(rule)
+        held_out, *others = self.choices(rule, met.means)
         if self.holds_out(viewer_id):
             return held_out
         if rule is None:
@@ -191,6 +204,10 @@ def payer_of(found: Mapping[str, Any]) -> Payer:
     if found["has_had_pass"]:
         return Payer.SUBSCRIBER
     return Payer.PAYER if found["has_bought_coins"] else Payer.NEVER_PAID
+
+
+def _among(shown: Sequence[Means], means: Sequence[Means]) -> tuple[Means, ...]:
+    return tuple(one for one in shown if one in means)
 
 
 def _rule(row: Any) -> RuleDefinition:

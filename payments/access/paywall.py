@@ -22,7 +22,7 @@ from payments.access.entitlements import Held
 from payments.access.equivalents import CoinRate
 from payments.ledger import wallets
 from payments.models import EntitlementSource
-from payments.models.offer_choices import Means
+from payments.models.offer_choices import DEFAULT, Means
 from payments.money import Money
 from payments.prices import exposing, pricing, quotes
 from payments.prices.pricing import NO_DEVICE
@@ -46,6 +46,11 @@ class PaywallOption(AnswerShape, tag_field="kind"):
 
     means: ClassVar[Means] = Means.COINS
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may be taken now, with the coins that there are."""
+        return True
+
     @classmethod
     def kinds(cls) -> Sequence[type["PaywallOption"]]:
         """What the sources named in settings may answer: the API's document lists each."""
@@ -60,6 +65,11 @@ class CoinsOption(PaywallOption, tag="coins"):
     equivalent: Money | None
     balance_coins: int
     shortfall_coins: int
+
+    @property
+    def is_usable(self) -> bool:
+        """See PaywallOption."""
+        return not self.shortfall_coins
 
 
 class Listed(NamedTuple):
@@ -113,6 +123,16 @@ class Paywall:
     def takes_ads(self) -> bool:
         """Whether ads do."""
         return self.series.access_mode != Series.AccessMode.PAID
+
+    @property
+    def means(self) -> tuple[Means, ...]:
+        """By what the title can be opened, in the default order."""
+        refused = set[Means]()
+        if not self.takes_coins:
+            refused |= {Means.COINS, Means.PACKS}
+        if not self.takes_ads:
+            refused.add(Means.AD)
+        return tuple(one for one in DEFAULT if one not in refused)
 
     def ends_at(self, episode: Listed) -> datetime | None:
         """When what the viewer owns for a time ends; None for what is not, or is theirs for good."""

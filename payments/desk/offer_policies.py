@@ -7,9 +7,12 @@ none of its business, so nobody has to agree.
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from payments.models import OfferArm, OfferPolicy, OfferRule, PolicyState
+
+#: The constraint that keeps two from being in force: of two drafts neither waits for the other.
+_ONE_IN_FORCE = "payments_offerpolicy_one_in_force"
 
 
 class PolicyRefused(Exception):
@@ -17,7 +20,19 @@ class PolicyRefused(Exception):
 
 
 def put_in_force(*, policy_id: UUID, operator_id: int, now: datetime) -> OfferPolicy:
-    """A draft decides from now on, in the place of the policy that did. Raises PolicyRefused."""
+    """A draft decides from now on, in the place of the policy that did. Raises PolicyRefused, also to the
+    later of two who do this at once."""
+    try:
+        return _put(policy_id=policy_id, operator_id=operator_id, now=now)
+    except IntegrityError as error:
+        if _ONE_IN_FORCE not in str(error):
+            raise
+        raise PolicyRefused(
+            "Another policy was put in force at the same moment. Look at it, and try again."
+        ) from error
+
+
+def _put(*, policy_id: UUID, operator_id: int, now: datetime) -> OfferPolicy:
     with transaction.atomic():
         # In the order of their ids, so that two who do this at once wait for each other.
         held = OfferPolicy.objects.filter(state=PolicyState.IN_FORCE) | OfferPolicy.objects.filter(

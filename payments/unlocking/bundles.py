@@ -45,6 +45,11 @@ class BundleOption(PaywallOption, tag="bundle"):
     quote: str
     quote_expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
+    @property
+    def is_usable(self) -> bool:
+        """See PaywallOption."""
+        return not self.shortfall_coins
+
 
 def bundle_option(shown: Paywall) -> BundleOption | None:
     """Everything that is locked, where the price offers that."""

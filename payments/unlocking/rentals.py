@@ -29,6 +29,11 @@ class RentalOption(PaywallOption, tag="rental"):
     quote: str
     quote_expires_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
+    @property
+    def is_usable(self) -> bool:
+        """See PaywallOption."""
+        return not self.shortfall_coins
+
 
 def rental_option(paywall: Paywall) -> RentalOption | None:
     """The next locked episode for a time, where its price offers that for less than for good."""

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from ads.models import AdSession, Goal, Placement
+from ads.models import AdSession, EarningCorrection, Goal, Placement
+from ads.revenue import settling
 from catalog.models import Series
 from payments.ledger.days import ladder
 from payments.models import Lot, Transfer, Unlock, Wallet
+from tests import ledger_rules
 from tests.ads.calls import ad_option, open_ad, session_of, watch_one
-from tests.factories.ads import ad_session, report, watched
+from tests.factories.ads import ad_session, bring_report, earned, report, tell, told, watch, watched
 from tests.factories.payments import fund
 from tests.payments.calls import episode, refund, unlock
 from viewers.models import Device
@@ -113,3 +115,23 @@ def test_is_of_no_episode_and_no_way_past_a_paywall(
     Placement.objects.update(reward="episodes", reward_amount=1, coins_expire_after_days=None)
     assert open_ad(api, headers).json()["code"] == "ad_target_wrong"
     assert AdSession.objects.count() == 1
+
+
+def test_what_ads_for_coins_earned_beyond_their_estimate_is_of_their_viewer_and_no_title(
+    placement: Placement, device: Device, now: datetime
+) -> None:
+    session = ad_session(placement, viewer_id=device.viewer_id, episode_id=None, now=now)
+    tell(told(session, at=now), viewer_id=device.viewer_id, now=now)
+    watch(session, now=now)
+    settling.settle_due(now=now + timedelta(hours=1))
+    bring_report(
+        (now.date(), session.ad_unit_id, "US", "0.05"),
+        now=now + timedelta(days=1),
+    )
+    settling.settle_due(now=now + timedelta(days=1))
+
+    assert earned() == earned(viewer_id=device.viewer_id) == 50_000
+    assert set(EarningCorrection.objects.values_list("series_id", flat=True)) == {None}
+    # What the coins carry is the estimate, as it was when they were given.
+    assert Lot.objects.get().value_micros == 12_000
+    assert ledger_rules.broken() == []

@@ -119,6 +119,25 @@ def test_what_fails_says_why_without_a_key_and_is_tried_again(
     assert pulling.pull_due(now=now + HOUR) == 2
 
 
+def test_an_app_whose_reports_fail_keeps_no_others_from_being_taken(
+    networks: httpx.Client, settings: Settings, now: datetime
+) -> None:
+    """Nor does one whose name is the other's but for its end."""
+    yesterday, long = (now - DAY).date(), f"ios:{'a' * 60}"
+    settings.APPLOVIN_REPORT_APPS = ["android:broken", f"{long}.one", f"{long}.two"]
+    _report(
+        networks, *(_line("applovin", yesterday, app=app) for app in settings.APPLOVIN_REPORT_APPS)
+    )
+    rule = {"times": 100, "matching": "broken", "kind": "status", "status": 503}
+    networks.put("/_faults", json={"rules": [rule]})
+
+    pulling.pull_due(now=now)
+
+    assert ReportPull.objects.get(network="applovin").failure.endswith("answered 503")
+    assert _versions() == [("applovin", 1, 1_000_000)] * 2
+    assert ReportedDay.objects.values("scope").distinct().count() == 2
+
+
 def test_a_wrong_key_fetches_nothing(
     networks: httpx.Client, settings: Settings, now: datetime
 ) -> None:

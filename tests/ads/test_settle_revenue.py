@@ -11,8 +11,10 @@ import pytest
 from django.db import Error, connection, transaction
 from pytest_django.fixtures import Settings
 
+from ads import parked
 from ads.models import (
     AdSession,
+    Callback,
     EarningCorrection,
     Impression,
     Placement,
@@ -35,6 +37,8 @@ from tests.factories.ads import (
     told,
     watch,
 )
+from tests.factories.operators import operator
+from tests.factories.payments import as_owner
 from tests.factories.viewers import DeviceFactory
 from tests.payments.calls import episode
 from tests.payments.ledger.days.story import of_day
@@ -84,6 +88,59 @@ def test_a_view_whose_session_is_open_waits_and_one_that_paid_nothing_counts_by_
 
     assert earned(series_id=session.series_id, viewer_id=device.viewer_id) == 30_000
     assert RevenueDay.objects.get().waits_until is None
+
+
+def test_an_ad_that_is_rewarded_late_has_earned_once(
+    session: AdSession, device: Device, now: datetime
+) -> None:
+    """It counted by itself when its session was over, and counts for its reward from then on."""
+    tell(told(session, at=now), viewer_id=device.viewer_id, now=now)
+    over = session.expires_at + 10 * MINUTE
+    _settle(over)
+    assert (earned(), earned(of_view=True)) == (30_000, 30_000)
+
+    assert watch(session, now=over + HOUR).verdict == "late"
+    _settle(over + 2 * HOUR)
+
+    assert earned() == earned(series_id=session.series_id, viewer_id=device.viewer_id) == 30_000
+    assert _by_reward() == {Reward.objects.get().id: 30_000}
+    bring_report((now.date(), session.ad_unit_id, "US", "0.05"), now=now + DAY)
+    _settle(now + DAY)
+    assert earned() == 50_000
+    assert _settle(now + 2 * DAY) == 0
+
+
+def test_an_ad_that_an_operator_pays_weeks_later_has_earned_once(
+    session: AdSession, device: Device, now: datetime
+) -> None:
+    tell(told(session, at=now), viewer_id=device.viewer_id, now=now)
+    watch(session, now=now, user_id=uuid4().hex)
+    _settle(now + 2 * DAY)
+    assert earned() == 30_000
+    later = now + 20 * DAY
+    callback = Callback.objects.get()
+    who = operator(role="support").id
+
+    parked.settle(callback.id, session_id=None, reason="Shown.", operator_id=who, now=later)
+    _settle(later + HOUR)
+
+    # Its impression is too far back to be the reward's: that keeps the placement's estimate.
+    assert earned() == ESTIMATE
+
+
+def test_a_day_that_cannot_be_settled_keeps_no_other_from_it(
+    session: AdSession, device: Device, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell(told(session, at=now), viewer_id=device.viewer_id, now=now)
+    watch(session, now=now)
+    bring_report((now.date() - DAY, "poison", "US", "1"), now=now + HOUR)
+    with as_owner(), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE ads_trueup ADD CHECK (ad_unit_id <> 'poison')")
+
+    assert _settle(now + HOUR) == 1
+
+    assert earned() == 30_000
+    assert "was not settled" in caplog.text
 
 
 def test_a_reported_day_earns_what_its_report_says(
@@ -252,6 +309,37 @@ def test_the_networks_own_word_outweighs_the_apps(
     _settle(now + HOUR)
 
     assert earned() == 705
+
+
+def test_an_impression_that_the_networks_server_tells_of_too_is_one(
+    device: Device, now: datetime
+) -> None:
+    """Also where the app's word has counted already."""
+    tell(told(at=now), told(at=now, ad_unit_id="b"), viewer_id=device.viewer_id, now=now)
+    _settle(now + HOUR)
+    row = Impression.objects.get(ad_unit_id="b")
+    row.pk, row.source, row.impression_id, row.revenue_micros = uuid4(), "postback", "e" * 40, 700
+    row.received_at = now + HOUR
+    row.save(force_insert=True)
+
+    _settle(now + 2 * HOUR)
+
+    assert earned() == 30_700
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(impressions) FROM ads_earning")
+        assert cursor.fetchone() == (2,)
+
+
+def test_a_factor_may_be_as_large_as_amounts_are(
+    session: AdSession, device: Device, now: datetime
+) -> None:
+    tell(told(session, at=now, revenue_micros=1), viewer_id=device.viewer_id, now=now)
+    watch(session, now=now)
+    bring_report((now.date(), session.ad_unit_id, "US", "900000000"), now=now + DAY)
+
+    _settle(now + DAY)
+
+    assert earned() == 900_000_000 * 10**6
 
 
 def test_amounts_are_taken_at_the_rate_of_their_day(

@@ -48,6 +48,27 @@ def test_lines_of_one_cell_are_one_and_scopes_stand_beside_each_other(now: datet
     assert sorted(ReportedDay.objects.values_list("scope", "version")) == [("one", 1), ("two", 1)]
 
 
+def test_a_day_is_told_as_a_whole_or_by_scope_but_not_twice(now: datetime) -> None:
+    day = now.date() - DAY
+    line, nothing = (day, "unit", "US", "1"), (day, "unit", "US", "0")
+    bring_report(line, now=now, scope="one")
+
+    (refusal,) = bring_report(line, now=now).refusals
+    assert refusal.reason.startswith(f"{day} has been reported by scope")
+    bring_report(nothing, now=now, scope="one")
+    assert bring_report(line, now=now).new_days == [day]
+    assert "without a scope" in bring_report(line, now=now, scope="one").refusals[0].reason
+
+    assert RevenueReport.objects.filter(refusals=[]).count() == 3
+
+
+def test_a_day_of_long_ago_was_written_in_another_order(now: datetime) -> None:
+    taken = bring_report(("0001-03-02", "unit", "US", "1"), now=now)
+
+    assert [one.reason for one in taken.refusals] == ["0001-03-02 is too long ago."]
+    assert not RevenueDay.objects.exists()
+
+
 def test_the_command_tells_what_it_took_and_what_it_did_not(tmp_path: Path) -> None:
     file = tmp_path / "report.csv"
     file.write_bytes(b"When,Money\n2026-03-12,1.5\n2026-03-13,2\n")

@@ -300,6 +300,22 @@ def test_what_became_known_later_counts_on_the_day_of_the_view_from_then_on() ->
     }
 
 
+def test_what_ads_of_the_flagged_earned_is_in_the_revenue_alone() -> None:
+    """Networks report it with the rest; events and sessions of the flagged are in no count."""
+    rows = [_told("ad_shown", "one", START)]
+    sessions = [_session("one", rewarded_at=START, micros=100)]
+    earnings = [
+        _earning(START, 50, is_left_out=True),
+        _earning(START, 400, impressions=1, is_left_out=True),
+        _earning(START, 7, estimated_micros=0, of_view=False),
+    ]
+
+    (row,) = _read(rows, sessions, earnings=earnings).rows
+
+    assert (row.revenue_micros, row.left_out_micros, row.remainder_micros) == (557, 450, 7)
+    assert (row.impressions, row.ecpm_micros) == (0, 100_000)
+
+
 def test_the_factor_is_of_the_latest_versions_and_of_days_that_are_reported() -> None:
     at, day = START + 2 * DAY, START.date()
     true_ups = [

@@ -10,7 +10,7 @@ from django.test import Client
 
 from analytics.fraud import rewards, scans, watching
 from analytics.models import AdAlarm, FraudScan
-from analytics.reports import facts
+from analytics.reports import facts, sources
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import fund
@@ -203,6 +203,16 @@ def test_a_look_flags_once_and_what_was_lifted_stays_so(db: None) -> None:
     assert flags.live() == Flagged(sessions=frozenset({UUID(int=5)}))
     assert _look(str(viewer.id), LATER, ad_sessions=sessions).flags_count == 0
     assert not Flag.objects.filter(reason=FlagReason.UNSHOWN_ADS, lifted_at=None).exists()
+    # The day is not over, and what was looked at is no news: one reward more is.
+    assert _look(str(viewer.id), LATER, ad_sessions=sessions[1:]).alarms_count == 0
+    Flag.objects.filter(id=unshown.id).update(lifted_at=START + 21 * MINUTE)
+    assert _look(str(viewer.id), LATER, ad_sessions=sessions).flags_count == 0
+    more = [*sessions, _rewarded(str(viewer.id), 21)]
+    AdAlarm.objects.update(seen_at=LATER, seen_by=who)
+    assert _look(str(viewer.id), LATER, ad_sessions=sessions).alarms_count == 0
+    assert not AdAlarm.objects.filter(seen_at=None).exists()
+    assert _look(str(viewer.id), LATER, ad_sessions=more).flags_count == 1
+    assert AdAlarm.objects.filter(seen_at=None, rewards=21).count() == 3
     # Whoever is not there any more is passed over.
     assert _look(str(uuid4()), LATER).flags_count == 0
 
@@ -214,10 +224,16 @@ def test_facts_leave_the_flagged_out_and_accounting_does_not(now: datetime) -> N
         fund(one.id, now=now)
     flags.raise_by_hand(viewer_id=viewer.id, operator_id=who.id, detail="A bot", now=now)
 
-    def count(name: str) -> int:
-        return sum(len(piece) for piece in facts.read(name))
+    def count(name: str, *, of_all: bool = False) -> int:
+        return sum(len(piece) for piece in facts.read(name, of_all=of_all))
 
     assert (count("purchases"), count("billings")) == (1, 2)
+    assert count("purchases", of_all=True) == 2
+    # Whoever looks for more of the kind sees who is flagged beside them.
+    with sources.opened(now=now, of_all=True) as source:
+        source.load("purchases")
+        counted = source.connection.execute("SELECT count(*) FROM purchases").fetchall()
+        assert (source.flagged, counted) == (Flagged(), [(2,)])
     for name in facts.SCHEMAS:
         assert count(name) >= 0, name
     with pytest.raises(FlagRefused, match="already"):

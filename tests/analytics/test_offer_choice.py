@@ -96,6 +96,27 @@ def test_an_arm_has_what_came_of_its_encounters_within_a_day() -> None:
     assert (arm.paid_per_encounter.mean_micros, arm.paid_per_encounter.low_micros) == (2325, None)
 
 
+def test_titles_that_refuse_the_ad_are_apart_from_those_that_take_it() -> None:
+    decisions = [
+        _decision("a", arm="holdout", shows_ad=True),
+        _decision("b", arm="holdout", ad_propensity=0),
+        _decision("c", arm="holdout", ad_propensity=0),
+    ]
+
+    report = _read(decisions, unlocks=[_unlock("a", START, 400), _unlock("b", START, 100)])
+
+    found = [
+        (
+            arm.shows_ad,
+            arm.encounters,
+            arm.paid_per_encounter and arm.paid_per_encounter.mean_micros,
+        )
+        for arm in report.arms
+    ]
+    assert sorted(found) == [(False, 2, 50), (True, 1, 400)]
+    assert report.cannibalisation == []
+
+
 def test_a_subscription_is_of_the_last_decision_before_it_whatever_the_policy() -> None:
     decisions = [
         _decision("a", START, "e9"),

@@ -14,11 +14,14 @@ from django.db.models import Sum
 from pytest_django import Settings
 
 from config.problems import Problem
+from payments.desk import offer_policies as policies
+from payments.desk.offer_policies import PolicyRefused
 from payments.models import (
     ClaimState,
     Offer,
     OfferClaim,
     OfferKind,
+    OfferPolicy,
     PromoCode,
     PromoRedemption,
     Purchase,
@@ -29,6 +32,8 @@ from payments.models import (
 from payments.providers.base import StoreTransaction
 from payments.store import offer_claims, promo_codes, purchases
 from tests import ledger_rules
+from tests.factories import offer_policies
+from tests.factories.operators import operator
 from tests.factories.payments import OfferFactory, PromoCodeFactory
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
@@ -274,3 +279,25 @@ def test_places_that_lapse_while_they_are_paid_are_sold_once(
         assert offer.claims.filter(state=ClaimState.USED).count() == sold
     assert ledger_rules.broken() == []
     proof.record("P3", "places that lapse while 50 callers pay and ask", violations=0)
+
+
+def test_of_drafts_that_are_put_in_force_at_once_one_is(now: datetime) -> None:
+    """The others are told so: each of them was written to take the place of what was there."""
+    drafts = [offer_policies.draft(({}, {"ad": (["ad"], 1)})) for _ in range(4)]
+    who = operator(role="pricing").id
+
+    def put(policy_id: UUID) -> str:
+        try:
+            policies.put_in_force(policy_id=policy_id, operator_id=who, now=now)
+        except PolicyRefused as refusal:
+            return str(refusal)
+        return "in force"
+
+    for first_in_force in (0, 1):
+        answers = counted(at_once([partial(put, draft.id) for draft in drafts]))
+
+        assert answers["in force"] >= 1
+        assert OfferPolicy.objects.filter(state="in_force").count() == 1
+        assert OfferPolicy.objects.filter(state="retired").count() >= first_in_force
+        drafts = list(OfferPolicy.objects.filter(state="draft"))
+        drafts += [offer_policies.draft(({}, {"ad": (["ad"], 1)})) for _ in range(4 - len(drafts))]

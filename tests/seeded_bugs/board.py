@@ -1091,8 +1091,15 @@ EARNING = [
     bug(
         "the app's word counts beside the network's",
         SETTLE,
-        ") THEN 0 ELSE impression.revenue_micros END AS micros",
-        ") THEN impression.revenue_micros ELSE impression.revenue_micros END AS micros",
+        "SELECT impression.source = 'client' AND EXISTS (",
+        "SELECT impression.source = 'nobody' AND EXISTS (",
+        AD_REVENUE,
+    ),
+    bug(
+        "an ad that is rewarded late has earned twice",
+        SETTLE,
+        "former.impression_id IS NOT NULL\n",
+        "former.impression_id IS NULL\n",
         AD_REVENUE,
     ),
     bug(
@@ -1169,6 +1176,13 @@ CHOOSING = [
         CHOICES,
         "per_share = (100 - self.holdout_percent) * _PER_SHARE_AND_PERCENT",
         "per_share = 100 * _PER_SHARE_AND_PERCENT",
+        DRAWS,
+    ),
+    bug(
+        "a title is said to show what does not open it",
+        CHOICES,
+        "_among(arm.shown, means) or whole",
+        "arm.shown",
         DRAWS,
     ),
     bug(

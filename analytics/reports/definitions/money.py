@@ -74,7 +74,7 @@ AD_REVENUE = Definition(
         " that the placement had when it was confirmed; × ad_estimate_factor, once its network has reported the"
         " day; + what reports have of no view (`remainder`). So a reported day earns what its report says. A view"
         " is a confirmed reward, or an impression without one; rewards keep their estimate, differences are rows"
-        " beside it"
+        " beside it. What ads of the flagged earned is part of it, and told apart (`left_out_micros`)"
     ),
     window="local day",
     anchor="the confirmation; without one the showing",
@@ -95,7 +95,10 @@ AD_ESTIMATE_FACTOR = Definition(
 ECPM = Definition(
     key="ecpm",
     name="ad revenue per mille",
-    formula="(ad revenue − remainder) × 1000 ÷ (ad_shown + impressions told of outside of sessions)",
+    formula=(
+        "(ad revenue − remainder − what ads of the flagged earned) × 1000 ÷ (ad_shown + impressions told of"
+        " outside of sessions)"
+    ),
     window=OVER,
     anchor="the confirmation, the showing",
     source=f"revenue: {LEDGER}; ads shown: {EVENTS}",

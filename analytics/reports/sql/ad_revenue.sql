@@ -1,6 +1,7 @@
 -- name: ad_revenue
 -- What ads were asked for, shown, confirmed and earned, by local day, network and placement, how long the
--- confirmation of those shown took at most of 19 in 20, and what their networks reported of their own days.
+-- confirmation of those shown took at most of 19 in 20, and what their networks reported of their own days. Of
+-- the flagged only what their ads earned is in it, which networks report with the rest: `left_out_micros`.
 -- $watermark: moment
 -- $first_day: integer or null
 -- $last_day: integer or null
@@ -30,22 +31,23 @@ WITH told AS (
            CASE WHEN type = 'ad_shown' AND settled_at >= $watermark THEN 1 ELSE 0 END AS awaited,
            greatest(date_diff('microsecond', happened_at, rewarded_at) // 1000, 0) AS lag_ms,
            0 AS rewards, 0 AS impressions, 0 AS revenue_micros, 0 AS estimated_micros,
-           0 AS remainder_micros
+           0 AS remainder_micros, 0 AS left_out_micros
     FROM told_of
     UNION ALL
-    SELECT network, placement, rewarded_at, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0
+    SELECT network, placement, rewarded_at, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0
     FROM ad_sessions
     WHERE rewarded_at < $watermark
     UNION ALL
-    SELECT network, placement, viewed_at, 0, 0, 0, 0, 0, 0, 0, impressions, micros, estimated_micros,
-           CASE WHEN of_view THEN 0 ELSE micros END
+    SELECT network, placement, viewed_at, 0, 0, 0, 0, 0, 0, 0,
+           CASE WHEN is_left_out THEN 0 ELSE impressions END, micros, estimated_micros,
+           CASE WHEN of_view THEN 0 ELSE micros END, CASE WHEN is_left_out THEN micros ELSE 0 END
     FROM ad_earnings
     WHERE viewed_at < $watermark AND booked_at < $watermark
 ), dated AS (
     SELECT (date_diff('microsecond', TIMESTAMP '1970-01-01 00:00:00', happened_at) + shift_us)
                // 86400000000 AS day,
            network, placement, requests, filled, shown, confirmed, awaited, lag_ms, rewards,
-           impressions, revenue_micros, estimated_micros, remainder_micros
+           impressions, revenue_micros, estimated_micros, remainder_micros, left_out_micros
     FROM fact
     JOIN zone_shifts ON happened_at >= starts_at AND happened_at < ends_at
 ), placed AS (
@@ -71,7 +73,8 @@ WITH told AS (
            CAST(sum(impressions) AS BIGINT) AS impressions,
            CAST(sum(revenue_micros) AS BIGINT) AS revenue_micros,
            CAST(sum(estimated_micros) AS BIGINT) AS estimated_micros,
-           CAST(sum(remainder_micros) AS BIGINT) AS remainder_micros
+           CAST(sum(remainder_micros) AS BIGINT) AS remainder_micros,
+           CAST(sum(left_out_micros) AS BIGINT) AS left_out_micros
     FROM dated
     GROUP BY day, network, placement
 ), version AS (
@@ -98,6 +101,7 @@ SELECT day, network, placement,
        coalesce(revenue_micros, 0) AS revenue_micros,
        coalesce(estimated_micros, 0) AS estimated_micros,
        coalesce(remainder_micros, 0) AS remainder_micros,
+       coalesce(left_out_micros, 0) AS left_out_micros,
        compared_micros, reported_micros, lag_p95_ms
 FROM counted
 FULL JOIN trued USING (day, network, placement)

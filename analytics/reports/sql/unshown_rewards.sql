@@ -21,7 +21,7 @@ WITH told AS (
 ), rewarded AS (
     SELECT (date_diff('microsecond', TIMESTAMP '1970-01-01 00:00:00', rewarded_at) + shift_us)
                // 86400000000 AS day,
-           ad_sessions.ad_session_id, ad_sessions.viewer_id, network, placement,
+           rewarded_at, ad_sessions.ad_session_id, ad_sessions.viewer_id, network, placement,
            coalesce(shown, 0) AS shown, coalesce(requested, 0) AS requested
     FROM ad_sessions
     JOIN zone_shifts ON rewarded_at >= starts_at AND rewarded_at < ends_at
@@ -32,18 +32,19 @@ WITH told AS (
      AND requested.viewer_id = ad_sessions.viewer_id
     WHERE rewarded_at < $watermark
 ), dated AS (
-    SELECT day, 'viewer' AS scope, viewer_id AS subject, shown, requested FROM rewarded
+    SELECT day, 'viewer' AS scope, viewer_id AS subject, shown, requested, rewarded_at FROM rewarded
     UNION ALL
-    SELECT day, 'placement', placement, shown, requested FROM rewarded
+    SELECT day, 'placement', placement, shown, requested, rewarded_at FROM rewarded
     UNION ALL
-    SELECT day, 'network', network, shown, requested FROM rewarded
+    SELECT day, 'network', network, shown, requested, rewarded_at FROM rewarded
     UNION ALL
-    SELECT rewarded.day, kind, origin, shown, requested
+    SELECT rewarded.day, kind, origin, shown, requested, rewarded_at
     FROM rewarded
     JOIN ad_origins ON ad_origins.day = rewarded.day AND ad_origins.viewer_id = rewarded.viewer_id
 )
 SELECT day, scope, subject, count(*) AS rewards,
-       CAST(sum(shown) AS BIGINT) AS shown, CAST(sum(requested) AS BIGINT) AS requested
+       CAST(sum(shown) AS BIGINT) AS shown, CAST(sum(requested) AS BIGINT) AS requested,
+       min(rewarded_at) AS began_at, max(rewarded_at) AS ended_at
 FROM dated
 WHERE day >= $first_day AND day <= $last_day
 GROUP BY day, scope, subject

@@ -16,13 +16,14 @@ from payments.desk import offer_policies as desk
 from payments.models import OfferArm, OfferDecision, OfferPolicy, OfferTaken
 from payments.models.offer_choices import DEFAULT
 from tests.factories import offer_policies
-from tests.factories.ads import PlacementFactory
+from tests.factories.ads import PlacementFactory, ad_session, watch
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StorePassFactory, StoreProductFactory, buy_pass, fund
 from tests.factories.viewers import viewer_headers
 from tests.payments.calls import episode, unlock
 from viewers.models import Device
 
+MINUTE = timedelta(minutes=1)
 NO_COINS = {"ad-first": (["ad", "subscription", "packs"], 1)}
 EVERYBODY: dict[str, Any] = {}
 
@@ -160,6 +161,62 @@ def test_where_nothing_chosen_is_to_be_had_everything_is_shown(
 
     assert ways(body) == (["coins"], 1, "packs")
     assert OfferDecision.objects.get(id=body["decision_id"]).shown == ["ad"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "rules", "found", "kept", "chance_of_ad"),
+    [
+        (
+            "ad",
+            {"rich": (["coins", "packs"], 1)},
+            (["subscription", "ad"], 0, "subscription"),
+            [],
+            1,
+        ),
+        ("ad", {"any": (["packs", "ad"], 1)}, (["ad"], 0, "ad"), ["ad"], 1),
+        ("paid", {"any": (["ad", "packs"], 1)}, ([], 1, "packs"), ["packs"], 0),
+    ],
+)
+def test_a_title_shows_nothing_that_does_not_open_it(
+    api: Client,
+    everything: Series,
+    headers: Any,
+    now: datetime,
+    mode: str,
+    rules: Any,
+    found: Any,
+    kept: list[str],
+    chance_of_ad: int,
+) -> None:
+    """Neither in the answer nor in what is kept of it, by which the ad's chance is weighed."""
+    Series.objects.filter(id=everything.id).update(access_mode=mode)
+    offer_policies.in_force(
+        ({"has_enough_coins": True}, {"never": (["subscription"], 1)}),
+        (EVERYBODY, rules),
+        now=now,
+        holdout=1,
+    )
+
+    body = shown(api, everything, headers)
+
+    assert ways(body) == found
+    decision = OfferDecision.objects.get()
+    assert decision.shown == (kept or ["subscription", "ad"])
+    assert decision.ad_propensity_parts_per_billion == chance_of_ad * 10**9
+
+
+def test_an_ad_that_has_to_wait_is_not_the_primary_way(
+    api: Client, series: Series, device: Device, headers: Any, now: datetime
+) -> None:
+    placement = PlacementFactory(code="paywall", cooldown_seconds=3600)
+    StorePassFactory()
+    offer_policies.in_force((EVERYBODY, NO_COINS), now=now)
+    seen = ad_session(
+        placement, viewer_id=device.viewer_id, episode_id=episode(series, 9), now=now - MINUTE
+    )
+    watch(seen, now=now)
+
+    assert ways(shown(api, series, headers)) == (["ad", "subscription"], 0, "subscription")
 
 
 def test_of_two_at_once_the_first_has_decided(

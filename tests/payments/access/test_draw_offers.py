@@ -132,6 +132,29 @@ def test_a_rule_is_for_whom_it_says(given_rule: dict[str, object], fits: bool) -
     assert _policy(rule, last).rule_for(NEWCOMER) is (rule if fits else last)
 
 
+@pytest.mark.parametrize(
+    ("means", "shown", "of_ad"),
+    [
+        ((Means.COINS, Means.PACKS, Means.SUBSCRIPTION), {(Means.COINS,), NO_AD}, 0),
+        ((Means.SUBSCRIPTION, Means.AD), {(Means.AD,), (Means.SUBSCRIPTION,)}, 600_000_000),
+        ((Means.AD,), {(Means.AD,)}, BILLION),
+    ],
+    ids=["paid", "ad", "ad alone"],
+)
+def test_of_what_is_chosen_a_title_shows_what_opens_it(
+    means: tuple[Means, ...], shown: set[tuple[Means, ...]], of_ad: int
+) -> None:
+    """With the chance of the ad that there is then: none where no answer has it, or every one."""
+    policy = _policy(_rule((AD_FIRST, 3), (NO_AD, 3)), holdout=20)
+
+    held_out, *others = policy.choices(policy.rules[0], means)
+
+    assert {choice.shown for choice in others} == shown
+    assert held_out.shown == tuple(one for one in DEFAULT if one in means)
+    assert {choice.ad_propensity for choice in (held_out, *others)} == {of_ad}
+    assert sum(choice.propensity for choice in (held_out, *others)) == BILLION
+
+
 def test_where_no_rule_fits_everybody_is_shown_the_default() -> None:
     policy = _policy(_rule((AD_FIRST, 1), has_enough_coins=True))
 
