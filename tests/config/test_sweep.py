@@ -11,20 +11,21 @@ from config.management.commands.sweep import Command
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
+def broker(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Iterator[Connection]:
     """One in this process; `app` uses no other meanwhile."""
     with Connection("memory://") as connection:
         monkeypatch.setattr(app, "connection_for_write", lambda: Connection("memory://"))
-        monkeypatch.setattr(app, "send_task", _sent_by(connection))
+        monkeypatch.setattr(app, "send_task", _sent_by(connection, settings.SWEPT_QUEUE))
         yield connection
-        connection.channel().queue_delete(app.conf.task_default_queue)
+        connection.channel().queue_delete(settings.SWEPT_QUEUE)
 
 
-def _sent_by(connection: Connection) -> object:
-    def send(task: str, **options: object) -> None:
+def _sent_by(connection: Connection, swept: str) -> object:
+    def send(task: str, *, queue: str, **options: object) -> None:
+        assert queue == swept
         assert "expires" not in options, "what waits long is all the more due"
-        with connection.SimpleQueue(app.conf.task_default_queue) as queue:
-            queue.put(task)
+        with connection.SimpleQueue(queue) as rings:
+            rings.put(task)
 
     return send
 
@@ -36,7 +37,7 @@ def test_rings_are_made_until_two_rounds_of_them_wait(
     for _ in range(9):
         Command()._ring()
 
-    with broker.SimpleQueue(app.conf.task_default_queue) as queue:
+    with broker.SimpleQueue(settings.SWEPT_QUEUE) as queue:
         assert queue.qsize() == 4
         for _ in range(3):
             queue.get(block=False).ack()

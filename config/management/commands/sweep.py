@@ -3,7 +3,7 @@
 Tasks are rung when their cause commits, too; the sweep makes a lost message cost seconds instead of
 the work. Nothing is remembered here: what is due is in the database.
 
-While more rings wait than one sweep makes, it makes none: a worker that is behind would only fall further
+While more of them wait than one sweep makes, it makes none: a worker that is behind would only fall further
 behind, with a queue of rings that tell it nothing new.
 """
 
@@ -37,16 +37,16 @@ class Command(BaseCommand):
             return
         for task in settings.SWEPT_TASKS:
             try:
-                app.send_task(task, retry=False)
+                app.send_task(task, queue=settings.SWEPT_QUEUE, retry=False)
             except OperationalError as error:
                 logger.warning("the broker does not answer, %s waits: %s", task, error)
 
 
 def _waiting() -> int:
-    """How many rings no worker has taken yet; 0 if the broker does not say."""
+    """How many rings of sweeps no worker has taken yet; 0 if the broker does not say."""
     with app.connection_for_write() as connection:
         try:
-            queue = connection.channel().queue_declare(app.conf.task_default_queue)
+            queue = connection.channel().queue_declare(settings.SWEPT_QUEUE)
         except connection.connection_errors as error:
             logger.warning("the broker does not answer: %s", error)
             return 0
