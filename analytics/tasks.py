@@ -14,6 +14,7 @@ from analytics.exports import jobs, making
 from analytics.exports.jobs import Claim, LeaseLost
 from analytics.exports.making import ExportTooLarge
 from analytics.fraud import scans
+from analytics.history import imports
 from analytics.intake import inbox
 from analytics.lake import (
     chores,
@@ -84,6 +85,7 @@ def tend_lake(**_: Any) -> int:
             return 0
         total += retention.retire(now=now)
         if chores.is_due("orphans", every=orphans.EVERY, now=now):
+            imports.give_up(now=now)
             total += orphans.sweep(now=now)
             chores.note("orphans", now=now)
     return total
@@ -93,13 +95,16 @@ def tend_lake(**_: Any) -> int:
 def erase_events(**_: Any) -> int:
     """Makes nameless what the lake has of erased viewers; returns how many viewers.
 
-    While another worker merges files, it waits for the next time.
+    While another worker merges files, or a file of the past is imported, it waits for the next time.
     """
     now = clock.read()
     if not chores.is_due("erasure", every=erasing.EVERY, now=now):
         return 0
-    with advisory_lock.tried(merging.LOCK) as is_ours:
-        if not is_ours:
+    with (
+        advisory_lock.tried(merging.LOCK) as nobody_merges,
+        advisory_lock.tried(imports.LOCK) as nobody_imports,
+    ):
+        if not (nobody_merges and nobody_imports):
             return 0
         erased = erasing.erase_due(now=now)
         chores.note("erasure", now=now)

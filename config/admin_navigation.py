@@ -99,6 +99,8 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("analytics.LakeFile", "Lake files", "database"),
         ("analytics.RollupHour", "Rollup hours", "grid_on"),
         ("analytics.RollupDifference", "Rollup differences", "difference"),
+        ("analytics.HistoryImport", "Imports of the past", "history"),
+        ("analytics.RefusedLine", "Refused lines", "rule"),
         ("analytics.Export", "Exports", "download"),
     ],
     "Access": [

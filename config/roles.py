@@ -188,6 +188,8 @@ READ_ANALYTICS: Permissions = {
     "analytics.rollupvalue": VIEW,
     "analytics.rollupcheck": VIEW,
     "analytics.rollupdifference": VIEW,
+    "analytics.historyimport": VIEW,
+    "analytics.refusedline": VIEW,
     "analytics.export": ("view", "add"),
     "analytics.exportrecord": VIEW,
 }

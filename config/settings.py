@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import django_stubs_ext
+from kombu.entity import Exchange, Queue
 
 from config.admin_theme import UNFOLD  # noqa: F401  read by django-unfold
 from config.env import BadEnvironment, Environment
@@ -1046,6 +1047,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 15
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+#: Where the sweeper's rings wait, apart from rings for what has just happened. Workers hear both in turn.
+SWEPT_QUEUE = "swept"
+CELERY_TASK_QUEUES = [
+    Queue(name, Exchange(name), routing_key=name)  # type: ignore[no-untyped-call]  # kombu has no types
+    for name in ("celery", SWEPT_QUEUE)
+]
 SWEPT_TASKS = [
     "catalog.tasks.publish_due_series",
     "payments.tasks.notice_expiring_coins",

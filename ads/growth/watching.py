@@ -50,23 +50,22 @@ def _united(stretches: Stretches) -> list[tuple[str, str, int, int]]:
     is_some = stretches.ends > stretches.starts
     if not is_some.any():
         return []
-    owners = np.array(
-        [f"{v} {e}" for v, e in zip(stretches.viewers, stretches.environments, strict=True)]
-    )[is_some]
-    names, places = np.unique(owners, return_inverse=True)
-    offsets = places.astype(np.int64) * _APART
+    numbers: dict[tuple[str, str], int] = {}
+    owners = zip(stretches.viewers, stretches.environments, strict=True)
+    places = np.fromiter((numbers.setdefault(each, len(numbers)) for each in owners), np.int64)
+    offsets = places[is_some] * _APART
     order = np.argsort(offsets + stretches.starts[is_some], kind="stable")
     starts = (offsets + stretches.starts[is_some])[order]
     ends = np.maximum.accumulate((offsets + stretches.ends[is_some])[order])
     begins = np.flatnonzero(np.append(True, starts[1:] > ends[:-1]))
     stops = np.append(begins[1:], len(starts)) - 1
-    united = []
-    for begin, stop in zip(begins, stops, strict=True):
-        place = int(starts[begin] // _APART)
-        viewer, environment = str(names[place]).split(" ")
-        base = place * int(_APART)
-        united.append((viewer, environment, int(starts[begin]) - base, int(ends[stop]) - base))
-    return united
+    whose = starts[begins] // _APART
+    bases, names = whose * _APART, list(numbers)
+    first, last = (starts[begins] - bases).tolist(), (ends[stops] - bases).tolist()
+    return [
+        (*names[number], start, end)
+        for number, start, end in zip(whose.tolist(), first, last, strict=True)
+    ]
 
 
 def _by_day(

@@ -15,7 +15,7 @@ from viewers import flags
 LOOKED_BACK = timedelta(days=3)
 KEPT = timedelta(days=30)
 #: An advisory lock, so that one worker looks at a time.
-LOCK = 7_326_411_906
+LOCK = 7_326_411_908
 
 
 def scan(*, now: datetime) -> FraudScan | None:

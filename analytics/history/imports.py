@@ -8,7 +8,7 @@ has as well is known by its id, and counts once.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,10 @@ from analytics.history.events import PastEvent
 from analytics.history.lines import Announce, Code, FileRefused, Line, LineRefused
 from analytics.history.mapping import Mapping, MappingRefused
 from analytics.history.purchases import ReadPurchase
-from analytics.lake import file_store, repeats, writing
+from analytics.lake import changed_hours, file_store, repeats, writing
 from analytics.lake.writing import WrittenFile
 from analytics.models import (
+    ErasedViewer,
     HistoryImport,
     HistoryKind,
     HistoryPart,
@@ -39,15 +40,17 @@ from config import advisory_lock
 from payments.store import imported_purchases
 from viewers import imported_viewers
 
-#: An advisory lock: one import at a time.
-LOCK = 7_326_411_907
+#: An advisory lock: one import at a time, and none while what is known of viewers is erased.
+LOCK = 7_326_411_909
 
 LINES_PER_PART = 50_000
+#: An import that nobody goes on with for so long is given up.
+KEPT_UNFINISHED = timedelta(days=7)
 _DETAIL_CHARACTERS = 300
 
 
 class ImportRunning(Exception):
-    """Another import is going on."""
+    """Another import is going on, or an erasure."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,18 @@ def bring(
         except (FileRefused, MappingRefused):
             _undo(made)
             raise
+
+
+def give_up(*, now: datetime) -> int:
+    """Takes away what imports have written that began long before `now` and that nobody goes on with;
+    returns how many. The same file can be imported from its beginning.
+    """
+    with advisory_lock.tried(LOCK) as is_ours:
+        old = HistoryImport.objects.filter(finished_at=None, started_at__lte=now - KEPT_UNFINISHED)
+        abandoned = list(old) if is_ours else []
+        for made in abandoned:
+            _undo(made)
+    return len(abandoned)
 
 
 def rehearse(
@@ -258,15 +273,17 @@ def _undo(made: HistoryImport) -> None:
 
 def _enter(made: HistoryImport, *, now: datetime) -> Outcome:
     """The manifest gets all files of the import at once; then those are compared with what was there."""
-    total = Outcome()
+    total, files = Outcome(), list[WrittenFile]()
     with transaction.atomic(durable=True):
         for part in made.parts.order_by("number"):
-            LakeFile.objects.bulk_create(
-                file.as_row(now=now) for file in msgspec.convert(part.files, list[WrittenFile])
-            )
+            files += msgspec.convert(part.files, list[WrittenFile])
             total.add(
                 Outcome(part.line_count, part.kept_count, part.known_count, part.left_out_count)
             )
+        LakeFile.objects.bulk_create((file.as_row(now=now) for file in files), batch_size=5_000)
+        changed_hours.changed(files)
+        # Of who was erased since it began, there is something to erase once more.
+        ErasedViewer.objects.filter(erased_at__gte=made.started_at).delete()
         total.refused = _refused(made)
         _finish(made, total, now=now)
     repeats.settle(now=now)

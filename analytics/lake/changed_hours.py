@@ -29,12 +29,13 @@ def flushed(flush_id: UUID, files: Iterable[WrittenFile]) -> None:
     )
 
 
-def repeated(files: Iterable[LakeFile]) -> None:
-    """Of files that were there before, some events count no more: another file has them from earlier on."""
+def changed(files: Iterable[WrittenFile | LakeFile]) -> None:
+    """The same, however long ago an hour was closed: what a whole file has of it counts from now on, or no
+    more.
+    """
+    hours = {hour for file in files for hour in _hours(file.first_at, file.last_at)}
     ChangedHour.objects.bulk_create(
-        ChangedHour(hour=hour, is_late=False)
-        for file in files
-        for hour in _hours(file.first_at, file.last_at)
+        (ChangedHour(hour=hour, is_late=False) for hour in sorted(hours)), batch_size=5_000
     )
 
 

@@ -4,7 +4,7 @@ Columns are only ever added. A file says in the manifest which version it was wr
 lacks is null.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -45,10 +45,11 @@ class Dataset:
         """The columns that a file of this version lacks."""
         return {name for since, names in self.added.items() if since > version for name in names}
 
-    def columns(self, version: int) -> str:
-        """All columns, as SQL selects them from a file of this version."""
+    def columns(self, version: int, names: Collection[str] = ()) -> str:
+        """All columns, or those of these names, as SQL selects them from a file of this version."""
         absent = self.absent(version)
-        return ", ".join(_null(each) if each.name in absent else each.name for each in self.schema)
+        wanted = [each for each in self.schema if not names or each.name in names]
+        return ", ".join(_null(each) if each.name in absent else each.name for each in wanted)
 
     def nothing(self) -> str:
         """A SELECT of all columns and no row."""

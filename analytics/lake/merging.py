@@ -25,10 +25,9 @@ LOCK = 7_326_411_906
 
 #: A file of at least half as many rows is left as it is.
 ROWS_PER_FILE = 500_000
-#: So many small files of a day are worth a merge; fewer are once the day is past and they rest.
+#: So many small files of a day are worth a merge; fewer are once one of them has waited so long.
 MANY = 16
-LONG_PAST = timedelta(days=2)
-AT_REST = timedelta(hours=1)
+LONGEST_WAIT = timedelta(hours=1)
 #: A file so many times as large as all that is merged with it would be rewritten for little.
 TIMES_THE_REST = 4
 #: Longer than any query takes.
@@ -81,7 +80,7 @@ def _groups(*, now: datetime) -> dict[_Place, Sequence[LakeFile]]:
     return {
         (day, dataset): files
         for (day, dataset), files in groups.items()
-        if _is_worth_it(day, files, now=now)
+        if _is_worth_it(files, now=now)
     }
 
 
@@ -94,11 +93,10 @@ def _group(files: Sequence[LakeFile]) -> Sequence[LakeFile]:
     return files[:count]
 
 
-def _is_worth_it(day: date, files: Sequence[LakeFile], *, now: datetime) -> bool:
+def _is_worth_it(files: Sequence[LakeFile], *, now: datetime) -> bool:
     if len(files) >= MANY:
         return True
-    is_past = day < (now - LONG_PAST).date()
-    return len(files) > 1 and is_past and max(each.created_at for each in files) <= now - AT_REST
+    return len(files) > 1 and min(each.created_at for each in files) <= now - LONGEST_WAIT
 
 
 def _merge(place: _Place, files: Sequence[LakeFile], *, now: datetime) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from analytics.lake import file_store
-from analytics.models import Flush, LakeFile
+from analytics.models import Flush, HistoryImport, LakeFile
 
 EVERY = timedelta(hours=1)
 #: A file is written and named within minutes, or never.
@@ -21,21 +21,26 @@ _AT_ONCE = 1000
 
 
 def sweep(*, now: datetime) -> int:
-    """Deletes files that no row of the manifest names, that no flush has in hand and that were last
-    written more than a day before `now`; and what was fetched of files that are gone. Returns how many.
+    """Deletes files that no row of the manifest names, that no flush and no import has in hand and that were
+    last written more than a day before `now`; and what was fetched of files that are gone. Returns how many.
     """
     storage = file_store.storage()
-    in_hand = {
-        str(flush_id)
-        for flush_id in Flush.objects.filter(finished_at=None).values_list("id", flat=True)
-    }
+    in_hand = tuple(_in_hand())
     deleted = 0
     for path in _unnamed(name for folder in FOLDERS for name in _walk(folder)):
-        is_in_hand = any(path.rpartition("/")[2].startswith(each) for each in in_hand)
+        is_in_hand = path.rpartition("/")[2].startswith(in_hand)
         if not is_in_hand and storage.get_modified_time(path) <= now - OLD:
             file_store.delete(path)
             deleted += 1
     return deleted + _sweep_cache()
+
+
+def _in_hand() -> Iterator[str]:
+    """How the names of files begin that will be in the manifest, whenever that is."""
+    for flush_id in Flush.objects.filter(finished_at=None).values_list("id", flat=True):
+        yield str(flush_id)
+    for import_id in HistoryImport.objects.filter(finished_at=None).values_list("id", flat=True):
+        yield f"history-{import_id}-"
 
 
 def _walk(folder: str) -> Iterator[str]:

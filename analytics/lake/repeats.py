@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import transaction
 
 from analytics.intake.verdicts import LONGEST_DELAY
-from analytics.lake import changed_hours, engine, file_store
+from analytics.lake import changed_hours, engine, file_store, scans
 from analytics.lake.datasets import EVENTS
 from analytics.models import LakeFile, RepeatedEvent
 
@@ -28,6 +28,7 @@ FILES_AT_ONCE = 20
 #: Two copies of an event are of days no further apart; the one more is for how long sending takes.
 DAYS_APART = LONGEST_DELAY + timedelta(days=1)
 
+_COLUMNS = ("event_id", "arrived_at", "received_at", "batch_id")
 #: Every copy but the first that came, of one flush the first received. The join tells the scan of all
 #: files which ids to look for, so that it skips files of other times as far as ids are made in the
 #: order of time.
@@ -35,7 +36,7 @@ _REPEATS = """
     SELECT filename, event_id
     FROM (
         SELECT kept.event_id, kept.arrived_at, kept.received_at, kept.batch_id, kept.filename
-        FROM read_parquet({all_paths}, filename = true) AS kept
+        FROM ({every_event}) AS kept
             SEMI JOIN read_parquet({new_paths}) AS new ON kept.event_id = new.event_id
     )
     QUALIFY row_number() OVER (
@@ -74,7 +75,7 @@ def find(
     among = rivals(new, files)
     paths = [file_store.local_path(file.path) for file in among]
     statement = _REPEATS.format(
-        all_paths=engine.path_list(paths),
+        every_event=scans.with_paths(EVENTS, among, _COLUMNS),
         new_paths=engine.path_list([file_store.local_path(file.path) for file in new]),
     )
     by_path = dict(zip(map(str, paths), among, strict=True))
@@ -110,5 +111,6 @@ def _settle_some(*, now: datetime) -> int:
         )
         LakeFile.objects.filter(id__in=[file.id for file in new]).update(compared_at=now)
         is_new = {file.id for file in new}
-        changed_hours.repeated({file for file, _ in found if file.id not in is_new})
+        # Another file has some of their events from earlier on.
+        changed_hours.changed({file for file, _ in found if file.id not in is_new})
     return len(new)

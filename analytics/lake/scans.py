@@ -23,8 +23,24 @@ def of(dataset: Dataset, files: Sequence[LakeFile], *, repeating: Collection[int
     return " UNION ALL ".join(parts) or dataset.nothing()
 
 
+def with_paths(dataset: Dataset, files: Sequence[LakeFile], names: Collection[str]) -> str:
+    """A SELECT of the columns of these `names` of all `files`, at least one, and of the `filename` that
+    each row is in.
+    """
+
+    def version(file: LakeFile) -> int:
+        return file.columns_version
+
+    parts = [
+        f"SELECT {dataset.columns(each, names)}, filename"  # noqa: S608
+        f" FROM read_parquet({_paths(list(same))}, filename = true)"
+        for each, same in groupby(sorted(files, key=version), key=version)
+    ]
+    return " UNION ALL ".join(parts)
+
+
 def _select(dataset: Dataset, version: int, files: Sequence[LakeFile], *, leaves_out: bool) -> str:
-    paths = engine.path_list([file_store.local_path(file.path) for file in files])
+    paths = _paths(files)
     columns = dataset.columns(version)
     if leaves_out:
         return (
@@ -32,3 +48,7 @@ def _select(dataset: Dataset, version: int, files: Sequence[LakeFile], *, leaves
             f" ANTI JOIN repeats USING (filename, {dataset.key})"
         )
     return f"SELECT {columns} FROM read_parquet({paths})"  # noqa: S608
+
+
+def _paths(files: Sequence[LakeFile]) -> str:
+    return engine.path_list([file_store.local_path(file.path) for file in files])

@@ -53,12 +53,13 @@ _NOTHING = ", ".join(
 #: A file as the manifest names it.
 _PATH = "regexp_extract(_metadata.file_path, '(events/day=[^/]+/[^/]+)$', 1) AS path"
 
-#: As `analytics.lake.repeats` has it: every copy but the first received, of events that a new file has.
+#: As `analytics.lake.repeats` has it: every copy but the first that came, of events that a new file has.
 _REPEATED = """
     SELECT path, event_id
     FROM (
         SELECT path, event_id, row_number() OVER (
-            PARTITION BY event_id ORDER BY received_at, batch_id, path) AS place
+            PARTITION BY event_id
+            ORDER BY arrived_at NULLS FIRST, received_at, batch_id, path) AS place
         FROM rival_event LEFT SEMI JOIN new_event USING (event_id)
     )
     WHERE place > 1

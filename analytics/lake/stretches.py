@@ -41,5 +41,9 @@ def _micros(table: pa.Table, name: str) -> "np.ndarray[tuple[int], np.dtype[np.i
 
 
 def _issued_ms(sessions: pa.ChunkedArray) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    digits = pc.replace_substring(pc.utf8_slice_codeunits(sessions, 0, _MOMENT_DIGITS), "-", "")
-    return np.array([int(each, 16) for each in digits.to_pylist()], np.int64)
+    encoded = sessions.combine_chunks().dictionary_encode()
+    digits = pc.replace_substring(
+        pc.utf8_slice_codeunits(encoded.dictionary, 0, _MOMENT_DIGITS), "-", ""
+    )
+    issued = np.array([int(each, 16) for each in digits.to_pylist()], np.int64)
+    return np.asarray(issued[encoded.indices.to_numpy()], np.int64)

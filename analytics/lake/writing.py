@@ -23,7 +23,8 @@ ROWS_PER_GROUP = 20_000
 class WrittenFile:
     """A file that is on disk, or in its bucket, and not yet in the manifest."""
 
-    dataset: Dataset
+    dataset: str
+    columns_version: int
     path: str
     day: date
     row_count: int
@@ -37,8 +38,8 @@ class WrittenFile:
         """What the manifest will say of it."""
         return LakeFile(
             flush_id=flush_id,
-            dataset=self.dataset.name,
-            columns_version=self.dataset.version,
+            dataset=self.dataset,
+            columns_version=self.columns_version,
             path=self.path,
             day=self.day,
             row_count=self.row_count,
@@ -67,7 +68,8 @@ def write(path: str, day: date, table: pa.Table, *, dataset: Dataset = EVENTS) -
     first_at, last_at = _ends(table[dataset.moment])
     first_id, last_id = _ends(table[dataset.key])
     return WrittenFile(
-        dataset=dataset,
+        dataset=dataset.name,
+        columns_version=dataset.version,
         path=path,
         day=day,
         row_count=table.num_rows,

@@ -129,10 +129,11 @@ def _take_some(*, now: datetime) -> int:
     with transaction.atomic(durable=True):
         changes = ChangedHour.objects.order_by("id").select_for_update(skip_locked=True)
         taken = list(changes[:CHANGES_AT_ONCE])
-        in_time = {change.hour for change in taken if not change.is_late}
+        told = {change for change in taken if change.hour >= EARLIEST}
+        in_time = {change.hour for change in told if not change.is_late}
         for query in QUERIES:
             if query.basis is Basis.LAKE:
-                of_it = in_time | {change.hour for change in taken if query.reach is Reach.LATE}
+                of_it = in_time | {change.hour for change in told if query.reach is Reach.LATE}
                 mark([metric.name for metric in metrics.of_query(query)], of_it, now=now)
         ChangedHour.objects.filter(id__in=[change.id for change in taken]).delete()
     return len(taken)

@@ -1,6 +1,7 @@
 """Nothing that is kept of events leads back to a viewer who was erased, and no count changes."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,9 +13,18 @@ from django.apps import apps
 from django.db import connection
 
 from analytics import tasks
+from analytics.history import imports
 from analytics.intake import inbox
 from analytics.lake import erasing, file_store, flushing, merging, reading, repeats
-from analytics.models import ErasedViewer, EventBatch, Flush, LakeFile, QuarantinedEvent
+from analytics.models import (
+    ErasedViewer,
+    EventBatch,
+    Flush,
+    LakeChore,
+    LakeFile,
+    QuarantinedEvent,
+)
+from config import advisory_lock
 from tests.factories.events import Playback, app_open, batch, event
 from tests.factories.viewers import ViewerFactory
 
@@ -219,3 +229,18 @@ def test_the_task_goes_once_an_hour(monkeypatch):
     tasks.erase_events()
     tasks.erase_events()
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize("lock", [merging.LOCK, imports.LOCK])
+def test_nothing_is_erased_while_files_are_merged_or_a_past_is_imported(lock):
+    with ThreadPoolExecutor() as other, advisory_lock.tried(lock) as is_ours:
+        assert is_ours
+        other.submit(_as_another_worker).result()
+    assert not LakeChore.objects.filter(name="erasure").exists(), "it is due as before"
+
+
+def _as_another_worker():
+    try:
+        return tasks.erase_events()
+    finally:
+        connection.close()

@@ -8,12 +8,19 @@ from django.urls import reverse
 
 from analytics import tasks
 from analytics.intake import inbox
-from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
+from analytics.models import (
+    EventBatch,
+    Flush,
+    HistoryImport,
+    LakeFile,
+    QuarantinedEvent,
+    RefusedLine,
+)
 from tests.factories.events import app_open, body
 from tests.factories.operators import operator, signed_in
 
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
-MODELS = [EventBatch, QuarantinedEvent, Flush, LakeFile]
+MODELS = [EventBatch, QuarantinedEvent, Flush, LakeFile, HistoryImport, RefusedLine]
 SCRIPT = '<script>alert("x")</script>'
 
 
@@ -35,6 +42,25 @@ def viewer_id(now):
     return viewer_id
 
 
+@pytest.fixture(autouse=True)
+def past(now):
+    """An import of which a line was refused, and one that tells of a hostile name and of no end."""
+    made = [
+        HistoryImport.objects.create(
+            source="shop",
+            kind="events",
+            file_name=name,
+            file_sha256=name.encode(),
+            mapping_sha256=b"",
+            started_at=now,
+        )
+        for name in ("orders.csv", SCRIPT)
+    ]
+    refused = {"line": 7, "code": "unknown_type", "detail": SCRIPT}
+    RefusedLine.objects.create(history_import=made[0], **refused)
+    return made
+
+
 def url(model, page, *args):
     return reverse(f"admin:analytics_{model._meta.model_name}_{page}", args=args)
 
@@ -53,6 +79,18 @@ def test_lists_and_pages_are_read_only(analyst, viewer_id, model):
     assert analyst.post(url(model, "change", rows[0].pk), {}).status_code == 403
     assert analyst.post(url(model, "delete", rows[0].pk), {"post": "yes"}).status_code == 403
     assert list(model.objects.all()) == rows
+
+
+def test_an_import_leads_to_the_lines_of_it_that_were_refused(analyst, past):
+    whole, hostile = past
+    for made, lines in ((whole, b"unknown_type"), (hostile, b"orders.csv")):
+        page = analyst.get(url(HistoryImport, "change", made.pk))
+        assert SCRIPT.encode() not in page.content
+        link = f"{url(RefusedLine, 'changelist')}?q={made.id}"
+        assert link.encode() in page.content
+        refused = analyst.get(link)
+        assert (lines in refused.content) is (made is whole)
+        assert SCRIPT.encode() not in refused.content
 
 
 def test_a_hostile_event_is_shown_as_the_characters_it_is(analyst, viewer_id):
@@ -102,4 +140,4 @@ def test_support_sees_the_quarantine_and_no_more(viewer_id):
     support = signed_in(operator(role="support"))
 
     statuses = [support.get(url(model, "changelist")).status_code for model in MODELS]
-    assert statuses == [403, 200, 403, 403]
+    assert statuses == [403, 200] + [403] * 4

@@ -1,9 +1,11 @@
 """A team brings its past: once, with what cannot be read told by its line, and nothing of it spendable."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,8 +20,15 @@ from analytics.history.cells import Cells
 from analytics.history.imports import Outcome
 from analytics.history.lines import Code, Line, LineRefused
 from analytics.history.mapping import MappingRefused, Unit
-from analytics.lake import reading
-from analytics.models import HistoryImport, HistoryPart, LakeFile, RefusedLine
+from analytics.lake import orphans, reading
+from analytics.models import (
+    ChangedHour,
+    ErasedViewer,
+    HistoryImport,
+    HistoryPart,
+    LakeFile,
+    RefusedLine,
+)
 from analytics.reports import ltv, money, sources
 from analytics.reports.local_days import Period, day_number
 from payments.models import ExchangeRate, ImportedPurchase, Lot, Transfer, Wallet
@@ -189,7 +198,7 @@ def _lake() -> list[tuple[Any, ...]]:
 
 @pytest.mark.django_db
 def test_events_come_into_the_lake_once_and_an_import_goes_on_where_it_was_left(
-    brought: Callable[..., Any], now: datetime, monkeypatch: pytest.MonkeyPatch
+    brought: Callable[..., Any], own_lake: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     version = EpisodeVersionFactory()
     by, path = brought(_told(version), EVENTS)
@@ -200,8 +209,22 @@ def test_events_come_into_the_lake_once_and_an_import_goes_on_where_it_was_left(
             imports.bring(by, path, now=now)
     assert (HistoryPart.objects.count(), LakeFile.objects.count()) == (1, 0)
     assert _lake() == []
+    # What it has written is neither swept nor given up as long as somebody may go on with it.
+    for file in own_lake.rglob("history-*"):
+        os.utime(file, (0, 0))
+    assert (orphans.sweep(now=now + 6 * DAY), imports.give_up(now=now + 6 * DAY)) == (0, 0)
+    erased = ErasedViewer.objects.create(viewer_id=uuid4(), file_count=0, erased_at=now + HOUR)
+    ErasedViewer.objects.create(viewer_id=uuid4(), file_count=0, erased_at=now - HOUR)
 
     outcome = imports.bring(by, path, now=now + HOUR)
+
+    assert erased not in ErasedViewer.objects.all()
+    assert ErasedViewer.objects.count() == 1
+    assert set(ChangedHour.objects.values_list("hour", "is_late")) == {
+        (utc("2025-01-09 04:00"), False),
+        (utc("2025-07-02 00:00"), False),
+        (utc("2025-07-02 01:00"), False),
+    }
 
     viewers = imported_viewers.known("old-backend", ["ann", "bob"])
     made = HistoryImport.objects.get()
@@ -246,6 +269,24 @@ def test_events_come_into_the_lake_once_and_an_import_goes_on_where_it_was_left(
     assert (longer.kept, longer.known) == (1, 3)
     assert [row for row in _lake() if row[-1] == str(made.id)] == before
     assert len(_lake()) == 4
+
+
+@pytest.mark.django_db
+def test_an_import_that_nobody_goes_on_with_leaves_nothing_and_can_begin_anew(
+    brought: Callable[..., Any], own_lake: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by, path = brought(HEAD + "e1,open,2025-07-01 20:00:00,ann,ios,US,,,,,,,\n", EVENTS)
+    with monkeypatch.context() as broken:
+        broken.setattr(imports, "_enter", _failing_at)
+        with pytest.raises(TypeError):
+            imports.bring(by, path, now=now)
+    assert [*own_lake.rglob("history-*")]
+
+    assert imports.give_up(now=now + 7 * DAY) == 1
+
+    assert not [*own_lake.rglob("history-*")]
+    assert not HistoryImport.objects.exists()
+    assert imports.bring(by, path, now=now + 8 * DAY).kept == 1
 
 
 def _failing_at(number: int, keep: Callable[..., None]) -> Callable[..., None]:

@@ -91,7 +91,7 @@ def test_files_are_merged_erased_and_swept_in_the_bucket(now, bucket):
         tasks.flush_events()
     bucket.put_object(Key="lake/events/day=2026-03-14/orphan.parquet", Body=b"left")
 
-    later = clock.read() + merging.AT_REST
+    later = clock.read() + merging.LONGEST_WAIT
     assert merging.merge_next(now=later) == 2
     assert erasing.erase_due(now=later) == 1
     assert merging.delete_retired(now=later + merging.KEPT_RETIRED) == 3

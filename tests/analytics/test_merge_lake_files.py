@@ -11,7 +11,7 @@ from django.db import connection
 from analytics import tasks
 from analytics.intake import inbox
 from analytics.lake import file_store, flushing, merging, reading, repeats, writing
-from analytics.models import LakeFile, RepeatedEvent
+from analytics.models import Flush, LakeFile, RepeatedEvent
 from config import advisory_lock
 from tests.factories.events import app_open, body
 
@@ -19,16 +19,13 @@ pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transac
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def begun(events, *, at):
-    """A flush of these events that has yet to end: its copies come before those of all later ones."""
+def flush(events, *, at):
+    """A file of its own for these events, which came into the lake then, whenever that is recorded."""
     sent = body(events, sent_at=at)
     inbox.receive(viewer_id=uuid4(), environment="production", body=sent, now=at)
-    return flushing.write(flushing.claim(now=at))
-
-
-def flush(events, *, at):
-    """A file of its own for these events."""
-    flushing.finish(begun(events, at=at), now=at)
+    claim = flushing.claim(now=at)
+    Flush.objects.filter(id=claim.flush_id).update(arrived_at=at)
+    flushing.finish(flushing.write(claim), now=at)
 
 
 def counted():
@@ -94,21 +91,25 @@ def test_a_present_days_files_wait_until_they_are_many(now, monkeypatch):
     assert merging.merge_next(now=now) == 3
 
 
-def test_a_past_days_files_wait_until_they_are_at_rest(now, monkeypatch):
+def test_few_files_wait_for_an_hour_of_whatever_day_they_are(now, monkeypatch):
     monkeypatch.setattr(merging, "MANY", 3)
-    past = now - 3 * DAY
-    for _ in range(2):
-        flush([app_open(at=past)], at=past)
-    LakeFile.objects.update(created_at=now)
+    for day in (now, now - 3 * DAY):
+        for _ in range(2):
+            flush([app_open(at=day)], at=day)
+    first, *others = live().order_by("id")
+    LakeFile.objects.update(created_at=now + HOUR)
+    LakeFile.objects.filter(id__in=[first.id, others[1].id]).update(created_at=now)
     repeats.settle(now=now)
     assert merging.merge_next(now=now + HOUR - timedelta(microseconds=1)) == 0
-    assert merging.merge_next(now=now + HOUR) == 2
+    assert [merging.merge_next(now=now + HOUR) for _ in range(3)] == [2, 2, 0]
 
-    for _ in range(3):
-        flush([app_open(at=past)], at=past)
+    flush([app_open(at=now)], at=now)
     LakeFile.objects.update(created_at=now + HOUR)
     repeats.settle(now=now)
-    assert merging.merge_next(now=now + HOUR) == 4, "they are many"
+    assert merging.merge_next(now=now + 2 * HOUR - timedelta(microseconds=1)) == 0
+    assert merging.merge_next(now=now + 2 * HOUR) == 2, (
+        "an hour's files join those of the hour before"
+    )
 
 
 def test_a_large_file_is_not_written_again_for_what_trickles_in(now):
@@ -182,7 +183,6 @@ def test_a_file_is_no_larger_than_it_should_be(now, monkeypatch):
 
 def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
     opened = app_open(at=now)
-    early = begun([opened], at=now + HOUR)
     flush([opened], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
@@ -190,7 +190,7 @@ def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
 
     def interrupted(*asked):
         done = read(*asked)
-        flushing.finish(early, now=now)
+        flush([opened], at=now)
         repeats.settle(now=now)
         return done
 
@@ -205,7 +205,6 @@ def test_a_merge_gives_way_to_a_repeat_found_meanwhile(now, monkeypatch):
 def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
     """It knows of fewer copies that do not count, so it would write more rows than are on record."""
     opened = app_open(at=now)
-    early = begun([opened], at=now + HOUR)
     flush([opened, app_open(at=now)], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
@@ -213,7 +212,7 @@ def test_a_slow_merge_never_touches_the_file_of_a_quick_one(now, monkeypatch):
 
     def slow(*asked, **more):
         monkeypatch.undo()
-        flushing.finish(early, now=now)
+        flush([opened], at=now)
         LakeFile.objects.update(created_at=now)
         LakeFile.objects.filter(compared_at=None).update(row_count=merging.ROWS_PER_FILE)
         repeats.settle(now=now)
@@ -250,11 +249,10 @@ def _as_another_worker():
 
 def test_a_comparison_gives_way_to_a_merge_meanwhile(now, monkeypatch):
     opened = app_open(at=now)
-    early = begun([opened], at=now + HOUR)
     flush([opened], at=now + HOUR)
     flush([app_open(at=now)], at=now + HOUR)
     repeats.settle(now=now)
-    flushing.finish(early, now=now)
+    flush([opened], at=now)
     find = repeats.find
 
     def interrupted(connection, **files):

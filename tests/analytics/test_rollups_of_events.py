@@ -207,6 +207,17 @@ def test_what_comes_later_is_counted_as_late_and_nowhere_else(
     }
 
 
+def test_a_past_from_before_rollups_begin_makes_no_hours() -> None:
+    """A report of who came back hangs on all hours from the first on."""
+    for hour in (hours.EARLIEST - 9999 * DAY, hours.EARLIEST - HOUR, hours.EARLIEST + HOUR):
+        ChangedHour.objects.create(hour=hour, is_late=False)
+
+    assert hours.take_changes(now=hours.EARLIEST + 2 * HOUR) == 3
+
+    assert RollupHour.objects.earliest("hour").hour >= hours.EARLIEST
+    assert not ChangedHour.objects.exists()
+
+
 def test_an_event_that_comes_twice_counts_once_in_the_slice_of_the_copy_that_came_first(
     now: datetime, own_lake: Path
 ) -> None:

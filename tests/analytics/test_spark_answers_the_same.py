@@ -19,6 +19,7 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from analytics.lake import repeats, writing
+from analytics.lake.datasets import EVENTS
 from analytics.lake.schema import EVENT_SCHEMA
 from analytics.models import LakeFile, RepeatedEvent
 from analytics.reports import queries, sources
@@ -105,12 +106,14 @@ def _digest(report: object) -> str:
 
 
 def _fill(seeded: Seeded) -> None:
-    """Files of each day, and two of copies: one that was compared, and one that never was."""
+    """Files of each day, the first of before columns were added; and two of copies: one that was compared,
+    and one that never was.
+    """
     by_day: dict[str, list[Row]] = {}
     for row in seeded.events:
         by_day.setdefault(row["occurred_at"].date().isoformat(), []).append(row)
-    for rows in by_day.values():
-        _write("first", rows, seeded)
+    for number, rows in enumerate(by_day.values()):
+        _write("first", rows, seeded, version=min(number + 1, EVENTS.version))
     day = max(by_day.values(), key=len)
     later = [row | {"received_at": row["received_at"] + DAY / 24, "batch_id": "z"} for row in day]
     _write("compared", later[: len(later) // 2], seeded)
@@ -119,10 +122,14 @@ def _fill(seeded: Seeded) -> None:
     _write("new", later[len(later) // 3 :], seeded)
 
 
-def _write(name: str, rows: list[Row], seeded: Seeded) -> LakeFile:
+def _write(
+    name: str, rows: list[Row], seeded: Seeded, *, version: int = EVENTS.version
+) -> LakeFile:
     day = rows[0]["occurred_at"].date()
-    written = writing.write(f"events/day={day}/{name}.parquet", day, table(rows, EVENT_SCHEMA))
+    content = table(rows, EVENT_SCHEMA).drop_columns(sorted(EVENTS.absent(version)))
+    written = writing.write(f"events/day={day}/{name}.parquet", day, content)
     made: LakeFile = written.as_row(now=seeded.watermark - timedelta(minutes=1))
+    made.columns_version = version
     made.save()
     return made
 

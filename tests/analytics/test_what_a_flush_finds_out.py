@@ -1,16 +1,28 @@
 """A flush notes of watching what the app could not say, and the lake reads older files beside."""
 
+from dataclasses import replace
 from datetime import timedelta
+from operator import itemgetter
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analytics.exports.datasets import DATASETS, Span
 from analytics.intake import inbox
-from analytics.lake import datasets, file_store, flushing, merging, reading, repeats, writing
+from analytics.lake import (
+    datasets,
+    erasing,
+    file_store,
+    flushing,
+    merging,
+    reading,
+    repeats,
+    writing,
+)
 from analytics.lake.schema import ADDED_COLUMNS, EVENT_SCHEMA
-from analytics.models import LakeFile
+from analytics.models import LakeFile, RepeatedEvent
 from payments.access import paywall
 from payments.unlocking import unlocks
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
@@ -128,6 +140,40 @@ def test_a_file_of_before_reads_null_in_columns_that_came_later(now):
     merged = LakeFile.objects.get(retired_at=None)
     assert merged.columns_version == datasets.EVENTS.version == 2
     assert rows("catalogue, is_late, story_ms") == [(None, None, None), (2, False, None)]
+
+
+def test_a_file_of_before_is_compared_exported_and_erased_like_any(now):
+    """It has no moment of arrival, so its copy came first; and exports that continue have told of it."""
+    gone, second = ViewerFactory(), timedelta(seconds=1)
+    opened = [app_open(at=now) for _ in range(4)]
+    flush(opened[:2], at=now, viewer_id=gone.id)
+    _make_old(LakeFile.objects.get())
+    for at, some in ((now + second, opened[1:3]), (now + 2 * second, [opened[0], opened[3]])):
+        flush(some, at=at)
+    versions = zip((each["event_id"] for each in opened), (None, None, 1, 1), strict=True)
+    counted = sorted(versions, key=itemgetter(0))
+    assert sorted(rows("event_id, catalogue"), key=itemgetter(0)) == counted
+
+    assert repeats.settle(now=now) == 3
+    assert sorted(rows("event_id, catalogue"), key=itemgetter(0)) == counted
+    assert sorted(RepeatedEvent.objects.values_list("file__columns_version")) == [(2,), (2,)]
+
+    far = Span(start=None, end=now + timedelta(days=9999), since=None, until=None)
+    assert _exported(far) == 4
+    assert _exported(replace(far, start=now)) == 2
+
+    gone.erased_at = now
+    gone.save()
+    assert erasing.erase_due(now=now + timedelta(hours=9)) == 1
+    assert LakeFile.objects.get(columns_version=1, retired_at=None).row_count == 2
+    assert sorted(rows("event_id, catalogue"), key=itemgetter(0)) == counted
+    assert str(gone.id) not in {viewer_id for (viewer_id,) in rows("viewer_id")}
+
+
+def _exported(span):
+    with DATASETS["events"].opened(span) as opened:
+        assert opened.count == sum(map(len, opened.parts))
+        return opened.count
 
 
 def test_a_column_that_comes_next_is_null_in_all_files_there_are(now, monkeypatch):

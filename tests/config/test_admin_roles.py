@@ -77,6 +77,8 @@ SEEN = {
         "Lake files",
         "Rollup hours",
         "Rollup differences",
+        "Imports of the past",
+        "Refused lines",
         "Dashboards",
         "Exports",
         "Days",

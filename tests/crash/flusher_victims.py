@@ -57,7 +57,7 @@ def kill_before_the_manifest(instance: Instance, load: EventLoad, chance: Random
 def kill_merger(instance: Instance, load: EventLoad, chance: Random) -> IsBack:
     """The same while it puts a merged file in the place of others.
 
-    It is kept from merging until there are files of a day that is long past, which it takes at once.
+    It is kept from merging until there are files that have waited for long, which it takes at once.
     """
     before = unnamed_files(instance)
     with ExitStack() as stack:
@@ -130,7 +130,7 @@ EVENT_VICTIMS = (
     Victim("the flusher before the manifest", "P13", kill_before_the_manifest, full_kills=6),
     Victim("the merger before the manifest", "P13", kill_merger, full_kills=4),
     Victim("the task worker", "P13", kill_task_worker, full_kills=6),
-    Victim("Postgres", "P13", kill_postgres, full_kills=6),
+    Victim("Postgres", "P13", kill_postgres, full_kills=30),
     Victim("a web worker", "P13", kill_web_worker, full_kills=4),
     Victim("the web server", "P13", kill_web_server, full_kills=4),
     Victim("the sweeper", "P13", kill_sweeper, full_kills=2),

@@ -12,7 +12,7 @@ from config import clock
 from tests.crash.instance import Instance
 from tests.factories.catalog import series_push
 
-QUEUE = "celery"
+QUEUE = "swept"
 
 
 def schedule_series(instance: Instance, *, name: str, seconds: float) -> str:

@@ -45,7 +45,9 @@ class Command(BaseCommand):
         except (MappingRefused, FileRefused) as refusal:
             raise CommandError(str(refusal)) from refusal
         except ImportRunning as error:
-            raise CommandError("Another import is going on.") from error
+            raise CommandError(
+                "Another import is going on, or an erasure; try again in some minutes."
+            ) from error
 
     def _tell(self, path: Path, outcome: Outcome, *, is_rehearsal: bool) -> None:
         verb = "would be added" if is_rehearsal else "added"

@@ -2,6 +2,9 @@
 
 Tasks are rung when their cause commits, too; the sweep makes a lost message cost seconds instead of
 the work. Nothing is remembered here: what is due is in the database.
+
+While more of them wait than one sweep makes, it makes none: a worker that is behind would only fall further
+behind, with a queue of rings that tell it nothing new.
 """
 
 import logging
@@ -30,8 +33,21 @@ class Command(BaseCommand):
             stopping.wait(settings.SWEEP_SECONDS)
 
     def _ring(self) -> None:
+        if _waiting() > len(settings.SWEPT_TASKS):
+            return
         for task in settings.SWEPT_TASKS:
             try:
-                app.send_task(task, retry=False, expires=settings.SWEEP_SECONDS * 10)
+                app.send_task(task, queue=settings.SWEPT_QUEUE, retry=False)
             except OperationalError as error:
                 logger.warning("the broker does not answer, %s waits: %s", task, error)
+
+
+def _waiting() -> int:
+    """How many rings of sweeps no worker has taken yet; 0 if the broker does not say."""
+    with app.connection_for_write() as connection:
+        try:
+            queue = connection.channel().queue_declare(settings.SWEPT_QUEUE)
+        except connection.connection_errors as error:
+            logger.warning("the broker does not answer: %s", error)
+            return 0
+    return int(queue.message_count)
