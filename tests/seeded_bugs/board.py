@@ -1143,8 +1143,8 @@ GROWING = [
     bug(
         "a family that has grown together is paid as several",
         f"{GROWTH}/referrals_0001.sql",
-        "    ELSIF p_per_family <= (\n",
-        "    ELSIF false AND p_per_family <= (\n",
+        "    ELSIF ads_is_family_full(\n",
+        "    ELSIF false AND ads_is_family_full(\n",
         GROWTH_RACES,
     ),
     bug(
