@@ -1058,6 +1058,13 @@ WATCHING_ADS = [
         AD_LATE,
     ),
     bug(
+        "any publisher's word waits for an operator",
+        AD_CALLBACK,
+        "v_verdict = 'orphan' AND ads_may_be_ours(p_network, p_ad_unit)",
+        "v_verdict = 'orphan'",
+        AD_PARKING,
+    ),
+    bug(
         "what an operator has ended is ended again",
         AD_PARKED,
         "WHERE id = p_callback AND is_parked;",
@@ -1132,6 +1139,20 @@ GROWING = [
         "count >= at_most",
         "count > at_most",
         LIMITING,
+    ),
+    bug(
+        "a viewer who is flagged has a sign-up bonus",
+        "ads/growth/claims.py",
+        "    if flags.stands_on(caller.viewer.id):\n",
+        "    if not caller.viewer.id:\n",
+        LIMITING,
+    ),
+    bug(
+        "what was watched before midnight counts for the day after",
+        "ads/growth/automatic.py",
+        "    moment = min(now, periods.last_moment(row.day))\n",
+        "    moment = now\n",
+        CLAIMING,
     ),
     bug(
         "whoever changes zones need not wait",
