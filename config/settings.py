@@ -837,8 +837,6 @@ REFERRAL_FAMILY_MAXIMUM = env.integer(
     default=40,
     help="The most referrals that are paid in 30 days among viewers who all brought each other.",
 )
-# Who suspects viewers of fraud: they get no sign-up bonus, and nothing is paid for bringing them.
-GROWTH_SUSPICIONS: list[str] = []
 # Who knows what earned a reward's coins.
 REWARD_CAUSES = ["ads.growth.causes.earned"]
 # What other apps do for titles that have just become public.

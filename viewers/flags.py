@@ -1,6 +1,7 @@
 """Viewers and playbacks that rankings and reports leave out: raised by rules and operators, lifted by operators.
 
-A flag says that figures must not rest on somebody. It takes nothing away from them.
+A flag says that figures must not rest on somebody. It takes nothing away from them; but nobody is paid for coming,
+or for bringing others, while one stands on them.
 """
 
 from collections.abc import Iterable
@@ -76,6 +77,12 @@ def live() -> Flagged:
             if session_id is not None and viewer_id not in viewers
         ),
     )
+
+
+def stands_on(*viewer_ids: UUID) -> bool:
+    """Whether any of these viewers is flagged as a whole."""
+    found = Flag.objects.filter(viewer_id__in=viewer_ids, playback_session_id=None, lifted_at=None)
+    return found.exists()
 
 
 def raise_on(found: Iterable[Evidence], *, now: datetime) -> int:

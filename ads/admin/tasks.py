@@ -1,5 +1,6 @@
 """Tasks and campaigns, which operators edit, and what was claimed of them."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -140,6 +141,13 @@ class TaskCampaignForm(forms.ModelForm[TaskCampaign]):
             "platforms",
             "new_viewer_days",
         )
+
+    def clean_regions(self) -> list[str]:
+        """As viewers have theirs: two capitals, or the campaign would be nobody's."""
+        regions = [region.upper() for region in self.cleaned_data["regions"]]
+        if not all(re.fullmatch("[A-Z]{2}", region) for region in regions):
+            raise forms.ValidationError("Write ISO 3166-1 alpha-2 codes, as US,DE.")
+        return regions
 
     def clean_budget_coins(self) -> int:
         """The row is locked from here on: nothing is spent while it is being saved."""

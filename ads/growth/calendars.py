@@ -7,6 +7,7 @@ breaks because a zone, or a government, skipped a date.
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 ONE_DAY = timedelta(days=1)
@@ -39,7 +40,7 @@ class Turn:
 
 def is_zone(name: str) -> bool:
     """Whether there is such a time zone: an IANA name as `Asia/Shanghai`, or UTC."""
-    return name[:1].isupper() and name in available_timezones()
+    return name[:1].isupper() and name in _zones()
 
 
 def turn(calendar: Calendar, *, now: datetime, gap: timedelta) -> Turn:
@@ -65,6 +66,12 @@ def standing_streak(calendar: Calendar, *, now: datetime) -> int:
 def today(calendar: Calendar, *, now: datetime) -> date:
     """The viewer's own date."""
     return _date(now, calendar.zone)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Read once: it takes looking at hundreds of files."""
+    return frozenset(available_timezones())
 
 
 def _available_at(calendar: Calendar, gap: timedelta) -> datetime:

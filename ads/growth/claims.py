@@ -12,12 +12,13 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from ads.growth import check_ins, limits, offered, periods, suspicions
+from ads.growth import check_ins, limits, offered, periods
 from ads.growth.limits import Limit
 from ads.growth.offered import Caller
 from ads.growth.periods import Window
 from ads.models import Task, TaskClaim, TaskKind
 from config.problems import Problem
+from viewers import flags
 
 _CLAIM = "SELECT ads_claim_task(%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)::text"
 
@@ -103,6 +104,17 @@ def claim(
     return _told(task, _ask(caller, task, window, address=address, now=now))
 
 
+def give(caller: Caller, task: Task, window: Window, *, now: datetime) -> bool:
+    """Gives a task that is not waited for to be claimed; whether it did.
+
+    The period may be over by now: what was watched in its last seconds is known a little later.
+    """
+    try:
+        return _told(task, _ask(caller, task, window, address=None, now=now)).is_new
+    except (TaskUnknown, TaskNotReached, TaskBudgetSpent):
+        return False
+
+
 def _ask(caller: Caller, task: Task, window: Window, *, address: str | None, now: datetime) -> str:
     """What `ads_claim_task` answers."""
     held = limits.encoded(_limits(caller, task, address=address, now=now))
@@ -149,8 +161,7 @@ def _limits(caller: Caller, task: Task, *, address: str | None, now: datetime) -
     """What is held against a bonus that whoever makes many accounts would have many times."""
     if task.kind != TaskKind.SIGN_UP:
         return []
-    whose: dict[str, Any] = {"viewer_id": caller.viewer.id, "environment": caller.environment}
-    if suspicions.any_of(**whose, now=now):
+    if flags.stands_on(caller.viewer.id):
         raise TaskWithheld
     return [
         limits.per_device(

@@ -2,22 +2,20 @@
 
 Counts are kept by hashes. A device's is of the random id that its app made; an address is kept as a keyed
 hash of the day and of its block, a /24 or an IPv6 /48: what a household, an office or a mast is given. An
-address that cannot be believed is a block of its own, so that it is no way around.
+address that cannot be believed, or is nobody's on the internet, is of one block with all others like it, so that
+it is no way around.
 """
 
 import hashlib
 from datetime import date, datetime
-from ipaddress import IPv4Address, IPv6Network, ip_address, ip_network
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
 
 from ads.models import LimitCount
-from config import keyring
+from config import client_address, keyring
 
-IPV4_PREFIX = 24
-IPV6_PREFIX = 48
 PRUNED_AT_ONCE = 1000
 
 _PURPOSE = "growth-limits"
@@ -46,7 +44,7 @@ def per_block(name: str, address: str | None, *, at_most: int, now: datetime) ->
     `address` is as `config.client_address` reads it.
     """
     day, keys = _day(now), keyring.keys_for(_PURPOSE)
-    message = f"{day} {block(address)}".encode()
+    message = f"{day} {client_address.block(address) or 'unknown'}".encode()
     return Limit(name, keys.mac(message, key_id=keys.signing_id).hex(), day, at_most)
 
 
@@ -58,16 +56,6 @@ def per_day(name: str, *, at_most: int, now: datetime) -> Limit:
 def encoded(limits: list[Limit]) -> str:
     """As the SQL functions take them."""
     return msgspec.json.encode(limits).decode()
-
-
-def block(address: str | None) -> str:
-    """The block that an address is in; one for all that cannot be believed."""
-    if address is None:
-        return "unknown"
-    if "/" in address:
-        return str(IPv6Network(address).supernet(new_prefix=IPV6_PREFIX))
-    prefix = IPV4_PREFIX if isinstance(ip_address(address), IPv4Address) else IPV6_PREFIX
-    return str(ip_network((address, prefix), strict=False))
 
 
 def prune(*, now: datetime) -> int:

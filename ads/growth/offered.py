@@ -50,13 +50,13 @@ class Standing:
 def tasks(caller: Caller, *, now: datetime) -> Sequence[Task]:
     """The tasks that are on and meant for this viewer on this device, in their order, with their texts."""
     found = on(now=now).select_related("campaign").prefetch_related("texts", "days")
-    return [task for task in found if _is_for(task.campaign, caller, now)]
+    return [task for task in found if is_for(task.campaign, caller, now)]
 
 
 def find(caller: Caller, *, code: str, now: datetime) -> Task | None:
     """The one of this code, if the viewer is offered it."""
     task = on(now=now).select_related("campaign").filter(code=code).first()
-    return task if task is not None and _is_for(task.campaign, caller, now) else None
+    return task if task is not None and is_for(task.campaign, caller, now) else None
 
 
 def on(*, now: datetime) -> QuerySet[Task]:
@@ -64,6 +64,21 @@ def on(*, now: datetime) -> QuerySet[Task]:
     return Task.objects.filter(
         Q(ends_at=None) | Q(ends_at__gt=now), is_active=True, starts_at__lte=now
     )
+
+
+def is_for(campaign: TaskCampaign | None, caller: Caller, now: datetime) -> bool:
+    """Whether a campaign is on and means this viewer on this device; a task of none is everybody's."""
+    if campaign is None:
+        return True
+    if campaign.starts_at > now or (campaign.ends_at is not None and campaign.ends_at <= now):
+        return False
+    if campaign.regions and caller.viewer.region not in campaign.regions:
+        return False
+    if campaign.platforms and caller.device.platform not in campaign.platforms:
+        return False
+    if campaign.new_viewer_days is None:
+        return True
+    return now < caller.viewer.created_at + timedelta(days=campaign.new_viewer_days)
 
 
 def standings(caller: Caller, offered: Sequence[Task], *, now: datetime) -> Sequence[Standing]:
@@ -109,17 +124,3 @@ def _progress(caller: Caller, windows: dict[Task, Window]) -> dict[UUID, int]:
     with connection.cursor() as cursor:
         cursor.execute(_PROGRESS, [caller.viewer.id, caller.environment, *columns])
         return dict(cursor.fetchall())
-
-
-def _is_for(campaign: TaskCampaign | None, caller: Caller, now: datetime) -> bool:
-    if campaign is None:
-        return True
-    if campaign.starts_at > now or (campaign.ends_at is not None and campaign.ends_at <= now):
-        return False
-    if campaign.regions and caller.viewer.region not in campaign.regions:
-        return False
-    if campaign.platforms and caller.device.platform not in campaign.platforms:
-        return False
-    if campaign.new_viewer_days is None:
-        return True
-    return now < caller.viewer.created_at + timedelta(days=campaign.new_viewer_days)

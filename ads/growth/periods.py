@@ -53,6 +53,11 @@ def window(period: str, *, at: datetime) -> Window:
             return _days(f"{first:%Y-%m}", first, until)
 
 
+def last_moment(day: date) -> datetime:
+    """The last moment of a day of the reporting zone."""
+    return _midnight(day + timedelta(days=1)) - timedelta(microseconds=1)
+
+
 def _days(key: str, first: date, until: date) -> Window:
     return Window(key, first, until, _midnight(first), _midnight(until))
 

@@ -14,12 +14,13 @@ import msgspec
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
-from ads.growth import limits, suspicions
+from ads.growth import limits
 from ads.growth.limits import Limit
 from ads.growth.offered import Caller
 from ads.models import Invite, Referral, ReferralState, VoidReason
 from ads.models.referrals import CODE_CHARACTERS
 from config.problems import Problem
+from viewers import flags
 
 #: Without those that are taken for one another.
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -166,7 +167,12 @@ def bind(caller: Caller, *, code: str, address: str | None, now: datetime) -> Bo
 
 
 def vest_due(*, now: datetime) -> int:
-    """Pays or voids some of the referrals that are due; returns how many it looked at, 0 at the end."""
+    """Pays or voids some of the referrals that are due; returns how many it looked at, 0 at the end.
+
+    While REFERRAL_COINS is 0 there is nothing to pay them with: they wait.
+    """
+    if not settings.REFERRAL_COINS:
+        return 0
     due = Referral.objects.filter(state=ReferralState.PENDING, due_at__lte=now).order_by("due_at")
     found = list(due[:VESTED_AT_ONCE])
     return sum(_vest(referral, now) for referral in found)
@@ -182,11 +188,7 @@ def void(referral: Referral, *, reason: VoidReason, now: datetime) -> bool:
 
 def _vest(referral: Referral, now: datetime) -> bool:
     """Whether it was still to be settled."""
-    pair = (referral.referrer_id, referral.invitee_id)
-    if any(
-        suspicions.any_of(viewer_id=viewer_id, environment=referral.environment, now=now)
-        for viewer_id in pair
-    ):
+    if flags.stands_on(referral.referrer_id, referral.invitee_id):
         return void(referral, reason=VoidReason.SUSPECT, now=now)
     expires_at = None
     if settings.REFERRAL_EXPIRY_DAYS:
@@ -196,7 +198,7 @@ def _vest(referral: Referral, now: datetime) -> bool:
             _VEST,
             [
                 referral.id,
-                settings.REFERRAL_COINS or 1,
+                settings.REFERRAL_COINS,
                 expires_at,
                 settings.REFERRAL_WATCH_SECONDS,
                 now - timedelta(days=settings.REFERRAL_IDLE_DAYS),

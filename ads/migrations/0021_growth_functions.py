@@ -14,7 +14,6 @@ FILES = (
     "tasks_0001.sql",
     "check_in_0001.sql",
     "referrals_0001.sql",
-    "merging_0001.sql",
 )
 
 # The application reads these and writes none of them, except through the functions.
@@ -36,8 +35,6 @@ CALLABLE = (
     "ads_bind_referral",
     "ads_vest_referral",
     "ads_void_referral",
-    "ads_merge_growth",
-    "ads_erase_growth",
 )
 
 

@@ -48,7 +48,6 @@ class VoidReason(models.TextChoices):
     SUSPECT = "suspect", "One of the two is suspected of fraud"
     IDLE = "idle", "The invited viewer did not stay"
     LIMIT = "limit", "More than is paid for"
-    SAME = "same", "The two have become one viewer"
     OPERATOR = "operator", "An operator said so"
 
 

@@ -12,7 +12,8 @@
 -- For p_grace_seconds after a session has expired its callback still counts, where the cap of the day leaves
 -- room beside the sessions that are open: an expired session has given its place back. Where a network calls
 -- nobody, an app that comes late is not believed. What is genuine and pays nothing because it is nobody's, or
--- too late, is parked for an operator.
+-- too late, is parked for an operator; but not what names neither a session nor an ad unit of ours: whose that
+-- is, we do not know, and any publisher could fill the list with it.
 --
 -- Lock order: callback, session, wallet. Everything that gates the grant is read after the wallet is
 -- locked.
@@ -64,11 +65,21 @@ BEGIN
 
     UPDATE ads_callback SET
         verdict = v_verdict, session_id = v_session.id,
-        is_parked = v_verdict IN ('orphan', 'other_placement', 'other_viewer', 'expired')
-            AND NOT ads_is_believed(p_network)
+        is_parked = NOT ads_is_believed(p_network)
+            AND (v_verdict IN ('other_placement', 'other_viewer', 'expired')
+                 OR (v_verdict = 'orphan' AND ads_may_be_ours(p_network, p_ad_unit)))
     WHERE id = v_callback;
     RETURN jsonb_build_object('verdict', v_verdict, 'first', v_verdict);
 END $$;
+
+-- Whether an ad unit, as a network names it in callbacks, is one of ours; so is what a network signs for us
+-- alone and does not name.
+CREATE FUNCTION ads_may_be_ours(p_network text, p_ad_unit text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT p_ad_unit IS NULL OR EXISTS (
+        SELECT FROM ads_placement
+        WHERE network = p_network AND split_part(ad_unit_id, '/', -1) = p_ad_unit)
+$$;
 
 -- Counts a callback that came before, and says what became of the first one: what an operator has paid
 -- since is paid.

@@ -164,6 +164,18 @@ def test_those_that_wait_are_listed_and_counted_on_the_first_page(
     )
 
 
+def test_what_is_of_no_session_and_no_ad_unit_of_ours_waits_for_nobody(
+    session: AdSession, now: datetime
+) -> None:
+    """Any publisher's ad unit may call our address, and its network signs that."""
+    theirs = park(session, now, custom_data=uuid4().hex, ad_unit_id="their-app/their-unit")
+
+    assert (theirs.verdict, theirs.is_parked) == ("orphan", False)
+    assert parked.settle(
+        theirs.id, session_id=session.id, reason="x", operator_id=operator().id, now=now
+    ) is (Outcome.RESOLVED_BEFORE)
+
+
 def test_who_may_only_look_decides_nothing(session: AdSession, now: datetime) -> None:
     callback = park(session, now, user_id=uuid4().hex)
     pricing = signed_in(operator(role="pricing"))

@@ -84,9 +84,9 @@ def test_a_budget_and_a_device_are_shared_by_a_crowd(now: datetime, proof: Proof
             watch(each.viewer.id, until=now, seconds=300)
 
         told = at_once(
-            [partial(_is_paid, who, task, address="10.0.0.1", now=now) for who in people]
+            [partial(_is_paid, who, task, address="45.1.0.1", now=now) for who in people]
             + [
-                partial(_is_paid, who, bonus, address=f"10.0.{place}.1", now=now)
+                partial(_is_paid, who, bonus, address=f"45.0.{place}.1", now=now)
                 for place, who in enumerate(farm)
             ]
         )
@@ -115,7 +115,7 @@ def test_a_ring_of_fifty_accounts_is_paid_no_more_than_the_cap(
 
         def bind(place: int, ring: list[Caller] = ring, codes: list[str] = codes) -> bool:
             try:
-                code, address = codes[(place + 1) % RING], f"10.1.{place}.1"
+                code, address = codes[(place + 1) % RING], f"45.1.{place}.1"
                 referrals.bind(ring[place], code=code, address=address, now=now)
             except ReferralRefused:
                 return False

@@ -1058,6 +1058,13 @@ WATCHING_ADS = [
         AD_LATE,
     ),
     bug(
+        "any publisher's word waits for an operator",
+        AD_CALLBACK,
+        "v_verdict = 'orphan' AND ads_may_be_ours(p_network, p_ad_unit)",
+        "v_verdict = 'orphan'",
+        AD_PARKING,
+    ),
+    bug(
         "what an operator has ended is ended again",
         AD_PARKED,
         "WHERE id = p_callback AND is_parked;",
@@ -1141,6 +1148,20 @@ GROWING = [
         LIMITING,
     ),
     bug(
+        "a viewer who is flagged has a sign-up bonus",
+        "ads/growth/claims.py",
+        "    if flags.stands_on(caller.viewer.id):\n",
+        "    if not caller.viewer.id:\n",
+        LIMITING,
+    ),
+    bug(
+        "what was watched before midnight counts for the day after",
+        "ads/growth/automatic.py",
+        "    moment = min(now, periods.last_moment(row.day))\n",
+        "    moment = now\n",
+        CLAIMING,
+    ),
+    bug(
         "whoever changes zones need not wait",
         "ads/growth/calendars.py",
         "    return max(next_date, calendar.last_at + gap)\n",
@@ -1150,8 +1171,8 @@ GROWING = [
     bug(
         "a family that has grown together is paid as several",
         f"{GROWTH}/referrals_0001.sql",
-        "    ELSIF p_per_family <= (\n",
-        "    ELSIF false AND p_per_family <= (\n",
+        "    ELSIF ads_is_family_full(\n",
+        "    ELSIF false AND ads_is_family_full(\n",
         GROWTH_RACES,
     ),
     bug(

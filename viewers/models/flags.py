@@ -22,7 +22,8 @@ class FlagReason(models.TextChoices):
 class Flag(models.Model):
     """A viewer, or one of their playbacks, that rankings and reports leave out until somebody lifts it.
 
-    Nothing else follows: they watch, buy and are refunded as everybody. `since` and `until` are of the
+    They watch, buy and are refunded as everybody. Only a sign-up bonus and what referrals bring is withheld
+    from a viewer who is flagged wholly. `since` and `until` are of the
     evidence; what was lifted is raised again only for evidence that is later than the lifting.
     """
 

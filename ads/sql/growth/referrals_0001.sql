@@ -15,8 +15,8 @@ LANGUAGE sql STABLE AS $$
     SELECT invitee_id, state, closed_at FROM brought
 $$;
 
--- Whom a viewer's family begins with: the referrer's referrer, and so on. Viewers who became one may have
--- closed a circle.
+-- Whom a viewer's family begins with: the referrer's referrer, and so on. Nobody has brought whoever brought
+-- them: `ads_bind_referral` lets nobody close a circle.
 CREATE FUNCTION ads_head_of_family(p_viewer uuid, p_environment text) RETURNS uuid
 LANGUAGE sql STABLE AS $$
     WITH RECURSIVE line AS (
@@ -25,8 +25,24 @@ LANGUAGE sql STABLE AS $$
         SELECT referral.referrer_id, line.depth + 1
         FROM line JOIN ads_referral referral ON referral.invitee_id = line.viewer_id
         WHERE referral.environment = p_environment
-    ) CYCLE viewer_id SET is_circle USING path
-    SELECT viewer_id FROM line WHERE NOT is_circle ORDER BY depth DESC LIMIT 1
+    )
+    SELECT viewer_id FROM line ORDER BY depth DESC LIMIT 1
+$$;
+
+-- Whether p_per_family of all whom the heads of families brought are paid, or, where p_with_pending, wait to be;
+-- but for those that were paid before p_since. Reads no further than that many.
+CREATE FUNCTION ads_is_family_full(
+    p_heads uuid[], p_environment text, p_with_pending boolean, p_per_family integer,
+    p_since timestamptz
+) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT count(*) >= p_per_family
+    FROM (
+        SELECT FROM unnest(p_heads) AS head, ads_brought_by(head, p_environment) AS family
+        WHERE (p_with_pending AND family.state = 'pending')
+           OR (family.state = 'vested' AND family.closed_at >= p_since)
+        LIMIT p_per_family
+    ) AS counted
 $$;
 
 -- A viewer says by whose code they came.
@@ -86,13 +102,8 @@ BEGIN
         WHERE referrer_id = v_referrer AND environment = p_environment AND state <> 'voided'
         HAVING count(*) >= p_per_referrer
             OR count(*) FILTER (WHERE bound_at >= p_day_starts_at) >= p_per_day
-    ) OR p_per_family <= (
-        SELECT count(*)
-        FROM (SELECT * FROM ads_brought_by(v_head, p_environment)
-              UNION ALL
-              SELECT * FROM ads_brought_by(p_viewer, p_environment)) AS family
-        WHERE family.state = 'pending'
-           OR (family.state = 'vested' AND family.closed_at >= p_family_since)
+    ) OR ads_is_family_full(
+        ARRAY[v_head, p_viewer], p_environment, true, p_per_family, p_family_since
     ) OR ads_reached_limit(p_environment, p_limits) IS NOT NULL;
     INSERT INTO ads_referral
         (id, referrer_id, invitee_id, environment, state, void_reason, bound_at, due_at, closed_at)
@@ -164,11 +175,9 @@ BEGIN
             RETURN 'waiting';
         END IF;
         v_reason := 'idle';
-    ELSIF p_per_family <= (
-        SELECT count(*) FROM ads_brought_by(
-            ads_head_of_family(v_referral.referrer_id, v_referral.environment),
-            v_referral.environment) AS family
-        WHERE family.state = 'vested' AND family.closed_at >= p_family_since
+    ELSIF ads_is_family_full(
+        ARRAY[ads_head_of_family(v_referral.referrer_id, v_referral.environment)],
+        v_referral.environment, false, p_per_family, p_family_since
     ) THEN
         v_reason := 'limit';
     END IF;

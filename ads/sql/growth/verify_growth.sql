@@ -3,10 +3,9 @@
 -- check: a claim and a vested referral have their reward, of the same coins and environment
 SELECT paid.id::text, coalesce(transfer.reference, 'no transfer')
 FROM (
-    -- Whoever was merged into another viewer has been paid under the name of before.
     SELECT claim.id, claim.transfer_id, claim.environment, claim.coins,
-           'task:' || claim.task_id || ':' || transfer.viewer_id || ':' || claim.period AS reference
-    FROM ads_taskclaim claim JOIN payments_transfer transfer ON transfer.id = claim.transfer_id
+           'task:' || claim.task_id || ':' || claim.viewer_id || ':' || claim.period AS reference
+    FROM ads_taskclaim claim
     UNION ALL
     SELECT id, transfer_id, environment, NULL, 'referral:' || id
     FROM ads_referral WHERE state = 'vested'

@@ -152,6 +152,27 @@ def test_automatic_tasks_come_without_a_claim(who: Caller, now: datetime) -> Non
     assert TaskClaim.objects.count() == 1
 
 
+def test_the_last_seconds_of_a_day_count_for_it_though_they_are_known_after_midnight(
+    who: Caller, now: datetime
+) -> None:
+    daily, weekly = TaskFactory(is_automatic=True), TaskFactory(period="weekly", is_automatic=True)
+    midnight = datetime(2026, 3, 16, tzinfo=UTC)  # a Monday
+    later = TaskFactory(is_automatic=True, starts_at=midnight)
+    watch(who.viewer.id, until=midnight, seconds=300)
+
+    assert automatic.settle(now=midnight + timedelta(seconds=5)) == 1
+
+    assert set(TaskClaim.objects.values_list("task", "period")) == {
+        (daily.id, "2026-03-15"),
+        (weekly.id, "2026-W11"),
+    }
+    watch(who.viewer.id, until=midnight + timedelta(hours=1), seconds=300)
+    automatic.settle(now=midnight + timedelta(hours=1))
+    assert TaskClaim.objects.filter(task=later).get().period == "2026-03-16"
+    assert TaskClaim.objects.count() == 5
+    assert ledger_rules.broken() == []
+
+
 def test_weeks_and_months_are_those_of_the_reporting_zone(who: Caller, settings: Settings) -> None:
     settings.REPORTING_ZONE = ZoneInfo("Asia/Shanghai")
     monday = datetime(2026, 3, 1, 16, 0, tzinfo=UTC)  # Monday's first moment there

@@ -90,9 +90,11 @@ def test_a_campaign_is_edited_while_it_is_spent(pricing: Client, now: datetime) 
         "budget_coins": "100",
         "starts_at_0": "2026-03-01",
         "starts_at_1": "00:00:00",
-        "regions": "US,DE",
+        "regions": "us,DE",
         "platforms": "ios",
     }
+    numbered = pricing.post("/admin/ads/taskcampaign/add/", form | {"regions": "49"})
+    assert numbered.status_code == 200
     assert pricing.post("/admin/ads/taskcampaign/add/", form).status_code == 302
     campaign, who = TaskCampaign.objects.get(), caller()
     watch(who.viewer.id, until=now, seconds=300)

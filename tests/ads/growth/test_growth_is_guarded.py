@@ -25,6 +25,10 @@ DOORS = {
     "ads_open_session",
     "ads_settle_callback",
     "ads_keep_callback",
+    "ads_settle_parked",
+    "ads_dismiss_parked",
+    "ads_take_origins",
+    "ads_settle_revenue",
     "ads_record_watching",
     "ads_seconds_in",
     "ads_task_progress",
@@ -35,8 +39,6 @@ DOORS = {
     "ads_bind_referral",
     "ads_vest_referral",
     "ads_void_referral",
-    "ads_merge_growth",
-    "ads_erase_growth",
 }
 READ_ONLY = ("taskclaim", "checkinstreak", "watchday", "referral", "limitcount")
 

@@ -9,32 +9,26 @@ from ads.growth import claims, limits
 from ads.models import LimitCount
 from tests import ledger_rules
 from tests.factories.growth import caller, claim, sign_up_task, watch
+from tests.factories.operators import operator
 from tests.proof import Proof
+from viewers import flags
 from viewers.models import Identity
 
 
-@pytest.mark.parametrize(
-    ("address", "block"),
-    [
-        ("198.51.100.7", "198.51.100.0/24"),
-        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
-        (None, "unknown"),
-    ],
-)
-def test_an_address_counts_as_its_block(address: str | None, block: str) -> None:
-    assert limits.block(address) == block
-
-
 def test_a_block_is_kept_as_a_hash_of_the_day(now: datetime) -> None:
-    one = limits.per_block("x", "198.51.100.7", at_most=1, now=now)
-    same = limits.per_block("x", "198.51.100.250", at_most=1, now=now)
-    other = limits.per_block("x", "198.51.101.7", at_most=1, now=now)
-    tomorrow = limits.per_block("x", "198.51.100.7", at_most=1, now=now + timedelta(days=1))
+    one = limits.per_block("x", "8.8.8.7", at_most=1, now=now)
+    same = limits.per_block("x", "8.8.8.250", at_most=1, now=now)
+    other = limits.per_block("x", "8.8.9.7", at_most=1, now=now)
+    tomorrow = limits.per_block("x", "8.8.8.7", at_most=1, now=now + timedelta(days=1))
+    nobodys = [
+        limits.per_block("x", address, at_most=1, now=now)
+        for address in (None, "10.0.0.1", "192.168.9.9")
+    ]
 
     assert one == same
-    assert len({one.subject, other.subject, tomorrow.subject}) == 3
+    assert len(set(nobodys)) == 1
+    assert len({one.subject, other.subject, tomorrow.subject, nobodys[0].subject}) == 4
     assert len(one.subject) == 64
-    assert "198" not in one.subject[:3]
 
 
 @pytest.mark.django_db
@@ -51,6 +45,15 @@ def test_a_sign_up_bonus_is_for_who_has_cost_something(now: datetime) -> None:
     for who in (idle, typed):
         with pytest.raises(claims.TaskNotReached):
             claim(who, task, now=now)
+    flagged = caller()
+    watch(flagged.viewer.id, until=now, seconds=300)
+    flag = flags.raise_by_hand(
+        viewer_id=flagged.viewer.id, operator_id=operator().id, detail="A farm.", now=now
+    )
+    with pytest.raises(claims.TaskWithheld):
+        claim(flagged, task, now=now)
+    flags.lift(flag_id=flag.id, operator_id=flag.raised_by_id, because="No farm.", now=now)
+    assert claim(flagged, task, now=now).is_new
     second = caller(install_id=watched.device.install_id)
     watch(second.viewer.id, until=now, seconds=300)
     with pytest.raises(claims.TaskWithheld):
@@ -74,7 +77,7 @@ def test_a_thousand_accounts_on_ten_devices_earn_ten_bonuses(now: datetime, proo
         watch(who.viewer.id, until=now, seconds=300)
         for _ in range(1 + place % 2):
             try:
-                address = f"10.{place // 250}.{place % 250}.1"
+                address = f"45.{place // 250}.{place % 250}.1"
                 paid += claim(who, task, address=address, now=now).is_new
             except claims.TaskWithheld:
                 continue
@@ -102,5 +105,5 @@ def test_new_devices_from_one_block_and_in_one_day_come_to_an_end(
         except claims.TaskWithheld:
             return False
 
-    assert [paid(f"198.51.100.{last}") for last in (1, 2, 3)] == [True, True, False]
-    assert [paid(f"203.0.{third}.9") for third in (1, 2)] == [True, False]
+    assert [paid(f"8.8.8.{last}") for last in (1, 2, 3)] == [True, True, False]
+    assert [paid(f"45.0.{third}.9") for third in (1, 2)] == [True, False]

@@ -11,13 +11,16 @@ from pytest_django.fixtures import Settings
 from ads.growth import referrals
 from ads.growth.offered import Caller
 from ads.models import Referral
+from config.ids import uuid7
 from payments.ledger import wallets
 from payments.models import Transfer
 from tests import ledger_rules
 from tests.factories.growth import caller, invite_of, newcomer, watch
+from tests.factories.operators import operator
 from tests.factories.payments import fund
 from tests.factories.viewers import DeviceFactory, viewer_headers
 from tests.payments.calls import refund
+from viewers import flags
 from viewers.models import Identity, Viewer
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +38,7 @@ def host() -> Caller:
     return caller()
 
 
-def bind(who: Caller, by: Caller, *, now: datetime, address: str = "198.51.100.7") -> Any:
+def bind(who: Caller, by: Caller, *, now: datetime, address: str = "8.8.8.7") -> Any:
     code = invite_of(by, now=now)
     return referrals.bind(who, code=code, address=address, now=now)
 
@@ -82,10 +85,10 @@ def test_pays_the_referrer_after_the_hold_when_the_invited_have_proven_to_be(
 
 
 def test_pays_nothing_for_whoever_was_refunded_erased_or_is_suspected(
-    host: Caller, now: datetime, settings: Settings
+    host: Caller, now: datetime
 ) -> None:
-    refunded, erased, suspected, forgiven = (newcomer(now=now) for _ in range(4))
-    for guest in (refunded, erased, suspected, forgiven):
+    refunded, erased, suspected, cleared, forgiven = (newcomer(now=now) for _ in range(5))
+    for guest in (refunded, erased, suspected, cleared, forgiven):
         bind(guest, host, now=now)
         watch(guest.viewer.id, until=now, seconds=1800)
     for guest in (refunded, forgiven):
@@ -94,21 +97,35 @@ def test_pays_nothing_for_whoever_was_refunded_erased_or_is_suspected(
         if guest is forgiven:
             refund(purchase, now=now + timedelta(hours=1), is_reversed=True)
     Viewer.objects.filter(id=erased.viewer.id).update(erased_at=now)
-    SUSPECTED.add(suspected.viewer.id)
-    settings.GROWTH_SUSPICIONS = [f"{__name__}.suspects"]
+    by = {"operator_id": operator().id, "now": now}
+    flags.raise_by_hand(viewer_id=suspected.viewer.id, detail="A farm.", **by)
+    # A flag that was lifted, and one on a single playback, say nothing of the viewer.
+    lifted = flags.raise_by_hand(viewer_id=cleared.viewer.id, detail="A farm?", **by)
+    flags.lift(flag_id=lifted.id, because="A family.", **by)
+    flags.raise_by_hand(
+        viewer_id=cleared.viewer.id, detail="Odd.", playback_session_id=uuid7(), **by
+    )
 
     referrals.vest_due(now=now + HOLD)
 
-    assert states() == {"refunded": 1, "erased": 1, "suspect": 1, "vested": 1}
-    assert bonus(host, now + HOLD) == 100
+    assert states() == {"refunded": 1, "erased": 1, "suspect": 1, "vested": 2}
+    assert bonus(host, now + HOLD) == 200
 
 
-SUSPECTED: set[object] = set()
-
-
-def suspects(*, viewer_id: object, environment: str, now: datetime) -> bool:
-    """As something that looks for fraud would say."""
-    return viewer_id in SUSPECTED
+def test_what_was_bound_waits_while_nothing_is_given_for_it(
+    host: Caller, now: datetime, settings: Settings
+) -> None:
+    guest = newcomer(now=now)
+    bind(guest, host, now=now)
+    watch(guest.viewer.id, until=now, seconds=1800)
+    settings.REFERRAL_COINS = 0
+    assert referrals.vest_due(now=now + HOLD) == 0
+    with pytest.raises(referrals.ReferralsOff):
+        bind(newcomer(now=now), host, now=now)
+    assert states() == {"pending": 1}
+    settings.REFERRAL_COINS = 70
+    assert referrals.vest_due(now=now + HOLD) == 1
+    assert bonus(host, now + HOLD) == 70
 
 
 def test_refuses_relations_of_ones_own(host: Caller, now: datetime) -> None:
@@ -160,9 +177,9 @@ def test_limits_hold_by_the_day_by_the_network_and_for_good(
         bound = bind(newcomer(now=at), host, now=at, address=address)
         return Referral.objects.get(id=bound.referral_id).state == "pending"
 
-    same_block = [brought(now, f"198.51.100.{last}") for last in (1, 2, 3)]
-    elsewhere = [brought(now, f"203.0.{third}.9") for third in (1, 2)]
-    tomorrow = [brought(now + timedelta(days=1), f"203.0.{third}.9") for third in (1, 2)]
+    same_block = [brought(now, f"8.8.8.{last}") for last in (1, 2, 3)]
+    elsewhere = [brought(now, f"45.0.{third}.9") for third in (1, 2)]
+    tomorrow = [brought(now + timedelta(days=1), f"45.0.{third}.9") for third in (1, 2)]
 
     assert (same_block, elsewhere, tomorrow) == (
         [True, True, False],
