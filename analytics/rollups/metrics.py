@@ -95,8 +95,9 @@ class Metric:
 _FUNNEL_SETTLES = timedelta(days=9)
 
 _BILLINGS = Query("billings", Basis.LEDGER, (Dimension.SOURCE,))
-#: What passes earn is counted at the edge of each slice for each pass that runs.
-_EARNINGS = Query("earnings", Basis.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=24)
+#: What passes earn is counted at the edge of each slice for each pass that runs: of so few hours at once that
+#: hundreds of thousands of passes are counted in the time that a statement has.
+_EARNINGS = Query("earnings", Basis.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=6)
 _UNLOCKS = Query("unlocks", Basis.LEDGER, (Dimension.SERIES,))
 _EVENTS = Query("events", Basis.LAKE, (Dimension.PLATFORM,))
 _LATE = Query("late", Basis.LAKE, (), Reach.LATE)
