@@ -11,14 +11,14 @@ WITH by_viewer AS (
     WHERE is_mature
     GROUP BY policy_id, policy, rule_place, rule_name, arm, shows_ad, viewer_id
 ), mean AS (
-    SELECT policy_id, rule_place, arm,
+    SELECT policy_id, rule_place, arm, shows_ad,
            sum(encounters) AS whole,
            sum(paid_micros) / sum(encounters) AS paid_mean,
            sum(ad_micros) / sum(encounters) AS ad_mean
     FROM by_viewer
-    GROUP BY policy_id, rule_place, arm
+    GROUP BY policy_id, rule_place, arm, shows_ad
 ), spread AS (
-    SELECT policy_id, rule_place, arm,
+    SELECT policy_id, rule_place, arm, shows_ad,
            count(*) AS viewers,
            CAST(max(whole) AS DOUBLE) * max(whole) / sum(encounters * encounters) AS effective_viewers,
            sum((paid_micros - paid_mean * encounters) * (paid_micros - paid_mean * encounters))
@@ -26,8 +26,8 @@ WITH by_viewer AS (
            sum((by_viewer.ad_micros - ad_mean * encounters) * (by_viewer.ad_micros - ad_mean * encounters))
                / max(whole) / max(whole) AS ad_variance
     FROM by_viewer
-    JOIN mean USING (policy_id, rule_place, arm)
-    GROUP BY policy_id, rule_place, arm
+    JOIN mean USING (policy_id, rule_place, arm, shows_ad)
+    GROUP BY policy_id, rule_place, arm, shows_ad
 ), counted AS (
     SELECT policy_id, policy, rule_place, rule_name, arm, shows_ad,
            count(*) FILTER (WHERE is_mature) AS encounters,
@@ -47,5 +47,5 @@ SELECT policy_id, policy, rule_place, rule_name, arm, shows_ad, encounters, imma
        coalesce(viewers, 0) AS viewers,
        coalesce(effective_viewers, 0) AS effective_viewers, paid_variance, ad_variance
 FROM counted
-LEFT JOIN spread USING (policy_id, rule_place, arm)
-ORDER BY policy_id, rule_place, arm
+LEFT JOIN spread USING (policy_id, rule_place, arm, shows_ad)
+ORDER BY policy_id, rule_place, arm, shows_ad
