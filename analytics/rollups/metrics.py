@@ -142,7 +142,7 @@ _DECLARED = (
     Metric("purchases", "Packs and periods of passes bought.", MetricUnit.COUNT, _BILLINGS),
     Metric(
         "recognised_revenue",
-        "Coins when they are spent or lapse, passes by time, ads at their confirmation.",
+        "Coins when they are spent or lapse, passes by time, ads at their confirmation and when more is known.",
         MetricUnit.MICROS,
         _EARNINGS,
     ),
@@ -155,7 +155,12 @@ _DECLARED = (
         MetricUnit.MICROS,
         _UNLOCKS,
     ),
-    Metric("ad_revenue", "Net revenue of confirmed views of ads.", MetricUnit.MICROS, _UNLOCKS),
+    Metric(
+        "ad_revenue",
+        "What views of ads earned, as far as it is known, less what coins they gave took to titles since.",
+        MetricUnit.MICROS,
+        _UNLOCKS,
+    ),
     Metric("events", "Events received in time.", MetricUnit.COUNT, _EVENTS),
     Metric(
         "late_events",
