@@ -165,12 +165,16 @@ def fill_lake_rollups(**_: Any) -> int:
 
 @shared_task  # type: ignore[untyped-decorator]  # Celery has no types
 def check_rollups(**_: Any) -> int:
-    """Compares rollups of money with the ledger when that is due; returns how many figures differ."""
+    """Compares rollups of money with the ledger when that is due, and deletes what is kept no longer; returns
+    how many figures differ.
+    """
     now = clock.read()
     with advisory_lock.tried(checking.LOCK) as is_ours:
         if not is_ours or not checking.is_due(now=now):
             return 0
-        return checking.check(now=now).difference_count
+        found = checking.check(now=now)
+        hours.prune(now=now)
+        return found.difference_count
 
 
 def _fill(some: Callable[..., int]) -> int:

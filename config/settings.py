@@ -944,6 +944,12 @@ ROLLUP_CHECK_SECONDS = env.integer(
     minimum=1,
     help="How often the dashboard's figures of money are compared with the ledger, every day of it.",
 )
+ROLLUP_KEPT_DAYS = env.integer(
+    "ROLLUP_KEPT_DAYS",
+    default=1100,
+    minimum=100,
+    help="How many local days the dashboard's figures are kept, the present one not counted.",
+)
 FEEDBACK_MINIMUM_VIEWERS = env.integer(
     "FEEDBACK_MINIMUM_VIEWERS",
     default=10 if MODE == "demo" else 50,

@@ -13,9 +13,9 @@ import pyarrow as pa
 from django.db import connection, transaction
 from msgspec import UNSET, UnsetType
 
-from analytics.exports import horizon
-from analytics.lake import reading
+from analytics.lake import horizon, reading
 from analytics.lake.schema import EVENT_SCHEMA, MOMENT
+from analytics.reports import sources
 from config import pages
 from config.bodies import RequestShape
 from viewers.models import Scope
@@ -65,6 +65,7 @@ class Dataset:
     columns: Mapping[str, type]
     ends_at: Callable[[], datetime]
     opened: Callable[[Span], AbstractContextManager[Opened]]
+    engine: str = "PostgreSQL"
     scope: Scope = Scope.ANALYTICS_READ
     operator_permission: str = ""
 
@@ -204,6 +205,7 @@ DATASETS: Mapping[str, Dataset] = {
         _event_columns(),
         horizon.of_events,
         _events,
+        engine=sources.DUCKDB,
     ),
     "entries": Dataset(
         "every entry of the ledger with its transfer",
@@ -216,8 +218,8 @@ DATASETS: Mapping[str, Dataset] = {
         },
         horizon.of_money,
         partial(_money, "entries", "posted_at"),
-        Scope.FINANCE_READ,
-        "payments.view_entry",
+        scope=Scope.FINANCE_READ,
+        operator_permission="payments.view_entry",
     ),
     "unlocks": Dataset(
         "what opened episodes, by coins or an ad, and what was taken back of it",
@@ -225,7 +227,7 @@ DATASETS: Mapping[str, Dataset] = {
             **_each(("row_id", "unlock_id", "means", "way"), str),
             "unlocks": int,
             **_each(("viewer_id", "environment", "series_id", "episode_id"), str),
-            **_each(("coins", "value_micros"), int),
+            **_each(("coins", "value_micros", "carried_micros"), int),
             "playback_session_id": str,
             "position_ms": int,
             "booked_at": datetime,

@@ -27,6 +27,9 @@ CLAIMING = 5_218_340_077
 ATTEMPTS = 3
 OPEN = (ExportState.WAITING, ExportState.RUNNING)
 FAILURE_CHARACTERS = 300
+PRUNED_AT_ONCE = 100
+#: A worker that is told to stop is gone after so long, whatever it is at.
+LONGEST_WRITING = timedelta(minutes=5)
 
 
 class TooManyExports(Problem):
@@ -92,8 +95,10 @@ def cancel(export: Export, *, by: Caller, now: datetime) -> Export:
         held = Export.objects.select_for_update().get(id=export.id)
         if held.state not in (*OPEN, ExportState.DONE):
             return held
+        if held.state == ExportState.DONE:
+            held.holder = None  # who made it is done with it
         held.state, held.finished_at, held.path = ExportState.CANCELLED, now, ""
-        held.save(update_fields=["state", "finished_at", "path"])
+        held.save(update_fields=["state", "holder", "finished_at", "path"])
         callers.record(held, ExportAct.CANCELLED, by=by, now=now)
     file_store.delete_all(held.id)
     return held
@@ -166,14 +171,34 @@ def release(claim: Claim, *, now: datetime) -> None:
 
 
 def prune(*, now: datetime) -> int:
-    """Deletes files that have expired; returns how many. The rows stay, with the record of them."""
-    expired = list(Export.objects.filter(state=ExportState.DONE, expires_at__lte=now)[:100])
+    """Deletes files that have expired, and what is left of exports that came to nothing; returns of how many
+    exports. The rows stay, with the record of them.
+    """
+    expired = list(
+        Export.objects.filter(state=ExportState.DONE, expires_at__lte=now)[:PRUNED_AT_ONCE]
+    )
     for export in expired:
         file_store.delete_all(export.id)
         Export.objects.filter(id=export.id, state=ExportState.DONE).update(
             state=ExportState.EXPIRED, path=""
         )
-    return len(expired)
+    return len(expired) + _clear_up(now=now)
+
+
+def _clear_up(*, now: datetime) -> int:
+    """Whoever had it in hand when it failed or was cancelled may have put a file there before they died. Once
+    none of them can be at it any more, nobody is its holder.
+    """
+    over = Export.objects.filter(
+        state__in=(ExportState.FAILED, ExportState.CANCELLED),
+        holder__isnull=False,
+        finished_at__lte=now - timedelta(seconds=settings.EXPORT_SECONDS) - LONGEST_WRITING,
+    )
+    ids = list(over.values_list("id", flat=True)[:PRUNED_AT_ONCE])
+    for export_id in ids:
+        file_store.delete_all(export_id)
+        Export.objects.filter(id=export_id).update(holder=None)
+    return len(ids)
 
 
 def _give_up(*, now: datetime) -> None:

@@ -1,4 +1,5 @@
-"""Short signed links to an export's file: bound to the export and to whom it was given, for minutes.
+"""Short signed links to an export's file: bound to the export and to whom it was given, for minutes, and while
+those are trusted.
 
 Whoever holds a link downloads with it and needs no credential, so it is short; each download is on record.
 """
@@ -52,8 +53,9 @@ def follow(export_id: UUID, token: str, *, address: str | None, now: datetime) -
         raise LinkRefused
     by = Caller(claims.api_key_id, claims.operator_id, address)
     with transaction.atomic(durable=True):
-        export = Export.objects.filter(id=export_id, **by.who).first()
-        if export is None:
+        asked = Export.objects.filter(id=export_id, **by.who)
+        export = asked.select_related("api_key", "operator").first()
+        if export is None or not _is_trusted(export, now=now):
             raise LinkRefused
         if (
             export.state != ExportState.DONE
@@ -63,6 +65,13 @@ def follow(export_id: UUID, token: str, *, address: str | None, now: datetime) -
             raise ExportGone
         callers.record(export, ExportAct.DOWNLOADED, by=by, now=now)
     return export
+
+
+def _is_trusted(export: Export, *, now: datetime) -> bool:
+    """False from the moment on at which the key is revoked, or the operator may export no more."""
+    if export.api_key is not None:
+        return export.api_key.is_live(now)
+    return export.operator is not None and bool(export.operator.has_perm("analytics.add_export"))
 
 
 def _read(token: str) -> _Claims:

@@ -10,7 +10,7 @@ import msgspec
 from django.conf import settings
 
 from analytics.exports import datasets, file_store, jobs, questions
-from analytics.exports.datasets import DATASETS, DatasetQuery
+from analytics.exports.datasets import DATASETS, DatasetQuery, Span
 from analytics.exports.jobs import Claim
 from analytics.reports import library, tables
 from analytics.reports.questions import ReportQuery
@@ -123,7 +123,9 @@ def _write_rows(making: Making, query: DatasetQuery) -> Made:
     row_count = 0
     with DATASETS[name].opened(span) as opened:
         making.refuse(opened.count)
-        file = table_files.begun(_head(name, query, next_cursor), making.as_format, making.target)
+        file = table_files.begun(
+            _head(name, query, span, next_cursor), making.as_format, making.target
+        )
         for rows in opened.parts:
             file.add(rows)
             row_count += len(rows)
@@ -132,14 +134,16 @@ def _write_rows(making: Making, query: DatasetQuery) -> Made:
     return Made(row_count, next_cursor)
 
 
-def _head(name: str, query: DatasetQuery, next_cursor: str) -> Table:
+def _head(name: str, query: DatasetQuery, span: Span, next_cursor: str) -> Table:
     """What a file of rows says of itself, in its notes or beside its rows."""
     asked = {key: str(value) for key, value in msgspec.to_builtins(query).items()}
     about = {
         "dataset": name,
         "definition": DATASETS[name].title,
-        "zone": "UTC",
+        "reporting_zone": "UTC",
+        "watermark": span.end.isoformat(),
         "filters": ", ".join(f"{key} {value}" for key, value in asked.items()) or "none",
+        "engine": DATASETS[name].engine,
         "next_cursor": next_cursor,
     }
     return Table(

@@ -540,6 +540,7 @@ _LEFT_OUT: Mapping[str, str] = {
     "unlocks": f"({_IS_FLAGGED} OR {_IS_OF_FLAGGED_SESSION})",
     "unlocks_left_out": f"NOT ({_IS_FLAGGED} OR {_IS_OF_FLAGGED_SESSION})",
     "purchases": _IS_FLAGGED,
+    "sales": _IS_FLAGGED,
     "covered": _IS_FLAGGED,
     "exposures": _IS_FLAGGED,
     "ad_sessions": _IS_FLAGGED,

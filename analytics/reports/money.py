@@ -1,6 +1,7 @@
 """The money of each local day by what brought it: billed, recognised, and still deferred."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -13,6 +14,7 @@ from analytics.reports.local_days import Period
 from analytics.reports.refusals import ReportImpossible
 from analytics.reports.report import Report, heading
 from analytics.reports.sources import Source
+from viewers.flags import Flagged
 
 MOST_DAYS = 400
 _EDGES = pa.schema([("edge", MOMENT), ("day", pa.int64())])
@@ -81,7 +83,8 @@ def by_day(*, source: Source, currency: str, since: date, until: date) -> MoneyR
     by_origin = {origin: _days(source, origin, first, last, found) for origin in Origin}
     return MoneyReport(
         **heading(
-            source=source,
+            # Accounting has all of it, whoever is flagged.
+            source=replace(source, flagged=Flagged()),
             definition=[
                 definitions.GROSS_BILLINGS,
                 definitions.NET_BILLINGS,

@@ -34,6 +34,7 @@ class RepurchaseReport(Report, frozen=True, kw_only=True):
     """Cohorts of payers, oldest first; below, the rate over those who have had the whole window."""
 
     by: Bucket
+    horizon: int
     window_days: int
     cohorts: Sequence[PayerCohort]
     total_payers: int
@@ -67,6 +68,7 @@ def table(
             population=["environment production"],
         ),
         by=by,
+        horizon=horizon,
         window_days=window_days,
         cohorts=found,
         total_payers=payers,

@@ -137,11 +137,12 @@ def _arpu(report: ArpuReport) -> Table:
 @_table.register
 def _repurchase(report: RepurchaseReport) -> Table:
     """Cohorts of payers, with who bought in each period; the last row is of those with a whole window."""
-    offsets = len(report.cohorts[0].buyers) if report.cohorts else 0
     own = ("starts_on", "payers", "repeated", "repurchase_rate")
+    buyers = [f"buyers_{offset}" for offset in range(report.horizon + 1)]
     return Table(
         notes=[*_notes(report), f"window: {report.window_days} days"],
-        columns=[*own, *(f"buyers_{offset}" for offset in range(offsets))],
+        columns=[*own, *buyers],
+        kinds=dict.fromkeys(buyers, int),
         rows=[
             *(
                 [*(getattr(cohort, name) for name in own), *cohort.buyers]
@@ -149,7 +150,7 @@ def _repurchase(report: RepurchaseReport) -> Table:
             ),
             [
                 *("total", report.total_payers, report.total_repeated, report.total_rate),
-                *[None] * offsets,
+                *[None] * len(buyers),
             ],
         ],
     )
@@ -190,9 +191,11 @@ def _offer_choice(report: OfferChoiceReport) -> Table:
     intervals = ("paid_per_encounter", "ad_per_encounter") if is_of_arms else ("paid", "ad")
     plain = [name for name in kind.__struct_fields__ if name not in intervals]
     ends = Interval.__struct_fields__
+    measured = [f"{name}_{end}" for name in intervals for end in ends]
     return Table(
         notes=[*_notes(report), f"currency: {report.currency}"],
-        columns=[*plain, *(f"{name}_{end}" for name in intervals for end in ends)],
+        columns=[*plain, *measured],
+        kinds=dict.fromkeys(measured, int),
         rows=[
             [
                 *(_plain(getattr(row, name)) for name in plain),

@@ -87,10 +87,10 @@ def open_differences() -> int:
 
 
 def _days(*, now: datetime) -> Sequence[date]:
-    """The local days from the ledger's first on that are filled to their end."""
+    """The local days from the ledger's first on, as far as they are kept, that are filled to their end."""
     zone = settings.REPORTING_ZONE
     known = RollupHour.objects.filter(metric__in=CHECKED).aggregate(at=Min("hour"))["at"]
-    since = min(hours.beginning(now=now), known or now)
+    since = max(min(hours.beginning(now=now), known or now), hours.kept_from(now=now))
     fills = reading.fills(CHECKED, since=since, until=now)
     ends = [fill.as_of for fill in fills.values() if fill.as_of is not None]
     if len(ends) < len(CHECKED):
@@ -142,8 +142,11 @@ def _write_down(found: Mapping[Figure, tuple[int, int]], *, now: datetime) -> No
     }
     for figure, difference in known.items():
         if figure in found:
-            difference.is_confirmed |= _is_filled(figure)
-            difference.rollup_value, difference.ledger_value = found[figure]
+            rolled, booked = found[figure]
+            # Where the ledger's side is another now, by a flag that was raised since, that is a new difference.
+            is_same = booked == difference.ledger_value
+            difference.is_confirmed |= is_same and _is_filled(figure)
+            difference.rollup_value, difference.ledger_value = rolled, booked
         else:
             difference.resolved_at = now
         difference.save()

@@ -7,6 +7,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
+from django.conf import settings
 from msgspec import UNSET, Meta, UnsetType
 
 from analytics.models import FillState
@@ -23,6 +24,8 @@ from viewers.models import Environment
 DAYS_SHOWN = 30
 MOST_DAYS = {Grain.DAY: 400, Grain.HOUR: 31}
 _NAME = "|".join(METRICS)
+#: What adds slices up.
+ENGINE = "PostgreSQL"
 
 
 class DashboardQuery(ReportQuery, kw_only=True):
@@ -130,18 +133,45 @@ def filled(
 
 def table(report: DashboardReport) -> Table:
     """The rows, with what their metrics are and how far they are filled in the notes."""
-    notes = [
-        f"{metric.name} ({metric.unit}): {metric.sentence} From the {metric.source}, as of"
-        f" {metric.as_of or 'never'}, {metric.state}"
-        for metric in report.metrics
-    ]
+    filters = {
+        "since": report.since.isoformat(),
+        "until": report.until.isoformat(),
+        "by": report.by.value,
+        "environment": report.environment,
+    }
+    known = [metric.as_of for metric in report.metrics if metric.as_of is not None]
+    is_known = len(known) == len(report.metrics)
+    about = {
+        "definition": " ".join(map(_told, report.metrics)),
+        "reporting_zone": report.reporting_zone,
+        "watermark": min(known).isoformat() if known and is_known else "never",
+        "filters": ", ".join(f"{name} {value}" for name, value in filters.items()),
+        "engine": ENGINE,
+    }
     return Table(
-        notes=[*notes, f"zone: {report.reporting_zone}", f"environment: {report.environment}"],
+        notes=[
+            *map(_told, report.metrics),
+            *(
+                f"{key.replace('_', ' ')}: {value}"
+                for key, value in about.items()
+                if key != "definition"
+            ),
+        ],
         columns=["starts_at", "metric", str(report.split or "part"), "value", "is_complete"],
         rows=[
             [row.starts_at.isoformat(), row.metric, row.part, row.value, row.is_complete]
             for row in report.rows
         ],
+        kinds={"value": int, "is_complete": bool},
+        about=about,
+    )
+
+
+def _told(metric: DashboardMetric) -> str:
+    """What a metric is and how far it is filled, as a note."""
+    return (
+        f"{metric.name} ({metric.unit}): {metric.sentence} From the {metric.source}, as of"
+        f" {metric.as_of.isoformat() if metric.as_of else 'never'}, {metric.state}."
     )
 
 
@@ -150,6 +180,8 @@ def _range(query: DashboardQuery, today: date) -> tuple[date, date]:
     shown = DAYS_SHOWN if query.by is Grain.DAY else 1
     since = query.since or max(until, date.min + timedelta(days=shown)) - timedelta(days=shown - 1)
     first, last = local_days.checked(since, until)
+    if first < local_days.day_number(today) - settings.ROLLUP_KEPT_DAYS:
+        raise ReportImpossible(f"Figures are kept for {settings.ROLLUP_KEPT_DAYS} days.")
     if last - first >= MOST_DAYS[query.by]:
         raise ReportImpossible(f"A range by {query.by} has at most {MOST_DAYS[query.by]} days.")
     return since, until

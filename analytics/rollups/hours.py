@@ -14,8 +14,17 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Min, Q
 
+from analytics.lake import horizon
 from analytics.lake.datasets import EVENTS
-from analytics.models import ChangedHour, FillState, LakeFile, PostingsRead, RollupHour
+from analytics.models import (
+    ChangedHour,
+    FillState,
+    LakeFile,
+    PostingsRead,
+    RollupHour,
+    RollupValue,
+)
+from analytics.reports import local_days
 from analytics.rollups import metrics, slices
 from analytics.rollups.metrics import METRICS, QUERIES, Basis, Query, Reach
 from analytics.rollups.slices import HOUR
@@ -27,8 +36,10 @@ LOCK = 7_326_411_930
 #: Nothing of ours is older.
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)
 CHANGES_AT_ONCE = 2000
-#: A posting carries the moment at which its request began, and an id drawn while it was written. No request
-#: or task takes longer than this, so what is older is committed.
+#: Of each metric.
+PRUNED_AT_ONCE = 200
+#: A posting carries the moment at which its request began, and an id drawn while it was written. Hardly a request
+#: or task takes longer than this, so what is older counts as committed; what is not reopens its hour.
 COMMITTED_WITHIN = timedelta(minutes=2)
 
 _MARK = """
@@ -110,11 +121,37 @@ def extend(*, now: datetime) -> int:
 
 
 def beginning(*, now: datetime) -> datetime:
-    """The hour of the first event or posting that there is; the present one without any."""
+    """The hour of the first event or posting that there is and that is kept; the present one without any."""
     event_at = _lake_begins_at()
     posted_at = queries.earliest(posted_since=None, before=now)
     found = [moment for moment in (event_at, posted_at) if moment is not None]
-    return max(slices.hour_of(min([*found, now])), EARLIEST)
+    return max(slices.hour_of(min([*found, now])), EARLIEST, slices.hour_of(kept_from(now=now)))
+
+
+def kept_from(*, now: datetime) -> datetime:
+    """The first moment of the first local day that is kept."""
+    zone = settings.REPORTING_ZONE
+    today = local_days.local_date(now, zone=zone)
+    return local_days.midnight(today - timedelta(days=settings.ROLLUP_KEPT_DAYS), zone=zone)
+
+
+def prune(*, now: datetime) -> int:
+    """Deletes hours of days that are kept no longer, with their values, the oldest first; returns how many.
+
+    Not all at once, and again when it is called again.
+    """
+    outdated = slices.hour_of(kept_from(now=now))
+    total = 0
+    for name in METRICS:
+        with transaction.atomic(durable=True):
+            old = RollupHour.objects.filter(metric=name, hour__lt=outdated).order_by(
+                "metric", "hour"
+            )
+            ids = list(old.select_for_update().values_list("id", flat=True)[:PRUNED_AT_ONCE])
+            RollupValue.objects.filter(hour__in=ids).delete()
+            RollupHour.objects.filter(id__in=ids).delete()
+        total += len(ids)
+    return total
 
 
 def take_changes(*, now: datetime) -> int:
@@ -142,9 +179,11 @@ def _take_some(*, now: datetime) -> int:
 def take_postings(*, now: datetime) -> int:
     """Makes due the hours that money was posted for since the last time; `now` is real time.
 
-    Looks back over what may have been committed late. Money is posted for past hours where clocks are
-    simulated.
+    Looks back over what may have been committed late: to before every transaction that was in flight the last
+    time. Money is posted for past hours where clocks are simulated.
     """
+    # Read before what it is a bound of: what begins in between draws later ids.
+    all_there = horizon.of_money()
     with transaction.atomic():
         read, _ = PostingsRead.objects.select_for_update().get_or_create(
             id=1, defaults={"read_until": now}
@@ -153,13 +192,14 @@ def take_postings(*, now: datetime) -> int:
         for query in QUERIES:
             if query.basis is Basis.LEDGER:
                 mark([metric.name for metric in metrics.of_query(query)], found, now=now)
-        read.read_until = max(read.read_until, now)
+        read.read_until = max(read.read_until, min(now, all_there))
         read.save()
     return len(found)
 
 
 def mark(names: Sequence[str], hours: set[datetime], *, now: datetime) -> None:
-    """Makes hours of metrics of one query due, with all that hang on them, whether they exist or not.
+    """Makes hours of metrics of one query due, with all that hang on them, whether they exist or not, if they
+    are kept.
 
     What waits for its time goes on to wait, and what was filled a moment ago is filled again no earlier than
     ROLLUP_REFRESH_SECONDS after that. To be called in the transaction that knows of the change.
@@ -167,10 +207,11 @@ def mark(names: Sequence[str], hours: set[datetime], *, now: datetime) -> None:
     if not names or not hours:
         return
     query = METRICS[names[0]].query
+    kept = slices.hour_of(kept_from(now=now))
     given: dict[str, Any] = {
         "now": now,
         "names": sorted(names),
-        "hours": sorted(_reached(query, hours, now=now)),
+        "hours": sorted(hour for hour in _reached(query, hours, now=now) if hour >= kept),
         "due_after": _due_after(query),
         "refresh": timedelta(seconds=settings.ROLLUP_REFRESH_SECONDS),
     }

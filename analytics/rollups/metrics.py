@@ -95,8 +95,9 @@ class Metric:
 _FUNNEL_SETTLES = timedelta(days=9)
 
 _BILLINGS = Query("billings", Basis.LEDGER, (Dimension.SOURCE,))
-#: What passes earn is counted at the edge of each slice for each pass that runs.
-_EARNINGS = Query("earnings", Basis.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=24)
+#: What passes earn is counted at the edge of each slice for each pass that runs: of so few hours at once that
+#: hundreds of thousands of passes are counted in the time that a statement has.
+_EARNINGS = Query("earnings", Basis.LEDGER, (Dimension.SOURCE,), Reach.ONWARDS, hours_at_once=6)
 _UNLOCKS = Query("unlocks", Basis.LEDGER, (Dimension.SERIES,))
 _EVENTS = Query("events", Basis.LAKE, (Dimension.PLATFORM,))
 _LATE = Query("late", Basis.LAKE, (), Reach.LATE)
@@ -141,7 +142,7 @@ _DECLARED = (
     Metric("purchases", "Packs and periods of passes bought.", MetricUnit.COUNT, _BILLINGS),
     Metric(
         "recognised_revenue",
-        "Coins when they are spent or lapse, passes by time, ads at their confirmation.",
+        "Coins when they are spent or lapse, passes by time, ads at their confirmation and when more is known.",
         MetricUnit.MICROS,
         _EARNINGS,
     ),
@@ -154,7 +155,12 @@ _DECLARED = (
         MetricUnit.MICROS,
         _UNLOCKS,
     ),
-    Metric("ad_revenue", "Net revenue of confirmed views of ads.", MetricUnit.MICROS, _UNLOCKS),
+    Metric(
+        "ad_revenue",
+        "What views of ads earned, as far as it is known, less what coins they gave took to titles since.",
+        MetricUnit.MICROS,
+        _UNLOCKS,
+    ),
     Metric("events", "Events received in time.", MetricUnit.COUNT, _EVENTS),
     Metric(
         "late_events",

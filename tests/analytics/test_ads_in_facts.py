@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ads.models import Placement
+from analytics.exports.datasets import DATASETS, Span
 from analytics.reports import facts
 from catalog.models import Series
 from payments.access import paywall
@@ -73,3 +74,26 @@ def test_an_ad_is_counted_once_whatever_it_was_watched_for(now: datetime) -> Non
         (told(row) for row in rows if row["series_id"]), key=str
     )
     assert ledger_rules.broken() == []
+
+    exported = _exported()
+    assert sorted(map(told, exported), key=str) == sorted(
+        (told(row) for row in rows if row["means"] != "carried"), key=str
+    )
+    # All of it, once: what carries an ad's revenue says how much of it.
+    assert sum(row["value_micros"] - row["carried_micros"] for row in exported) == sum(
+        row["value_micros"] for row in rows
+    )
+
+
+def _exported() -> list[dict[str, Any]]:
+    """The same as an export has it."""
+    dataset = DATASETS["unlocks"]
+    with dataset.opened(Span(None, dataset.ends_at(), None, None)) as opened:
+        told = [
+            dict(zip(dataset.columns, row, strict=True)) for part in opened.parts for row in part
+        ]
+    assert len(told) == opened.count
+    return [
+        row | {name: row[name] and str(row[name]) for name in ("series_id", "episode_id")}
+        for row in told
+    ]

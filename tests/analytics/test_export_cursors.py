@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
-from analytics.exports import datasets, horizon
+from analytics.exports import datasets
 from analytics.exports.datasets import DATASETS, DatasetQuery
 from analytics.intake import inbox
-from analytics.lake import flushing, merging, repeats
+from analytics.lake import flushing, horizon, merging, repeats
 from analytics.lake.flushing import Claim
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 from config import pages
@@ -86,7 +86,7 @@ class Lake:
         """All files of a day that may be merged, as one."""
         files = list(LakeFile.objects.filter(retired_at=None, compared_at__isnull=False))
         if len(files) > 1:
-            merging._merge(files[0].day, files, now=self.now)
+            merging._merge((files[0].day, files[0].dataset), files, now=self.now)
 
     def take(self) -> None:
         self.consumer.take()

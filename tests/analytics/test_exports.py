@@ -26,6 +26,7 @@ from analytics.models import Export, ExportAct, ExportRecord, ExportState
 from tests.factories.events import app_open, body, event
 from tests.factories.payments import fund
 from tests.factories.viewers import ViewerFactory, pipeline_headers
+from viewers import api_keys
 from viewers.models import ApiKey, Scope
 
 #: The most that an app may say of itself that a spreadsheet would work out.
@@ -117,7 +118,7 @@ def test_rows_of_events_come_in_every_format_and_run_in_none(
     shown = event("offer_shown", at=now, placement="x")
     _report([app_open(at=now), shown], now=now, version=INJECTED)
 
-    files = {}
+    files, whole = {}, {}
     for ending in ("csv", "json", "parquet", "xlsx"):
         asked = analyst.ask("events", format=ending)
         assert (asked["state"], asked["link"]) == ("waiting", None)
@@ -128,8 +129,12 @@ def test_rows_of_events_come_in_every_format_and_run_in_none(
         content = answer.body
         assert answer["Content-Disposition"] == f'attachment; filename="events.{ending}"'
         assert (answer["Cache-Control"], len(content)) == ("no-store", told["size_bytes"])
-        files[ending] = _rows(content, ending)
+        files[ending], whole[ending] = _rows(content, ending), content
 
+    head = json.loads(whole["json"])
+    assert (head["reporting_zone"], head["engine"], head["filters"]) == ("UTC", "DuckDB", "none")
+    assert b"# watermark: " in whole["csv"]
+    assert pq.read_schema(io.BytesIO(whole["parquet"])).metadata[b"engine"] == b"DuckDB"
     ids, types, *_ = zip(*files["json"], strict=True)
     assert set(types) == {"app_open", "offer_shown"}
     for ending, rows in files.items():
@@ -254,6 +259,8 @@ def test_a_link_opens_its_export_for_minutes_and_nothing_else(
     assert analyst.download(mine).status_code == 200
     downloads = ExportRecord.objects.filter(act=ExportAct.DOWNLOADED)
     assert [record.export_id for record in downloads] == [jobs.own(analyst.caller, ids[0]).id]
+    api_keys.revoke(key=ApiKey.objects.get(id=analyst.caller.api_key_id), now=now)
+    assert analyst.download(mine).json()["code"] == "export_link_refused"
 
 
 def test_who_asked_and_who_downloaded_is_on_record(
@@ -323,16 +330,24 @@ def test_a_dead_workers_export_is_made_again_and_there_is_one_file(
     assert [path for path in (own_lake.parent / "exports").rglob("*") if path.is_file()] == []
 
 
-def test_what_no_worker_survives_is_given_up(analyst: Analyst, now: datetime) -> None:
+def test_what_no_worker_survives_is_given_up_and_its_files_go(
+    analyst: Analyst, now: datetime, own_lake: Path
+) -> None:
     asked = analyst.ask("arpu")
     at = now
     for _ in range(jobs.ATTEMPTS):
-        assert jobs.claim(now=at) is not None
+        claim = jobs.claim(now=at)
+        assert claim is not None
+        file_store.save(claim.path, io.BytesIO(b"all of it, but nobody was told"))
         at += LEASE
 
     assert jobs.claim(now=at) is None
     told = analyst.look(asked["id"])
     assert (told["state"], told["problem"]["code"]) == ("failed", "export_failed")
+    assert jobs.prune(now=at) == 0
+    assert jobs.prune(now=at + timedelta(hours=1)) == 1
+    assert [path for path in (own_lake.parent / "exports").rglob("*") if path.is_file()] == []
+    assert jobs.prune(now=at + timedelta(hours=1)) == 0
 
 
 def test_a_cancelled_export_stops_in_its_workers_hand(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,6 +15,7 @@ from analytics.reports.money import MoneyReport, MoneyRow, Origin
 from analytics.reports.refusals import ReportImpossible
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, lake, local, utc
 from tests.proof import Proof
+from viewers.flags import Flagged
 
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin")]
 NEW_YORK = ZONES[2]
@@ -105,6 +107,15 @@ def test_what_is_billed_is_deferred_until_it_is_spent() -> None:
     assert (first.net_micros, first.recognised_micros, first.deferred_micros) == (750, 0, 750)
     assert (second.net_micros, second.recognised_micros, second.deferred_micros) == (0, 300, 450)
     assert (third.refunds_micros, third.net_micros, third.deferred_micros) == (50, -50, 400)
+
+
+def test_nobody_is_left_out_of_the_books() -> None:
+    bot = Flagged(viewers=frozenset([UUID(int=1)]))
+    with lake([], watermark=START + DAY, flagged=bot) as source:
+        report = money.by_day(source=source, currency="USD", since=FIRST, until=FIRST)
+
+    assert Flagged().sentence() in report.population
+    assert bot.sentence() not in report.population
 
 
 def test_what_was_before_the_first_day_is_deferred_on_it() -> None:

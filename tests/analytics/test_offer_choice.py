@@ -133,6 +133,20 @@ def test_a_subscription_is_of_the_last_decision_before_it_whatever_the_policy() 
     assert [arm.subscription_micros for arm in of_one.arms] == [0, 100]
 
 
+def test_an_arm_that_shows_the_ad_to_some_has_a_row_for_each() -> None:
+    """Where no rule fits everything is shown, and there is not always an ad."""
+    decisions = [_decision("a", arm="default")] + [
+        _decision(viewer, arm="default", shows_ad=True) for viewer in "bcd"
+    ]
+
+    plain, shown = _read(decisions, unlocks=[_unlock("b", START, 300)]).arms
+
+    assert (plain.shows_ad, plain.encounters, plain.viewers) == (False, 1, 1)
+    assert (shown.shows_ad, shown.encounters, shown.viewers) == (True, 3, 3)
+    assert shown.paid_per_encounter is not None
+    assert shown.paid_per_encounter.mean_micros == 100
+
+
 def test_a_day_that_is_not_over_is_counted_apart_and_its_cells_are_empty() -> None:
     unlocks = [_unlock("a", START, 400)]
 

@@ -11,14 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl import load_workbook
 
-from analytics.reports import ltv, retention, revenue, tables
+from analytics.reports import ltv, offer_choice, repurchase, retention, revenue, rhythm, tables
+from analytics.reports.arpu import Bucket
 from analytics.reports.local_days import Period
+from analytics.reports.offer_choice import OffersBy
 from analytics.reports.report import Report
 from analytics.reports.retention import Mode
+from analytics.reports.sources import Source
 from config import table_files, xlsx_files
 from config.csv_files import Cell, Table
 from config.table_files import TableFormat
-from tests.analytics.lakes import DAY, lake, opened_app, utc
+from tests.analytics.lakes import DAY, Row, lake, opened_app, utc
 
 FIRST = utc("2026-03-01 10:00")
 SERIES = str(UUID(int=7))
@@ -38,13 +41,44 @@ def _reports() -> list[Report]:
         "created_at": FIRST,
     }
     title = {"series_id": SERIES, "external_id": INJECTED, "locale": "en"}
-    facts = {"unlocks": [unlock], "titles": [title]}
+    decision = {
+        "decision_id": "1",
+        "viewer_id": "a",
+        "episode_id": "e",
+        "policy_id": SERIES,
+        "policy": INJECTED,
+        "rule_place": 1,
+        "rule_name": INJECTED,
+        "arm": "plain",
+        "shows_ad": False,
+        "ad_propensity": 0,
+        "decided_at": FIRST,
+    }
+    facts = {
+        "unlocks": [unlock],
+        "titles": [title],
+        "sales": [_sale("1", FIRST), _sale("2", FIRST + DAY)],
+        "offer_decisions": [decision],
+    }
     with lake(rows[:-1], watermark=FIRST + 4 * DAY, tables=facts) as source:
-        return [
-            retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=3),
-            ltv.table(source=source, by=Period.DAY, currency="USD"),
-            revenue.by_title(source=source, currency="USD"),
-        ]
+        return _made(source)
+
+
+def _made(source: Source) -> list[Report]:
+    return [
+        retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=3),
+        ltv.table(source=source, by=Period.DAY, currency="USD"),
+        repurchase.table(source=source, by=Bucket.DAY, horizon=3),
+        rhythm.table(source=source, currency="USD"),
+        *(offer_choice.table(source=source, currency="USD", by=by) for by in OffersBy),
+        revenue.by_title(source=source, currency="USD"),
+    ]
+
+
+def _sale(name: str, at: datetime) -> Row:
+    paid = {"paid_micros": 100, "gross_micros": 100}
+    when = {"sold_at": at, "created_at": at}
+    return {"purchase_id": name, "source": "coins", "viewer_id": "a"} | paid | when
 
 
 def _parquet(content: bytes) -> pa.Table:
@@ -128,11 +162,7 @@ def test_every_format_says_what_the_json_says() -> None:
 def test_types_of_columns_depend_on_no_figure() -> None:
     full = _reports()
     with lake([], watermark=FIRST) as source:
-        empty = [
-            retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=3),
-            ltv.table(source=source, by=Period.DAY, currency="USD"),
-            revenue.by_title(source=source, currency="USD"),
-        ]
+        empty = _made(source)
 
     for one, other in zip(full, empty, strict=True):
         schemas = [

@@ -237,12 +237,13 @@ def test_a_lake_filler_that_dies_leaves_its_hours_to_be_filled_again(
     three_days: datetime, now: datetime
 ) -> None:
     """When it has claimed and counted, and before each statement that replaces the values."""
-    rolled.fill(three_days)
+    at = three_days - 10 * DAY  # enough of it: no window has to be over
+    rolled.fill(at)
     undisturbed = rolled.held()
     RollupHour.objects.update(due_at=None)
-    query, at, statements = METRICS["watch_time"].query, three_days, 1
+    query, statements = METRICS["watch_time"].query, 1
     number = 0
-    with sources.opened(now=three_days) as source:
+    with sources.opened(now=at) as source:
         while number <= statements:
             hours.mark(["watch_time", "playbacks"], {now}, now=at)
             at += 10 * MINUTE

@@ -5,26 +5,31 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 from itertools import product
 from random import Random
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from analytics.models import FillState, RollupDifference, RollupHour, RollupValue
-from analytics.rollups import checking, filling, hours, metrics, slices
+from analytics.reports.refusals import ReportImpossible
+from analytics.rollups import checking, dashboard, filling, hours, metrics, slices
+from analytics.rollups.dashboard import DashboardQuery
 from analytics.rollups.metrics import METRICS, Basis, Metric
 from catalog.models import Series
 from config import clock
 from payments.ledger.days import closing, ladder
 from tests.analytics import dying, rolled
+from tests.analytics.troubled import Trouble
 from tests.factories.ads import PlacementFactory
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import as_owner, default_plan, fund
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers
 from tests.payments.ledger.days.story import spend
-from tests.payments.ledger.days.test_money_ladder import Chaos
 from tests.proof import Proof
 from viewers.models import Device, Scope
 
@@ -69,16 +74,13 @@ def test_a_days_sums_are_the_ledgers_after_whatever_happened(
 ) -> None:
     settings.REPORTING_ZONE = ZoneInfo(ZONES[proof.seed % len(ZONES)])
     broken, rounds = 0, proof.rounds(full=2400)
-    chaos = Chaos(
-        dice=Random(proof.seed),  # noqa: S311
-        series=series,
-        start=now,
-        operator_id=operator(role="owner").id,
-        placement=PlacementFactory(daily_cap=100, cooldown_seconds=0),
-        viewers=[(DeviceFactory().viewer_id, each) for each in ENVIRONMENTS for _ in "12"],
-    )
-    for _ in range(rounds):
-        chaos.act()
+    trouble = _trouble(series, now, seed=proof.seed)
+    for viewer_id, environment in trouble.viewers:
+        trouble._buy(viewer_id, environment, now)
+    once = list(trouble.deeds)
+    trouble.dice.shuffle(once)
+    for number in range(max(rounds, len(once))):
+        trouble.act(once[number] if number < len(once) else None)
     until = now + 8 * DAY
     _ledger_alone(until)
     broken += checking.check(now=until).difference_count
@@ -89,6 +91,60 @@ def test_a_days_sums_are_the_ledgers_after_whatever_happened(
     assert RollupValue.objects.filter(environment="sandbox").exists()
     assert broken == 0
     proof.record("P18", "operations after which rollups are the ledger, by day", violations=broken)
+
+
+def _trouble(series: Series, now: datetime, *, seed: int) -> Trouble:
+    return Trouble(
+        dice=Random(seed),  # noqa: S311
+        series=series,
+        start=now,
+        operator_id=operator(role="owner").id,
+        placement=PlacementFactory(daily_cap=100, cooldown_seconds=0),
+        viewers=[(DeviceFactory().viewer_id, each) for each in ENVIRONMENTS for _ in "12"],
+    )
+
+
+def test_a_flag_that_is_raised_later_moves_a_titles_figures_and_rings_no_alarm(
+    series: Series, now: datetime
+) -> None:
+    """Everything happens to one viewer on one day, so that every kind of row is there."""
+    trouble = _trouble(series, now, seed=7)
+    viewer_id, until = trouble.viewers[0][0], now + 8 * DAY
+    coins, two, minutes = trouble.more
+    by_number = {one.number: one.id for one in series.episodes.all()}
+    for minute, (placement, number) in enumerate(
+        [(coins, None), (two, 9), (two, 9), (minutes, 11)], start=1
+    ):
+        of = None if number is None else by_number[number]
+        assert trouble.see(placement, of, viewer_id, "production", now + minute * MINUTE)
+    assert spend(viewer_id, series, 12, now + HOUR, playback_session_id=uuid4())
+    trouble._report(viewer_id, "production", now)
+    _ledger_alone(until)
+    assert checking.check(now=until).difference_count == 0
+    of_none = RollupValue.objects.filter(hour__metric="ad_revenue", dimensions={"series_id": ""})
+    assert {7_001, -7_001} <= set(of_none.values_list("value", flat=True))
+    assert _of_title("ad_unlocks", series) == 3
+    assert _of_title("coin_revenue", series) == 7_001
+
+    trouble._flag(viewer_id, "production", now)
+    assert checking.check(now=until + HOUR).difference_count > 0
+    _ledger_alone(until + 2 * HOUR)
+    assert _of_title("coin_revenue", series) == 0
+    # What differs now is what was right before: nothing that filling did not help.
+    trouble._lift(viewer_id, "production", now)
+    assert checking.check(now=until + 3 * HOUR).difference_count > 0
+    assert checking.open_differences() == 0
+
+    _ledger_alone(until + 4 * HOUR)
+    assert checking.check(now=until + 5 * HOUR).difference_count == 0
+    assert _of_title("coin_revenue", series) == 7_001
+
+
+def _of_title(metric: str, series: Series) -> int:
+    values = RollupValue.objects.filter(
+        hour__metric=metric, dimensions={"series_id": str(series.id)}
+    )
+    return sum(values.values_list("value", flat=True))
 
 
 def _posted(day: date, environment: str) -> Counter[str]:
@@ -234,6 +290,26 @@ def _again(now: datetime, later: datetime) -> None:
     _ledger_alone(later + 3 * MINUTE)
 
 
+def test_days_that_are_kept_no_longer_go_and_do_not_come_back(
+    bought: None, now: datetime, settings: Settings
+) -> None:
+    settings.ROLLUP_KEPT_DAYS, settings.REPORTING_ZONE = 2, ZoneInfo("Asia/Kathmandu")
+    _ledger_alone(now + 3 * HOUR)
+    assert hours.prune(now=now + 2 * DAY) == 0
+    later = now + 4 * DAY
+    before = RollupHour.objects.filter(metric="gross_billings").count()
+
+    assert hours.prune(now=later) == before * len(METRICS)
+    hours.mark(["gross_billings"], {now}, now=later)
+    assert list(rolled.held()) == []
+    # No metric has an hour now, and the history would begin with the first posting.
+    hours.extend(now=later)
+    first = RollupHour.objects.filter(metric="gross_billings").earliest("hour")
+    assert first.hour == slices.hour_of(hours.kept_from(now=later)) > now
+    with pytest.raises(ReportImpossible, match="2 days"):
+        dashboard.read(DashboardQuery(since=now.date()), zone=settings.REPORTING_ZONE, now=later)
+
+
 def test_two_fillers_share_the_hours_and_the_slow_one_changes_nothing(
     bought: None, now: datetime
 ) -> None:
@@ -291,6 +367,7 @@ def test_dashboards_show_money_by_day_and_hour_with_how_far_it_is_filled(
     split = api.get(
         f"{address.replace(',coin_unlocks', '')}&split=source&format=csv", headers=headers
     )
+    filed = api.get(f"{address}&format=parquet&since=2026-03-14", headers=headers)
     refused = api.get(f"{address}&split=source", headers=headers)
 
     day = {row["metric"]: row for row in by_day["rows"]}
@@ -307,4 +384,9 @@ def test_dashboards_show_money_by_day_and_hour_with_how_far_it_is_filled(
     assert hourly["2026-03-14T18:00:00+05:30"] == 0
     assert hourly["2026-03-14T21:00:00+05:30"] is None
     assert b"2026-03-14T00:00:00+05:30,gross_billings,coins,9990000,false" in split.content
+    about = pq.read_schema(pa.BufferReader(filed.content)).metadata
+    assert about[b"definition"].startswith(b"gross_billings (micros): What viewers paid")
+    assert (about[b"reporting_zone"], about[b"engine"]) == (b"Asia/Kolkata", b"PostgreSQL")
+    assert about[b"watermark"] == b"2026-03-14T14:58:00+00:00"
+    assert b"environment production" in about[b"filters"]
     assert (refused.status_code, refused.json()["code"]) == (422, "report_impossible")

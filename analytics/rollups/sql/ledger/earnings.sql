@@ -30,23 +30,26 @@ WITH earned AS (
     FROM ads_earning
     WHERE booked_at >= %(since)s AND booked_at < %(until)s
 ), running AS (
-    -- Passes that earn something in this time, or of which something goes back.
-    SELECT id, environment, net_micros, starts_at, ends_at, created_at
-    FROM payments_passpurchase AS pass
+    -- Passes that earn something in this time, or of which something goes back; `is_less` where something has.
+    SELECT id, environment, net_micros, starts_at, ends_at, created_at,
+           id IN (SELECT purchase_id FROM payments_passrefundbooking WHERE created_at < %(until)s)
+               AS is_less
+    FROM payments_passpurchase
     WHERE (starts_at < %(until)s AND ends_at > %(since)s)
-       OR EXISTS (
-              SELECT FROM payments_passrefundbooking AS booking
-              WHERE booking.purchase_id = pass.id
-                AND booking.created_at >= %(since)s AND booking.created_at < %(until)s)
+       OR id IN (
+              SELECT purchase_id FROM payments_passrefundbooking
+              WHERE created_at >= %(since)s AND created_at < %(until)s)
 ), accrued AS (
-    -- Up to each edge of a slice: what the pass is worth by then, evenly over its time.
+    -- Up to each edge of a slice: what the pass is worth by then, evenly over its time. Each one's floor by
+    -- itself: only so do days add up to the micro.
     SELECT edge, running.environment,
            sum(div(
                (CASE WHEN running.created_at < edge THEN running.net_micros ELSE 0 END
-                - coalesce((
+                - CASE WHEN is_less THEN coalesce((
                     SELECT sum(booking.net_micros)
                     FROM payments_passrefundbooking AS booking
-                    WHERE booking.purchase_id = running.id AND booking.created_at < edge), 0))
+                    WHERE booking.purchase_id = running.id AND booking.created_at < edge), 0)
+                  ELSE 0 END)
                * extract(epoch FROM least(greatest(edge, starts_at), ends_at) - starts_at) * 1000000,
                extract(epoch FROM ends_at - starts_at) * 1000000)) AS micros
     FROM running

@@ -36,7 +36,12 @@ def close_all(now: datetime) -> None:
 
 
 def spend(
-    viewer_id: UUID, series: Series, number: int, now: datetime, environment: str = PRODUCTION
+    viewer_id: UUID,
+    series: Series,
+    number: int,
+    now: datetime,
+    environment: str = PRODUCTION,
+    playback_session_id: UUID | None = None,
 ) -> Unlock | None:
     """Coins for an episode; None where it was not charged."""
     shown = paywall.show(viewer_id=viewer_id, environment=environment, series_id=series.id, now=now)
@@ -46,6 +51,7 @@ def spend(
         episode_id=series.episodes.get(number=number).id,
         quote=shown.quote.token(),
         now=now,
+        playback_session_id=playback_session_id,
     ).outcome
     return Unlock.objects.get(id=outcome.unlock_id) if outcome.outcome == "unlocked" else None
 

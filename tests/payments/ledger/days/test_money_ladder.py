@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
+from typing import ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,7 @@ import pytest
 from django.db import transaction
 from pytest_django.fixtures import Settings
 
-from ads.models import Placement
+from ads.models import AdSession, Placement
 from catalog.models import Series
 from config.problems import Problem
 from payments.access import entitlements
@@ -136,23 +137,15 @@ class Chaos:
     placement: Placement
     viewers: list[tuple[UUID, str]]
     purchases: list[Purchase | PassPurchase] = field(default_factory=list)
+    deeds: ClassVar[tuple[str, ...]] = (
+        *("buy", "spend", "spend", "earn", "ad"),
+        *("refund", "reverse", "undo", "lapse", "pass"),
+    )
 
-    def act(self) -> None:
+    def act(self, deed: str | None = None) -> None:
         at = self.start + timedelta(seconds=self.dice.randrange(4 * 24 * 3600))
         viewer_id, environment = self.dice.choice(self.viewers)
-        deeds = [
-            "buy",
-            "spend",
-            "spend",
-            "earn",
-            "ad",
-            "refund",
-            "reverse",
-            "undo",
-            "lapse",
-            "pass",
-        ]
-        getattr(self, f"_{self.dice.choice(deeds)}")(viewer_id, environment, at)
+        getattr(self, f"_{deed or self.dice.choice(self.deeds)}")(viewer_id, environment, at)
 
     def _buy(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         bought = fund(
@@ -188,17 +181,29 @@ class Chaos:
 
     def _ad(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         episode = self.series.episodes.get(number=self.dice.randint(9, 12))
+        self.see(self.placement, episode.id, viewer_id, environment, at)
+
+    def see(
+        self,
+        placement: Placement,
+        episode_id: UUID | None,
+        viewer_id: UUID,
+        environment: str,
+        at: datetime,
+    ) -> AdSession | None:
+        """The session, watched to its end; None where none is given."""
         try:
             seen = ad_session(
-                self.placement,
+                placement,
                 viewer_id=viewer_id,
-                episode_id=episode.id,
+                episode_id=episode_id,
                 now=at,
                 environment=environment,
             )
         except Problem:  # the episode is open, or an ad was watched that is after this one
-            return
+            return None
         watch(seen, now=at)
+        return seen
 
     def _refund(self, viewer_id: UUID, environment: str, at: datetime) -> None:
         if self.purchases:

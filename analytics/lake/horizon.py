@@ -1,4 +1,5 @@
-"""Where an export ends, so that the next one begins there and nothing is told twice or never.
+"""Up to where all is there to be seen: where an export ends, so that the next one begins there and nothing is
+told twice or never, and where rollups look on for what was posted.
 
 A row is told of by its own moment, drawn from the database's clock in the transaction that writes it: the
 time in the id of a row of money, and the arrival of an event's flush. Transactions commit in another order
