@@ -79,7 +79,7 @@ class DashboardRow(msgspec.Struct, frozen=True, kw_only=True):
     far. With a split only parts that came to something have rows.
     """
 
-    starts_at: datetime
+    starts_at: Annotated[datetime, Meta(tz=True)]
     metric: str
     part: str | None
     value: int | None
