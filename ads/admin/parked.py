@@ -33,7 +33,7 @@ from config.read_only_admin import DayRangeFilter
 SAID: Mapping[Outcome, str] = {
     Outcome.SETTLED: "Paid: the ad counts.",
     Outcome.DISMISSED: "Dismissed: it is not paid.",
-    Outcome.RESOLVED_BEFORE: "Somebody has ended this one before.",
+    Outcome.RESOLVED_BEFORE: "This one waits for nobody: it was ended, or never parked.",
     Outcome.SESSION_UNKNOWN: "Name the session that its ad was watched for: the callback names none of ours.",
     Outcome.OTHER_NETWORK: "The session is another network's: this ad cannot have been shown in it.",
     Outcome.SESSION_USED: "The session has counted, or was refused, before.",

@@ -86,7 +86,8 @@ END $$;
 --
 -- Returns {"outcome": "paid" | "repeated", "claim_id", "period", "coins", "coins_expire_at",
 -- "streak_day"}, or with nothing given {"outcome": "off" | "not_reached" | "budget_spent"} or {"outcome":
--- "limited", "limit"}. Whoever has claimed it is answered the same again, whatever has become of it since.
+-- "limited", "limit"}. Whoever has claimed it is answered the same again, whatever has become of it since. A
+-- viewer has one sign-up bonus, whichever task it was of.
 --
 -- Lock order: wallet, limits, campaign.
 CREATE FUNCTION ads_claim_task(
@@ -115,6 +116,13 @@ BEGIN
     IF ads_task_progress(v_task, p_viewer, p_environment, p_first_day, p_until_day, p_starts_at,
                          p_ends_at) < v_task.target_count THEN
         RETURN jsonb_build_object('outcome', 'not_reached');
+    END IF;
+    IF v_task.kind = 'sign_up' AND EXISTS (
+        SELECT FROM ads_taskclaim claim JOIN ads_task task ON task.id = claim.task_id
+        WHERE claim.viewer_id = p_viewer AND claim.environment = p_environment
+          AND task.kind = 'sign_up'
+    ) THEN
+        RETURN jsonb_build_object('outcome', 'limited', 'limit', 'sign_up_viewer');
     END IF;
     v_reached := ads_reached_limit(p_environment, p_limits);
     IF v_reached IS NOT NULL THEN

@@ -6,10 +6,11 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from ads.growth import claims, limits
-from ads.models import LimitCount
+from ads.models import LimitCount, Task
 from tests import ledger_rules
 from tests.factories.growth import caller, claim, sign_up_task, watch
 from tests.factories.operators import operator
+from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
 from viewers import flags
 from viewers.models import Identity
@@ -59,6 +60,11 @@ def test_a_sign_up_bonus_is_for_who_has_cost_something(now: datetime) -> None:
     with pytest.raises(claims.TaskWithheld):
         claim(second, task, now=now)
     assert claim(watched, task, now=now + timedelta(days=9)).is_new is False
+    Task.objects.update(is_active=False)
+    again = sign_up_task(minutes=1, code="another-one")
+    reinstalled = caller(DeviceFactory(viewer=watched.viewer))
+    with pytest.raises(claims.TaskWithheld):
+        claim(reinstalled, again, now=now)
     assert ledger_rules.broken() == []
 
     assert limits.prune(now=now) == 0
