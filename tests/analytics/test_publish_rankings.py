@@ -74,7 +74,8 @@ def test_publishes_what_is_new_once_the_last_is_old_enough(now: datetime) -> Non
     assert RankingSnapshot.objects.count() == 4
 
     # What a network reports of ads is new money, too.
-    bring_report((now.date(), "of-no-view", "US", "0.5"), now=now + DUE)
+    yesterday = now.date() - timedelta(days=1)
+    bring_report((yesterday, "of-no-view", "US", "0.5"), now=now + DUE)
     assert settling.settle_due(now=now + DUE)
     assert len(snapshots.refresh(now=now + 2 * DUE)) == 2
 
