@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from ads.models import EarningCorrection, Reward
 from analytics.lake import reading
@@ -18,7 +19,7 @@ from analytics.reports.sources import Source
 from catalog import feed
 from config import advisory_lock
 from config.problems import Problem
-from payments.models import Unlock
+from payments.models import Unlock, UnlockCorrection
 from viewers.models import Flag
 
 #: What the feed's slots are drawn by; the shorter horizon is for decisions about launches.
@@ -128,13 +129,22 @@ def _is_due(watermark: datetime, basis: str, now: datetime) -> bool:
 
 
 def _basis() -> str:
-    """Names the last file of the lake, the last unlock by coins and the last by ad, what became known of ads
-    last, the last flag and how many stand."""
-    events = LakeFile.objects.filter(dataset=EVENTS.name)
-    money = (model.objects.all() for model in (Unlock, Reward, EarningCorrection, Flag))
-    newest = (rows.order_by("-id").values_list("id") for rows in (events, *money))
-    named = (str(row[0]) if (row := ids.first()) else "-" for ids in newest)
-    return " ".join([*named, str(Flag.objects.filter(lifted_at=None).count())])
+    """Names the last file of the lake, the last of an unlock by coins and what was corrected of one, the same of
+    what ads earned, the last flag and how many stand."""
+    events = _newest(LakeFile.objects.filter(dataset=EVENTS.name))
+    money = [
+        # Ids of money begin with the moment at which they were drawn.
+        max(_newest(one.objects.all()), _newest(more.objects.all()))
+        for one, more in ((Unlock, UnlockCorrection), (Reward, EarningCorrection))
+    ]
+    standing = Flag.objects.filter(lifted_at=None).count()
+    return " ".join([events, *money, _newest(Flag.objects.all()), str(standing)])
+
+
+def _newest(rows: QuerySet[Any]) -> str:
+    """The last id; before that of any where there is none."""
+    newest = rows.order_by("-id").values_list("id", flat=True).first()
+    return "-" if newest is None else str(newest)
 
 
 def _published(horizon: Horizon) -> RankingSnapshot | None:

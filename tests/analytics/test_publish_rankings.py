@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
+from ads.revenue import settling
 from analytics.models import EventBatch, RankingSnapshot
 from analytics.ranking import snapshots
 from analytics.ranking.ranking import Horizon, Ranking
@@ -19,6 +20,7 @@ from catalog.models import FeedTable, Series
 from payments.access import paywall
 from payments.models import Unlock
 from payments.unlocking import unlocks
+from tests.factories.ads import bring_report
 from tests.factories.catalog import EpisodeFactory, SeriesFactory
 from tests.factories.payments import fund
 from tests.factories.viewers import ViewerFactory
@@ -70,6 +72,12 @@ def test_publishes_what_is_new_once_the_last_is_old_enough(now: datetime) -> Non
     assert snapshots.refresh(now=now + DUE - timedelta(seconds=1)) == []
     assert len(snapshots.refresh(now=now + DUE)) == 2
     assert RankingSnapshot.objects.count() == 4
+
+    # What a network reports of ads is new money, too.
+    yesterday = now.date() - timedelta(days=1)
+    bring_report((yesterday, "of-no-view", "US", "0.5"), now=now + DUE)
+    assert settling.settle_due(now=now + DUE)
+    assert len(snapshots.refresh(now=now + 2 * DUE)) == 2
 
 
 def test_publishes_by_the_hour_while_nothing_is_new(now: datetime) -> None:
