@@ -99,6 +99,7 @@ def test_nobody_waits_at_the_gate_and_none_that_left_is_counted(settings, now, m
 @pytest.mark.django_db
 def test_a_full_inbox_takes_nothing_until_it_has_room(settings, api, device, now, monkeypatch):
     monkeypatch.setattr(admission.gate, "_looked_at", None)
+    monkeypatch.setattr(admission.gate, "_is_full", False)
     settings.EVENTS_WAITING_BATCHES = 1
     inbox.receive(
         viewer_id=uuid4(),
@@ -110,7 +111,7 @@ def test_a_full_inbox_takes_nothing_until_it_has_room(settings, api, device, now
 
     refused = send(api, device, sent, now=now)
 
-    assert (refused.status_code, refused.json()["code"]) == (503, "events_busy")
+    assert (refused.status_code, refused.json()["code"]) == (503, "events_inbox_full")
     assert refused.headers["Retry-After"] == InboxFull.headers["Retry-After"]
     EventBatch.objects.all().delete()
     later = now + admission.LOOK_AGAIN

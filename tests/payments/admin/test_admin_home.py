@@ -99,10 +99,10 @@ def test_opens_although_a_figure_takes_too_long(
 def test_asks_a_handful_of_questions(
     client: Client, now: datetime, django_assert_max_num_queries: Callable[[int], Any]
 ) -> None:
-    client.get("/admin/", headers=clock_headers(now))  # the plots are remembered from here on
+    client.get("/admin/", headers=clock_headers(now))
     # Sign-in and permissions, then a savepoint, its limit and one count for each of five figures, what waits or is
-    # scheduled, and each alarm of the stores.
-    with django_assert_max_num_queries(43) as captured:
+    # scheduled, each alarm of the stores and of ads; and for each of four plots the same with what it reads of rollups.
+    with django_assert_max_num_queries(70) as captured:
         client.get("/admin/", headers=clock_headers(now))
     counts = [query for query in captured if "payments_" in query["sql"]]
     assert len(counts) <= 19
