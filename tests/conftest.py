@@ -16,6 +16,17 @@ from psycopg import sql
 
 from tests.proof import Proof, write_evidence
 
+#: Folders of which the suite draws one test in so many, as of a matrix: pages of the admin, each asked in very many
+#: ways, and what waits for processes (docs/decisions/0022).
+DRAWN = {
+    "tests/payments/admin": 3,
+    "tests/payments/desk/price_changes": 3,
+    "tests/demo": 2,
+    "tests/config": 2,
+    "tests/stores": 2,
+    "tests/crash": 2,
+    "tests/browser": 2,
+}
 EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
 STARTING_INSTANCES = {"crash", "demo", "journeys", "stores"}
 WRITTEN_BY_MIGRATE = {"auth_permission", "django_content_type"}
@@ -105,7 +116,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     pytest-randomly has shuffled before, and `-m` selects after this.
     """
     for item in items:
-        if "proof" in getattr(item, "fixturenames", ()) or item.get_closest_marker("matrix"):
+        if "proof" in getattr(item, "fixturenames", ()) or _share(item) > 1:
             item.add_marker(pytest.mark.prove)
     if config.getoption("--sampled"):
         seed = config.stash[PROOF_SEED]
@@ -119,11 +130,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_drawn(item: pytest.Item, *, seed: int) -> bool:
     """Of `matrix(n)` every n-th case or so. Another seed draws others; a full run takes all."""
+    drawn = int.from_bytes(blake2b(f"{seed} {item.nodeid}".encode()).digest())
+    return drawn % _share(item) == 0
+
+
+def _share(item: pytest.Item) -> int:
+    """Of how many such tests the suite runs one: by the test's own mark, else by its folder."""
     matrix = item.get_closest_marker("matrix")
-    if matrix is None:
-        return True
-    share: int = matrix.args[0]
-    return int.from_bytes(blake2b(f"{seed} {item.nodeid}".encode()).digest()) % share == 0
+    if matrix is not None:
+        share: int = matrix.args[0]
+        return share
+    folder = item.path.parent.relative_to(item.config.rootpath).as_posix()
+    return next((n for name, n in DRAWN.items() if f"{folder}/".startswith(f"{name}/")), 1)
 
 
 def _place(item: pytest.Item) -> tuple[bool, str]:
