@@ -16,11 +16,14 @@ from psycopg import sql
 
 from tests.proof import Proof, write_evidence
 
-#: Folders of which the suite draws one test in so many, as of a matrix: pages of the admin, each asked in very many
-#: ways, and what waits for processes (docs/decisions/0022).
+#: Folders of which the suite draws one test in so many, as of a matrix: pages of the admin and adapters, each asked in
+#: very many ways, reports, and what waits for processes (docs/decisions/0022).
 DRAWN = {
     "tests/payments/admin": 3,
     "tests/payments/desk/price_changes": 3,
+    "tests/payments/providers": 3,
+    "tests/ads/networks": 3,
+    "tests/analytics": 2,
     "tests/demo": 2,
     "tests/config": 2,
     "tests/stores": 2,

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -517,130 +518,139 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.AddIndex(
-            model_name="impression",
-            index=models.Index(
-                fields=["network", "environment", "occurred_at"], name="impression_by_day"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="impression",
-            index=models.Index(fields=["viewer", "received_at"], name="impression_of_viewer"),
-        ),
-        migrations.AddIndex(
-            model_name="impression",
-            index=models.Index(
-                condition=models.Q(("session__isnull", False)),
-                fields=["session"],
-                name="impression_of_session",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="impression",
-            index=models.Index(fields=["received_at"], name="impression_by_time"),
-        ),
-        migrations.AddConstraint(
-            model_name="impression",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("source", "client")),
-                fields=("viewer", "environment", "impression_id"),
-                name="ads_impression_of_app_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="impression",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("source", "postback")),
-                fields=("network", "impression_id"),
-                name="ads_impression_of_network_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="impression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("revenue_micros__gte", 0), ("told_micros__gte", 0)),
-                name="ads_impression_sane",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="impression",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("source", "client"), _negated=True),
-                    ("viewer__isnull", False),
-                    _connector="OR",
+        Together(
+            [
+                migrations.AddIndex(
+                    model_name="impression",
+                    index=models.Index(
+                        fields=["network", "environment", "occurred_at"], name="impression_by_day"
+                    ),
                 ),
-                name="ads_impression_of_app_has_viewer",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportline",
-            constraint=models.UniqueConstraint(
-                fields=("reported_day", "ad_unit_id", "country", "currency"),
-                name="ads_reportline_once",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportline",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("impression_count__gte", 0),
-                    ("revenue_micros__gte", 0),
-                    ("told_micros__gte", 0),
+                migrations.AddIndex(
+                    model_name="impression",
+                    index=models.Index(
+                        fields=["viewer", "received_at"], name="impression_of_viewer"
+                    ),
                 ),
-                name="ads_reportline_sane",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="earningcorrection",
-            index=models.Index(
-                fields=["environment", "created_at"], name="earningcorrection_by_time"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="earningcorrection",
-            index=models.Index(fields=["viewer"], name="earningcorrection_of_viewer"),
-        ),
-        migrations.AddConstraint(
-            model_name="earningcorrection",
-            constraint=models.UniqueConstraint(
-                fields=("subject_id", "basis", "number"), name="ads_earningcorrection_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="earningcorrection",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("reward__isnull", True), ("impression__isnull", True), _connector="OR"
+                migrations.AddIndex(
+                    model_name="impression",
+                    index=models.Index(
+                        condition=models.Q(("session__isnull", False)),
+                        fields=["session"],
+                        name="impression_of_session",
+                    ),
                 ),
-                name="ads_earningcorrection_of_one",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="revenuereport",
-            index=models.Index(fields=["network", "-received_at"], name="revenuereport_by_network"),
-        ),
-        migrations.AddConstraint(
-            model_name="revenuereport",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("refusals", []),
-                    models.Q(("new_day_count", 0), ("same_day_count", 0)),
-                    _connector="OR",
+                migrations.AddIndex(
+                    model_name="impression",
+                    index=models.Index(fields=["received_at"], name="impression_by_time"),
                 ),
-                name="ads_revenuereport_whole",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="reportedday",
-            constraint=models.UniqueConstraint(
-                fields=("network", "scope", "day", "version"), name="ads_reportedday_once"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="trueup",
-            constraint=models.UniqueConstraint(
-                fields=("revenue_day", "ad_unit_id", "country", "number"), name="ads_trueup_once"
-            ),
+                migrations.AddConstraint(
+                    model_name="impression",
+                    constraint=models.UniqueConstraint(
+                        condition=models.Q(("source", "client")),
+                        fields=("viewer", "environment", "impression_id"),
+                        name="ads_impression_of_app_once",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="impression",
+                    constraint=models.UniqueConstraint(
+                        condition=models.Q(("source", "postback")),
+                        fields=("network", "impression_id"),
+                        name="ads_impression_of_network_once",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="impression",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(("revenue_micros__gte", 0), ("told_micros__gte", 0)),
+                        name="ads_impression_sane",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="impression",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("source", "client"), _negated=True),
+                            ("viewer__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="ads_impression_of_app_has_viewer",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="reportline",
+                    constraint=models.UniqueConstraint(
+                        fields=("reported_day", "ad_unit_id", "country", "currency"),
+                        name="ads_reportline_once",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="reportline",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            ("impression_count__gte", 0),
+                            ("revenue_micros__gte", 0),
+                            ("told_micros__gte", 0),
+                        ),
+                        name="ads_reportline_sane",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="earningcorrection",
+                    index=models.Index(
+                        fields=["environment", "created_at"], name="earningcorrection_by_time"
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="earningcorrection",
+                    index=models.Index(fields=["viewer"], name="earningcorrection_of_viewer"),
+                ),
+                migrations.AddConstraint(
+                    model_name="earningcorrection",
+                    constraint=models.UniqueConstraint(
+                        fields=("subject_id", "basis", "number"), name="ads_earningcorrection_once"
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="earningcorrection",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            ("reward__isnull", True), ("impression__isnull", True), _connector="OR"
+                        ),
+                        name="ads_earningcorrection_of_one",
+                    ),
+                ),
+                migrations.AddIndex(
+                    model_name="revenuereport",
+                    index=models.Index(
+                        fields=["network", "-received_at"], name="revenuereport_by_network"
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="revenuereport",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            ("refusals", []),
+                            models.Q(("new_day_count", 0), ("same_day_count", 0)),
+                            _connector="OR",
+                        ),
+                        name="ads_revenuereport_whole",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="reportedday",
+                    constraint=models.UniqueConstraint(
+                        fields=("network", "scope", "day", "version"), name="ads_reportedday_once"
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="trueup",
+                    constraint=models.UniqueConstraint(
+                        fields=("revenue_day", "ad_unit_id", "country", "number"),
+                        name="ads_trueup_once",
+                    ),
+                ),
+            ]
         ),
     ]

@@ -9,7 +9,7 @@ from django.db import migrations, models
 from psycopg import sql
 
 import config.ids
-from config.schema_operations import RunStatements
+from config.schema_operations import RunStatements, Together
 
 HORIZON = Path(__file__).resolve().parent.parent / "sql" / "export_horizon_0001.sql"
 
@@ -168,64 +168,70 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(fields=["api_key", "-id"], name="export_of_key"),
-        ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(fields=["operator", "-id"], name="export_of_operator"),
-        ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(
-                condition=models.Q(("state__in", ["waiting", "running"])),
-                fields=["id"],
-                name="export_to_do",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="export",
-            index=models.Index(
-                condition=models.Q(("state", "done")), fields=["expires_at"], name="export_expiring"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="export",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("api_key__isnull", False), ("operator__isnull", True)),
-                    models.Q(("api_key__isnull", True), ("operator__isnull", False)),
-                    _connector="OR",
+        Together(
+            [
+                migrations.AddIndex(
+                    model_name="export",
+                    index=models.Index(fields=["api_key", "-id"], name="export_of_key"),
                 ),
-                name="analytics_export_of_somebody",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="export",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "done"), _negated=True),
-                    models.Q(
-                        models.Q(("path", ""), _negated=True),
-                        ("expires_at__isnull", False),
-                        ("size_bytes__isnull", False),
+                migrations.AddIndex(
+                    model_name="export",
+                    index=models.Index(fields=["operator", "-id"], name="export_of_operator"),
+                ),
+                migrations.AddIndex(
+                    model_name="export",
+                    index=models.Index(
+                        condition=models.Q(("state__in", ["waiting", "running"])),
+                        fields=["id"],
+                        name="export_to_do",
                     ),
-                    _connector="OR",
                 ),
-                name="analytics_export_done_has_a_file",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="export",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("state", "running"), _negated=True),
-                    models.Q(("holder__isnull", False), ("leased_until__isnull", False)),
-                    _connector="OR",
+                migrations.AddIndex(
+                    model_name="export",
+                    index=models.Index(
+                        condition=models.Q(("state", "done")),
+                        fields=["expires_at"],
+                        name="export_expiring",
+                    ),
                 ),
-                name="analytics_export_runs_by_somebody",
-            ),
+                migrations.AddConstraint(
+                    model_name="export",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("api_key__isnull", False), ("operator__isnull", True)),
+                            models.Q(("api_key__isnull", True), ("operator__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="analytics_export_of_somebody",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="export",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "done"), _negated=True),
+                            models.Q(
+                                models.Q(("path", ""), _negated=True),
+                                ("expires_at__isnull", False),
+                                ("size_bytes__isnull", False),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="analytics_export_done_has_a_file",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="export",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state", "running"), _negated=True),
+                            models.Q(("holder__isnull", False), ("leased_until__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="analytics_export_runs_by_somebody",
+                    ),
+                ),
+            ]
         ),
         RunStatements(install),
     ]

@@ -1,6 +1,7 @@
 """Facts of money in the lake are what the ledger says, each once, however late it was committed."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,12 @@ from tests.payments.diary import Diary
 
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
 HOUR = timedelta(hours=1)
+PATIENCE_SECONDS = 60
+
+OLDER = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname <> current_database() AND backend_xid::text::bigint < %s
+"""
 
 #: What of each dataset has to be the same in the database.
 SUMS = {
@@ -36,8 +43,22 @@ SUMS = {
 
 
 def export(*, at):
+    others_have_ended()
     while exporting.export_next(now=at):
         pass
+
+
+def others_have_ended():
+    """Tests of other databases share the cluster, and an older transaction of theirs holds everything back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        ((until,),) = cursor.fetchall()
+        for _ in range(PATIENCE_SECONDS * 20):
+            cursor.execute(OLDER, [until])
+            if cursor.fetchall() == [(0,)]:
+                return
+            time.sleep(0.05)
+    raise AssertionError("another database's transaction does not end")
 
 
 def in_lake(name):
@@ -207,5 +228,6 @@ def test_no_report_of_events_reads_facts(diary, now, only):
 
 
 def test_the_task_exports_each_dataset_once_an_hour(diary):
+    others_have_ended()
     assert tasks.export_facts() == len(facts.FACTS)
     assert tasks.export_facts() == 0
