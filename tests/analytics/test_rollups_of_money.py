@@ -27,9 +27,9 @@ from tests.analytics.troubled import Trouble
 from tests.factories.ads import PlacementFactory
 from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.operators import operator, signed_in
-from tests.factories.payments import as_owner, default_plan, fund
+from tests.factories.payments import as_owner, buy_pass, default_plan, fund
 from tests.factories.viewers import DeviceFactory, clock_headers, pipeline_headers
-from tests.payments.ledger.days.story import spend
+from tests.payments.ledger.days.story import money_back, spend
 from tests.proof import Proof
 from viewers.models import Device, Scope
 
@@ -197,6 +197,21 @@ def test_money_that_is_posted_for_a_past_hour_reopens_it(device: Device) -> None
     assert (filled.state, reopened.state) == (FillState.FILLED, FillState.REOPENED)
     assert RollupValue.objects.get(hour=reopened).value == 1_500_000
     assert checking.check(now=real + 2 * DAY).difference_count == 0
+
+
+@pytest.mark.parametrize("back_after", [DAY, 9 * DAY], ids=["while it runs", "when it is over"])
+def test_what_goes_back_of_a_pass_is_on_the_day_that_it_did(
+    device: Device, now: datetime, back_after: timedelta
+) -> None:
+    bought = buy_pass(device.viewer_id, now=now, days=7, price_micros=7_000_000)
+    money_back(bought, now + back_after, amount_micros=2_000_000)
+    until = now + 12 * DAY
+    _ledger_alone(until)
+    day = closing.local_date(now + back_after)
+
+    assert checking.check(now=until).difference_count == 0
+    assert _rolled(day, "production") == _posted(day, "production")
+    assert _rolled(day, "production")["refunds"] > 0
 
 
 @pytest.mark.usefixtures("bought")
