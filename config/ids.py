@@ -3,7 +3,10 @@
 import os
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from threading import Lock
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _lock = Lock()
 _latest = 0
@@ -27,3 +30,9 @@ def uuid7() -> uuid.UUID:
             value = max(value, _latest + 1)
         _latest = value
     return uuid.UUID(int=value)
+
+
+def first_at(moment: datetime) -> uuid.UUID:
+    """What every version 7 id drawn at `moment` or later is at least, and every earlier one less than
+    (RFC 9562 section 5.7), by the millisecond."""
+    return uuid.UUID(int=(moment - _EPOCH) // timedelta(milliseconds=1) << 80)

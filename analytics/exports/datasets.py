@@ -18,6 +18,7 @@ from analytics.lake.schema import EVENT_SCHEMA, MOMENT
 from analytics.reports import sources
 from config import pages
 from config.bodies import RequestShape
+from config.ids import first_at
 from viewers.models import Scope
 
 SQL = Path(__file__).parent / "sql"
@@ -152,8 +153,8 @@ def _rows(batch: pa.RecordBatch) -> Sequence[Row]:
 def _money(name: str, happened: str, span: Span) -> Iterator[Opened]:
     """Of the tables of money, by id. Rows stay as they are, so parts need not be of one moment."""
     bounds = {
-        "after": horizon.first_id(span.start) if span.start else UUID(int=0),
-        "before": horizon.first_id(span.end),
+        "after": first_at(span.start) if span.start else UUID(int=0),
+        "before": first_at(span.end),
         "since": span.since,
         "until": span.until,
     }

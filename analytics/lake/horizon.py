@@ -7,15 +7,12 @@ than they draw, so the newest rows that can be seen are no place to continue fro
 moment may still be on its way. An export ends before all that a transaction in flight can have drawn.
 """
 
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Min
 
 from analytics.models import Flush
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def of_money() -> datetime:
@@ -35,8 +32,3 @@ def of_events() -> datetime:
     # After it: flushes that began before are there to be seen, whether they are over or not.
     unfinished = Flush.objects.filter(finished_at=None).aggregate(at=Min("arrived_at"))["at"]
     return begun if unfinished is None else min(begun, unfinished)
-
-
-def first_id(moment: datetime) -> UUID:
-    """What every id drawn at `moment` or later is at least, and every earlier one less than (RFC 9562, 5.7)."""
-    return UUID(int=(moment - _EPOCH) // timedelta(milliseconds=1) << 80)

@@ -45,7 +45,7 @@ def quiet(step: str, percent: Callable[[], float]) -> None:
 class Source:
     """Events and facts up to the watermark, days by the zone.
 
-    The connection has a view `events`, and of the tables of `analytics.reports.facts` those that a
+    The connection has a view `events`, and of the tables of `analytics.reports.fact_tables` those that a
     report has named; none of them has what is `flagged`.
     """
 

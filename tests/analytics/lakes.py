@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from analytics.lake import left_out
 from analytics.lake.schema import EVENT_SCHEMA
-from analytics.reports import facts, queries, sources
+from analytics.reports import fact_tables, queries, sources
 from analytics.reports.sources import Source
 from viewers.flags import Flagged
 
@@ -96,7 +96,7 @@ def lake(
             for row in (tables or {}).get(name, [])
             if series_id is None or row["series_id"] == str(series_id)
         ]
-        return [_table(found, facts.SCHEMAS[name])]
+        return [_table(found, fact_tables.SCHEMAS[name])]
 
     with _database() as connection:
         connection.register("told", _table(rows, EVENT_SCHEMA))

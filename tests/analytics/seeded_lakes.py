@@ -12,7 +12,7 @@ import pyarrow as pa
 from analytics.lake.schema import EVENT_SCHEMA
 from analytics.ranking import ranking
 from analytics.ranking.ranking import Horizon
-from analytics.reports import beats, cuts, facts, heat, library, queries
+from analytics.reports import beats, cuts, fact_tables, heat, library, queries
 from analytics.reports.cuts import Cut
 from analytics.reports.report import Report
 from analytics.reports.sources import Source
@@ -64,7 +64,7 @@ class Seeded:
         self.series = sorted({str(cut.series_id) for cut in self.cuts})
         self.watermark = LAST - HOUR
         self.events = [self._event() for _ in range(EVENTS)]
-        self.facts = {name: self._facts(name) for name in facts.SCHEMAS}
+        self.facts = {name: self._facts(name) for name in fact_tables.SCHEMAS}
 
     def read_facts(self, name: str, *, series_id: UUID | None = None) -> Sequence[pa.Table]:
         """As `analytics.reports.facts.read`, in two pieces."""
@@ -74,8 +74,8 @@ class Seeded:
             if series_id is None or row["series_id"] == str(series_id)
         ]
         return [
-            table(rows[: len(rows) // 2], facts.SCHEMAS[name]),
-            table(rows[len(rows) // 2 :], facts.SCHEMAS[name]),
+            table(rows[: len(rows) // 2], fact_tables.SCHEMAS[name]),
+            table(rows[len(rows) // 2 :], fact_tables.SCHEMAS[name]),
         ]
 
     def reports(self) -> Mapping[str, Callable[[Source], Any]]:
@@ -190,7 +190,7 @@ class Seeded:
                 }
                 for cut in self.cuts
             ]
-        return [self._fact(facts.SCHEMAS[name]) for _ in range(300)]
+        return [self._fact(fact_tables.SCHEMAS[name]) for _ in range(300)]
 
     def _fact(self, schema: pa.Schema) -> Row:
         """A row of money: amounts of either sign, moments in their order, ids of what there is."""

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from analytics.exports import datasets
 from analytics.exports.datasets import DATASETS, DatasetQuery
 from analytics.intake import inbox
-from analytics.lake import flushing, horizon, merging, repeats
+from analytics.lake import flushing, merging, repeats
 from analytics.lake.flushing import Claim
 from analytics.models import EventBatch, Flush, LakeFile, RepeatedEvent
 from config import pages
+from config.ids import first_at
 from tests.factories.events import app_open, body
 from tests.factories.payments import fund
 from tests.factories.viewers import ViewerFactory
@@ -217,7 +218,7 @@ def test_a_cursor_is_of_its_own_data_set_and_never_goes_back(db: None, now: date
 def test_ids_of_a_moment_are_not_before_it_and_those_of_earlier_ones_are(microseconds: int) -> None:
     moment = datetime.fromisoformat("1970-01-01T00:00:00Z") + timedelta(microseconds=microseconds)
 
-    bound = horizon.first_id(moment)
+    bound = first_at(moment)
 
     assert bound.int >> 80 == microseconds // 1000
     assert bound.int & (1 << 80) - 1 == 0

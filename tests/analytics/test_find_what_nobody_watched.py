@@ -10,7 +10,7 @@ from django.test import Client
 
 from analytics.fraud import rewards, scans, watching
 from analytics.models import AdAlarm, FraudScan
-from analytics.reports import facts, sources
+from analytics.reports import fact_tables, facts, sources
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import fund
@@ -234,7 +234,7 @@ def test_facts_leave_the_flagged_out_and_accounting_does_not(now: datetime) -> N
         source.load("purchases")
         counted = source.connection.execute("SELECT count(*) FROM purchases").fetchall()
         assert (source.flagged, counted) == (Flagged(), [(2,)])
-    for name in facts.SCHEMAS:
+    for name in fact_tables.SCHEMAS:
         assert count(name) >= 0, name
     with pytest.raises(FlagRefused, match="already"):
         flags.raise_by_hand(viewer_id=viewer.id, operator_id=who.id, detail="Again", now=now)

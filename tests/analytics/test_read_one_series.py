@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 
 from analytics.lake import engine, file_store, writing
 from analytics.lake.schema import EVENT_SCHEMA
-from analytics.reports import cuts, facts, queries, sources
+from analytics.reports import cuts, fact_tables, queries, sources
 from tests.analytics.lakes import DAY, UTC_ZONE, played, utc
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def connection(lake_file: Path) -> Iterator["DuckDBPyConnection"]:
         opened.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet({paths})")
         source = sources.prepared(opened, watermark=START + DAY, zone=UTC_ZONE)
         for name in ("episodes", "unlocks"):
-            source.create(name, facts.SCHEMAS[name].empty_table())
+            source.create(name, fact_tables.SCHEMAS[name].empty_table())
         source.create("beats", cuts.SCHEMA.empty_table())
         source.create("cuts", cuts.LENGTHS.empty_table())
         yield opened

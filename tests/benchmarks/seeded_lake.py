@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from analytics.lake import file_store, writing
 from analytics.lake.schema import EVENT_SCHEMA
 from analytics.models import LakeFile
-from analytics.reports import cuts, facts
+from analytics.reports import cuts, fact_tables
 from analytics.reports.cuts import Cut
 
 FIRST_DAY = date(2026, 1, 1)
@@ -167,7 +167,7 @@ class SeededLake:
             pq.write_table(self._facts(name), folder / f"{name}.parquet")
 
     def _facts(self, name: str) -> pa.Table:
-        schema = facts.SCHEMAS[name]
+        schema = fact_tables.SCHEMAS[name]
         days = range(1 if name == "titles" else DAYS)
         found = (
             self._engine.sql(self._filled(_FACTS[name], day=day)).to_arrow_table() for day in days
@@ -200,7 +200,7 @@ class SeededLake:
 def read_facts(folder: Path, name: str, *, series_id: UUID | None = None) -> Iterator[pa.Table]:
     """A table of facts in one piece, in the place of analytics.reports.facts.read."""
     if name not in _FACTS:
-        yield facts.SCHEMAS[name].empty_table()
+        yield fact_tables.SCHEMAS[name].empty_table()
         return
     table = pq.read_table(folder / f"{name}.parquet")
     yield table if series_id is None else table.filter(pc.field("series_id") == str(series_id))

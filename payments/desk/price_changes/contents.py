@@ -125,8 +125,3 @@ def write(content: Content) -> Mapping[str, object]:
     """The content as a row keeps it."""
     built: Mapping[str, object] = msgspec.to_builtins(content, str_keys=True)
     return built
-
-
-def plans_of(content: Content) -> Sequence[UUID]:
-    """The plans whose own price it changes."""
-    return [content.plan_id] if isinstance(content, NewVersion) else []

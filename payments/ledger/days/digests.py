@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, transaction
 
-from payments.ledger.days import queries
+from config.ids import first_at
 from payments.models import Entry, LedgerDigest
 
 logger = logging.getLogger(__name__)
@@ -78,9 +78,7 @@ def digest_of(day: date, *, previous: str) -> tuple[str, int]:
         with connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         with connection.chunked_cursor() as cursor:
-            cursor.execute(
-                _LINES, [queries.first_id(_begins(day)), queries.first_id(_begins(day + DAY))]
-            )
+            cursor.execute(_LINES, [first_at(_begins(day)), first_at(_begins(day + DAY))])
             while rows := cursor.fetchmany(ROWS_AT_ONCE):
                 digest.update("".join(line for (line,) in rows).encode())
                 count += len(rows)

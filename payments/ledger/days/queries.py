@@ -10,9 +10,12 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+
+from config.ids import first_at
 
 #: A day of millions of rows takes longer than a request's statement may.
 STATEMENT_SECONDS = 300
@@ -34,7 +37,7 @@ def earliest(*, posted_since: datetime | None, before: datetime) -> datetime | N
     postings = text("postings", tuple(settings.MONEY_QUERIES))
     ((moment,),) = _rows(
         f"SELECT min(created_at) FROM ({postings}) AS posted WHERE created_at < %(before)s",  # noqa: S608  our own text
-        {"since": first_id(posted_since), "before": before},
+        {"since": _since(posted_since), "before": before},
     )
     found: datetime | None = moment
     return found
@@ -46,16 +49,13 @@ def hours(*, posted_since: datetime | None) -> Sequence[datetime]:
     rows = _rows(
         "SELECT DISTINCT date_trunc('hour', created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"  # noqa: S608
         f" FROM ({postings}) AS posted",
-        {"since": first_id(posted_since)},
+        {"since": _since(posted_since)},
     )
     return [hour for (hour,) in rows]
 
 
-def first_id(moment: datetime | None) -> str:
-    """The least id that the database can draw at a moment: ids begin with the milliseconds."""
-    milliseconds = int(moment.timestamp() * 1000) if moment else 0
-    digits = f"{milliseconds:012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
+def _since(moment: datetime | None) -> UUID:
+    return first_at(moment) if moment else UUID(int=0)
 
 
 @cache

@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import F
 
 from catalog.models import Series
+from config.ids import first_at
 from payments.ledger.days import digests
 from payments.ledger.days.digests import Mismatch
 from payments.models import Entry, LedgerDigest
@@ -83,7 +84,7 @@ def midnight(day: date) -> datetime:
 
 
 def entries_of(sealed: LedgerDigest) -> list[Entry]:
-    first, last = (digests.queries.first_id(midnight(sealed.day + n * DAY)) for n in (0, 1))
+    first, last = (first_at(midnight(sealed.day + n * DAY)) for n in (0, 1))
     return list(Entry.objects.filter(id__gte=first, id__lt=last).order_by("id"))
 
 
@@ -161,7 +162,7 @@ CHANGES = {
 @pytest.mark.parametrize("statement", CHANGES.values(), ids=CHANGES)
 def test_a_change_to_an_entry_names_its_day(chain: list[LedgerDigest], statement: str) -> None:
     second = chain[1].day
-    begins = digests.queries.first_id(midnight(second))
+    begins = first_at(midnight(second))
     with damaged(f"{statement} WHERE {OF_THE_SECOND_DAY}", begins):
         found = digests.first_mismatch()
     assert found
@@ -192,7 +193,7 @@ def test_an_entry_that_is_put_into_a_sealed_day_names_it(chain: list[LedgerDiges
                balance_after_coins, sequence + 1000, created_at
         FROM payments_entry WHERE wallet_id IS NOT NULL LIMIT 1
         """,
-        digests.queries.first_id(midnight(empty.day) + HOUR),
+        first_at(midnight(empty.day) + HOUR),
     ):
         found = digests.first_mismatch()
     assert found
@@ -218,7 +219,7 @@ def test_an_entry_that_moves_to_the_day_after_names_the_day_it_left(
     moved = entries_of(chain[0])[-1]
     with damaged(
         "UPDATE payments_entry SET id = %s WHERE id = %s",
-        digests.queries.first_id(midnight(chain[1].day)), moved.id,
+        first_at(midnight(chain[1].day)), moved.id,
     ):  # fmt: skip
         assert digests.first_mismatch().day == chain[0].day
 
@@ -227,7 +228,7 @@ def test_entries_before_the_first_day_are_named(chain: list[LedgerDigest]) -> No
     moved, before = entries_of(chain[2])[0], midnight(chain[0].day) - HOUR
     with damaged(
         "UPDATE payments_entry SET id = %s WHERE id = %s",
-        digests.queries.first_id(before), moved.id,
+        first_at(before), moved.id,
     ):  # fmt: skip
         assert digests.first_mismatch() == Mismatch(before.date(), "it has no digest")
 
@@ -246,7 +247,7 @@ def test_a_digest_that_was_changed_is_named(chain: list[LedgerDigest], place: in
 
 def test_a_day_made_anew_by_itself_breaks_the_chain(chain: list[LedgerDigest]) -> None:
     statement = f"UPDATE payments_entry SET amount_coins = 9 WHERE {OF_THE_SECOND_DAY}"
-    with damaged(statement, digests.queries.first_id(midnight(chain[1].day))):
+    with damaged(statement, first_at(midnight(chain[1].day))):
         digest, count = digests.digest_of(chain[1].day, previous=chain[0].digest)
         with replica() as cursor:
             cursor.execute(
