@@ -86,7 +86,15 @@ def caught(stores: Market, tmp_path: Path) -> Mapping[str, Sequence[Letter]]:
     for shop in stores.shops.values():
         stores.wait_until(lambda shop=shop: not shop.told().waiting, "all are caught")
     assert set(catcher.caught) == set(stores.shops)
+    true = catcher.caught["google"][0]
+    forged = true.with_header("authorization", f"{true.headers['authorization'][:-8]}AAAAAAAA")
+    stores.wait_until(lambda: _is_judged(stores, forged), "Google's keys are had after an outage")
     return catcher.caught
+
+
+def _is_judged(stores: Market, letter: Letter) -> bool:
+    """Whether every process of ours that may get it knows its store's keys."""
+    return 503 not in {_send(stores, "google", letter).status_code for _ in range(4 * SENDERS)}
 
 
 def test_nothing_is_taken_that_no_store_has_signed(

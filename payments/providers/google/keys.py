@@ -20,6 +20,8 @@ SHORTEST_KEEPING = timedelta(minutes=5)
 LONGEST_KEEPING = timedelta(hours=24)
 #: An id that is not known is asked for at most this often: whoever writes tokens chooses their ids.
 ASKING_INTERVAL = timedelta(seconds=30)
+#: Nor more often than this while it fails: nobody can be believed until it answers.
+RETRY_INTERVAL = timedelta(seconds=2)
 #: Keys that can not be renewed are good for so much longer.
 GRACE = timedelta(hours=24)
 
@@ -61,7 +63,9 @@ class SigningKeys:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._kept: _Kept | None = None
+        self._times_asked = 0
         self._asked_at: datetime | None = None
+        self._interval = ASKING_INTERVAL
 
     def key(self, key_id: str, *, now: datetime) -> RSAPublicKey:
         """The key of an id, fetched if it is not known or too old.
@@ -71,26 +75,31 @@ class SigningKeys:
         known = self._fresh(key_id, now)
         if known is not None:
             return known
+        times_asked = self._times_asked
         with self._lock:
-            # Another thread may have fetched it meanwhile.
+            # Another thread may have fetched it meanwhile, or in vain: threads that wait ask but once.
             known = self._fresh(key_id, now)
             if known is not None:
                 return known
-            if self._may_ask(now):
+            if self._times_asked == times_asked and self._may_ask(now):
                 self._ask(key_id, now)
             return self._found(key_id, now)
 
     def _ask(self, key_id: str, now: datetime) -> None:
         self._asked_at = now
+        self._interval = RETRY_INTERVAL
         try:
             document = self._fetch()
             keep = min(max(document.keep, SHORTEST_KEEPING), LONGEST_KEEPING)
             self._kept = _Kept(read_keys(document.body), now + keep)
+            self._interval = ASKING_INTERVAL
         except ProviderError:
             # Google cannot say that the id is not its own.
             kept = self._kept
             if kept is None or key_id not in kept.keys or not kept.is_bearable(now):
                 raise
+        finally:
+            self._times_asked += 1
 
     def _fresh(self, key_id: str, now: datetime) -> RSAPublicKey | None:
         kept = self._kept
@@ -108,7 +117,7 @@ class SigningKeys:
     def _may_ask(self, now: datetime) -> bool:
         """A clock that was put back does not stop the asking."""
         asked_at = self._asked_at
-        return asked_at is None or not timedelta(0) <= now - asked_at < ASKING_INTERVAL
+        return asked_at is None or not timedelta(0) <= now - asked_at < self._interval
 
 
 def read_keys(body: bytes) -> Keys:

@@ -129,9 +129,19 @@ def test_no_verdict_without_google() -> None:
     assert fault(lambda: kept.key("1", now=NOW)) is Fault.UNAVAILABLE
     assert fault(lambda: kept.key("1", now=NOW)) is Fault.UNAVAILABLE
     google.is_there = True
-    kept.key("1", now=NOW + keys.ASKING_INTERVAL)
+    kept.key("1", now=NOW + keys.RETRY_INTERVAL)
     google.is_there = False
     assert fault(lambda: kept.key("2", now=NOW + MINUTE)) is Fault.UNAVAILABLE
+
+
+def test_asks_again_soon_after_it_asked_in_vain() -> None:
+    google = Google()
+    google.is_there = False
+    kept = SigningKeys(google.fetch)
+    for tenth in range(100):
+        moment = NOW + timedelta(seconds=tenth / 10)
+        assert fault(lambda at=moment: kept.key("1", now=at)) is Fault.UNAVAILABLE
+    assert google.times == 10 * timedelta(seconds=1) / keys.RETRY_INTERVAL
 
 
 def _entry(**changes: Any) -> dict[str, Any]:
@@ -249,15 +259,21 @@ def test_a_fetch_that_hangs_holds_up_no_push_whose_key_is_known() -> None:
     asking.join()
 
 
-def test_many_threads_fetch_once() -> None:
+@pytest.mark.parametrize("is_there", [True, False], ids=["in time", "in vain"])
+def test_many_threads_fetch_once(is_there: bool) -> None:
     google = Google()
+    google.is_there = is_there
 
     def slow() -> KeyDocument:
         time.sleep(0.2)
         return google.fetch()
 
     kept = SigningKeys(slow)
-    threads = [threading.Thread(target=lambda: kept.key("1", now=NOW)) for _ in range(8)]
+
+    def ask(number: int) -> None:
+        fault(lambda: kept.key("1", now=NOW + number * MINUTE))
+
+    threads = [threading.Thread(target=ask, args=[number]) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
