@@ -15,7 +15,7 @@ from django.db.migrations.state import ProjectState
 class Together(Operation):
     """Operations that are carried out in their order on the models as they are after all of them.
 
-    So none of them may touch a model that another of them makes.
+    So models that are made may refer to each other, and no operation may change one that another makes.
     """
 
     def __init__(self, operations: Sequence[Operation]) -> None:

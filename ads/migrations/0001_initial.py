@@ -5,6 +5,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -17,427 +18,459 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="VerifierKeys",
-            fields=[
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("admob", "AdMob"), ("fake", "Fake network")],
-                        max_length=20,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("document", models.BinaryField()),
-                (
-                    "fetched_at",
-                    models.DateTimeField(
-                        help_text="None: the document is the one we ship", null=True
-                    ),
-                ),
-                (
-                    "max_age_seconds",
-                    models.PositiveIntegerField(
-                        default=86400, help_text="How long the network lets it be kept"
-                    ),
-                ),
-                (
-                    "wanted_at",
-                    models.DateTimeField(
-                        help_text="When a callback named an unknown key", null=True
-                    ),
-                ),
-                ("attempted_at", models.DateTimeField(null=True)),
-                ("failure", models.CharField(blank=True, max_length=300)),
-            ],
-            options={
-                "verbose_name_plural": "verifier keys",
-            },
-        ),
-        migrations.CreateModel(
-            name="Placement",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("code", models.SlugField(help_text="What apps call it", unique=True)),
-                ("title", models.CharField(help_text="As viewers read it", max_length=100)),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("admob", "AdMob"), ("fake", "Fake network")], max_length=20
-                    ),
-                ),
-                (
-                    "ad_unit_id",
-                    models.CharField(
-                        help_text="The network's own name for the ad unit, as its console shows it",
-                        max_length=100,
-                    ),
-                ),
-                (
-                    "reward",
-                    models.CharField(
-                        choices=[("episode", "One episode, opened for good")],
-                        default="episode",
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "daily_cap",
-                    models.PositiveIntegerField(
-                        default=5,
-                        help_text="Rewards for one viewer in one day of the reporting time zone",
-                        validators=[
-                            django.core.validators.MinValueValidator(1),
-                            django.core.validators.MaxValueValidator(100),
-                        ],
-                    ),
-                ),
-                (
-                    "cooldown_seconds",
-                    models.PositiveIntegerField(
-                        default=0,
-                        help_text="How long a viewer waits between two ads",
-                        validators=[django.core.validators.MaxValueValidator(86400)],
-                    ),
-                ),
-                (
-                    "session_seconds",
-                    models.PositiveIntegerField(
-                        default=3600,
-                        help_text="How long a session waits for the network's word that its ad was watched",
-                        validators=[
-                            django.core.validators.MinValueValidator(60),
-                            django.core.validators.MaxValueValidator(86400),
-                        ],
-                    ),
-                ),
-                (
-                    "estimated_net_micros",
-                    models.BigIntegerField(
-                        default=0,
-                        help_text="What one view is taken to earn, reporting currency. Kept on each reward; what a viewer is granted never depends on it.",
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "ordering": ["code"],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("cooldown_seconds__lte", 86400),
-                            ("daily_cap__gte", 1),
-                            ("daily_cap__lte", 100),
-                            ("estimated_net_micros__gte", 0),
-                            ("estimated_net_micros__lte", 100000000),
-                            ("session_seconds__gte", 60),
-                            ("session_seconds__lte", 86400),
-                        ),
-                        name="ads_placement_sane",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("network__in", ["admob", "fake"]), ("reward__in", ["episode"])
-                        ),
-                        name="ads_placement_known",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="AdSession",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("admob", "AdMob"), ("fake", "Fake network")], max_length=20
-                    ),
-                ),
-                ("ad_unit_id", models.CharField(max_length=100)),
-                (
-                    "playback_session_id",
-                    models.UUIDField(
-                        help_text="What was playing when the viewer decided", null=True
-                    ),
-                ),
-                (
-                    "position_ms",
-                    models.PositiveIntegerField(help_text="And where in it", null=True),
-                ),
-                ("opened_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField()),
-                ("rewarded_at", models.DateTimeField(null=True)),
-                ("closed_at", models.DateTimeField(help_text="Rewarded or refused", null=True)),
-                (
-                    "refusal",
-                    models.CharField(blank=True, help_text="Why it opened nothing", max_length=20),
-                ),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="ads.placement",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["opened_at"], name="adsession_by_time"),
-                    models.Index(fields=["viewer", "-id"], name="adsession_of_viewer"),
-                    models.Index(
-                        condition=models.Q(("closed_at__isnull", True)),
-                        fields=["viewer", "environment", "placement", "expires_at"],
-                        name="adsession_open",
-                    ),
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("expires_at__gt", models.F("opened_at"))),
-                        name="ads_adsession_period",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("closed_at__isnull", True),
-                                ("refusal", ""),
-                                ("rewarded_at__isnull", True),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="VerifierKeys",
+                    fields=[
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[("admob", "AdMob"), ("fake", "Fake network")],
+                                max_length=20,
+                                primary_key=True,
+                                serialize=False,
                             ),
-                            models.Q(
-                                ("closed_at__isnull", False),
-                                ("refusal", ""),
-                                ("rewarded_at__isnull", False),
-                            ),
-                            models.Q(
-                                ("closed_at__isnull", False),
-                                ("rewarded_at__isnull", True),
-                                models.Q(("refusal", ""), _negated=True),
-                            ),
-                            _connector="OR",
                         ),
-                        name="ads_adsession_closed_once",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Reward",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("admob", "AdMob"), ("fake", "Fake network")], max_length=20
-                    ),
-                ),
-                ("transaction_id", models.CharField(max_length=100)),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "revenue_micros",
-                    models.BigIntegerField(
-                        help_text="The placement's estimate at that time, reporting currency"
-                    ),
-                ),
-                ("day", models.DateField(help_text="In the reporting time zone")),
-                ("number", models.PositiveIntegerField()),
-                (
-                    "daily_cap",
-                    models.PositiveIntegerField(help_text="The placement's cap at that time"),
-                ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "entitlement",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="payments.entitlement",
-                    ),
-                ),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="ads.placement",
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "session",
-                    models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="reward",
-                        to="ads.adsession",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [models.Index(fields=["created_at"], name="reward_by_time")],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("network", "transaction_id"), name="ads_reward_pays_once"
-                    ),
-                    models.UniqueConstraint(
-                        fields=("viewer", "environment", "placement", "day", "number"),
-                        name="ads_reward_numbered",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("number__gte", 1),
-                            ("number__lte", models.F("daily_cap")),
-                            ("revenue_micros__gte", 0),
+                        ("document", models.BinaryField()),
+                        (
+                            "fetched_at",
+                            models.DateTimeField(
+                                help_text="None: the document is the one we ship", null=True
+                            ),
                         ),
-                        name="ads_reward_within_cap",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Callback",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                        (
+                            "max_age_seconds",
+                            models.PositiveIntegerField(
+                                default=86400, help_text="How long the network lets it be kept"
+                            ),
+                        ),
+                        (
+                            "wanted_at",
+                            models.DateTimeField(
+                                help_text="When a callback named an unknown key", null=True
+                            ),
+                        ),
+                        ("attempted_at", models.DateTimeField(null=True)),
+                        ("failure", models.CharField(blank=True, max_length=300)),
+                    ],
+                    options={
+                        "verbose_name_plural": "verifier keys",
+                    },
                 ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[("admob", "AdMob"), ("fake", "Fake network")], max_length=20
-                    ),
-                ),
-                ("transaction_id", models.CharField(max_length=100, null=True)),
-                (
-                    "verdict",
-                    models.CharField(
-                        choices=[
-                            ("paid", "Opened the episode"),
-                            ("replayed", "Came before; nothing was done again"),
-                            ("probe", "The network's console tried our address"),
-                            ("orphan", "Names no session of ours"),
-                            ("other_placement", "Of another network or ad unit than the session's"),
-                            ("other_viewer", "Names another viewer than the session's"),
-                            ("session_used", "The session was settled before"),
-                            ("expired", "Came after the session had expired"),
-                            ("already_open", "The viewer had the episode by then"),
-                            ("over_cap", "The day's cap was reached"),
-                            ("refused", "The signature or the shape is wrong"),
+                migrations.CreateModel(
+                    name="Placement",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.SlugField(help_text="What apps call it", unique=True)),
+                        ("title", models.CharField(help_text="As viewers read it", max_length=100)),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[("admob", "AdMob"), ("fake", "Fake network")],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "ad_unit_id",
+                            models.CharField(
+                                help_text="The network's own name for the ad unit, as its console shows it",
+                                max_length=100,
+                            ),
+                        ),
+                        (
+                            "reward",
+                            models.CharField(
+                                choices=[("episode", "One episode, opened for good")],
+                                default="episode",
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "daily_cap",
+                            models.PositiveIntegerField(
+                                default=5,
+                                help_text="Rewards for one viewer in one day of the reporting time zone",
+                                validators=[
+                                    django.core.validators.MinValueValidator(1),
+                                    django.core.validators.MaxValueValidator(100),
+                                ],
+                            ),
+                        ),
+                        (
+                            "cooldown_seconds",
+                            models.PositiveIntegerField(
+                                default=0,
+                                help_text="How long a viewer waits between two ads",
+                                validators=[django.core.validators.MaxValueValidator(86400)],
+                            ),
+                        ),
+                        (
+                            "session_seconds",
+                            models.PositiveIntegerField(
+                                default=3600,
+                                help_text="How long a session waits for the network's word that its ad was watched",
+                                validators=[
+                                    django.core.validators.MinValueValidator(60),
+                                    django.core.validators.MaxValueValidator(86400),
+                                ],
+                            ),
+                        ),
+                        (
+                            "estimated_net_micros",
+                            models.BigIntegerField(
+                                default=0,
+                                help_text="What one view is taken to earn, reporting currency. Kept on each reward; what a viewer is granted never depends on it.",
+                            ),
+                        ),
+                        ("is_active", models.BooleanField(default=True)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "ordering": ["code"],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("cooldown_seconds__lte", 86400),
+                                    ("daily_cap__gte", 1),
+                                    ("daily_cap__lte", 100),
+                                    ("estimated_net_micros__gte", 0),
+                                    ("estimated_net_micros__lte", 100000000),
+                                    ("session_seconds__gte", 60),
+                                    ("session_seconds__lte", 86400),
+                                ),
+                                name="ads_placement_sane",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("network__in", ["admob", "fake"]), ("reward__in", ["episode"])
+                                ),
+                                name="ads_placement_known",
+                            ),
                         ],
-                        max_length=20,
-                    ),
+                    },
                 ),
-                ("detail", models.CharField(blank=True, max_length=200)),
-                ("raw_query", models.BinaryField(help_text="The query string's bytes")),
-                ("replay_count", models.PositiveIntegerField(default=0)),
-                ("last_replayed_at", models.DateTimeField(null=True)),
-                ("received_at", models.DateTimeField()),
-                (
-                    "session",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="callbacks",
-                        to="ads.adsession",
-                    ),
+                migrations.CreateModel(
+                    name="AdSession",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[("admob", "AdMob"), ("fake", "Fake network")],
+                                max_length=20,
+                            ),
+                        ),
+                        ("ad_unit_id", models.CharField(max_length=100)),
+                        (
+                            "playback_session_id",
+                            models.UUIDField(
+                                help_text="What was playing when the viewer decided", null=True
+                            ),
+                        ),
+                        (
+                            "position_ms",
+                            models.PositiveIntegerField(help_text="And where in it", null=True),
+                        ),
+                        ("opened_at", models.DateTimeField()),
+                        ("expires_at", models.DateTimeField()),
+                        ("rewarded_at", models.DateTimeField(null=True)),
+                        (
+                            "closed_at",
+                            models.DateTimeField(help_text="Rewarded or refused", null=True),
+                        ),
+                        (
+                            "refusal",
+                            models.CharField(
+                                blank=True, help_text="Why it opened nothing", max_length=20
+                            ),
+                        ),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="ads.placement",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(fields=["opened_at"], name="adsession_by_time"),
+                            models.Index(fields=["viewer", "-id"], name="adsession_of_viewer"),
+                            models.Index(
+                                condition=models.Q(("closed_at__isnull", True)),
+                                fields=["viewer", "environment", "placement", "expires_at"],
+                                name="adsession_open",
+                            ),
+                        ],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("expires_at__gt", models.F("opened_at"))),
+                                name="ads_adsession_period",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(
+                                        ("closed_at__isnull", True),
+                                        ("refusal", ""),
+                                        ("rewarded_at__isnull", True),
+                                    ),
+                                    models.Q(
+                                        ("closed_at__isnull", False),
+                                        ("refusal", ""),
+                                        ("rewarded_at__isnull", False),
+                                    ),
+                                    models.Q(
+                                        ("closed_at__isnull", False),
+                                        ("rewarded_at__isnull", True),
+                                        models.Q(("refusal", ""), _negated=True),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="ads_adsession_closed_once",
+                            ),
+                        ],
+                    },
                 ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["verdict", "received_at"], name="callback_by_verdict"),
-                    models.Index(fields=["received_at"], name="callback_by_time"),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("network", "transaction_id"), name="ads_callback_once"
-                    )
-                ],
-            },
+                migrations.CreateModel(
+                    name="Reward",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[("admob", "AdMob"), ("fake", "Fake network")],
+                                max_length=20,
+                            ),
+                        ),
+                        ("transaction_id", models.CharField(max_length=100)),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "revenue_micros",
+                            models.BigIntegerField(
+                                help_text="The placement's estimate at that time, reporting currency"
+                            ),
+                        ),
+                        ("day", models.DateField(help_text="In the reporting time zone")),
+                        ("number", models.PositiveIntegerField()),
+                        (
+                            "daily_cap",
+                            models.PositiveIntegerField(
+                                help_text="The placement's cap at that time"
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "entitlement",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.entitlement",
+                            ),
+                        ),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="ads.placement",
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "session",
+                            models.OneToOneField(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="reward",
+                                to="ads.adsession",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [models.Index(fields=["created_at"], name="reward_by_time")],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("network", "transaction_id"), name="ads_reward_pays_once"
+                            ),
+                            models.UniqueConstraint(
+                                fields=("viewer", "environment", "placement", "day", "number"),
+                                name="ads_reward_numbered",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("number__gte", 1),
+                                    ("number__lte", models.F("daily_cap")),
+                                    ("revenue_micros__gte", 0),
+                                ),
+                                name="ads_reward_within_cap",
+                            ),
+                        ],
+                    },
+                ),
+                migrations.CreateModel(
+                    name="Callback",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[("admob", "AdMob"), ("fake", "Fake network")],
+                                max_length=20,
+                            ),
+                        ),
+                        ("transaction_id", models.CharField(max_length=100, null=True)),
+                        (
+                            "verdict",
+                            models.CharField(
+                                choices=[
+                                    ("paid", "Opened the episode"),
+                                    ("replayed", "Came before; nothing was done again"),
+                                    ("probe", "The network's console tried our address"),
+                                    ("orphan", "Names no session of ours"),
+                                    (
+                                        "other_placement",
+                                        "Of another network or ad unit than the session's",
+                                    ),
+                                    ("other_viewer", "Names another viewer than the session's"),
+                                    ("session_used", "The session was settled before"),
+                                    ("expired", "Came after the session had expired"),
+                                    ("already_open", "The viewer had the episode by then"),
+                                    ("over_cap", "The day's cap was reached"),
+                                    ("refused", "The signature or the shape is wrong"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("detail", models.CharField(blank=True, max_length=200)),
+                        ("raw_query", models.BinaryField(help_text="The query string's bytes")),
+                        ("replay_count", models.PositiveIntegerField(default=0)),
+                        ("last_replayed_at", models.DateTimeField(null=True)),
+                        ("received_at", models.DateTimeField()),
+                        (
+                            "session",
+                            models.ForeignKey(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="callbacks",
+                                to="ads.adsession",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["verdict", "received_at"], name="callback_by_verdict"
+                            ),
+                            models.Index(fields=["received_at"], name="callback_by_time"),
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("network", "transaction_id"), name="ads_callback_once"
+                            )
+                        ],
+                    },
+                ),
+            ]
         ),
     ]

@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from config.schema_operations import Together
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,129 +11,133 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RemoveConstraint(
-            model_name="placement",
-            name="ads_placement_known",
-        ),
-        migrations.AlterField(
-            model_name="adsession",
-            name="network",
-            field=models.CharField(
-                choices=[
-                    ("admob", "AdMob"),
-                    ("applovin", "AppLovin MAX"),
-                    ("levelplay", "Unity LevelPlay"),
-                    ("unity", "Unity Ads"),
-                    ("pangle", "Pangle"),
-                    ("wechat", "WeChat"),
-                    ("douyin", "Douyin"),
-                    ("fake", "Fake network"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="callback",
-            name="network",
-            field=models.CharField(
-                choices=[
-                    ("admob", "AdMob"),
-                    ("applovin", "AppLovin MAX"),
-                    ("levelplay", "Unity LevelPlay"),
-                    ("unity", "Unity Ads"),
-                    ("pangle", "Pangle"),
-                    ("wechat", "WeChat"),
-                    ("douyin", "Douyin"),
-                    ("fake", "Fake network"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="placement",
-            name="network",
-            field=models.CharField(
-                choices=[
-                    ("admob", "AdMob"),
-                    ("applovin", "AppLovin MAX"),
-                    ("levelplay", "Unity LevelPlay"),
-                    ("unity", "Unity Ads"),
-                    ("pangle", "Pangle"),
-                    ("wechat", "WeChat"),
-                    ("douyin", "Douyin"),
-                    ("fake", "Fake network"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="reward",
-            name="network",
-            field=models.CharField(
-                choices=[
-                    ("admob", "AdMob"),
-                    ("applovin", "AppLovin MAX"),
-                    ("levelplay", "Unity LevelPlay"),
-                    ("unity", "Unity Ads"),
-                    ("pangle", "Pangle"),
-                    ("wechat", "WeChat"),
-                    ("douyin", "Douyin"),
-                    ("fake", "Fake network"),
-                ],
-                max_length=20,
-            ),
-        ),
-        migrations.AlterField(
-            model_name="verifierkeys",
-            name="network",
-            field=models.CharField(
-                choices=[
-                    ("admob", "AdMob"),
-                    ("applovin", "AppLovin MAX"),
-                    ("levelplay", "Unity LevelPlay"),
-                    ("unity", "Unity Ads"),
-                    ("pangle", "Pangle"),
-                    ("wechat", "WeChat"),
-                    ("douyin", "Douyin"),
-                    ("fake", "Fake network"),
-                ],
-                max_length=20,
-                primary_key=True,
-                serialize=False,
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="placement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "network__in",
-                        [
-                            "admob",
-                            "applovin",
-                            "levelplay",
-                            "unity",
-                            "pangle",
-                            "wechat",
-                            "douyin",
-                            "fake",
+        Together(
+            [
+                migrations.RemoveConstraint(
+                    model_name="placement",
+                    name="ads_placement_known",
+                ),
+                migrations.AlterField(
+                    model_name="adsession",
+                    name="network",
+                    field=models.CharField(
+                        choices=[
+                            ("admob", "AdMob"),
+                            ("applovin", "AppLovin MAX"),
+                            ("levelplay", "Unity LevelPlay"),
+                            ("unity", "Unity Ads"),
+                            ("pangle", "Pangle"),
+                            ("wechat", "WeChat"),
+                            ("douyin", "Douyin"),
+                            ("fake", "Fake network"),
                         ],
+                        max_length=20,
                     ),
-                    ("reward__in", ["episode"]),
                 ),
-                name="ads_placement_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="placement",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("network__in", ("douyin",)), _negated=True),
-                    models.Q(("cooldown_seconds__gte", 300), ("daily_cap__lte", 3)),
-                    _connector="OR",
+                migrations.AlterField(
+                    model_name="callback",
+                    name="network",
+                    field=models.CharField(
+                        choices=[
+                            ("admob", "AdMob"),
+                            ("applovin", "AppLovin MAX"),
+                            ("levelplay", "Unity LevelPlay"),
+                            ("unity", "Unity Ads"),
+                            ("pangle", "Pangle"),
+                            ("wechat", "WeChat"),
+                            ("douyin", "Douyin"),
+                            ("fake", "Fake network"),
+                        ],
+                        max_length=20,
+                    ),
                 ),
-                name="ads_placement_provisional",
-                violation_error_message="This network calls nobody, so the app is believed: at most 3 a day, 300 s apart.",
-            ),
+                migrations.AlterField(
+                    model_name="placement",
+                    name="network",
+                    field=models.CharField(
+                        choices=[
+                            ("admob", "AdMob"),
+                            ("applovin", "AppLovin MAX"),
+                            ("levelplay", "Unity LevelPlay"),
+                            ("unity", "Unity Ads"),
+                            ("pangle", "Pangle"),
+                            ("wechat", "WeChat"),
+                            ("douyin", "Douyin"),
+                            ("fake", "Fake network"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="reward",
+                    name="network",
+                    field=models.CharField(
+                        choices=[
+                            ("admob", "AdMob"),
+                            ("applovin", "AppLovin MAX"),
+                            ("levelplay", "Unity LevelPlay"),
+                            ("unity", "Unity Ads"),
+                            ("pangle", "Pangle"),
+                            ("wechat", "WeChat"),
+                            ("douyin", "Douyin"),
+                            ("fake", "Fake network"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                migrations.AlterField(
+                    model_name="verifierkeys",
+                    name="network",
+                    field=models.CharField(
+                        choices=[
+                            ("admob", "AdMob"),
+                            ("applovin", "AppLovin MAX"),
+                            ("levelplay", "Unity LevelPlay"),
+                            ("unity", "Unity Ads"),
+                            ("pangle", "Pangle"),
+                            ("wechat", "WeChat"),
+                            ("douyin", "Douyin"),
+                            ("fake", "Fake network"),
+                        ],
+                        max_length=20,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="placement",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "network__in",
+                                [
+                                    "admob",
+                                    "applovin",
+                                    "levelplay",
+                                    "unity",
+                                    "pangle",
+                                    "wechat",
+                                    "douyin",
+                                    "fake",
+                                ],
+                            ),
+                            ("reward__in", ["episode"]),
+                        ),
+                        name="ads_placement_known",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="placement",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("network__in", ("douyin",)), _negated=True),
+                            models.Q(("cooldown_seconds__gte", 300), ("daily_cap__lte", 3)),
+                            _connector="OR",
+                        ),
+                        name="ads_placement_provisional",
+                        violation_error_message="This network calls nobody, so the app is believed: at most 3 a day, 300 s apart.",
+                    ),
+                ),
+            ]
         ),
     ]

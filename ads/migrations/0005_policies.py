@@ -261,170 +261,188 @@ class Migration(migrations.Migration):
                         " none.",
                     ),
                 ),
-            ]
-        ),
-        migrations.CreateModel(
-            name="Goal",
-            fields=[
-                *terms().items(),
-                ("id", ids()),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("ads_watched", models.PositiveSmallIntegerField()),
-                ("begun_at", models.DateTimeField(help_text="When its first ad was watched")),
-                ("granted_at", models.DateTimeField(null=True)),
-                (
-                    "access_ends_at",
-                    models.DateTimeField(help_text="When timed access ends", null=True),
-                ),
-                ("placement", reference("ads.placement")),
-                ("series", reference("catalog.series", null=True)),
-                (
-                    "transfer",
-                    models.OneToOneField(
-                        help_text="That gave the coins",
-                        null=True,
-                        on_delete=PROTECT,
-                        related_name="+",
-                        to="payments.transfer",
-                    ),
-                ),
-                ("viewer", reference("viewers.viewer")),
-            ],
-            options={
-                "indexes": [models.Index(fields=["viewer", "-id"], name="goal_of_viewer")],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("granted_at__isnull", True), ("series__isnull", False)),
-                        fields=("viewer", "environment", "placement", "reward", "series"),
-                        name="ads_goal_one_open",
-                    ),
-                    models.UniqueConstraint(
-                        condition=models.Q(("granted_at__isnull", True), ("series__isnull", True)),
-                        fields=("viewer", "environment", "placement", "reward"),
-                        name="ads_goal_one_open_for_coins",
-                    ),
-                    models.CheckConstraint(condition=terms_are_sane(), name="ads_goal_terms"),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("reward", "coins"), ("series__isnull", True)),
-                            models.Q(
-                                models.Q(("reward", "coins"), _negated=True),
-                                ("series__isnull", False),
+                migrations.CreateModel(
+                    name="Goal",
+                    fields=[
+                        *terms().items(),
+                        ("id", ids()),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
                             ),
-                            _connector="OR",
                         ),
-                        name="ads_goal_target",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(
-                                ("ads_watched__lt", models.F("ads_needed")),
-                                ("granted_at__isnull", True),
+                        ("ads_watched", models.PositiveSmallIntegerField()),
+                        (
+                            "begun_at",
+                            models.DateTimeField(help_text="When its first ad was watched"),
+                        ),
+                        ("granted_at", models.DateTimeField(null=True)),
+                        (
+                            "access_ends_at",
+                            models.DateTimeField(help_text="When timed access ends", null=True),
+                        ),
+                        ("placement", reference("ads.placement")),
+                        ("series", reference("catalog.series", null=True)),
+                        (
+                            "transfer",
+                            models.OneToOneField(
+                                help_text="That gave the coins",
+                                null=True,
+                                on_delete=PROTECT,
+                                related_name="+",
+                                to="payments.transfer",
                             ),
-                            models.Q(
-                                ("ads_watched", models.F("ads_needed")),
-                                ("granted_at__isnull", False),
+                        ),
+                        ("viewer", reference("viewers.viewer")),
+                    ],
+                    options={
+                        "indexes": [models.Index(fields=["viewer", "-id"], name="goal_of_viewer")],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(
+                                    ("granted_at__isnull", True), ("series__isnull", False)
+                                ),
+                                fields=("viewer", "environment", "placement", "reward", "series"),
+                                name="ads_goal_one_open",
                             ),
-                            _connector="OR",
-                        ),
-                        name="ads_goal_granted_by_the_last",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("transfer__isnull", True),
-                            models.Q(("granted_at__isnull", False), ("reward", "coins")),
-                            _connector="OR",
-                        ),
-                        name="ads_goal_gives_coins",
-                    ),
-                ],
-            },
-        ),
-        migrations.AddField(
-            "reward",
-            "goal",
-            models.ForeignKey(
-                db_index=False, null=True, on_delete=PROTECT, related_name="rewards", to="ads.goal"
-            ),
-        ),
-        migrations.CreateModel(
-            name="Opening",
-            fields=[
-                ("id", ids()),
-                (
-                    "entitlement",
-                    models.OneToOneField(
-                        on_delete=PROTECT, related_name="+", to="payments.entitlement"
-                    ),
+                            models.UniqueConstraint(
+                                condition=models.Q(
+                                    ("granted_at__isnull", True), ("series__isnull", True)
+                                ),
+                                fields=("viewer", "environment", "placement", "reward"),
+                                name="ads_goal_one_open_for_coins",
+                            ),
+                            models.CheckConstraint(
+                                condition=terms_are_sane(), name="ads_goal_terms"
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("reward", "coins"), ("series__isnull", True)),
+                                    models.Q(
+                                        models.Q(("reward", "coins"), _negated=True),
+                                        ("series__isnull", False),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="ads_goal_target",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(
+                                        ("ads_watched__lt", models.F("ads_needed")),
+                                        ("granted_at__isnull", True),
+                                    ),
+                                    models.Q(
+                                        ("ads_watched", models.F("ads_needed")),
+                                        ("granted_at__isnull", False),
+                                    ),
+                                    _connector="OR",
+                                ),
+                                name="ads_goal_granted_by_the_last",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("transfer__isnull", True),
+                                    models.Q(("granted_at__isnull", False), ("reward", "coins")),
+                                    _connector="OR",
+                                ),
+                                name="ads_goal_gives_coins",
+                            ),
+                        ],
+                    },
                 ),
-                (
+                migrations.AddField(
                     "reward",
-                    models.ForeignKey(on_delete=PROTECT, related_name="openings", to="ads.reward"),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="ParkedCallback",
-            fields=[],
-            options={"proxy": True, "indexes": [], "constraints": []},
-            bases=("ads.callback",),
-        ),
-        migrations.CreateModel(
-            name="Resolution",
-            fields=[
-                ("id", ids()),
-                (
-                    "kind",
-                    models.CharField(
-                        choices=[("settled", "Paid after all"), ("dismissed", "Not to be paid")],
-                        max_length=20,
-                    ),
-                ),
-                ("reason", models.CharField(max_length=500)),
-                ("resolved_at", models.DateTimeField()),
-                (
-                    "callback",
-                    models.OneToOneField(
-                        on_delete=PROTECT, related_name="resolution", to="ads.callback"
-                    ),
-                ),
-                (
-                    "resolved_by",
+                    "goal",
                     models.ForeignKey(
-                        on_delete=PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
-                (
-                    "reward",
-                    models.OneToOneField(
+                        db_index=False,
                         null=True,
                         on_delete=PROTECT,
-                        related_name="resolution",
-                        to="ads.reward",
+                        related_name="rewards",
+                        to="ads.goal",
                     ),
                 ),
-            ],
-            options={
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("kind", "settled"), ("reward__isnull", False)),
-                            models.Q(("kind", "dismissed"), ("reward__isnull", True)),
-                            _connector="OR",
+                migrations.CreateModel(
+                    name="Opening",
+                    fields=[
+                        ("id", ids()),
+                        (
+                            "entitlement",
+                            models.OneToOneField(
+                                on_delete=PROTECT, related_name="+", to="payments.entitlement"
+                            ),
                         ),
-                        name="ads_resolution_pays",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("reason", ""), _negated=True),
-                        name="ads_resolution_says_why",
-                    ),
-                ]
-            },
+                        (
+                            "reward",
+                            models.ForeignKey(
+                                on_delete=PROTECT, related_name="openings", to="ads.reward"
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="ParkedCallback",
+                    fields=[],
+                    options={"proxy": True, "indexes": [], "constraints": []},
+                    bases=("ads.callback",),
+                ),
+                migrations.CreateModel(
+                    name="Resolution",
+                    fields=[
+                        ("id", ids()),
+                        (
+                            "kind",
+                            models.CharField(
+                                choices=[
+                                    ("settled", "Paid after all"),
+                                    ("dismissed", "Not to be paid"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("reason", models.CharField(max_length=500)),
+                        ("resolved_at", models.DateTimeField()),
+                        (
+                            "callback",
+                            models.OneToOneField(
+                                on_delete=PROTECT, related_name="resolution", to="ads.callback"
+                            ),
+                        ),
+                        (
+                            "resolved_by",
+                            models.ForeignKey(
+                                on_delete=PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                            ),
+                        ),
+                        (
+                            "reward",
+                            models.OneToOneField(
+                                null=True,
+                                on_delete=PROTECT,
+                                related_name="resolution",
+                                to="ads.reward",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("kind", "settled"), ("reward__isnull", False)),
+                                    models.Q(("kind", "dismissed"), ("reward__isnull", True)),
+                                    _connector="OR",
+                                ),
+                                name="ads_resolution_pays",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(("reason", ""), _negated=True),
+                                name="ads_resolution_says_why",
+                            ),
+                        ]
+                    },
+                ),
+            ]
         ),
     ]

@@ -17,506 +17,553 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="ReportedDay",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="ReportedDay",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("scope", models.SlugField(blank=True)),
+                        ("day", models.DateField(help_text="In the network's time zone")),
+                        ("version", models.PositiveIntegerField()),
+                        (
+                            "digest",
+                            models.CharField(help_text="SHA-256 of its lines", max_length=64),
+                        ),
+                        ("revenue_micros", models.BigIntegerField(help_text="Reporting currency")),
+                        ("impression_count", models.BigIntegerField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "report",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="days",
+                                to="ads.revenuereport",
+                            ),
+                        ),
+                    ],
                 ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
+                migrations.CreateModel(
+                    name="ReportPull",
+                    fields=[
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("attempted_at", models.DateTimeField(null=True)),
+                        ("fetched_at", models.DateTimeField(null=True)),
+                        ("failure", models.CharField(blank=True, max_length=300)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="Impression",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "source",
+                            models.CharField(
+                                choices=[
+                                    ("client", "The app"),
+                                    ("postback", "The network's server"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "impression_id",
+                            models.CharField(
+                                help_text="As who told of it names it", max_length=100
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("ad_unit_id", models.CharField(max_length=100)),
+                        (
+                            "format",
+                            models.CharField(
+                                choices=[
+                                    ("rewarded", "Rewarded"),
+                                    ("interstitial", "Interstitial"),
+                                    ("banner", "Banner"),
+                                    ("other", "Other"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        ("country", models.CharField(blank=True, max_length=2)),
+                        ("told_micros", models.BigIntegerField()),
+                        ("currency", models.CharField(max_length=3)),
+                        (
+                            "precision",
+                            models.CharField(
+                                choices=[
+                                    ("unknown", "Not said"),
+                                    ("estimated", "Estimated from past ads"),
+                                    ("publisher", "Set in the network's console"),
+                                    ("precise", "What the auction was won with"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("revenue_micros", models.BigIntegerField()),
+                        ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
+                        ("exchange_source", models.CharField(max_length=50)),
+                        ("occurred_at", models.DateTimeField()),
+                        ("received_at", models.DateTimeField()),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="ads.placement",
+                            ),
+                        ),
+                        (
+                            "session",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="impressions",
+                                to="ads.adsession",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="ReportLine",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "line_number",
+                            models.PositiveIntegerField(
+                                help_text="The first of the file that is in it"
+                            ),
+                        ),
+                        ("ad_unit_id", models.CharField(blank=True, max_length=100)),
+                        ("country", models.CharField(blank=True, max_length=2)),
+                        ("impression_count", models.BigIntegerField()),
+                        ("told_micros", models.BigIntegerField()),
+                        ("currency", models.CharField(max_length=3)),
+                        ("revenue_micros", models.BigIntegerField()),
+                        ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
+                        ("exchange_source", models.CharField(max_length=50)),
+                        (
+                            "reported_day",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="lines",
+                                to="ads.reportedday",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="RevenueDay",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("day", models.DateField(help_text="In the network's time zone")),
+                        (
+                            "reported_at",
+                            models.DateTimeField(
+                                help_text="When a version of its report came last", null=True
+                            ),
+                        ),
+                        ("settled_at", models.DateTimeField(null=True)),
+                        (
+                            "waits_until",
+                            models.DateTimeField(
+                                help_text="When a session ends that may be rewarded still",
+                                null=True,
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["-day", "network"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("network", "environment", "day"), name="ads_revenueday_once"
+                            )
                         ],
-                        max_length=20,
-                    ),
+                    },
                 ),
-                ("scope", models.SlugField(blank=True)),
-                ("day", models.DateField(help_text="In the network's time zone")),
-                ("version", models.PositiveIntegerField()),
-                ("digest", models.CharField(help_text="SHA-256 of its lines", max_length=64)),
-                ("revenue_micros", models.BigIntegerField(help_text="Reporting currency")),
-                ("impression_count", models.BigIntegerField()),
-                ("created_at", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="ReportPull",
-            fields=[
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
-                        ],
-                        max_length=20,
-                        primary_key=True,
-                        serialize=False,
-                    ),
+                migrations.CreateModel(
+                    name="EarningCorrection",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "subject_id",
+                            models.UUIDField(
+                                help_text="Of the session, the impression or the cell"
+                            ),
+                        ),
+                        (
+                            "basis",
+                            models.CharField(
+                                choices=[
+                                    ("measured", "The impression itself was told of"),
+                                    ("reported", "The network's report of the day"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("number", models.PositiveIntegerField()),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "earned_micros",
+                            models.BigIntegerField(help_text="On this basis, with this correction"),
+                        ),
+                        ("difference_micros", models.BigIntegerField()),
+                        ("viewed_at", models.DateTimeField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="ads.placement",
+                            ),
+                        ),
+                        (
+                            "reward",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="corrections",
+                                to="ads.reward",
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                        (
+                            "impression",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="corrections",
+                                to="ads.impression",
+                            ),
+                        ),
+                        (
+                            "revenue_day",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="corrections",
+                                to="ads.revenueday",
+                            ),
+                        ),
+                    ],
                 ),
-                ("attempted_at", models.DateTimeField(null=True)),
-                ("fetched_at", models.DateTimeField(null=True)),
-                ("failure", models.CharField(blank=True, max_length=300)),
-            ],
-        ),
-        migrations.CreateModel(
-            name="Impression",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                migrations.CreateModel(
+                    name="RevenueReport",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "network",
+                            models.CharField(
+                                choices=[
+                                    ("admob", "AdMob"),
+                                    ("applovin", "AppLovin MAX"),
+                                    ("levelplay", "Unity LevelPlay"),
+                                    ("unity", "Unity Ads"),
+                                    ("pangle", "Pangle"),
+                                    ("wechat", "WeChat"),
+                                    ("douyin", "Douyin"),
+                                    ("fake", "Fake network"),
+                                ],
+                                max_length=20,
+                            ),
+                        ),
+                        (
+                            "scope",
+                            models.SlugField(
+                                blank=True,
+                                help_text="Which of several reports of a day, as an app's name",
+                            ),
+                        ),
+                        (
+                            "origin",
+                            models.CharField(
+                                choices=[
+                                    ("uploaded", "Brought by an operator"),
+                                    ("command", "Brought by command"),
+                                    ("pulled", "Fetched from the network"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("name", models.CharField(max_length=200)),
+                        ("sha256", models.CharField(max_length=64)),
+                        (
+                            "line_count",
+                            models.PositiveIntegerField(help_text="Lines that were read"),
+                        ),
+                        (
+                            "new_day_count",
+                            models.PositiveIntegerField(
+                                help_text="Days of which it was a new version"
+                            ),
+                        ),
+                        (
+                            "same_day_count",
+                            models.PositiveIntegerField(
+                                help_text="Days that it told as they were known"
+                            ),
+                        ),
+                        (
+                            "refusals",
+                            models.JSONField(
+                                default=list, help_text="Of lines: number, and what is wrong"
+                            ),
+                        ),
+                        ("received_at", models.DateTimeField()),
+                        (
+                            "brought_by",
+                            models.ForeignKey(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
                 ),
-                (
-                    "source",
-                    models.CharField(
-                        choices=[("client", "The app"), ("postback", "The network's server")],
-                        max_length=10,
-                    ),
+                migrations.CreateModel(
+                    name="TrueUp",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("ad_unit_id", models.CharField(blank=True, max_length=100)),
+                        ("country", models.CharField(blank=True, max_length=2)),
+                        ("number", models.PositiveIntegerField()),
+                        ("estimated_micros", models.BigIntegerField()),
+                        ("reported_micros", models.BigIntegerField()),
+                        (
+                            "factor",
+                            models.DecimalField(
+                                decimal_places=10,
+                                help_text="Reported ÷ estimated; none where nothing was estimated",
+                                max_digits=30,
+                                null=True,
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="ads.placement",
+                            ),
+                        ),
+                        (
+                            "revenue_day",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="true_ups",
+                                to="ads.revenueday",
+                            ),
+                        ),
+                    ],
                 ),
-                (
-                    "impression_id",
-                    models.CharField(help_text="As who told of it names it", max_length=100),
-                ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("ad_unit_id", models.CharField(max_length=100)),
-                (
-                    "format",
-                    models.CharField(
-                        choices=[
-                            ("rewarded", "Rewarded"),
-                            ("interstitial", "Interstitial"),
-                            ("banner", "Banner"),
-                            ("other", "Other"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                ("country", models.CharField(blank=True, max_length=2)),
-                ("told_micros", models.BigIntegerField()),
-                ("currency", models.CharField(max_length=3)),
-                (
-                    "precision",
-                    models.CharField(
-                        choices=[
-                            ("unknown", "Not said"),
-                            ("estimated", "Estimated from past ads"),
-                            ("publisher", "Set in the network's console"),
-                            ("precise", "What the auction was won with"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("revenue_micros", models.BigIntegerField()),
-                ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
-                ("exchange_source", models.CharField(max_length=50)),
-                ("occurred_at", models.DateTimeField()),
-                ("received_at", models.DateTimeField()),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="ads.placement",
-                    ),
-                ),
-                (
-                    "session",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="impressions",
-                        to="ads.adsession",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="ReportLine",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "line_number",
-                    models.PositiveIntegerField(help_text="The first of the file that is in it"),
-                ),
-                ("ad_unit_id", models.CharField(blank=True, max_length=100)),
-                ("country", models.CharField(blank=True, max_length=2)),
-                ("impression_count", models.BigIntegerField()),
-                ("told_micros", models.BigIntegerField()),
-                ("currency", models.CharField(max_length=3)),
-                ("revenue_micros", models.BigIntegerField()),
-                ("exchange_rate", models.DecimalField(decimal_places=10, max_digits=20)),
-                ("exchange_source", models.CharField(max_length=50)),
-                (
-                    "reported_day",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="lines",
-                        to="ads.reportedday",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="RevenueDay",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("day", models.DateField(help_text="In the network's time zone")),
-                (
-                    "reported_at",
-                    models.DateTimeField(
-                        help_text="When a version of its report came last", null=True
-                    ),
-                ),
-                ("settled_at", models.DateTimeField(null=True)),
-                (
-                    "waits_until",
-                    models.DateTimeField(
-                        help_text="When a session ends that may be rewarded still", null=True
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["-day", "network"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("network", "environment", "day"), name="ads_revenueday_once"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="EarningCorrection",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "subject_id",
-                    models.UUIDField(help_text="Of the session, the impression or the cell"),
-                ),
-                (
-                    "basis",
-                    models.CharField(
-                        choices=[
-                            ("measured", "The impression itself was told of"),
-                            ("reported", "The network's report of the day"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("number", models.PositiveIntegerField()),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "earned_micros",
-                    models.BigIntegerField(help_text="On this basis, with this correction"),
-                ),
-                ("difference_micros", models.BigIntegerField()),
-                ("viewed_at", models.DateTimeField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="ads.placement",
-                    ),
-                ),
-                (
-                    "reward",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="corrections",
-                        to="ads.reward",
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-                (
-                    "impression",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="corrections",
-                        to="ads.impression",
-                    ),
-                ),
-                (
-                    "revenue_day",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="corrections",
-                        to="ads.revenueday",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="RevenueReport",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "network",
-                    models.CharField(
-                        choices=[
-                            ("admob", "AdMob"),
-                            ("applovin", "AppLovin MAX"),
-                            ("levelplay", "Unity LevelPlay"),
-                            ("unity", "Unity Ads"),
-                            ("pangle", "Pangle"),
-                            ("wechat", "WeChat"),
-                            ("douyin", "Douyin"),
-                            ("fake", "Fake network"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "scope",
-                    models.SlugField(
-                        blank=True, help_text="Which of several reports of a day, as an app's name"
-                    ),
-                ),
-                (
-                    "origin",
-                    models.CharField(
-                        choices=[
-                            ("uploaded", "Brought by an operator"),
-                            ("command", "Brought by command"),
-                            ("pulled", "Fetched from the network"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("name", models.CharField(max_length=200)),
-                ("sha256", models.CharField(max_length=64)),
-                ("line_count", models.PositiveIntegerField(help_text="Lines that were read")),
-                (
-                    "new_day_count",
-                    models.PositiveIntegerField(help_text="Days of which it was a new version"),
-                ),
-                (
-                    "same_day_count",
-                    models.PositiveIntegerField(help_text="Days that it told as they were known"),
-                ),
-                (
-                    "refusals",
-                    models.JSONField(default=list, help_text="Of lines: number, and what is wrong"),
-                ),
-                ("received_at", models.DateTimeField()),
-                (
-                    "brought_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-        ),
-        migrations.AddField(
-            model_name="reportedday",
-            name="report",
-            field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="days",
-                to="ads.revenuereport",
-            ),
-        ),
-        migrations.CreateModel(
-            name="TrueUp",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("ad_unit_id", models.CharField(blank=True, max_length=100)),
-                ("country", models.CharField(blank=True, max_length=2)),
-                ("number", models.PositiveIntegerField()),
-                ("estimated_micros", models.BigIntegerField()),
-                ("reported_micros", models.BigIntegerField()),
-                (
-                    "factor",
-                    models.DecimalField(
-                        decimal_places=10,
-                        help_text="Reported ÷ estimated; none where nothing was estimated",
-                        max_digits=30,
-                        null=True,
-                    ),
-                ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="ads.placement",
-                    ),
-                ),
-                (
-                    "revenue_day",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="true_ups",
-                        to="ads.revenueday",
-                    ),
-                ),
-            ],
+            ]
         ),
         Together(
             [

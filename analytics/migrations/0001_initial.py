@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -12,242 +13,261 @@ class Migration(migrations.Migration):
     dependencies = []
 
     operations = [
-        migrations.CreateModel(
-            name="Flush",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="Flush",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("claimed_at", models.DateTimeField()),
+                        ("leased_until", models.DateTimeField()),
+                        ("finished_at", models.DateTimeField(null=True)),
+                        (
+                            "event_count",
+                            models.IntegerField(default=0, help_text="Events written to the lake"),
+                        ),
+                        (
+                            "duplicate_count",
+                            models.IntegerField(
+                                default=0,
+                                help_text="Events left out because the same flush has them already",
+                            ),
+                        ),
+                        (
+                            "refused_count",
+                            models.IntegerField(
+                                default=0,
+                                help_text="Accepted events that could not be read any more, now in quarantine",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name_plural": "flushes",
+                        "indexes": [
+                            models.Index(
+                                condition=models.Q(("finished_at", None)),
+                                fields=["leased_until"],
+                                name="flush_unfinished",
+                            ),
+                            models.Index(
+                                condition=models.Q(("finished_at", None), _negated=True),
+                                fields=["finished_at"],
+                                name="flush_finished",
+                            ),
+                        ],
+                    },
                 ),
-                ("claimed_at", models.DateTimeField()),
-                ("leased_until", models.DateTimeField()),
-                ("finished_at", models.DateTimeField(null=True)),
-                (
-                    "event_count",
-                    models.IntegerField(default=0, help_text="Events written to the lake"),
+                migrations.CreateModel(
+                    name="LakeFile",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("path", models.CharField(max_length=200, unique=True)),
+                        ("day", models.DateField(help_text="UTC day of the events inside")),
+                        ("row_count", models.IntegerField()),
+                        ("size_bytes", models.BigIntegerField()),
+                        ("first_at", models.DateTimeField()),
+                        ("last_at", models.DateTimeField()),
+                        ("first_event_id", models.UUIDField()),
+                        ("last_event_id", models.UUIDField()),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "retired_at",
+                            models.DateTimeField(
+                                help_text="When another file took its events over; it is deleted an hour later",
+                                null=True,
+                            ),
+                        ),
+                        (
+                            "compared_at",
+                            models.DateTimeField(
+                                help_text="When its events were compared with those of every earlier file",
+                                null=True,
+                            ),
+                        ),
+                        (
+                            "flush",
+                            models.ForeignKey(
+                                help_text="What wrote it, for a day; none if it was merged from others",
+                                null=True,
+                                on_delete=django.db.models.deletion.SET_NULL,
+                                related_name="files",
+                                to="analytics.flush",
+                            ),
+                        ),
+                    ],
                 ),
-                (
-                    "duplicate_count",
-                    models.IntegerField(
-                        default=0,
-                        help_text="Events left out because the same flush has them already",
-                    ),
+                migrations.CreateModel(
+                    name="QuarantinedEvent",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("viewer_id", models.UUIDField()),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("batch_id", models.UUIDField()),
+                        (
+                            "position",
+                            models.IntegerField(help_text="Its place in the batch, from 0"),
+                        ),
+                        ("code", models.CharField(max_length=40)),
+                        ("detail", models.CharField(blank=True, max_length=300)),
+                        ("raw", models.BinaryField(help_text="As it was sent, cut at 8 KB")),
+                        ("received_at", models.DateTimeField()),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(fields=["received_at"], name="quarantine_by_time"),
+                            models.Index(fields=["viewer_id"], name="quarantine_by_viewer"),
+                            models.Index(fields=["batch_id"], name="quarantine_by_batch"),
+                        ],
+                    },
                 ),
-                (
-                    "refused_count",
-                    models.IntegerField(
-                        default=0,
-                        help_text="Accepted events that could not be read any more, now in quarantine",
-                    ),
+                migrations.CreateModel(
+                    name="RankingSnapshot",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("definition", models.CharField(max_length=40)),
+                        ("horizon_hours", models.IntegerField()),
+                        ("watermark", models.DateTimeField()),
+                        (
+                            "basis",
+                            models.CharField(
+                                help_text="The last file and money it was made from", max_length=200
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                        ("body", models.BinaryField()),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("definition", "horizon_hours", "watermark"),
+                                name="analytics_ranking_once",
+                            )
+                        ],
+                    },
                 ),
-            ],
-            options={
-                "verbose_name_plural": "flushes",
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("finished_at", None)),
-                        fields=["leased_until"],
-                        name="flush_unfinished",
-                    ),
-                    models.Index(
-                        condition=models.Q(("finished_at", None), _negated=True),
-                        fields=["finished_at"],
-                        name="flush_finished",
-                    ),
-                ],
-            },
+                migrations.CreateModel(
+                    name="RepeatedEvent",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("event_id", models.UUIDField()),
+                        (
+                            "file",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="repeated_events",
+                                to="analytics.lakefile",
+                            ),
+                        ),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name="EventBatch",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("viewer_id", models.UUIDField()),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "batch_id",
+                            models.UUIDField(help_text="Made by the client; unique for its viewer"),
+                        ),
+                        (
+                            "content_sha256",
+                            models.BinaryField(
+                                help_text="Of all that the client sent but `sent_at`, which differs from try to try",
+                                max_length=32,
+                            ),
+                        ),
+                        ("sent_at", models.DateTimeField(help_text="By the client's clock")),
+                        ("received_at", models.DateTimeField()),
+                        ("payload", models.BinaryField()),
+                        (
+                            "event_count",
+                            models.IntegerField(
+                                help_text="Events in the batch, quarantined ones included"
+                            ),
+                        ),
+                        (
+                            "refusals",
+                            models.JSONField(
+                                default=list,
+                                help_text="[position, code, detail] of each quarantined event",
+                            ),
+                        ),
+                        (
+                            "flush",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="batches",
+                                to="analytics.flush",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "verbose_name_plural": "event batches",
+                        "indexes": [
+                            models.Index(
+                                condition=models.Q(("flush", None)),
+                                fields=["id"],
+                                name="batch_waiting",
+                            ),
+                            models.Index(
+                                condition=models.Q(("flush", None), _negated=True),
+                                fields=["flush"],
+                                name="batch_of_flush",
+                            ),
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer_id", "batch_id"), name="analytics_batch_once"
+                            )
+                        ],
+                    },
+                ),
+            ]
         ),
-        migrations.CreateModel(
-            name="LakeFile",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("path", models.CharField(max_length=200, unique=True)),
-                ("day", models.DateField(help_text="UTC day of the events inside")),
-                ("row_count", models.IntegerField()),
-                ("size_bytes", models.BigIntegerField()),
-                ("first_at", models.DateTimeField()),
-                ("last_at", models.DateTimeField()),
-                ("first_event_id", models.UUIDField()),
-                ("last_event_id", models.UUIDField()),
-                ("created_at", models.DateTimeField()),
-                (
-                    "retired_at",
-                    models.DateTimeField(
-                        help_text="When another file took its events over; it is deleted an hour later",
-                        null=True,
+        Together(
+            [
+                migrations.AddIndex(
+                    model_name="lakefile",
+                    index=models.Index(fields=["day"], name="lakefile_by_day"),
+                ),
+                migrations.AddIndex(
+                    model_name="lakefile",
+                    index=models.Index(
+                        condition=models.Q(("retired_at", None), _negated=True),
+                        fields=["retired_at"],
+                        name="lakefile_retired",
                     ),
                 ),
-                (
-                    "compared_at",
-                    models.DateTimeField(
-                        help_text="When its events were compared with those of every earlier file",
-                        null=True,
+                migrations.AddConstraint(
+                    model_name="repeatedevent",
+                    constraint=models.UniqueConstraint(
+                        fields=("file", "event_id"), name="analytics_repeat_once"
                     ),
                 ),
-                (
-                    "flush",
-                    models.ForeignKey(
-                        help_text="What wrote it, for a day; none if it was merged from others",
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="files",
-                        to="analytics.flush",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="QuarantinedEvent",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("viewer_id", models.UUIDField()),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("batch_id", models.UUIDField()),
-                ("position", models.IntegerField(help_text="Its place in the batch, from 0")),
-                ("code", models.CharField(max_length=40)),
-                ("detail", models.CharField(blank=True, max_length=300)),
-                ("raw", models.BinaryField(help_text="As it was sent, cut at 8 KB")),
-                ("received_at", models.DateTimeField()),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["received_at"], name="quarantine_by_time"),
-                    models.Index(fields=["viewer_id"], name="quarantine_by_viewer"),
-                    models.Index(fields=["batch_id"], name="quarantine_by_batch"),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="RankingSnapshot",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("definition", models.CharField(max_length=40)),
-                ("horizon_hours", models.IntegerField()),
-                ("watermark", models.DateTimeField()),
-                (
-                    "basis",
-                    models.CharField(
-                        help_text="The last file and money it was made from", max_length=200
-                    ),
-                ),
-                ("created_at", models.DateTimeField()),
-                ("body", models.BinaryField()),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("definition", "horizon_hours", "watermark"),
-                        name="analytics_ranking_once",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="RepeatedEvent",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("event_id", models.UUIDField()),
-                (
-                    "file",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="repeated_events",
-                        to="analytics.lakefile",
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="EventBatch",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("viewer_id", models.UUIDField()),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                (
-                    "batch_id",
-                    models.UUIDField(help_text="Made by the client; unique for its viewer"),
-                ),
-                (
-                    "content_sha256",
-                    models.BinaryField(
-                        help_text="Of all that the client sent but `sent_at`, which differs from try to try",
-                        max_length=32,
-                    ),
-                ),
-                ("sent_at", models.DateTimeField(help_text="By the client's clock")),
-                ("received_at", models.DateTimeField()),
-                ("payload", models.BinaryField()),
-                (
-                    "event_count",
-                    models.IntegerField(help_text="Events in the batch, quarantined ones included"),
-                ),
-                (
-                    "refusals",
-                    models.JSONField(
-                        default=list, help_text="[position, code, detail] of each quarantined event"
-                    ),
-                ),
-                (
-                    "flush",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="batches",
-                        to="analytics.flush",
-                    ),
-                ),
-            ],
-            options={
-                "verbose_name_plural": "event batches",
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("flush", None)), fields=["id"], name="batch_waiting"
-                    ),
-                    models.Index(
-                        condition=models.Q(("flush", None), _negated=True),
-                        fields=["flush"],
-                        name="batch_of_flush",
-                    ),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer_id", "batch_id"), name="analytics_batch_once"
-                    )
-                ],
-            },
-        ),
-        migrations.AddIndex(
-            model_name="lakefile",
-            index=models.Index(fields=["day"], name="lakefile_by_day"),
-        ),
-        migrations.AddIndex(
-            model_name="lakefile",
-            index=models.Index(
-                condition=models.Q(("retired_at", None), _negated=True),
-                fields=["retired_at"],
-                name="lakefile_retired",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="repeatedevent",
-            constraint=models.UniqueConstraint(
-                fields=("file", "event_id"), name="analytics_repeat_once"
-            ),
+            ]
         ),
     ]

@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from config.schema_operations import Together
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -10,184 +12,203 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="ChangedHour",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("hour", models.DateTimeField(help_text="By corrected client time, in UTC")),
-                (
-                    "is_late",
-                    models.BooleanField(
-                        help_text="All of these events came after the hour was closed for good"
-                    ),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="ChangedHour",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        (
+                            "hour",
+                            models.DateTimeField(help_text="By corrected client time, in UTC"),
+                        ),
+                        (
+                            "is_late",
+                            models.BooleanField(
+                                help_text="All of these events came after the hour was closed for good"
+                            ),
+                        ),
+                    ],
                 ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="PostingsRead",
-            fields=[
-                (
-                    "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                migrations.CreateModel(
+                    name="PostingsRead",
+                    fields=[
+                        (
+                            "id",
+                            models.BigAutoField(
+                                auto_created=True,
+                                primary_key=True,
+                                serialize=False,
+                                verbose_name="ID",
+                            ),
+                        ),
+                        ("read_until", models.DateTimeField()),
+                    ],
                 ),
-                ("read_until", models.DateTimeField()),
-            ],
-        ),
-        migrations.CreateModel(
-            name="RollupCheck",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("checked_at", models.DateTimeField()),
-                (
-                    "first_day",
-                    models.DateField(
-                        help_text="Local days that are filled to their end", null=True
-                    ),
-                ),
-                ("last_day", models.DateField(null=True)),
-                ("figure_count", models.IntegerField()),
-                ("difference_count", models.IntegerField()),
-            ],
-            options={
-                "indexes": [models.Index(fields=["checked_at"], name="rollupcheck_by_time")],
-            },
-        ),
-        migrations.CreateModel(
-            name="RollupDifference",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("metric", models.CharField(max_length=40)),
-                ("day", models.DateField(help_text="Of the reporting zone")),
-                (
-                    "dimension",
-                    models.CharField(
-                        blank=True, help_text="What of the metric it is", max_length=80
-                    ),
-                ),
-                ("rollup_value", models.BigIntegerField()),
-                ("ledger_value", models.BigIntegerField()),
-                ("found_at", models.DateTimeField()),
-                (
-                    "is_confirmed",
-                    models.BooleanField(
-                        default=False,
-                        help_text="It was there again after the day was filled anew: an alarm",
-                    ),
-                ),
-                (
-                    "resolved_at",
-                    models.DateTimeField(help_text="When both were found to be equal", null=True),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("resolved_at", None)),
-                        fields=("metric", "day", "dimension"),
-                        name="analytics_rollupdifference_open_once",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="RollupHour",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("metric", models.CharField(max_length=40)),
-                ("hour", models.DateTimeField(help_text="Its beginning, in UTC")),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "Waiting"),
-                            ("filled", "Filled"),
-                            ("reopened", "Reopened"),
+                migrations.CreateModel(
+                    name="RollupCheck",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("checked_at", models.DateTimeField()),
+                        (
+                            "first_day",
+                            models.DateField(
+                                help_text="Local days that are filled to their end", null=True
+                            ),
+                        ),
+                        ("last_day", models.DateField(null=True)),
+                        ("figure_count", models.IntegerField()),
+                        ("difference_count", models.IntegerField()),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(fields=["checked_at"], name="rollupcheck_by_time")
                         ],
-                        default="waiting",
-                        max_length=10,
-                    ),
+                    },
                 ),
-                (
-                    "marks",
-                    models.BigIntegerField(
-                        default=0, help_text="How often what it is counted from changed"
-                    ),
+                migrations.CreateModel(
+                    name="RollupDifference",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("metric", models.CharField(max_length=40)),
+                        ("day", models.DateField(help_text="Of the reporting zone")),
+                        (
+                            "dimension",
+                            models.CharField(
+                                blank=True, help_text="What of the metric it is", max_length=80
+                            ),
+                        ),
+                        ("rollup_value", models.BigIntegerField()),
+                        ("ledger_value", models.BigIntegerField()),
+                        ("found_at", models.DateTimeField()),
+                        (
+                            "is_confirmed",
+                            models.BooleanField(
+                                default=False,
+                                help_text="It was there again after the day was filled anew: an alarm",
+                            ),
+                        ),
+                        (
+                            "resolved_at",
+                            models.DateTimeField(
+                                help_text="When both were found to be equal", null=True
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                condition=models.Q(("resolved_at", None)),
+                                fields=("metric", "day", "dimension"),
+                                name="analytics_rollupdifference_open_once",
+                            )
+                        ],
+                    },
                 ),
-                (
-                    "due_at",
-                    models.DateTimeField(
-                        help_text="When it is to be filled; never if empty", null=True
-                    ),
+                migrations.CreateModel(
+                    name="RollupHour",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("metric", models.CharField(max_length=40)),
+                        ("hour", models.DateTimeField(help_text="Its beginning, in UTC")),
+                        (
+                            "state",
+                            models.CharField(
+                                choices=[
+                                    ("waiting", "Waiting"),
+                                    ("filled", "Filled"),
+                                    ("reopened", "Reopened"),
+                                ],
+                                default="waiting",
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "marks",
+                            models.BigIntegerField(
+                                default=0, help_text="How often what it is counted from changed"
+                            ),
+                        ),
+                        (
+                            "due_at",
+                            models.DateTimeField(
+                                help_text="When it is to be filled; never if empty", null=True
+                            ),
+                        ),
+                        (
+                            "leased_until",
+                            models.DateTimeField(
+                                help_text="Somebody fills it until then", null=True
+                            ),
+                        ),
+                        (
+                            "definition",
+                            models.CharField(
+                                blank=True,
+                                help_text="The version, and the zone of its days if it has any",
+                                max_length=60,
+                            ),
+                        ),
+                        (
+                            "watermark",
+                            models.DateTimeField(
+                                help_text="What it was filled from was complete up to then",
+                                null=True,
+                            ),
+                        ),
+                        ("filled_at", models.DateTimeField(null=True)),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                condition=models.Q(("due_at", None), _negated=True),
+                                fields=["metric", "-hour"],
+                                name="rolluphour_due",
+                            ),
+                            models.Index(
+                                fields=["metric", "definition"], name="rolluphour_by_definition"
+                            ),
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("metric", "hour"), name="analytics_rolluphour_once"
+                            )
+                        ],
+                    },
                 ),
-                (
-                    "leased_until",
-                    models.DateTimeField(help_text="Somebody fills it until then", null=True),
+                migrations.CreateModel(
+                    name="RollupValue",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("starts_at", models.DateTimeField()),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("dimensions", models.JSONField(default=dict)),
+                        ("value", models.BigIntegerField()),
+                        (
+                            "hour",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="values",
+                                to="analytics.rolluphour",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("hour", "starts_at", "environment", "dimensions"),
+                                name="analytics_rollupvalue_once",
+                            )
+                        ],
+                    },
                 ),
-                (
-                    "definition",
-                    models.CharField(
-                        blank=True,
-                        help_text="The version, and the zone of its days if it has any",
-                        max_length=60,
-                    ),
-                ),
-                (
-                    "watermark",
-                    models.DateTimeField(
-                        help_text="What it was filled from was complete up to then", null=True
-                    ),
-                ),
-                ("filled_at", models.DateTimeField(null=True)),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        condition=models.Q(("due_at", None), _negated=True),
-                        fields=["metric", "-hour"],
-                        name="rolluphour_due",
-                    ),
-                    models.Index(fields=["metric", "definition"], name="rolluphour_by_definition"),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("metric", "hour"), name="analytics_rolluphour_once"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="RollupValue",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("starts_at", models.DateTimeField()),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("dimensions", models.JSONField(default=dict)),
-                ("value", models.BigIntegerField()),
-                (
-                    "hour",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="values",
-                        to="analytics.rolluphour",
-                    ),
-                ),
-            ],
-            options={
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("hour", "starts_at", "environment", "dimensions"),
-                        name="analytics_rollupvalue_once",
-                    )
-                ],
-            },
+            ]
         ),
     ]

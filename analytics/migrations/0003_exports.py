@@ -35,138 +35,150 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AddField(
-            model_name="flush",
-            name="arrived_at",
-            field=models.DateTimeField(
-                db_default=django.db.models.functions.datetime.Now(),
-                help_text="The same by the database's clock: what exports of events are continued by",
-            ),
-        ),
-        migrations.CreateModel(
-            name="Export",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
+        Together(
+            [
+                migrations.AddField(
+                    model_name="flush",
+                    name="arrived_at",
+                    field=models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        help_text="The same by the database's clock: what exports of events are continued by",
                     ),
                 ),
-                (
-                    "name",
-                    models.CharField(help_text="Of the report or of the data set", max_length=40),
+                migrations.CreateModel(
+                    name="Export",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "name",
+                            models.CharField(
+                                help_text="Of the report or of the data set", max_length=40
+                            ),
+                        ),
+                        ("question", models.JSONField(help_text="What was asked of it")),
+                        (
+                            "file_format",
+                            models.CharField(
+                                choices=[
+                                    ("json", "json"),
+                                    ("csv", "csv"),
+                                    ("parquet", "parquet"),
+                                    ("xlsx", "xlsx"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        (
+                            "state",
+                            models.CharField(
+                                choices=[
+                                    ("waiting", "Waiting"),
+                                    ("running", "Running"),
+                                    ("done", "Done"),
+                                    ("failed", "Failed"),
+                                    ("cancelled", "Cancelled"),
+                                    ("expired", "expired: its file is deleted"),
+                                ],
+                                default="waiting",
+                                max_length=10,
+                            ),
+                        ),
+                        ("holder", models.UUIDField(null=True)),
+                        ("leased_until", models.DateTimeField(null=True)),
+                        ("attempts", models.IntegerField(default=0)),
+                        ("percent", models.IntegerField(default=0)),
+                        (
+                            "row_count",
+                            models.BigIntegerField(default=0, help_text="Rows written so far"),
+                        ),
+                        ("size_bytes", models.BigIntegerField(null=True)),
+                        ("path", models.CharField(blank=True, max_length=200)),
+                        ("next_cursor", models.CharField(blank=True, max_length=200)),
+                        ("failure", models.CharField(blank=True, max_length=40)),
+                        ("failure_detail", models.CharField(blank=True, max_length=300)),
+                        ("created_at", models.DateTimeField()),
+                        ("finished_at", models.DateTimeField(null=True)),
+                        ("expires_at", models.DateTimeField(null=True)),
+                        (
+                            "api_key",
+                            models.ForeignKey(
+                                db_index=False,
+                                help_text="Who asked",
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.apikey",
+                            ),
+                        ),
+                        (
+                            "operator",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
                 ),
-                ("question", models.JSONField(help_text="What was asked of it")),
-                (
-                    "file_format",
-                    models.CharField(
-                        choices=[
-                            ("json", "json"),
-                            ("csv", "csv"),
-                            ("parquet", "parquet"),
-                            ("xlsx", "xlsx"),
-                        ],
-                        max_length=10,
-                    ),
+                migrations.CreateModel(
+                    name="ExportRecord",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        (
+                            "act",
+                            models.CharField(
+                                choices=[
+                                    ("asked", "Asked"),
+                                    ("downloaded", "Downloaded"),
+                                    ("cancelled", "Cancelled"),
+                                ],
+                                max_length=10,
+                            ),
+                        ),
+                        ("at", models.DateTimeField()),
+                        ("row_count", models.BigIntegerField()),
+                        ("address_hash", models.CharField(blank=True, max_length=64)),
+                        (
+                            "api_key",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.apikey",
+                            ),
+                        ),
+                        (
+                            "export",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="records",
+                                to="analytics.export",
+                            ),
+                        ),
+                        (
+                            "operator",
+                            models.ForeignKey(
+                                db_index=False,
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                    ],
                 ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            ("waiting", "Waiting"),
-                            ("running", "Running"),
-                            ("done", "Done"),
-                            ("failed", "Failed"),
-                            ("cancelled", "Cancelled"),
-                            ("expired", "expired: its file is deleted"),
-                        ],
-                        default="waiting",
-                        max_length=10,
-                    ),
-                ),
-                ("holder", models.UUIDField(null=True)),
-                ("leased_until", models.DateTimeField(null=True)),
-                ("attempts", models.IntegerField(default=0)),
-                ("percent", models.IntegerField(default=0)),
-                ("row_count", models.BigIntegerField(default=0, help_text="Rows written so far")),
-                ("size_bytes", models.BigIntegerField(null=True)),
-                ("path", models.CharField(blank=True, max_length=200)),
-                ("next_cursor", models.CharField(blank=True, max_length=200)),
-                ("failure", models.CharField(blank=True, max_length=40)),
-                ("failure_detail", models.CharField(blank=True, max_length=300)),
-                ("created_at", models.DateTimeField()),
-                ("finished_at", models.DateTimeField(null=True)),
-                ("expires_at", models.DateTimeField(null=True)),
-                (
-                    "api_key",
-                    models.ForeignKey(
-                        db_index=False,
-                        help_text="Who asked",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.apikey",
-                    ),
-                ),
-                (
-                    "operator",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
-        ),
-        migrations.CreateModel(
-            name="ExportRecord",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                (
-                    "act",
-                    models.CharField(
-                        choices=[
-                            ("asked", "Asked"),
-                            ("downloaded", "Downloaded"),
-                            ("cancelled", "Cancelled"),
-                        ],
-                        max_length=10,
-                    ),
-                ),
-                ("at", models.DateTimeField()),
-                ("row_count", models.BigIntegerField()),
-                ("address_hash", models.CharField(blank=True, max_length=64)),
-                (
-                    "api_key",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.apikey",
-                    ),
-                ),
-                (
-                    "export",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="records",
-                        to="analytics.export",
-                    ),
-                ),
-                (
-                    "operator",
-                    models.ForeignKey(
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-            ],
+            ]
         ),
         Together(
             [

@@ -7,6 +7,7 @@ import django.db.models.lookups
 from django.db import migrations, models
 
 import config.ids
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -16,201 +17,223 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="FeedDecision",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("viewer_id", models.UUIDField()),
-                (
-                    "environment",
-                    models.CharField(
-                        choices=[("production", "Production"), ("sandbox", "Sandbox")],
-                        max_length=10,
-                    ),
-                ),
-                ("at", models.DateTimeField()),
-                (
-                    "table_version",
-                    models.CharField(
-                        blank=True,
-                        help_text="Empty: there was no table, all were equally likely.",
-                        max_length=100,
-                    ),
-                ),
-                (
-                    "predecessor_id",
-                    models.UUIDField(
-                        help_text="The decision it continues, whose series it does not repeat.",
-                        null=True,
-                    ),
-                ),
-                ("first_slot", models.PositiveIntegerField(default=0)),
-                (
-                    "candidate_count",
-                    models.PositiveIntegerField(help_text="Series that could be drawn."),
-                ),
-                (
-                    "candidates_sha256",
-                    models.BinaryField(
-                        help_text="SHA-256 of their ids, 16 bytes each, in order.", max_length=32
-                    ),
-                ),
-                (
-                    "series_ids",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.UUIDField(), size=None
-                    ),
-                ),
-                (
-                    "propensities",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.FloatField(), size=None
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["viewer_id", "-id"], name="catalog_decision_of_viewer")
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("series_ids__len", models.F("propensities__len"))),
-                        name="catalog_decision_pairs",
-                    ),
-                    models.CheckConstraint(
-                        condition=django.db.models.lookups.Exact(
-                            django.db.models.functions.text.Length("candidates_sha256"), 32
+        Together(
+            [
+                migrations.CreateModel(
+                    name="FeedDecision",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
                         ),
-                        name="catalog_decision_hash_is_sha256",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="FeedTable",
-            fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("version", models.CharField(max_length=100, unique=True)),
-                (
-                    "series_ids",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.UUIDField(), size=None
-                    ),
+                        ("viewer_id", models.UUIDField()),
+                        (
+                            "environment",
+                            models.CharField(
+                                choices=[("production", "Production"), ("sandbox", "Sandbox")],
+                                max_length=10,
+                            ),
+                        ),
+                        ("at", models.DateTimeField()),
+                        (
+                            "table_version",
+                            models.CharField(
+                                blank=True,
+                                help_text="Empty: there was no table, all were equally likely.",
+                                max_length=100,
+                            ),
+                        ),
+                        (
+                            "predecessor_id",
+                            models.UUIDField(
+                                help_text="The decision it continues, whose series it does not repeat.",
+                                null=True,
+                            ),
+                        ),
+                        ("first_slot", models.PositiveIntegerField(default=0)),
+                        (
+                            "candidate_count",
+                            models.PositiveIntegerField(help_text="Series that could be drawn."),
+                        ),
+                        (
+                            "candidates_sha256",
+                            models.BinaryField(
+                                help_text="SHA-256 of their ids, 16 bytes each, in order.",
+                                max_length=32,
+                            ),
+                        ),
+                        (
+                            "series_ids",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.UUIDField(), size=None
+                            ),
+                        ),
+                        (
+                            "propensities",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.FloatField(), size=None
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["viewer_id", "-id"], name="catalog_decision_of_viewer"
+                            )
+                        ],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("series_ids__len", models.F("propensities__len"))
+                                ),
+                                name="catalog_decision_pairs",
+                            ),
+                            models.CheckConstraint(
+                                condition=django.db.models.lookups.Exact(
+                                    django.db.models.functions.text.Length("candidates_sha256"), 32
+                                ),
+                                name="catalog_decision_hash_is_sha256",
+                            ),
+                        ],
+                    },
                 ),
-                (
-                    "probabilities",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.FloatField(), size=None
-                    ),
+                migrations.CreateModel(
+                    name="FeedTable",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("version", models.CharField(max_length=100, unique=True)),
+                        (
+                            "series_ids",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.UUIDField(), size=None
+                            ),
+                        ),
+                        (
+                            "probabilities",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.FloatField(), size=None
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                    ],
+                    options={
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("series_ids__len", models.F("probabilities__len"))
+                                ),
+                                name="catalog_feedtable_pairs",
+                            )
+                        ],
+                    },
                 ),
-                ("created_at", models.DateTimeField()),
-            ],
-            options={
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("series_ids__len", models.F("probabilities__len"))),
-                        name="catalog_feedtable_pairs",
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="Favorite",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+                migrations.CreateModel(
+                    name="Favorite",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("created_at", models.DateTimeField()),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["viewer", "-created_at", "-id"],
+                                name="catalog_favorite_newest",
+                            )
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer", "series"), name="catalog_favorite_once"
+                            )
+                        ],
+                    },
                 ),
-                ("created_at", models.DateTimeField()),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
+                migrations.CreateModel(
+                    name="WatchPosition",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("position_ms", models.PositiveIntegerField()),
+                        ("updated_at", models.DateTimeField()),
+                        (
+                            "episode",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.episode",
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="catalog.series",
+                            ),
+                        ),
+                        (
+                            "viewer",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="viewers.viewer",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["viewer", "-updated_at", "-id"],
+                                name="catalog_position_newest",
+                            )
+                        ],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("viewer", "series"), name="catalog_position_one_per_series"
+                            )
+                        ],
+                    },
                 ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        fields=["viewer", "-created_at", "-id"], name="catalog_favorite_newest"
-                    )
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer", "series"), name="catalog_favorite_once"
-                    )
-                ],
-            },
-        ),
-        migrations.CreateModel(
-            name="WatchPosition",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("position_ms", models.PositiveIntegerField()),
-                ("updated_at", models.DateTimeField()),
-                (
-                    "episode",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.episode",
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="catalog.series",
-                    ),
-                ),
-                (
-                    "viewer",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="viewers.viewer",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(
-                        fields=["viewer", "-updated_at", "-id"], name="catalog_position_newest"
-                    )
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("viewer", "series"), name="catalog_position_one_per_series"
-                    )
-                ],
-            },
+            ]
         ),
     ]

@@ -53,49 +53,52 @@ class Migration(migrations.Migration):
                         name="catalog_series_access_mode_known",
                     ),
                 ),
+                migrations.CreateModel(
+                    name="AccessChange",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("was", models.CharField(choices=MODES, max_length=10)),
+                        ("mode", models.CharField(choices=MODES, max_length=10)),
+                        ("changed_at", models.DateTimeField()),
+                        (
+                            "changed_by",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to=settings.AUTH_USER_MODEL,
+                            ),
+                        ),
+                        (
+                            "series",
+                            models.ForeignKey(
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="access_changes",
+                                to="catalog.series",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(fields=["changed_at"], name="catalog_accesschange_by_time")
+                        ],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(("was", models.F("mode")), _negated=True),
+                                name="catalog_accesschange_changes_something",
+                            )
+                        ],
+                    },
+                ),
             ]
-        ),
-        migrations.CreateModel(
-            name="AccessChange",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("was", models.CharField(choices=MODES, max_length=10)),
-                ("mode", models.CharField(choices=MODES, max_length=10)),
-                ("changed_at", models.DateTimeField()),
-                (
-                    "changed_by",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "series",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="access_changes",
-                        to="catalog.series",
-                    ),
-                ),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["changed_at"], name="catalog_accesschange_by_time")
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(("was", models.F("mode")), _negated=True),
-                        name="catalog_accesschange_changes_something",
-                    )
-                ],
-            },
         ),
         RunStatements(narrow_grants),
     ]

@@ -364,10 +364,6 @@ class Migration(migrations.Migration):
                         ]
                     },
                 ),
-            ]
-        ),
-        Together(
-            [
                 migrations.AddField(
                     model_name="moneyday",
                     name="passes_micros",

@@ -6,6 +6,7 @@ from django.db import migrations, models
 
 import config.ids
 import payments.models.placements
+from config.schema_operations import Together
 
 
 class Migration(migrations.Migration):
@@ -14,156 +15,172 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.CreateModel(
-            name="PaywallPlacement",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
+        Together(
+            [
+                migrations.CreateModel(
+                    name="PaywallPlacement",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("code", models.SlugField(help_text="What apps call it", unique=True)),
+                        ("title", models.CharField(max_length=100)),
+                        (
+                            "config",
+                            models.JSONField(
+                                blank=True,
+                                default=dict,
+                                help_text="For viewers whom no rule below fits. A JSON object, as the app reads it",
+                                validators=[payments.models.placements.validate_config],
+                            ),
+                        ),
+                        ("is_active", models.BooleanField(default=True)),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "verbose_name": "paywall placement",
+                        "ordering": ["code"],
+                    },
                 ),
-                ("code", models.SlugField(help_text="What apps call it", unique=True)),
-                ("title", models.CharField(max_length=100)),
-                (
-                    "config",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        help_text="For viewers whom no rule below fits. A JSON object, as the app reads it",
-                        validators=[payments.models.placements.validate_config],
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True)),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "verbose_name": "paywall placement",
-                "ordering": ["code"],
-            },
-        ),
-        migrations.CreateModel(
-            name="PlacementRule",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                ("position", models.PositiveIntegerField(help_text="Lowest first")),
-                ("name", models.CharField(max_length=100)),
-                (
-                    "segments",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(
-                            choices=[
-                                ("new", "New: came within SEGMENT_NEW_DAYS, has never paid"),
-                                (
-                                    "spender",
-                                    "Spender: has paid, and bought or spent within SEGMENT_LAPSED_DAYS",
+                migrations.CreateModel(
+                    name="PlacementRule",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        ("position", models.PositiveIntegerField(help_text="Lowest first")),
+                        ("name", models.CharField(max_length=100)),
+                        (
+                            "segments",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.CharField(
+                                    choices=[
+                                        (
+                                            "new",
+                                            "New: came within SEGMENT_NEW_DAYS, has never paid",
+                                        ),
+                                        (
+                                            "spender",
+                                            "Spender: has paid, and bought or spent within SEGMENT_LAPSED_DAYS",
+                                        ),
+                                        (
+                                            "lapsed",
+                                            "Lapsed: has paid, and neither bought nor spent since",
+                                        ),
+                                        ("other", "Other: came earlier, has never paid"),
+                                    ],
+                                    max_length=10,
                                 ),
-                                ("lapsed", "Lapsed: has paid, and neither bought nor spent since"),
-                                ("other", "Other: came earlier, has never paid"),
-                            ],
-                            max_length=10,
+                                blank=True,
+                                default=list,
+                                size=None,
+                            ),
                         ),
-                        blank=True,
-                        default=list,
-                        size=None,
-                    ),
-                ),
-                (
-                    "regions",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=2),
-                        blank=True,
-                        default=list,
-                        size=None,
-                    ),
-                ),
-                (
-                    "platforms",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(
-                            choices=[
-                                ("ios", "iOS"),
-                                ("android", "Android"),
-                                ("web", "Web"),
-                                ("wechat", "WeChat"),
-                                ("douyin", "Douyin"),
-                            ],
-                            max_length=10,
+                        (
+                            "regions",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.CharField(max_length=2),
+                                blank=True,
+                                default=list,
+                                size=None,
+                            ),
                         ),
-                        blank=True,
-                        default=list,
-                        size=None,
-                    ),
-                ),
-                ("starts_at", models.DateTimeField(blank=True, null=True)),
-                ("ends_at", models.DateTimeField(blank=True, null=True)),
-                (
-                    "config",
-                    models.JSONField(
-                        blank=True,
-                        default=dict,
-                        validators=[payments.models.placements.validate_config],
-                    ),
-                ),
-                ("is_active", models.BooleanField(default=True)),
-                (
-                    "link",
-                    models.ForeignKey(
-                        blank=True,
-                        help_text="For those who once came by this link",
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="payments.acquisitionlink",
-                    ),
-                ),
-                (
-                    "placement",
-                    models.ForeignKey(
-                        db_index=False,
-                        on_delete=django.db.models.deletion.CASCADE,
-                        related_name="rules",
-                        to="payments.paywallplacement",
-                    ),
-                ),
-            ],
-            options={
-                "ordering": ["position"],
-                "constraints": [
-                    models.UniqueConstraint(
-                        fields=("placement", "position"),
-                        name="payments_placementrule_place",
-                        violation_error_message="Another rule of this placement has this position.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("ends_at", None),
-                            ("link", None),
-                            ("platforms", []),
-                            ("regions", []),
-                            ("segments", []),
-                            ("starts_at", None),
-                            _negated=True,
+                        (
+                            "platforms",
+                            django.contrib.postgres.fields.ArrayField(
+                                base_field=models.CharField(
+                                    choices=[
+                                        ("ios", "iOS"),
+                                        ("android", "Android"),
+                                        ("web", "Web"),
+                                        ("wechat", "WeChat"),
+                                        ("douyin", "Douyin"),
+                                    ],
+                                    max_length=10,
+                                ),
+                                blank=True,
+                                default=list,
+                                size=None,
+                            ),
                         ),
-                        name="payments_placementrule_narrows",
-                        violation_error_message="This rule fits everybody always. Say at least one thing about whom or when it is for, or change the placement's own configuration.",
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("starts_at", None),
-                            ("ends_at", None),
-                            ("ends_at__gt", models.F("starts_at")),
-                            _connector="OR",
+                        ("starts_at", models.DateTimeField(blank=True, null=True)),
+                        ("ends_at", models.DateTimeField(blank=True, null=True)),
+                        (
+                            "config",
+                            models.JSONField(
+                                blank=True,
+                                default=dict,
+                                validators=[payments.models.placements.validate_config],
+                            ),
                         ),
-                        name="payments_placementrule_period",
-                        violation_error_message="It ends before it starts.",
-                    ),
-                ],
-            },
+                        ("is_active", models.BooleanField(default=True)),
+                        (
+                            "link",
+                            models.ForeignKey(
+                                blank=True,
+                                help_text="For those who once came by this link",
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="+",
+                                to="payments.acquisitionlink",
+                            ),
+                        ),
+                        (
+                            "placement",
+                            models.ForeignKey(
+                                db_index=False,
+                                on_delete=django.db.models.deletion.CASCADE,
+                                related_name="rules",
+                                to="payments.paywallplacement",
+                            ),
+                        ),
+                    ],
+                    options={
+                        "ordering": ["position"],
+                        "constraints": [
+                            models.UniqueConstraint(
+                                fields=("placement", "position"),
+                                name="payments_placementrule_place",
+                                violation_error_message="Another rule of this placement has this position.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("ends_at", None),
+                                    ("link", None),
+                                    ("platforms", []),
+                                    ("regions", []),
+                                    ("segments", []),
+                                    ("starts_at", None),
+                                    _negated=True,
+                                ),
+                                name="payments_placementrule_narrows",
+                                violation_error_message="This rule fits everybody always. Say at least one thing about whom or when it is for, or change the placement's own configuration.",
+                            ),
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    ("starts_at", None),
+                                    ("ends_at", None),
+                                    ("ends_at__gt", models.F("starts_at")),
+                                    _connector="OR",
+                                ),
+                                name="payments_placementrule_period",
+                                violation_error_message="It ends before it starts.",
+                            ),
+                        ],
+                    },
+                ),
+            ]
         ),
     ]

@@ -608,10 +608,6 @@ class Migration(migrations.Migration):
                         ]
                     },
                 ),
-            ]
-        ),
-        Together(
-            [
                 migrations.RemoveConstraint(
                     model_name="entry",
                     name="payments_entry_chart",

@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
 
     operations = [
         Together(
-            operations=[
+            [
                 migrations.CreateModel(
                     name="StoreMessage",
                     fields=[
@@ -773,10 +773,6 @@ class Migration(migrations.Migration):
                     ],
                     options={"verbose_name_plural": "subscription inquiries"},
                 ),
-            ],
-        ),
-        Together(
-            operations=[
                 migrations.RemoveConstraint(
                     model_name="entry",
                     name="payments_entry_chart",
@@ -1086,7 +1082,7 @@ class Migration(migrations.Migration):
                         to="payments.subscription",
                     ),
                 ),
-            ],
+            ]
         ),
         AddConstraintNotValid(
             model_name="entry",

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
 
     operations = [
         Together(
-            operations=[
+            [
                 migrations.CreateModel(
                     name="StoreReport",
                     fields=[
@@ -499,10 +499,6 @@ class Migration(migrations.Migration):
                         ],
                     },
                 ),
-            ]
-        ),
-        Together(
-            operations=[
                 migrations.AddField(
                     model_name="storemessage",
                     name="facts",

@@ -63,63 +63,65 @@ class Migration(migrations.Migration):
     dependencies = [("payments", "0022_books_that_settle")]
 
     operations = [
-        migrations.CreateModel(
-            name="RateEstimate",
-            fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=config.ids.uuid7,
-                        editable=False,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                (
-                    "purchase",
-                    models.OneToOneField(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="rate_estimate",
-                        to="payments.purchase",
-                    ),
-                ),
-                (
-                    "pass_purchase",
-                    models.OneToOneField(
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="rate_estimate",
-                        to="payments.passpurchase",
-                    ),
-                ),
-                ("currency", models.CharField(max_length=3)),
-                ("day", models.DateField(help_text="Whose rate is missing")),
-                ("rate", models.DecimalField(decimal_places=10, max_digits=20)),
-                (
-                    "source",
-                    models.CharField(help_text="What it was estimated by", max_length=50),
-                ),
-                ("created_at", models.DateTimeField(editable=False)),
-            ],
-            options={
-                "indexes": [
-                    models.Index(fields=["currency", "created_at"], name="rateestimate_by_currency")
-                ],
-                "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("pass_purchase__isnull", False), ("purchase", None)),
-                            models.Q(("pass_purchase", None), ("purchase__isnull", False)),
-                            _connector="OR",
-                        ),
-                        name="payments_rateestimate_of_one",
-                    )
-                ],
-            },
-        ),
         Together(
-            operations=[
+            [
+                migrations.CreateModel(
+                    name="RateEstimate",
+                    fields=[
+                        (
+                            "id",
+                            models.UUIDField(
+                                default=config.ids.uuid7,
+                                editable=False,
+                                primary_key=True,
+                                serialize=False,
+                            ),
+                        ),
+                        (
+                            "purchase",
+                            models.OneToOneField(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="rate_estimate",
+                                to="payments.purchase",
+                            ),
+                        ),
+                        (
+                            "pass_purchase",
+                            models.OneToOneField(
+                                null=True,
+                                on_delete=django.db.models.deletion.PROTECT,
+                                related_name="rate_estimate",
+                                to="payments.passpurchase",
+                            ),
+                        ),
+                        ("currency", models.CharField(max_length=3)),
+                        ("day", models.DateField(help_text="Whose rate is missing")),
+                        ("rate", models.DecimalField(decimal_places=10, max_digits=20)),
+                        (
+                            "source",
+                            models.CharField(help_text="What it was estimated by", max_length=50),
+                        ),
+                        ("created_at", models.DateTimeField(editable=False)),
+                    ],
+                    options={
+                        "indexes": [
+                            models.Index(
+                                fields=["currency", "created_at"], name="rateestimate_by_currency"
+                            )
+                        ],
+                        "constraints": [
+                            models.CheckConstraint(
+                                condition=models.Q(
+                                    models.Q(("pass_purchase__isnull", False), ("purchase", None)),
+                                    models.Q(("pass_purchase", None), ("purchase__isnull", False)),
+                                    _connector="OR",
+                                ),
+                                name="payments_rateestimate_of_one",
+                            )
+                        ],
+                    },
+                ),
                 migrations.AddField(
                     model_name="subscription",
                     name="renews_as_name",

@@ -12,7 +12,13 @@ import config.ids
 class Migration(migrations.Migration):
     initial = True
 
-    dependencies = []
+    # None of them is needed: each draws whatever models there are, and there are none of ours yet.
+    dependencies = [
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("otp_static", "0003_add_timestamps"),
+        ("otp_totp", "0003_add_timestamps"),
+        ("sessions", "0001_initial"),
+    ]
 
     operations = [
         migrations.CreateModel(
