@@ -21,7 +21,11 @@ from tests.proof import Proof, write_evidence
 DRAWN = {
     "tests/payments/admin": 3,
     "tests/payments/desk/price_changes": 3,
+    "tests/payments/desk": 2,
+    "tests/payments/messages": 2,
     "tests/payments/providers": 3,
+    "tests/payments/reconciliation": 2,
+    "tests/payments/support": 2,
     "tests/ads/networks": 3,
     "tests/analytics": 2,
     "tests/demo": 2,

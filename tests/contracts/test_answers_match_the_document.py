@@ -136,7 +136,7 @@ def test_answers_every_documented_success(operation: Operation, world: World) ->
     assert set(answered) == operation.success_statuses
 
 
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(6)
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
 def test_answers_as_documented_at_every_boundary(operation: Operation, world: World) -> None:
     cases = _at_boundaries(operation)
@@ -168,7 +168,7 @@ def _at_boundaries(operation: Operation) -> list[Any]:
     return of_one + of_many
 
 
-@pytest.mark.matrix(4)
+@pytest.mark.matrix(6)
 @pytest.mark.parametrize("operation", VERSIONED, ids=str)
 def test_answers_as_documented_whatever_is_sent(
     operation: Operation, world: World, proof: Proof
