@@ -76,7 +76,7 @@ class SessionAnswer(AnswerShape):
 class PlacementsQuery(RequestShape):
     """With `series_id`, only what opens episodes of this title, and how far the viewer has come there."""
 
-    series_id: UUID | None = None
+    series_id: UUID | msgspec.UnsetType = msgspec.UNSET
 
 
 class PlacementAnswer(AnswerShape):

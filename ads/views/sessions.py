@@ -36,7 +36,7 @@ class AdPlacements(ViewerEndpoint):
         onlooker = Onlooker(
             viewer_id=self.viewer.viewer_id, environment=self.viewer.environment, now=now
         )
-        found = sessions.on_offer(onlooker, series_id=query.series_id)
+        found = sessions.on_offer(onlooker, series_id=query.series_id or None)
         return PlacementsAnswer(placements=[rendering.placement(one) for one in found])
 
 
