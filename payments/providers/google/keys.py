@@ -20,7 +20,7 @@ SHORTEST_KEEPING = timedelta(minutes=5)
 LONGEST_KEEPING = timedelta(hours=24)
 #: An id that is not known is asked for at most this often: whoever writes tokens chooses their ids.
 ASKING_INTERVAL = timedelta(seconds=30)
-#: Nor more often than this while it fails: nobody can be believed until it answers.
+#: And at most this often while there are no keys at all: until then nobody can be believed.
 RETRY_INTERVAL = timedelta(seconds=2)
 #: Keys that can not be renewed are good for so much longer.
 GRACE = timedelta(hours=24)
@@ -65,7 +65,6 @@ class SigningKeys:
         self._kept: _Kept | None = None
         self._times_asked = 0
         self._asked_at: datetime | None = None
-        self._interval = ASKING_INTERVAL
 
     def key(self, key_id: str, *, now: datetime) -> RSAPublicKey:
         """The key of an id, fetched if it is not known or too old.
@@ -87,16 +86,14 @@ class SigningKeys:
 
     def _ask(self, key_id: str, now: datetime) -> None:
         self._asked_at = now
-        self._interval = RETRY_INTERVAL
         try:
             document = self._fetch()
             keep = min(max(document.keep, SHORTEST_KEEPING), LONGEST_KEEPING)
             self._kept = _Kept(read_keys(document.body), now + keep)
-            self._interval = ASKING_INTERVAL
         except ProviderError:
             # Google cannot say that the id is not its own.
-            kept = self._kept
-            if kept is None or key_id not in kept.keys or not kept.is_bearable(now):
+            kept = self._bearable(now)
+            if kept is None or key_id not in kept.keys:
                 raise
         finally:
             self._times_asked += 1
@@ -106,18 +103,23 @@ class SigningKeys:
         return kept.keys.get(key_id) if kept is not None and kept.is_fresh(now) else None
 
     def _found(self, key_id: str, now: datetime) -> RSAPublicKey:
-        kept = self._kept
-        if kept is None or not kept.is_bearable(now):
+        kept = self._bearable(now)
+        if kept is None:
             raise ProviderError("Google's keys are out of reach", Fault.UNAVAILABLE)
         key = kept.keys.get(key_id)
         if key is None:
             raise ProviderError(f"Google has no key {key_id!r:.60}", Fault.FORGED)
         return key
 
+    def _bearable(self, now: datetime) -> _Kept | None:
+        kept = self._kept
+        return kept if kept is not None and kept.is_bearable(now) else None
+
     def _may_ask(self, now: datetime) -> bool:
         """A clock that was put back does not stop the asking."""
         asked_at = self._asked_at
-        return asked_at is None or not timedelta(0) <= now - asked_at < self._interval
+        interval = ASKING_INTERVAL if self._bearable(now) else RETRY_INTERVAL
+        return asked_at is None or not timedelta(0) <= now - asked_at < interval
 
 
 def read_keys(body: bytes) -> Keys:

@@ -122,6 +122,16 @@ def test_old_keys_do_for_a_day_while_google_is_out_of_reach() -> None:
     kept.key("1", now=late + timedelta(hours=24, minutes=1))
 
 
+def test_a_google_out_of_reach_holds_up_pushes_no_more_often_while_old_keys_do() -> None:
+    google = Google()
+    kept = SigningKeys(google.fetch)
+    kept.key("1", now=NOW)
+    google.is_there = False
+    for second in range(60):
+        kept.key("1", now=NOW + 60 * MINUTE + timedelta(seconds=second))
+    assert google.times == 1 + 2
+
+
 def test_no_verdict_without_google() -> None:
     google = Google()
     google.is_there = False
@@ -134,7 +144,7 @@ def test_no_verdict_without_google() -> None:
     assert fault(lambda: kept.key("2", now=NOW + MINUTE)) is Fault.UNAVAILABLE
 
 
-def test_asks_again_soon_after_it_asked_in_vain() -> None:
+def test_asks_again_soon_while_it_has_no_keys() -> None:
     google = Google()
     google.is_there = False
     kept = SigningKeys(google.fetch)
