@@ -172,7 +172,9 @@ class PlacementAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="For")
     def for_what(self, placement: Placement) -> str:
         ads = "each ad" if placement.ads_needed == 1 else f"every {placement.ads_needed} ads"
-        return f"{placement.reward_amount:,} {placement.reward} for {ads}"
+        amount = placement.reward_amount
+        what = placement.reward.removesuffix("s") if amount == 1 else placement.reward
+        return f"{amount:,} {what} for {ads}"
 
     @admin.display(description="Earned by one view", ordering="estimated_net_micros")
     def estimate(self, placement: Placement) -> str:

@@ -77,6 +77,18 @@ def test_a_placement_is_made_with_the_estimate_typed_as_money(
 
 
 @pytest.mark.parametrize(
+    ("amount", "shown"),
+    [(1, "1 episode for each ad"), (3, "3 episodes for each ad")],
+    ids=["one", "several"],
+)
+def test_the_list_says_what_an_ad_is_watched_for(
+    pricing: Client, placement: Placement, amount: int, shown: str
+) -> None:
+    Placement.objects.filter(id=placement.id).update(reward_amount=amount)
+    assert shown in pricing.get("/admin/ads/placement/").content.decode()
+
+
+@pytest.mark.parametrize(
     ("field", "value"),
     [
         ("daily_cap", "0"),
