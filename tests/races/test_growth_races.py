@@ -73,10 +73,10 @@ def _is_paid(who: Caller, task: Task, *, address: str, now: datetime) -> bool:
 
 def test_a_budget_and_a_device_are_shared_by_a_crowd(now: datetime, proof: Proof) -> None:
     wrong = 0
-    for _ in range(proof.rounds(full=100) // 2 or 1):
+    for turn in range(proof.rounds(full=100) // 2 or 1):
         campaign = TaskCampaignFactory(budget_coins=18 * 7 + 5)
         task = TaskFactory(campaign=campaign)
-        bonus = sign_up_task(is_active=not TaskClaim.objects.filter(task__kind="sign_up").exists())
+        bonus = sign_up_task()
         device = caller().device
         people = [caller() for _ in range(20)]
         farm = [caller(install_id=device.install_id) for _ in range(20)]
@@ -86,7 +86,7 @@ def test_a_budget_and_a_device_are_shared_by_a_crowd(now: datetime, proof: Proof
         told = at_once(
             [partial(_is_paid, who, task, address="45.1.0.1", now=now) for who in people]
             + [
-                partial(_is_paid, who, bonus, address=f"45.0.{place}.1", now=now)
+                partial(_is_paid, who, bonus, address=f"46.{turn}.{place}.1", now=now)
                 for place, who in enumerate(farm)
             ]
         )
@@ -107,15 +107,17 @@ def test_a_ring_of_fifty_accounts_is_paid_no_more_than_the_cap(
     """All bring each other, from everywhere and at once, and all of them watch enough."""
     settings.REFERRAL_FAMILY_MAXIMUM = CAP
     wrong = 0
-    for _ in range(proof.rounds(full=20) // 2 or 1):
+    for turn in range(proof.rounds(full=20) // 2 or 1):
         ring = [newcomer(now=now) for _ in range(RING)]
         codes = [invite_of(each, now=now) for each in ring]
         for each in ring:
             watch(each.viewer.id, until=now, seconds=1800)
 
-        def bind(place: int, ring: list[Caller] = ring, codes: list[str] = codes) -> bool:
+        def bind(
+            place: int, ring: list[Caller] = ring, codes: list[str] = codes, turn: int = turn
+        ) -> bool:
             try:
-                code, address = codes[(place + 1) % RING], f"45.1.{place}.1"
+                code, address = codes[(place + 1) % RING], f"45.{turn}.{place}.1"
                 referrals.bind(ring[place], code=code, address=address, now=now)
             except ReferralRefused:
                 return False
