@@ -219,11 +219,13 @@ def _response(
     )
 
 
-def plain_response(code: str, title: str) -> HttpResponse:
-    """The same problem outside the REST framework (404 and 500 of the URL router)."""
+def plain_response(
+    code: str, title: str, *, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """The same problem outside the REST framework: of the URL router (404 and 500) and of middleware."""
     status = STATUS[code]
     body = msgspec.json.encode(_members(code, title) | {"status": int(status)})
-    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+    return HttpResponse(body, status=status, headers=headers, content_type=CONTENT_TYPE)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

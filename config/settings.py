@@ -139,6 +139,7 @@ if PRODUCTION:
     INSTALLED_APPS.remove("demo")
 
 MIDDLEWARE = [
+    "analytics.views.admission.TurnAway",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.request_clock.RequestClock",
@@ -878,7 +879,7 @@ FLUSH_LEASE_SECONDS = env.integer(
 )
 EVENTS_AT_ONCE = env.integer(
     "EVENTS_AT_ONCE",
-    default=4,
+    default=2,
     minimum=1,
     help="How many batches of events one web process handles at a time; others are asked to come again. Fewer "
     "than its threads, so that some are left for money.",

@@ -34,7 +34,7 @@ DRAWN = {
     "tests/crash": 2,
     "tests/browser": 2,
 }
-EVIDENCE_ROWS = pytest.StashKey[list[dict[str, object]]]()
+EVIDENCE = "evidence"
 STARTING_INSTANCES = {"crash", "demo", "journeys", "stores"}
 WRITTEN_BY_MIGRATE = {"auth_permission", "django_content_type"}
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
@@ -95,6 +95,9 @@ def _reconnect_as(role: str | None) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
     parser.addoption(
+        "--keep-evidence", action="store_true", help="Add to the evidence what these proofs found."
+    )
+    parser.addoption(
         "--sampled", action="store_true", help="Run a share of each matrix, drawn by the seed."
     )
 
@@ -109,8 +112,9 @@ def pytest_collection_finish() -> None:
 @pytest.hookimpl(trylast=True)  # pytest-randomly draws the seed in this hook, too
 def pytest_configure(config: pytest.Config) -> None:
     TransactionTestCase._fixture_teardown = _empty_used_tables
-    config.stash[EVIDENCE_ROWS] = []
     config.stash[PROOF_SEED] = config.getoption("randomly_seed", None) or secrets.randbelow(2**31)
+    if config.getoption("--prove") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Evidence(is_added=config.getoption("--keep-evidence")))
     # Each test's client loads the middleware anew: it need not list every asset each time.
     settings.WHITENOISE_AUTOREFRESH = True
 
@@ -167,20 +171,28 @@ def _runs_an_instance_alone(item: pytest.Item) -> bool:
     )
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--prove"):
-        write_evidence(session.config.stash[EVIDENCE_ROWS])
+class Evidence:
+    """Rows of evidence come with a test's report, from whichever worker ran it."""
+
+    def __init__(self, *, is_added: bool) -> None:
+        self._rows: list[dict[str, object]] = []
+        self._is_added = is_added
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            self._rows += [row for name, row in report.user_properties if name == EVIDENCE]
+
+    def pytest_sessionfinish(self) -> None:
+        write_evidence(self._rows, is_added=self._is_added)
 
 
 @pytest.fixture
-def proof(request: pytest.FixtureRequest) -> Proof:
+def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
     """How often to run, and where to write what was found."""
     config = request.config
-    return Proof(
-        is_full=config.getoption("--prove"),
-        seed=config.stash[PROOF_SEED],
-        rows=config.stash[EVIDENCE_ROWS],
-    )
+    made = Proof(is_full=config.getoption("--prove"), seed=config.stash[PROOF_SEED])
+    yield made
+    request.node.user_properties += [(EVIDENCE, row) for row in made.rows]
 
 
 @pytest.fixture(scope="session")

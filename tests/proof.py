@@ -18,7 +18,7 @@ class Proof:
 
     is_full: bool
     seed: int
-    rows: list[dict[str, object]]
+    rows: list[dict[str, object]] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     count: int = 0
 
@@ -47,9 +47,10 @@ class Proof:
         pytest.skip(reason)
 
 
-def write_evidence(rows: list[dict[str, object]]) -> None:
-    """docs/evidence.json, and the same as a page."""
-    ordered = sorted(rows, key=lambda row: (str(row["promise"]), str(row["what"])))
+def write_evidence(rows: list[dict[str, object]], *, is_added: bool) -> None:
+    """docs/evidence.json, and the same as a page; `is_added` to what they have."""
+    known = msgspec.json.decode(EVIDENCE.read_bytes()) if is_added else []
+    ordered = sorted(known + rows, key=lambda row: (str(row["promise"]), str(row["what"])))
     EVIDENCE.write_bytes(msgspec.json.format(msgspec.json.encode(ordered), indent=2) + b"\n")
     lines = [
         "# Evidence",
