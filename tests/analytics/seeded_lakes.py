@@ -1,8 +1,9 @@
 """A lake and a ledger of everything that reports know, by a seed, and every report asked of them."""
 
+import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,7 @@ class Seeded:
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)  # noqa: S311  no secret
+        self._numbers = itertools.count(1)
         self.viewers = [self._id() for _ in range(VIEWERS)]
         self.cuts = [cut for _ in range(SERIES) for cut in self._series(self._id())]
         self.series = sorted({str(cut.series_id) for cut in self.cuts})
@@ -206,7 +208,7 @@ class Seeded:
             "source": draw.choice(["coins", "passes", "imported"]),
             "unlocks": draw.choice([1, 1, 0, -1]),
             "experiment": "price",
-            "arm": draw.choice(["a", "b"]),
+            "arm": draw.choice(["a", "b", "holdout"]),
             "network": draw.choice(["one", "two"]),
             "placement": draw.choice(["unlock", "tasks"]),
             "position_ms": draw.choice([None, 1000, 59_000]),
@@ -219,11 +221,25 @@ class Seeded:
             "ends_at": at + 7 * DAY,
             "rewarded_at": draw.choice([None, at + HOUR]),
             "settled_at": at + HOUR,
+            "viewed_at": at,
+            "booked_at": at + HOUR,
+            "decided_at": at,
+            "day": (at.date() - date(1970, 1, 1)).days,
+            "cell": draw.choice(["one", "two", "three"]),
+            # What is told of a cell anew has a number of its own.
+            "number": next(self._numbers),
+            "impressions": draw.choice([0, 1]),
+            "rule_place": draw.choice([None, 1, 2]),
+            "ad_propensity": draw.choice([0, 250_000_000, 500_000_000, 1_000_000_000]),
+            "kind": draw.choice(["install", "block"]),
+            "origin": draw.choice(["here", "there"]),
         }
         return {field.name: known.get(field.name, self._plain(field)) for field in schema}
 
     def _plain(self, field: pa.Field) -> Any:
-        return self._draw.randrange(-500_000, 9_000_000) if field.type == pa.int64() else self._id()
+        if pa.types.is_integer(field.type):
+            return self._draw.randrange(-500_000, 9_000_000)
+        return self._draw.choice([True, False]) if pa.types.is_boolean(field.type) else self._id()
 
 
 _TYPES = [

@@ -20,7 +20,7 @@ _WORKER = "org.apache.spark.deploy.worker.Worker"
 _READY = re.compile(r"Successfully registered with master")
 _PORT = re.compile(r"Starting Spark master at (spark://\S+)")
 _DEFAULTS = """
-spark.driver.memory 768m
+spark.driver.memory 2g
 spark.executor.memory 512m
 spark.executor.cores 1
 spark.sql.shuffle.partitions 2
