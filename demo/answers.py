@@ -287,6 +287,15 @@ class AdState(msgspec.Struct, frozen=True):
     episode_id: str
 
 
+class ToldImpression(msgspec.Struct, frozen=True):
+    impression_id: str
+    verdict: str
+
+
+class ToldImpressions(msgspec.Struct, frozen=True):
+    verdicts: list[ToldImpression]
+
+
 class AdView(msgspec.Struct, frozen=True):
     callback: str
 

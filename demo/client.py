@@ -15,7 +15,7 @@ it is answered.
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
@@ -84,6 +84,23 @@ class Installation:
     app_version: str = ""
     locale: str = "en"
     region: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Impression:
+    """What a network's SDK says that one ad earned, an estimate in micros of a currency."""
+
+    impression_id: str
+    network: str
+    ad_unit_id: str
+    revenue_micros: int
+    occurred_at: str
+    format: str = "rewarded"
+    currency: str = "USD"
+    precision: str = "estimated"
+    country: str = ""
+    placement: str = ""
+    ad_session_id: str | None = None
 
 
 class ViewerClient:
@@ -324,6 +341,12 @@ class ViewerClient:
     def ad(self, ad_session_id: str) -> answers.AdState:
         """How an ad session stands. It is `rewarded` once the network has told the service."""
         return _decode(self._ask("GET", f"/v1/ads/sessions/{ad_session_id}"), answers.AdState)
+
+    def tell_impressions(self, impressions: Sequence[Impression]) -> list[answers.ToldImpression]:
+        """Tell what ads earned. Repeat it until answered: an impression's id counts once."""
+        body = {"impressions": [asdict(one) for one in impressions]}
+        response = self._ask("POST", "/v1/ads/impressions", json=body)
+        return _decode(response, answers.ToldImpressions).verdicts
 
     # --- What happened -----------------------------------------------------------------------
 

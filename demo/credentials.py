@@ -4,7 +4,7 @@ import base64
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ TOTP_SECRET_BYTES = 20
 class Owner:
     """How to sign in to the admin. `password` is None once somebody has changed it."""
 
+    user_id: int = field(compare=False)
     username: str
     password: str | None
 
@@ -61,8 +62,8 @@ def owner(folder: Path) -> Owner:
             secret=devices.read_secret(secret),
             roles=[OWNER],
         )
-        return Owner(OWNER, password)
-    return Owner(OWNER, password if user.check_password(password) else None)
+        user = User.objects.get(username=OWNER)
+    return Owner(user.id, OWNER, password if user.check_password(password) else None)
 
 
 def _kept(file: Path, make: Callable[[], str]) -> str:

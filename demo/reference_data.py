@@ -1,5 +1,5 @@
 """What a shop needs before it can sell: coin packs, passes, subscriptions, each store's terms, a second price plan,
-a placement of rewarded ads, and tasks for coins.
+a placement of rewarded ads, tasks for coins, and a policy of what viewers are offered.
 
 Everything is made if it is missing and left alone if it is there, so that a demo started again
 keeps what an operator changed in between.
@@ -12,10 +12,14 @@ from django.db import transaction
 
 from ads.models import CheckInDay, Network, Placement, Task, TaskKind, TaskPeriod, TaskText
 from catalog.models import Series
-from payments.desk import plans, price_versions
+from payments.desk import offer_policies, plans, price_versions
 from payments.models import (
     CoinPack,
+    Means,
+    OfferPolicy,
+    OfferRule,
     PassProduct,
+    Payer,
     PricePlan,
     Provider,
     StoreProduct,
@@ -108,6 +112,12 @@ CHECK_IN_COINS = (10, 10, 80, 20, 30, 40, 200)
 
 TASK_COINS_DAYS = 8
 
+OFFER_POLICY, OFFER_HOLDOUT_PERCENT = "With and without ads", 10
+OFFER_ARMS: list[tuple[str, list[str], int]] = [
+    ("ad-first", [Means.AD, Means.COINS, Means.PACKS, Means.SUBSCRIPTION], 1),
+    ("no-ad", [Means.COINS, Means.PACKS, Means.SUBSCRIPTION], 1),
+]
+
 
 @dataclass(frozen=True)
 class Chore:
@@ -162,6 +172,26 @@ def load(*, now: datetime) -> None:
             effective_from=SINCE,
             now=now,
         )
+
+
+def load_offer_policy(*, operator_id: int, now: datetime) -> None:
+    """Puts a policy in force where there has been none: from their second locked episode on, half of those who
+    never paid are shown no ad, so that what ads cost and bring can be told."""
+    if OfferPolicy.objects.exists():
+        return
+    with transaction.atomic():
+        policy = OfferPolicy.objects.create(
+            name=OFFER_POLICY, holdout_percent=OFFER_HOLDOUT_PERCENT, created_at=now
+        )
+        rule = OfferRule.objects.create(
+            policy=policy,
+            position=1,
+            name="Never paid, and not at the first lock",
+            payers=[Payer.NEVER_PAID],
+            encounters_from=2,
+        )
+        offer_policies.set_arms(rule, OFFER_ARMS)
+        offer_policies.put_in_force(policy_id=policy.id, operator_id=operator_id, now=now)
 
 
 def _load_pack(pack: Pack, *, position: int, now: datetime) -> None:

@@ -16,7 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from analytics.lake import reading
 from catalog.models import Series
 from config import clock
-from demo import catalog, credentials, journey, reference_data, simulation, stocking
+from demo import ad_reports, catalog, credentials, journey, reference_data, simulation, stocking
 from demo.answers import SeriesPushed
 from demo.catalog import Serial
 from demo.client import ViewerClient
@@ -68,7 +68,8 @@ class Show:
             reference_data.load(now=now)
             api_key = credentials.pipeline_key(self._secrets, now=now)
             owner = credentials.owner(self._secrets)
-            self._done("coin packs, store terms, price plans, API key, owner", started)
+            reference_data.load_offer_policy(operator_id=owner.user_id, now=now)
+            self._done("coin packs, store terms, price plans, offers, API key, owner", started)
             self._processes.wait_until_ready()
             buying.wait_until_open(stores.addresses)
         self._done("web server, worker, sweeper and stores run", started)
@@ -153,6 +154,7 @@ class Show:
                     stores=stores,
                     on_progress=progress,
                 )
+            ad_reports.bring(summary.ad_report, now=clock.read())
         except (ClockNotHonoured, WrongFact, Refused, Unreachable) as error:
             self._screen.failure(f"  The simulation ended early: {error}")
             return False

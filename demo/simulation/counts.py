@@ -39,6 +39,12 @@ class Counts:
     coin_unlocks: int = 0
     ads_watched: int = 0
     ad_unlocks: int = 0
+    late_callbacks: int = 0
+    """Of watched ads, that the network told of when it was too late to pay."""
+
+    orphaned_callbacks: int = 0
+    """Of watched ads, that the network told of without their session."""
+
     requests: int = 0
 
     def __add__(self, other: Self) -> Self:
@@ -58,6 +64,9 @@ class Summary:
 
     counts: Counts
     truths: Mapping[str, Truth]
+    ad_report: bytes
+    """What the ad network's file says of the days before the last; empty without ads."""
+
     seconds: float
 
     @property
@@ -79,6 +88,8 @@ class Summary:
             "coins": f"{shown['coins_bought']} bought in {shown['top_ups']} top-ups, "
             f"{shown['coins_spent']} spent",
             "subscribed": f"{shown['subscriptions']} times, {shown['restored']} restored elsewhere",
+            "ads": f"{shown['ads_watched']} watched; {shown['late_callbacks']} callbacks came late, "
+            f"{shown['orphaned_callbacks']} without a session",
             "speed": f"{shown['requests']} requests in {self.seconds:.0f} s, "
             f"{self.requests_per_second:.0f}/s",
         }

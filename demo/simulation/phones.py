@@ -1,9 +1,11 @@
 """A viewer with the app in their hand: what all they do in one visit goes through."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from random import Random
 
-from demo.client import ViewerClient
+from demo.answers import AdSession
+from demo.client import Impression, ViewerClient
 from demo.event_log import EventLog
 from demo.simulated_clock import ViewersClock
 from demo.simulation import dice
@@ -13,6 +15,31 @@ from demo.simulation.fates import Ahead
 from demo.simulation.population import Person
 from demo.stores.buying import Store
 from demo.transport import Transport
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenAd:
+    """An ad that was watched to its end, and what the network's SDK said that it earned."""
+
+    impression_id: str
+    session: AdSession
+    placement: str
+    at: datetime
+    country: str
+    revenue_micros: int
+
+    def impression(self) -> Impression:
+        """As the app tells of it."""
+        return Impression(
+            impression_id=self.impression_id,
+            network=self.session.network,
+            ad_unit_id=self.session.ad_unit_id,
+            revenue_micros=self.revenue_micros,
+            occurred_at=self.at.isoformat(),
+            country=self.country,
+            placement=self.placement,
+            ad_session_id=self.session.ad_session_id,
+        )
 
 
 @dataclass
@@ -27,6 +54,12 @@ class Phone:
 
     ahead: list[Ahead] = field(default_factory=list)
     """What will become of what they bought in this visit."""
+
+    ads: list[SeenAd] = field(default_factory=list)
+    """Those that were watched in this visit."""
+
+    callbacks: list[str] = field(default_factory=list)
+    """Of these ads, what the network has yet to send."""
 
     counts: Counts = field(init=False)
     app: ViewerClient = field(init=False)

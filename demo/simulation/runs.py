@@ -10,10 +10,11 @@ from datetime import time as midnight
 from threading import local
 
 from demo.catalog import Serial
-from demo.client import ViewerClient
+from demo.client import FakeAdNetwork, ViewerClient
 from demo.simulated_clock import ViewersClock
 from demo.simulation import population, subscribers, titles
 from demo.simulation.accounts import Account
+from demo.simulation.ads import NetworkBooks
 from demo.simulation.counts import Counts, Summary
 from demo.simulation.fates import Fates
 from demo.simulation.phones import Phone
@@ -78,8 +79,11 @@ def run(
                 counts += counted
                 on_progress(counts.visits, total)
         crowd.end()
+    report = crowd.books.report(before=plan.until.astimezone(UTC).date())
     truths = {script.external_id: script.truth for script in scripts.values()}
-    return Summary(counts=counts, truths=truths, seconds=time.monotonic() - started)
+    return Summary(
+        counts=counts, truths=truths, ad_report=report, seconds=time.monotonic() - started
+    )
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ class _Crowd:
         self._connect, self._scripts, self._seed, self._tap = connect, scripts, seed, tap
         self._stores = stores
         self._fates = Fates(stores) if stores else None
+        self.books = NetworkBooks()
         self._own = local()
         self._opened: list[Transport] = []
 
@@ -132,14 +137,15 @@ class _Crowd:
             account.clock.moment = moment
             phone = Phone(account, transport, self._seed, store=self._store_of(account))
             counts += Visit(phone, self._scripts, tap=self._tap).run()
+            self.books.add(phone)
             if self._fates is not None:
                 self._fates.add(phone.ahead)
         counts.requests, account.clock.requests = account.clock.requests, 0
         return counts
 
     def begin_day(self, moment: datetime) -> Counts:
-        """What stores and other phones do before anybody comes."""
-        counts = Counts()
+        """What the ad network, stores and other phones do before anybody comes."""
+        counts = self._call_back(moment)
         if self._fates is None:
             return counts
         for one in self._fates.begin_day(moment):
@@ -153,6 +159,16 @@ class _Crowd:
                 app = ViewerClient(transport, installation=installation)
                 counts += subscribers.move(one, app, at=moment)
             counts.requests += clock.requests
+        return counts
+
+    def _call_back(self, moment: datetime) -> Counts:
+        counts, due = Counts(), self.books.due(moment)
+        if due:
+            clock = ViewersClock(moment)
+            with self._connect(clock.headers) as transport:
+                for callback in due:
+                    FakeAdNetwork(transport).call_back(callback)
+            counts.late_callbacks, counts.requests = len(due), clock.requests
         return counts
 
     def end(self) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 from random import Random
 
 from demo.answers import Offer, Option, Paywall, PaywallEpisode, Purchase, Unlocked
-from demo.client import FakeAdNetwork, FakeStoreSdk, StillWaits, Watched, new_key
-from demo.simulation import subscribers
+from demo.client import FakeStoreSdk, StillWaits, Watched, new_key
+from demo.simulation import ads, subscribers
 from demo.simulation.dice import happens
 from demo.simulation.phones import Phone
 from demo.simulation.titles import Script
@@ -28,7 +28,7 @@ class Wall:
 
     def __init__(self, phone: Phone, script: Script) -> None:
         self._phone, self._script = phone, script
-        self._fake, self._network = FakeStoreSdk(phone.transport), FakeAdNetwork(phone.transport)
+        self._fake = FakeStoreSdk(phone.transport)
         self._shown: Paywall | None = None
 
     def open(self, episode_id: str, *, watched: Watched | None, roll: Random) -> bool:
@@ -151,8 +151,7 @@ class Wall:
             "ad_shown", ad_session_id=session.ad_session_id, placement=option.placement
         )
         self._phone.clock.pass_ms(AD_MS)
-        self._network.watch(session)
-        self._phone.counts.ads_watched += 1
+        ads.watch(self._phone, session, placement=option.placement)
         is_open = self._phone.app.ad(session.ad_session_id).state == "rewarded"
         self._phone.counts.ad_unlocks += is_open
         self._shown = None

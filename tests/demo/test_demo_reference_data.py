@@ -10,8 +10,10 @@ from payments.desk import plans
 from payments.models import (
     CoinPack,
     EpisodePrice,
+    OfferPolicy,
     PassProduct,
     PlanAssignment,
+    PolicyState,
     PricePlan,
     PriceVersion,
     StoreProduct,
@@ -20,6 +22,7 @@ from payments.models import (
 from payments.prices import pricing
 from payments.store import purchases
 from tests.factories.catalog import SeriesFactory
+from tests.factories.operators import operator
 
 TABLES: tuple[type[models.Model], ...] = (
     CoinPack,
@@ -95,3 +98,21 @@ def test_takes_the_fake_stores_fee_from_every_sale(db, now) -> None:
     terms = purchases.divide(provider="fake", gross_micros=9_990_000, at=now)
 
     assert (terms.tax_micros, terms.fee_micros, terms.net_micros) == (0, 1_498_500, 8_491_500)
+
+
+def test_puts_a_policy_of_offers_in_force_once(db, now) -> None:
+    putter = operator()
+    for _ in range(2):
+        reference_data.load_offer_policy(operator_id=putter.id, now=now)
+
+    policy = OfferPolicy.objects.get()
+    assert (policy.state, policy.put_by) == (PolicyState.IN_FORCE, putter)
+    shown = {arm.code: "ad" in arm.shown for rule in policy.rules.all() for arm in rule.arms.all()}
+    assert shown == {"ad-first": True, "no-ad": False}
+
+
+def test_leaves_an_operators_policy_alone(db, now) -> None:
+    OfferPolicy.objects.create(name="Ours", created_at=now)
+    reference_data.load_offer_policy(operator_id=operator().id, now=now)
+
+    assert OfferPolicy.objects.get().state == PolicyState.DRAFT

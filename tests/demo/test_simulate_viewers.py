@@ -1,7 +1,7 @@
 """Simulated viewers: what they say they did is what the service has."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from pytest_django.fixtures import Settings
 
-from ads.models import Reward
+from ads.models import AdSession, Callback, Impression, ReportedDay, Reward, Verdict
 from analytics.lake import flushing, reading
 from analytics.models import EventBatch, QuarantinedEvent
 from analytics.reports import retention, sources
@@ -24,8 +24,9 @@ from analytics.reports.retention import Mode
 from catalog import feed
 from catalog.models import FeedDecision
 from config import clock
-from demo import catalog, simulation
-from demo.simulation import ClockNotHonoured, Connect, NothingToWatch, Plan, Sent, Summary
+from demo import ad_reports, catalog, simulation
+from demo.simulation import ClockNotHonoured, Connect, NothingToWatch, Plan, Sent, Summary, ads
+from demo.simulation.walls import Wall
 from demo.transport import Refused
 from payments.ledger import verification
 from payments.models import Purchase, Unlock, Wallet
@@ -52,6 +53,8 @@ def _own_world(settings: Settings, tmp_path: Path) -> None:
         },
     }
     settings.DATA_DIR = tmp_path
+    # All of them report to one process here.
+    settings.EVENTS_AT_ONCE = Plan.threads
     caches["local"].clear()
 
 
@@ -109,6 +112,37 @@ def test_what_they_did_is_what_the_service_has():
     told = {e["decision_id"] for _, _, e in _accepted(sent) if e.get("decision_id")}
     assert told
     assert told <= decisions
+
+
+def test_what_their_ads_set_going_is_what_the_service_has(monkeypatch):
+    monkeypatch.setattr(ads, "LATE", 0.6)
+    monkeypatch.setattr(ads, "OF_OLD_BUILDS", 0.2)
+    # Nobody pays, and whoever can watches an ad.
+    monkeypatch.setattr(Wall, "_readiness", lambda self, episode: 0.0)
+    monkeypatch.setattr(Wall, "_drawn", lambda self, probability: 1.0)
+
+    summary, _ = _run(replace(PLAN, viewers=30, days=7))
+    counts = summary.counts
+
+    assert counts.ads_watched == Impression.objects.count() >= AdSession.objects.count() > 10
+    came = Counter(Callback.objects.values_list("verdict", flat=True))
+    assert came[Verdict.ORPHAN] == counts.orphaned_callbacks > 0
+    # A session whose callback stays away may be watched again, and is paid by that ad.
+    late = came.total() - came[Verdict.ORPHAN] - came[Verdict.PAID]
+    assert late == counts.late_callbacks >= came[Verdict.EXPIRED] > 0
+    assert came[Verdict.PAID] == counts.ad_unlocks
+    assert counts.ad_unlocks == Reward.objects.count() > 0
+    before_the_last = Impression.objects.filter(occurred_at__lt=UNTIL.replace(hour=0, minute=0))
+    new_days = ad_reports.bring(summary.ad_report, now=UNTIL)
+    assert new_days == len(set(before_the_last.values_list("occurred_at__date", flat=True))) > 0
+    told = before_the_last.aggregate(micros=Sum("told_micros"))["micros"]
+    reported = ReportedDay.objects.aggregate(
+        n=Sum("impression_count"), micros=Sum("revenue_micros")
+    )
+    assert reported["n"] == before_the_last.count()
+    assert reported["micros"] == pytest.approx(told * ads.REPORTED, abs=reported["n"])
+    assert ad_reports.bring(summary.ad_report, now=UNTIL) == 0
+    assert ad_reports.bring(b"", now=UNTIL) == 0
 
 
 def test_the_retention_report_agrees_with_a_count_of_what_was_sent():

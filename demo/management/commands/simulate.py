@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from config import clock
-from demo import catalog, simulation
+from demo import ad_reports, catalog, simulation
 from demo.facts import WrongFact
 from demo.screen import Screen
 from demo.simulation import ClockNotHonoured, NothingToWatch, Plan
@@ -65,6 +65,7 @@ class Command(BaseCommand):
                     stores=stores,
                     on_progress=on_progress,
                 )
+            ad_reports.bring(summary.ad_report, now=clock.read())
         except Stopped as stopped:
             screen.say("Stopped; what the viewers did until now is kept.")
             raise SystemExit(stopped.exit_code) from None
