@@ -125,3 +125,12 @@ def test_a_gate_that_is_shut_answers_when_to_come_again(settings, api, device, n
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
     assert not EventBatch.objects.exists()
+
+
+def test_a_gate_that_is_shut_looks_at_nobody(settings, api, monkeypatch):
+    monkeypatch.setattr(admission.gate, "_inside", settings.EVENTS_AT_ONCE)
+
+    answer = api.post("/v1/events", b"{", content_type="text/plain")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "events_busy")
+    assert api.post("/v1/purchases/restore", b"{", content_type="text/plain").status_code == 401
