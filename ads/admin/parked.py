@@ -45,6 +45,9 @@ MANY = 1000
 ENDED = (Outcome.SETTLED, Outcome.DISMISSED)
 
 
+CHOSEN_AT_ONCE = 500
+
+
 class ParkedVerdictFilter(DropdownFilter):  # type: ignore[misc]
     """By why it paid nothing."""
 
@@ -75,10 +78,17 @@ class ResolutionForm(forms.Form):
     reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget)
 
 
+class DismissalForm(forms.Form):
+    """Why nothing is paid for what was chosen."""
+
+    reason = forms.CharField(max_length=500, widget=UnfoldAdminTextareaWidget)
+
+
 @admin.register(ParkedCallback)
 class ParkedCallbackAdmin(CallbackAdmin):
     """Those that wait. What was ended is among the callbacks, with who ended it."""
 
+    actions = ("dismiss",)
     list_display: Sequence[str] = (
         "received_at",
         "verdict",
@@ -108,7 +118,7 @@ class ParkedCallbackAdmin(CallbackAdmin):
 
     def resolve_view(self, request: HttpRequest, callback_id: UUID) -> HttpResponse:
         """Pays or dismisses one, with a reason."""
-        if not request.user.has_perm("ads.change_parkedcallback"):
+        if not self.has_resolve_permission(request):
             raise PermissionDenied
         callback = get_object_or_404(ParkedCallback, id=callback_id)
         form = ResolutionForm(request.POST or None)
@@ -128,6 +138,32 @@ class ParkedCallbackAdmin(CallbackAdmin):
             "form": form,
         }
         return TemplateResponse(request, "admin/ads/resolve.html", context)
+
+    def has_resolve_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("ads.change_parkedcallback")
+
+    @admin.action(description="Dismiss: with a reason", permissions=["resolve"])
+    def dismiss(
+        self, request: HttpRequest, queryset: QuerySet[ParkedCallback]
+    ) -> HttpResponse | None:
+        """Ends the chosen unpaid, all for one reason. Whether any is paid is decided one by one."""
+        rows = list(queryset.order_by("-id")[:CHOSEN_AT_ONCE])
+        form = DismissalForm(request.POST if "confirm" in request.POST else None)
+        if not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Dismiss parked callbacks",
+                "opts": self.opts,
+                "rows": rows,
+                "form": form,
+            }
+            return TemplateResponse(request, "admin/ads/dismiss.html", context)
+        given = {"kind": ResolutionKind.DISMISSED, **form.cleaned_data}
+        with transaction.atomic():
+            told = [self._resolve(request, row, given) for row in rows]
+        ended = told.count(Outcome.DISMISSED)
+        messages.success(request, f"{ended:,} of {len(rows):,} were dismissed.")
+        return None
 
     def _resolve(
         self, request: HttpRequest, callback: ParkedCallback, given: Mapping[str, Any]

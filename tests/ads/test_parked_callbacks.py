@@ -199,3 +199,39 @@ def test_a_session_of_another_network_cannot_be_paid(session: AdSession, now: da
     )
 
     assert outcome is Outcome.OTHER_NETWORK
+
+
+def test_many_are_dismissed_at_once_for_one_reason(
+    support: Client, session: AdSession, now: datetime
+) -> None:
+    parked_ones = [park(session, now, custom_data=uuid4().hex) for _ in range(3)]
+    paid_before = park(session, now, user_id=uuid4().hex)
+    chosen = {
+        "action": "dismiss",
+        "_selected_action": [str(one.id) for one in [*parked_ones[:2], paid_before]],
+    }
+    decide(support, paid_before, "settled")
+
+    asked = support.post(f"{PAGE}/", chosen)
+    assert "Dismiss parked callbacks" in asked.text
+    assert "reason" in support.post(f"{PAGE}/", chosen | {"confirm": "1"}).context["form"].errors
+    done = support.post(f"{PAGE}/", chosen | {"confirm": "1", "reason": "A test build."})
+
+    assert done.status_code == 302
+    resolved = Resolution.objects.filter(kind="dismissed")
+    assert {one.callback_id for one in resolved} == {one.id for one in parked_ones[:2]}
+    assert {(one.reason, one.resolved_by.username) for one in resolved} == {
+        ("A test build.", "dana")
+    }
+    assert LogEntry.objects.filter(change_message__contains="A test build.").count() == 2
+    assert list(Callback.objects.filter(is_parked=True)) == [parked_ones[2]]
+
+
+def test_who_only_looks_is_offered_no_dismissal(session: AdSession, now: datetime) -> None:
+    callback = park(session, now, custom_data=uuid4().hex)
+    analyst = signed_in(operator(role="analyst"))
+    chosen = {"action": "dismiss", "_selected_action": [str(callback.id)], "confirm": "1"}
+
+    analyst.post(f"{PAGE}/", chosen | {"reason": "No."})
+
+    assert not Resolution.objects.exists()

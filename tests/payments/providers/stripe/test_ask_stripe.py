@@ -265,6 +265,7 @@ VALUES = st.recursive(
     | st.text()
     | st.sampled_from(["pi_1", "payment_intent", "list", "event", "checkout.session", "usd"]),
     lambda inner: st.lists(inner) | st.dictionaries(NAMES | st.text(), inner),
+    max_leaves=10,
 )
 ANSWERS = st.binary() | st.dictionaries(NAMES, VALUES).map(lambda one: json.dumps(one).encode())
 
