@@ -383,7 +383,7 @@ def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
     hours = st.integers(0, 5 * 24)
 
     @settings(
-        max_examples=proof.rounds(full=2400),
+        max_examples=proof.rounds(full=1200),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

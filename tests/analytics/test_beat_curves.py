@@ -350,7 +350,7 @@ def _booked_by_hand(rows: Sequence[Row], unlocks: Sequence[Row]) -> list[int | s
 
 def test_beats_and_no_beat_together_are_the_ledgers(proof: Proof) -> None:
     @settings(
-        max_examples=proof.rounds(full=2400),
+        max_examples=proof.rounds(full=1200),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
@@ -521,7 +521,7 @@ _steps = st.tuples(
 
 def test_outcomes_equal_the_definition_worked_out_by_hand(proof: Proof) -> None:
     @settings(
-        max_examples=proof.rounds(full=3000),
+        max_examples=proof.rounds(full=1500),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

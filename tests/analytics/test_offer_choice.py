@@ -272,7 +272,7 @@ def _by_hand(
 
 def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
     @settings(
-        max_examples=proof.rounds(full=1600),
+        max_examples=proof.rounds(full=800),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

@@ -140,7 +140,7 @@ def _percentile(values: Sequence[int], percent: int) -> int | None:
 
 def test_equals_the_definition_worked_out_by_hand(proof: Proof) -> None:
     @settings(
-        max_examples=proof.rounds(full=2400),
+        max_examples=proof.rounds(full=1200),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

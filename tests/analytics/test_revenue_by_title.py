@@ -166,7 +166,7 @@ def test_one_title_can_be_asked_for() -> None:
 
 def test_days_titles_and_locales_sum_to_the_ledger(proof: Proof) -> None:
     @settings(
-        max_examples=proof.rounds(full=2400),
+        max_examples=proof.rounds(full=1200),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

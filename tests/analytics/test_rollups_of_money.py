@@ -73,7 +73,7 @@ def test_a_days_sums_are_the_ledgers_after_whatever_happened(
     series: Series, now: datetime, settings: Settings, proof: Proof
 ) -> None:
     settings.REPORTING_ZONE = ZoneInfo(ZONES[proof.seed % len(ZONES)])
-    broken, rounds = 0, proof.rounds(full=2400)
+    broken, rounds = 0, proof.rounds(full=1200)
     trouble = _trouble(series, now, seed=proof.seed)
     for viewer_id, environment in trouble.viewers:
         trouble._buy(viewer_id, environment, now)
