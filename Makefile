@@ -42,8 +42,8 @@ test: $(READY) ## Run the test suite on private services
 	@"$(BIN)/pytest" -n 2 --sampled $(TEST_FLAGS)
 
 prove: $(READY) ## Run the proofs at full count and write docs/evidence.json
-	@"$(BIN)/pytest" -n 2 --dist worksteal -m "prove and not alone" --prove $(TEST_FLAGS)
-	@"$(BIN)/pytest" -n 0 -m "prove and alone" --prove --keep-evidence $(TEST_FLAGS)
+	@"$(BIN)/pytest" -n 2 --dist worksteal -m "prove and not alone" --prove --evidence new $(TEST_FLAGS)
+	@"$(BIN)/pytest" -n 0 -m "prove and alone" --prove --evidence more $(TEST_FLAGS)
 
 seeded-bugs: $(READY) ## Sow bugs into a copy of the money code, one at a time; the tests have to see each
 	@"$(BIN)/python" -m tests.seeded_bugs

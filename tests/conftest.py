@@ -95,7 +95,7 @@ def _reconnect_as(role: str | None) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--prove", action="store_true", help="Run the proofs at their full counts.")
     parser.addoption(
-        "--keep-evidence", action="store_true", help="Add to the evidence what these proofs found."
+        "--evidence", choices=["new", "more"], help="Write what proofs found anew, or add it."
     )
     parser.addoption(
         "--sampled", action="store_true", help="Run a share of each matrix, drawn by the seed."
@@ -113,8 +113,8 @@ def pytest_collection_finish() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     TransactionTestCase._fixture_teardown = _empty_used_tables
     config.stash[PROOF_SEED] = config.getoption("randomly_seed", None) or secrets.randbelow(2**31)
-    if config.getoption("--prove") and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Evidence(is_added=config.getoption("--keep-evidence")))
+    if config.getoption("--evidence") and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Evidence(is_added=config.getoption("--evidence") == "more"))
     # Each test's client loads the middleware anew: it need not list every asset each time.
     settings.WHITENOISE_AUTOREFRESH = True
 
