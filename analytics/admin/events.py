@@ -189,6 +189,8 @@ def _told(health: Health) -> dict[str, Any]:
         "quarantined": f"{sum(by_code.values()):,}",
         "quarantine_codes": ", ".join(f"{count:,} {code}" for code, count in by_code.items()),
         "lapsed_flushes": health.lapsed_flushes,
+        "repeated": f"{health.repeated:,}",
+        "in_conflict": f"{health.in_conflict:,}" if health.in_conflict else "",
     }
 
 

@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from ads.admin import parked
 from analytics.admin import alarms, filled, plots
 from analytics.admin.plots import EarningTitle
+from analytics.intake import inbox
 from analytics.reports import local_days
 from analytics.rollups import checking, metrics, reading, retained, slices
 from analytics.rollups.metrics import METRICS, Dimension
@@ -35,6 +36,7 @@ FUNNEL_DAYS = 90
 COHORT_DAYS = 30
 COHORTS = 15
 HORIZON_DAYS = 14
+MANY_CONFLICTS = 100
 
 _OF_TITLES = ("coin_revenue", "ad_revenue", "coin_unlocks", "ad_unlocks")
 _OF_FUNNEL = tuple(metric.name for metric in metrics.of_query(METRICS["funnel_starters"].query))
@@ -72,6 +74,14 @@ def _in_time(draw: Callable[[datetime], Any], now: datetime) -> Any:
 def _alarm(now: datetime) -> dict[str, Any] | None:
     count = checking.open_differences()
     return {"template": "admin/analytics/rollup_alarm.html", "count": count} if count else None
+
+
+def _taken_ids(now: datetime) -> dict[str, Any] | None:
+    """Only many: one phone whose random numbers repeat is no alarm."""
+    count = inbox.repeated_lately(now=now).conflicts
+    if count < MANY_CONFLICTS:
+        return None
+    return {"template": "admin/analytics/taken_ids_alarm.html", "count": count}
 
 
 def _revenue(now: datetime) -> dict[str, Any]:
@@ -156,6 +166,7 @@ def days_to(now: datetime, count: int) -> Sequence[date]:
 #: Who may see which part, in the order of the page.
 PLOTS: Sequence[tuple[str, Callable[[datetime], Mapping[str, Any] | None]]] = (
     ("analytics.view_rollupdifference", _alarm),
+    ("analytics.view_eventbatch", _taken_ids),
     ("payments.view_unlock", _revenue),
     ("analytics.view_lakefile", _funnel),
     ("analytics.view_eventbatch", _retention),

@@ -2,7 +2,7 @@
 
 They are judged like those that apps report, but for what only an app's own batch can prove: there is no
 playback session of ours behind them, and no clock that sent them. Created when the source says, they are
-received when they are imported, so a published ranking counts none that came after it.
+received when their import is begun, so a published ranking counts none that came after it.
 """
 
 from collections.abc import Mapping as Table
@@ -23,6 +23,7 @@ from analytics.history.mapping import LEFT_OUT, EventShape, Field, Mapping, Name
 from analytics.intake import verdicts
 from analytics.intake.events import TYPES, AnyEvent, AppContext, PlaybackProgress
 from analytics.lake.schema import EVENT_SCHEMA
+from analytics.models import HistoryImport
 from analytics.reports import queries
 from catalog.models import Episode, EpisodeVersion, Series
 from viewers.models import Environment
@@ -118,10 +119,12 @@ class Reader:
 
 
 def table(
-    events: Sequence[PastEvent], viewers: Table[str, UUID], *, import_id: UUID, now: datetime
+    events: Sequence[PastEvent], viewers: Table[str, UUID], *, made: HistoryImport
 ) -> pa.Table:
-    """The events as rows of the lake, in its order, brought by the import as their batch."""
-    received = queries.naive(now)
+    """The events as rows of the lake, in its order, brought by the import as their batch, and all received
+    when it was begun: rollups know them by that moment.
+    """
+    received = queries.naive(made.started_at)
     rows = [
         _row(past)
         | {
@@ -129,7 +132,7 @@ def table(
             "environment": str(Environment.PRODUCTION),
             "sent_at": received,
             "received_at": received,
-            "batch_id": str(import_id),
+            "batch_id": str(made.id),
         }
         for past in events
     ]

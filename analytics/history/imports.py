@@ -220,7 +220,7 @@ def _events(made: HistoryImport, by: Mapping, found: Iterator[Line], *, now: dat
             break
         part, told = _told(some, read)
         viewers = _viewers(by, [(each.viewer, each.event.created_at) for each in told], now=now)
-        rows = events.table(told, viewers, import_id=made.id, now=now)
+        rows = events.table(told, viewers, made=made)
         _keep_part(made, number, part, _write(made.id, number, rows))
     return _enter(made, now=now)
 

@@ -8,8 +8,8 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from analytics.intake import batches, verdicts
 from analytics.intake.batches import Batch
 from analytics.intake.events import CATALOGUE
 from analytics.intake.verdicts import EVENT_BYTES, Code, EventVerdict
-from analytics.models import EventBatch, Flush, QuarantinedEvent
+from analytics.models import EventBatch, Flush, QuarantinedEvent, RepeatCount
 from config.problems import Problem
 
 KEPT_BATCHES = timedelta(hours=24)
@@ -150,7 +150,11 @@ def _delete_some(rows: QuerySet[Any]) -> int:
 
 @dataclass(frozen=True)
 class Health:
-    """How the inbox does. `last_flush_ago` tells of a flush in the last day."""
+    """How the inbox does. `last_flush_ago` tells of a flush in the last day.
+
+    Events were `repeated` if they were there already, and are `in_conflict` if they told something else, today
+    and yesterday, UTC.
+    """
 
     waiting_batches: int
     oldest_waiting: timedelta | None
@@ -158,6 +162,8 @@ class Health:
     quarantined_last_day: Mapping[str, int]
     lapsed_flushes: int
     last_flush_ago: timedelta | None
+    repeated: int
+    in_conflict: int
 
 
 def health(*, now: datetime) -> Health:
@@ -168,6 +174,7 @@ def health(*, now: datetime) -> Health:
     hour = Flush.objects.filter(finished_at__gt=now - timedelta(hours=1), finished_at__lte=now)
     day = QuarantinedEvent.objects.filter(received_at__gt=now - timedelta(days=1))
     last = Flush.objects.filter(finished_at__isnull=False).order_by("-id").first()
+    found = repeated_lately(now=now)
     by_code = day.values_list("code").annotate(count=Count("id")).order_by("-count", "code")
     return Health(
         waiting_batches=waiting["count"],
@@ -176,7 +183,25 @@ def health(*, now: datetime) -> Health:
         quarantined_last_day=dict(by_code),
         lapsed_flushes=Flush.objects.filter(finished_at=None, leased_until__lte=now).count(),
         last_flush_ago=now - last.finished_at if last and last.finished_at else None,
+        repeated=found.repeats,
+        in_conflict=found.conflicts,
     )
+
+
+class Repeated(NamedTuple):
+    """Events that were there already, and those of them that told something else."""
+
+    repeats: int
+    conflicts: int
+
+
+def repeated_lately(*, now: datetime) -> Repeated:
+    """What was found of today and yesterday, UTC."""
+    since = now.astimezone(UTC).date() - timedelta(days=1)
+    counts = RepeatCount.objects.filter(day__gte=since).aggregate(
+        repeats=Sum("repeat_count", default=0), conflicts=Sum("conflict_count", default=0)
+    )
+    return Repeated(**counts)
 
 
 def _fingerprint(batch: Batch) -> bytes:

@@ -5,6 +5,8 @@ the output of a keyed hash whose key is made for one run and never kept. Within 
 for the same, so that a session stays a session. All files that speak of the viewers are written anew and
 take the place of the old ones in one transaction, which also empties what inbox and quarantine have of
 them: no reader ever counts a viewer as two.
+
+What is flagged is in no count, and under another name nothing would say that it is: it is not written anew.
 """
 
 import hmac
@@ -24,6 +26,8 @@ from django.db.models import Q
 from analytics.intake.verdicts import MEANINGS
 from analytics.lake import engine, file_store, reading, writing
 from analytics.models import ErasedViewer, EventBatch, LakeFile, QuarantinedEvent, RepeatedEvent
+from viewers import flags
+from viewers.flags import Flagged
 from viewers.models import Viewer
 
 EVERY = timedelta(hours=1)
@@ -63,9 +67,9 @@ def erase_due(*, now: datetime) -> int:
     viewers = _due(now=now)
     if not viewers:
         return 0
-    names = Pseudonyms()
+    names, flagged = Pseudonyms(), flags.live()
     files = list(_of(reading.live_files(), viewers))
-    anew = [(file, _rewritten(file, viewers, names, now=now)) for file in files]
+    anew = [(file, _rewritten(file, viewers, flagged, names, now=now)) for file in files]
     with transaction.atomic(durable=True):
         _replace(anew, now=now)
         EventBatch.objects.filter(viewer_id__in=viewers).delete()
@@ -111,11 +115,22 @@ def _of_some(files: Sequence[LakeFile], viewers: Collection[UUID]) -> Iterator[L
 
 
 def _rewritten(
-    file: LakeFile, viewers: Collection[UUID], names: Pseudonyms, *, now: datetime
-) -> LakeFile:
-    """The row of a new file with the same rows in the same order, the viewers' under other names."""
+    file: LakeFile,
+    viewers: Collection[UUID],
+    flagged: Flagged,
+    names: Pseudonyms,
+    *,
+    now: datetime,
+) -> LakeFile | None:
+    """The row of a new file with the same rows in the same order, the viewers' under other names and without
+    what is flagged of them; None if nothing is left.
+    """
     table = pq.read_table(file_store.local_path(file.path), partitioning=None)
-    theirs = pc.is_in(table["viewer_id"], pa.array([str(each) for each in viewers]))
+    theirs = _is_of(table["viewer_id"], viewers)
+    is_counted = pc.invert(pc.and_(theirs, _is_flagged(table, flagged)))
+    table, theirs = table.filter(is_counted), theirs.filter(is_counted)
+    if not table.num_rows:
+        return None
     for name in PERSONAL:
         if name in table.column_names:
             place = table.column_names.index(name)
@@ -125,6 +140,17 @@ def _rewritten(
     row = written.as_row(now=now)
     row.columns_version = file.columns_version
     return row
+
+
+def _is_flagged(table: pa.Table, flagged: Flagged) -> pa.ChunkedArray:
+    return pc.or_(
+        _is_of(table["viewer_id"], flagged.viewers),
+        _is_of(table["playback_session_id"], flagged.sessions),
+    )
+
+
+def _is_of(column: pa.ChunkedArray, ids: Collection[UUID]) -> pa.ChunkedArray:
+    return pc.is_in(column, pa.array([str(each) for each in ids], pa.string()))
 
 
 def _renamed(
@@ -137,12 +163,14 @@ def _renamed(
     return pc.if_else(theirs, spread, column)
 
 
-def _replace(anew: Sequence[tuple[LakeFile, LakeFile]], *, now: datetime) -> None:
+def _replace(anew: Sequence[tuple[LakeFile, LakeFile | None]], *, now: datetime) -> None:
     """Puts the new files in place of the old ones. What is on record as repeated stays so."""
     old = LakeFile.objects.filter(id__in=[file.id for file, _ in anew], retired_at=None)
     # Locked, so that none is found to have repeats meanwhile.
     held = {file.id: file for file in old.order_by("id").select_for_update()}
     for file, row in anew:
+        if row is None:
+            continue
         row.compared_at = held[file.id].compared_at
         row.save()
         RepeatedEvent.objects.bulk_create(

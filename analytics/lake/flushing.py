@@ -20,7 +20,7 @@ from django.db import transaction
 from ads.growth import watching as watched
 from ads.growth.watching import Stretches
 from analytics.intake.verdicts import DETAIL_CHARACTERS, EVENT_BYTES, Code
-from analytics.lake import changed_hours, stretches, writing
+from analytics.lake import changed_hours, repeats, stretches, writing
 from analytics.lake.rows import Rows, Unreadable
 from analytics.lake.writing import WrittenFile
 from analytics.models import EventBatch, Flush, LakeFile, QuarantinedEvent
@@ -54,6 +54,7 @@ class Written:
     claim: Claim
     files: Sequence[WrittenFile]
     duplicate_count: int
+    conflict_count: int
     unreadable: Sequence[Unreadable]
     stretches: Stretches
 
@@ -85,7 +86,14 @@ def write(claim: Claim) -> Written:
         writing.write(f"events/day={day}/{claim.file_name}", day, part)
         for day, part in _by_day(table)
     ]
-    return Written(claim, files, rows.duplicate_count, rows.unreadable, stretches.of(table))
+    return Written(
+        claim,
+        files,
+        rows.duplicate_count,
+        rows.conflict_count,
+        rows.unreadable,
+        stretches.of(table),
+    )
 
 
 def finish(written: Written, *, now: datetime) -> None:
@@ -108,6 +116,7 @@ def finish(written: Written, *, now: datetime) -> None:
         LakeFile.objects.bulk_create(
             file.as_row(flush_id=flush_id, now=now) for file in written.files
         )
+        repeats.count(written.duplicate_count, conflicts=written.conflict_count, now=now)
         QuarantinedEvent.objects.bulk_create(_quarantined(event) for event in written.unreadable)
         watched.record(written.stretches)
         changed_hours.flushed(flush_id, written.files)

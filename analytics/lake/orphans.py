@@ -32,7 +32,35 @@ def sweep(*, now: datetime) -> int:
         if not is_in_hand and storage.get_modified_time(path) <= now - OLD:
             file_store.delete(path)
             deleted += 1
-    return deleted + _sweep_cache()
+    return deleted + sweep_cache()
+
+
+def sweep_cache() -> int:
+    """Deletes what this machine has fetched of files that the lake no longer has.
+
+    By the machine's own clock, as files are: one that is being fetched is young.
+    """
+    cache: Path = settings.DATA_DIR / "lake-cache"
+    old = datetime.fromtimestamp(time.time(), UTC) - OLD
+    by_name = {
+        str(path.relative_to(cache)): path
+        for path in cache.rglob("*")
+        if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) <= old
+    }
+    gone = list(_unnamed(iter(by_name)))
+    for name in gone:
+        by_name[name].unlink(missing_ok=True)
+    return len(gone)
+
+
+def tend_cache() -> None:
+    """The same once an hour, by whoever reads on this machine: the sweep of the lake is another's."""
+    cache: Path = settings.DATA_DIR / "lake-cache"
+    tended = cache / ".tended"
+    is_due = not tended.exists() or tended.stat().st_mtime <= time.time() - EVERY.total_seconds()
+    if cache.exists() and is_due:
+        tended.touch()
+        sweep_cache()
 
 
 def _in_hand() -> Iterator[str]:
@@ -61,21 +89,3 @@ def _unnamed(paths: Iterator[str]) -> Iterator[str]:
     while some := [path for _, path in zip(range(_AT_ONCE), paths, strict=False)]:
         named = set(LakeFile.objects.filter(path__in=some).values_list("path", flat=True))
         yield from (path for path in some if path not in named)
-
-
-def _sweep_cache() -> int:
-    """Deletes what this machine has fetched of files that the lake no longer has.
-
-    By the machine's own clock, as files are: one that is being fetched is young.
-    """
-    cache: Path = settings.DATA_DIR / "lake-cache"
-    old = datetime.fromtimestamp(time.time(), UTC) - OLD
-    by_name = {
-        str(path.relative_to(cache)): path
-        for path in cache.rglob("*")
-        if path.is_file() and datetime.fromtimestamp(path.stat().st_mtime, UTC) <= old
-    }
-    gone = list(_unnamed(iter(by_name)))
-    for name in gone:
-        by_name[name].unlink(missing_ok=True)
-    return len(gone)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Min
 
-from analytics.lake import engine, file_store, left_out, repeats, scans, spark
+from analytics.lake import engine, file_store, left_out, orphans, repeats, scans, spark
 from analytics.lake.datasets import EVENTS, Dataset
 from analytics.lake.engine import Connection
 from analytics.lake.facts import FACTS
@@ -70,6 +70,7 @@ def on_this_machine(
     flagged: Flagged = Flagged(),  # noqa: B008  frozen
 ) -> Iterator["DuckDBPyConnection"]:
     """The same in DuckDB, whatever counts the reports: it hands on rows as they are read."""
+    orphans.tend_cache()
     present = live_files()
     with engine.opened([file_store.local_path(file.path) for file in present]) as opened:
         repeating = _hide_repeats(opened, present)

@@ -53,12 +53,16 @@ class _Readable:
 
 @dataclass
 class Rows:
-    """Events on their way into the lake: of each batch in turn, each event id once."""
+    """Events on their way into the lake: of each batch in turn, each event id once.
+
+    `conflict_count` of the duplicates told something else than what has their id, or of somebody else.
+    """
 
     arrived_at: datetime | None = None
     duplicate_count: int = 0
+    conflict_count: int = 0
     unreadable: list[Unreadable] = field(default_factory=list)
-    _seen: set[str] = field(default_factory=set)
+    _seen: dict[str, tuple[int, Any]] = field(default_factory=dict)
     _batches: list[tuple[EventBatch, _Readable]] = field(default_factory=list)
     _events: dict[type[Any], list[Any]] = field(default_factory=lambda: defaultdict(list))
     _origins: dict[type[Any], list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -74,10 +78,15 @@ class Rows:
             event_id = canonical(event.event_id)
             if event_id in self._seen:
                 self.duplicate_count += 1
+                self.conflict_count += not self._is_the_same(event, batch, self._seen[event_id])
                 continue
-            self._seen.add(event_id)
+            self._seen[event_id] = origin, event
             self._events[type(event)].append(event)
             self._origins[type(event)].append(origin)
+
+    def _is_the_same(self, event: Any, batch: EventBatch, counted: tuple[int, Any]) -> bool:
+        origin, first = counted
+        return event == first and batch.viewer_id == self._batches[origin][0].viewer_id
 
     def table(self) -> pa.Table:
         """All rows, ordered as the lake keeps them."""

@@ -2,10 +2,18 @@ from analytics.models.exports import Export, ExportAct, ExportRecord, ExportStat
 from analytics.models.fraud import AdAlarm, AlarmScope, FraudScan
 from analytics.models.history import HistoryImport, HistoryKind, HistoryPart, RefusedLine
 from analytics.models.inbox import EventBatch, Flush, QuarantinedEvent
-from analytics.models.lake import ErasedViewer, FactExport, LakeChore, LakeFile, RepeatedEvent
+from analytics.models.lake import (
+    ErasedViewer,
+    FactExport,
+    LakeChore,
+    LakeFile,
+    RepeatCount,
+    RepeatedEvent,
+)
 from analytics.models.rankings import RankingSnapshot
 from analytics.models.rollups import (
     ChangedHour,
+    CountedFlag,
     FillState,
     PostingsRead,
     RollupCheck,
@@ -18,6 +26,7 @@ __all__ = [
     "AdAlarm",
     "AlarmScope",
     "ChangedHour",
+    "CountedFlag",
     "ErasedViewer",
     "EventBatch",
     "Export",
@@ -37,6 +46,7 @@ __all__ = [
     "QuarantinedEvent",
     "RankingSnapshot",
     "RefusedLine",
+    "RepeatCount",
     "RepeatedEvent",
     "RollupCheck",
     "RollupDifference",

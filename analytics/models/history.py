@@ -16,7 +16,8 @@ class HistoryKind(models.TextChoices):
 class HistoryImport(models.Model):
     """A file of another system's past, read by one mapping. What it tells counts once `finished_at` is set.
 
-    Its id is the batch of every event that it brought: rows of the lake name it however files are merged.
+    Its id is the batch of every event that it brought, and `started_at` is when all of them were received: rows
+    of the lake name both however files are merged.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -69,6 +69,23 @@ class RepeatedEvent(models.Model):
         return str(self.event_id)
 
 
+class RepeatCount(models.Model):
+    """Events that were reported again, by the UTC day on which they were found: what is kept of them.
+
+    Those that told something else under an id that was taken are lost: an app that makes its ids badly. A
+    phone that sends again what got no answer tells the same.
+    """
+
+    day = models.DateField(primary_key=True)
+    repeat_count = models.BigIntegerField(default=0)
+    conflict_count = models.BigIntegerField(
+        default=0, help_text="Those of them that told something else"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.day}"
+
+
 class FactExport(models.Model):
     """How far the facts of a dataset are in the lake: all that transactions before `horizon` committed.
 

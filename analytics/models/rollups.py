@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from viewers.models import Environment
+from viewers.models import Environment, Flag
 
 
 class ChangedHour(models.Model):
@@ -26,6 +26,16 @@ class PostingsRead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.read_until:%Y-%m-%d %H:%M:%S}"
+
+
+class CountedFlag(models.Model):
+    """A flag that rollups have heard of: the hours of whom it is of have been made due since."""
+
+    flag = models.OneToOneField(Flag, models.PROTECT, primary_key=True, related_name="+")
+    is_lifted = models.BooleanField()
+
+    def __str__(self) -> str:
+        return str(self.flag_id)
 
 
 class FillState(models.TextChoices):

@@ -49,7 +49,8 @@ class Unbooked(Booked, frozen=True, kw_only=True):
 
     `none`: it named no playback that the lake knows, and the viewer had played nothing of the series.
     `window`: what the viewer had played was more than half an hour ago. `other_version`: it was of a
-    version that this report does not show. `no_beat`: no beat is there.
+    version that this report does not show. `no_beat`: no beat is there. `flagged`: the viewer or the
+    playback is flagged, so no figure of a beat has it.
     """
 
     reason: str
@@ -110,7 +111,7 @@ class BeatReport(Report, frozen=True, kw_only=True):
 def curves(*, source: Source, of: Sequence[Cut], currency: str) -> BeatReport:
     """The beats of one or more versions of one series."""
     series_id = of[0].series_id
-    source.load("unlocks", series_id=series_id)
+    source.load("unlocks", "unlocks_left_out", series_id=series_id)
     source.register("beats", cuts.table(of))
     asked = {"series_id": str(series_id), "watermark": source.watermark}
     outcomes: dict[Place, Sequence[int]] = {

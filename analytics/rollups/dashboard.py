@@ -19,6 +19,7 @@ from analytics.rollups.metrics import METRICS, Basis, Dimension, Metric, MetricU
 from analytics.rollups.reading import Fill
 from analytics.rollups.slices import Grain
 from config.csv_files import Table
+from viewers import flags
 from viewers.models import Environment
 
 DAYS_SHOWN = 30
@@ -87,9 +88,14 @@ class DashboardRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DashboardReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows by time, metric and part."""
+    """Rows by time, metric and part. Everything before the watermark is counted in all of the metrics; null while
+    one is not begun.
+    """
 
     reporting_zone: str
+    watermark: datetime | None
+    engine: str
+    population: Sequence[str]
     environment: str
     by: Grain
     split: Dimension | None
@@ -109,15 +115,19 @@ def read(query: DashboardQuery, *, zone: ZoneInfo, now: datetime) -> DashboardRe
     bounds = slices.bounds(since, until, query.by, zone=zone)
     fills = reading.fills(names, since=bounds[0], until=bounds[-1])
     found = reading.sums(names, bounds, environment=query.environment, split=query.split or None)
+    metrics = [_metric(METRICS[name], fills[name], zone) for name in names]
     rows = _split(found, bounds, fills, zone) if query.split else _whole(found, bounds, fills, zone)
     return DashboardReport(
         reporting_zone=zone.key,
+        watermark=_watermark(metrics),
+        engine=ENGINE,
+        population=[flags.live().sentence()],
         environment=query.environment,
         by=query.by,
         split=query.split or None,
         since=since,
         until=until,
-        metrics=[_metric(METRICS[name], fills[name], zone) for name in names],
+        metrics=metrics,
         rows=rows,
     )
 
@@ -139,14 +149,13 @@ def table(report: DashboardReport) -> Table:
         "by": report.by.value,
         "environment": report.environment,
     }
-    known = [metric.as_of for metric in report.metrics if metric.as_of is not None]
-    is_known = len(known) == len(report.metrics)
     about = {
         "definition": " ".join(map(_told, report.metrics)),
         "reporting_zone": report.reporting_zone,
-        "watermark": min(known).isoformat() if known and is_known else "never",
+        "watermark": report.watermark.isoformat() if report.watermark else "never",
+        "population": ", ".join(report.population),
         "filters": ", ".join(f"{name} {value}" for name, value in filters.items()),
-        "engine": ENGINE,
+        "engine": report.engine,
     }
     return Table(
         notes=[
@@ -165,6 +174,11 @@ def table(report: DashboardReport) -> Table:
         kinds={"value": int, "is_complete": bool},
         about=about,
     )
+
+
+def _watermark(metrics: Sequence[DashboardMetric]) -> datetime | None:
+    known = [metric.as_of for metric in metrics if metric.as_of is not None]
+    return min(known) if known and len(known) == len(metrics) else None
 
 
 def _told(metric: DashboardMetric) -> str:

@@ -2,7 +2,8 @@
 
 An hour is due from the moment at which it begins, and from then on as long as it lasts; when a file with
 events of it was published; when money was posted for it, whenever that was; when the definition of its
-metric changed; when a comparison with the ledger found it wrong.
+metric changed; when somebody who has events in it was flagged, or is no longer; when a comparison with the
+ledger found it wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from analytics.models import (
     RollupValue,
 )
 from analytics.reports import local_days
-from analytics.rollups import metrics, slices
+from analytics.rollups import flagged, metrics, slices
 from analytics.rollups.metrics import METRICS, QUERIES, Basis, Query, Reach
 from analytics.rollups.slices import HOUR
 from payments.ledger.days import queries
@@ -82,6 +83,7 @@ def sweep(*, now: datetime) -> None:
     extend(now=now)
     take_changes(now=now)
     take_postings(now=now)
+    take_flags(now=now)
     renew(now=now)
 
 
@@ -194,6 +196,23 @@ def take_postings(*, now: datetime) -> int:
                 mark([metric.name for metric in metrics.of_query(query)], found, now=now)
         read.read_until = max(read.read_until, min(now, all_there))
         read.save()
+    return len(found)
+
+
+def take_flags(*, now: datetime) -> int:
+    """Makes due what the lake has of viewers and playbacks that were flagged, or are no longer, since the last
+    time; returns how many hours. The whole lake is looked through for them. Money is the ledger's, flagged or
+    not.
+    """
+    flags = flagged.changed()
+    if not flags:
+        return 0
+    found = flagged.hours_of(flags)
+    with transaction.atomic(durable=True):
+        for query in QUERIES:
+            if query.basis is Basis.LAKE:
+                mark([metric.name for metric in metrics.of_query(query)], found, now=now)
+        flagged.note(flags)
     return len(found)
 
 

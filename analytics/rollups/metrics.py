@@ -161,70 +161,95 @@ _DECLARED = (
         MetricUnit.MICROS,
         _UNLOCKS,
     ),
-    Metric("events", "Events received in time.", MetricUnit.COUNT, _EVENTS),
+    Metric("events", "Events received in time.", MetricUnit.COUNT, _EVENTS, version=2),
     Metric(
         "late_events",
-        "Events received 48 h after their hour or later; no other figure has them.",
+        "Events received 48 h after their hour or later; no other of these figures has them.",
         MetricUnit.COUNT,
         _LATE,
+        version=2,
     ),
     Metric(
         "active_viewers",
         "Viewers at the first moment of the local day that they are active: of a day, those active in it.",
         MetricUnit.COUNT,
         _ACTIVE,
+        version=2,
     ),
     Metric(
         "returning_viewers",
         "The same by the local day of their first app_open, up to 90 days after it, and that day itself.",
         MetricUnit.COUNT,
         _RETURNED,
+        version=2,
     ),
-    Metric("new_viewers", "Viewers at their first app_open.", MetricUnit.COUNT, _FIRST_OPENS),
+    Metric(
+        "new_viewers", "Viewers at their first app_open.", MetricUnit.COUNT, _FIRST_OPENS, version=2
+    ),
     Metric(
         "starts",
         "Viewer × series at the end of the stretch that completes the first second of its first session.",
         MetricUnit.COUNT,
         _STARTS,
+        version=2,
     ),
     Metric(
         "watch_time",
-        "Story watched, pauses and seeks excluded.",
+        "Time spent watching, pauses and seeks excluded; at double speed half the story's.",
         MetricUnit.MILLISECONDS,
         _PLAYBACK,
+        version=2,
     ),
-    Metric("playbacks", "Playback sessions that began to play.", MetricUnit.COUNT, _PLAYBACK),
+    Metric(
+        "playbacks", "Playback sessions that began to play.", MetricUnit.COUNT, _PLAYBACK, version=2
+    ),
     Metric(
         "failed_playbacks",
         "Playbacks that failed, those given up excluded.",
         MetricUnit.COUNT,
         _PLAYBACK,
+        version=2,
     ),
-    Metric("paywalls_shown", "Paywalls shown.", MetricUnit.COUNT, _PLAYBACK),
-    Metric("ads_shown", "Sessions of ads, when each is first shown.", MetricUnit.COUNT, _ADS),
-    Metric("funnel_starters", "Starts, 9 days after them.", MetricUnit.COUNT, _FUNNEL),
+    Metric("paywalls_shown", "Paywalls shown.", MetricUnit.COUNT, _PLAYBACK, version=2),
     Metric(
-        "funnel_reached", "Of those, the paywall was met within 7 days.", MetricUnit.COUNT, _FUNNEL
+        "ads_shown", "Sessions of ads, when each is first shown.", MetricUnit.COUNT, _ADS, version=2
+    ),
+    Metric("funnel_starters", "Starts, 9 days after them.", MetricUnit.COUNT, _FUNNEL, version=2),
+    Metric(
+        "funnel_reached",
+        "Of those, the paywall was met within 7 days.",
+        MetricUnit.COUNT,
+        _FUNNEL,
+        version=2,
     ),
     Metric(
         "funnel_unlocked_by_coins",
         "Of those, an unlock by coins came first within 24 h.",
         MetricUnit.COUNT,
         _FUNNEL,
+        version=2,
     ),
-    Metric("funnel_unlocked_by_ad", "Or an unlock by an ad.", MetricUnit.COUNT, _FUNNEL),
-    Metric("funnel_unlocked_by_subscription", "Or a pass opened it.", MetricUnit.COUNT, _FUNNEL),
+    Metric("funnel_unlocked_by_ad", "Or an unlock by an ad.", MetricUnit.COUNT, _FUNNEL, version=2),
+    Metric(
+        "funnel_unlocked_by_subscription",
+        "Or a pass opened it.",
+        MetricUnit.COUNT,
+        _FUNNEL,
+        version=2,
+    ),
     Metric(
         "funnel_watched",
         "What was unlocked was watched for 3 s within 24 h.",
         MetricUnit.COUNT,
         _FUNNEL,
+        version=2,
     ),
     Metric(
         "funnel_topped_up",
         "Coins were bought between paywall and unlock.",
         MetricUnit.COUNT,
         _FUNNEL,
+        version=2,
     ),
 )
 

@@ -29,8 +29,9 @@ class Retained:
 def matrix(*, first: date, last: date, horizon: int, zone: ZoneInfo) -> Retained:
     """The cohorts of the local days from `first` to `last` in which anybody came, up to `horizon` days on.
 
-    The same cells as `analytics.reports.retention` has in its calendar mode by day: active on local day
-    c + n ÷ the cohort of day c, and None until that day is over in the rollup.
+    The same cells as `analytics.reports.retention` has in its calendar mode by day, but for events that came after
+    their hour was closed: active on local day c + n ÷ the cohort of day c, and None until that day is over in
+    the rollup.
     """
     until = last + timedelta(days=horizon)
     bounds = slices.bounds(first, until, Grain.DAY, zone=zone)

@@ -6,8 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from django.db import connection, transaction
 
+from analytics.lake.schema import MOMENT
+from analytics.models import HistoryImport, HistoryKind
 from analytics.reports import queries
 from analytics.reports.sources import Source
 from analytics.rollups import slices
@@ -35,12 +38,20 @@ def of_ledger(name: str) -> str:
 def read_lake(query: Query, *, source: Source, since: datetime, until: datetime) -> Sequence[Row]:
     """What the lake has of the slices from `since` to `until`."""
     source.load(*query.facts)
+    source.register("imports", _imports())
     source.connection.execute(of_lake("timely").text)
     text = of_lake(query.name)
     found = source.connection.execute(text.text, text.bind({"since": since, "until": until}))
     columns = [column[0] for column in found.description or ()]
     rows = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
     return [row | {"slice": slices.slice_start(row["slice"])} for row in rows]
+
+
+def _imports() -> pa.Table:
+    """When another system's past was received: every event of an import at the same moment."""
+    done = HistoryImport.objects.filter(finished_at__isnull=False, kind=HistoryKind.EVENTS)
+    moments = done.values_list("started_at", flat=True).distinct()
+    return pa.table({"received_at": pa.array(map(queries.naive, moments), MOMENT)})
 
 
 def read_ledger(query: Query, *, since: datetime, until: datetime) -> Sequence[Row]:

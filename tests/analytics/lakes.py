@@ -87,12 +87,14 @@ def lake(
 ) -> Iterator[Source]:
     """A source of these events; `tables` are rows of the facts by table, of which others are empty.
 
-    Events of the flagged are left out as they are of the real lake, rows of the facts are not. A row of `unlocks` is an unlock, booked when it happened, if it says nothing else.
+    Events of the flagged are left out as they are of the real lake, rows of the facts are not. A row of unlocks, left out or not, is an unlock, booked when it happened, if it says nothing else.
     """
 
     def read(name: str, *, series_id: UUID | None = None) -> list[pa.Table]:
         found = [
-            {"unlocks": 1, "unlocked_at": row["created_at"]} | row if name == "unlocks" else row
+            {"unlocks": 1, "unlocked_at": row["created_at"]} | row
+            if name in ("unlocks", "unlocks_left_out")
+            else row
             for row in (tables or {}).get(name, [])
             if series_id is None or row["series_id"] == str(series_id)
         ]

@@ -14,6 +14,7 @@ def sweep(now: datetime) -> None:
     """What makes hours due."""
     hours.extend(now=now)
     hours.take_changes(now=now)
+    hours.take_flags(now=now)
     hours.renew(now=now)
 
 

@@ -4,6 +4,7 @@ Spark and Java are not among what is locked. Spark is found at SPARK_HOME, or be
 as `pip install pyspark` in an environment of its own puts it there.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -103,6 +104,7 @@ def driver(folder: Path) -> Iterator[None]:
             SparkContext._gateway.proc.stdin.close()
             SparkContext._gateway.proc.wait(PATIENCE_SECONDS)
             SparkContext._gateway = SparkContext._jvm = None
+        gc.collect()  # here, where its sockets are expected, and not in a test that comes later
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -61,9 +61,14 @@ def _play(viewer: str, at: datetime, from_s: float, to_s: float, **members: obje
 
 
 def _read(
-    rows: Sequence[Row], unlocks: Sequence[Row] = (), *, watermark: datetime = LATER
+    rows: Sequence[Row],
+    unlocks: Sequence[Row] = (),
+    *,
+    flagged: Sequence[Row] = (),
+    watermark: datetime = LATER,
 ) -> BeatReport:
-    with lake(rows, watermark=watermark, tables={"unlocks": unlocks}) as source:
+    tables = {"unlocks": unlocks, "unlocks_left_out": flagged}
+    with lake(rows, watermark=watermark, tables=tables) as source:
         return beats.curves(source=source, of=[_cut()], currency="USD")
 
 
@@ -309,6 +314,19 @@ def test_what_was_decided_together_is_counted_as_such_and_taken_back_with_it() -
     assert (first.unlocks, first.together) == (4, 2)
 
 
+def test_what_the_flagged_unlocked_is_on_no_beat_and_in_the_total() -> None:
+    rows = [_play("a", START, 0, 40)]
+    flagged = [_unlock("a", 5_000, way="bundle"), _unlock("a", 0, means="ad")]
+
+    report = _read(rows, [_unlock("a", 5_000)], flagged=flagged)
+
+    assert [row.booked.unlocks for row in report.versions[0].beats] == [1, 0, 0, 0]
+    assert [(row.reason, row.coins, row.together) for row in report.unbooked] == [
+        ("flagged", 60, 1)
+    ]
+    assert (report.total.unlocks, report.total.value_micros, report.total.payers) == (2, 14, 1)
+
+
 def test_ads_and_other_series_are_not_booked() -> None:
     unlocks = [_unlock("a", 0, means="ad"), _unlock("a", 0, series_id=str(uuid4()))]
 
@@ -372,13 +390,14 @@ def test_beats_and_no_beat_together_are_the_ledgers(proof: Proof) -> None:
                 st.none() | st.integers(0, 60_000),
                 st.sampled_from([VERSION, OTHER_EPISODE, "never seen", None]),
                 st.integers(0, 10**9),
+                st.booleans(),
             ),
             max_size=8,
         ),
     )
     def explore(
         plays: list[tuple[str, int, int, str, int]],
-        spends: list[tuple[str, int | None, str | None, int]],
+        spends: list[tuple[str, int | None, str | None, int, bool]],
     ) -> None:
         rows = [
             _play(
@@ -392,29 +411,34 @@ def test_beats_and_no_beat_together_are_the_ledgers(proof: Proof) -> None:
             )
             for viewer, after, to_s, version, late in plays
         ]
-        unlocks = [
+        every = [
             _unlock(
                 viewer,
                 position,
                 session=named and f"{viewer}/{named}",
                 value_micros=micros,
             )
-            for viewer, position, named, micros in spends
+            for viewer, position, named, micros, _ in spends
         ]
+        is_flagged = [each[-1] for each in spends]
+        unlocks = [row for row, left_out in zip(every, is_flagged, strict=True) if not left_out]
+        flagged = [row for row, left_out in zip(every, is_flagged, strict=True) if left_out]
 
-        report = _read(rows, unlocks)
+        report = _read(rows, unlocks, flagged=flagged)
 
         beats_of = {row.position: row.booked for row in report.versions[0].beats}
         reasons = {row.reason: row for row in report.unbooked}
         placed = [*beats_of.values(), *reasons.values()]
         for figure, booked in (
-            ("unlocks", len(unlocks)),
-            ("coins", sum(row["coins"] for row in unlocks)),
-            ("value_micros", sum(row["value_micros"] for row in unlocks)),
+            ("unlocks", len(every)),
+            ("coins", sum(row["coins"] for row in every)),
+            ("value_micros", sum(row["value_micros"] for row in every)),
         ):
             assert sum(getattr(row, figure) for row in placed) == booked
             assert getattr(report.total, figure) == booked
         expected: dict[int | str, int] = {}
+        if flagged:
+            expected["flagged"] = sum(row["value_micros"] for row in flagged)
         for where, unlock in zip(_booked_by_hand(rows, unlocks), unlocks, strict=True):
             expected[where] = expected.get(where, 0) + unlock["value_micros"]
         found = {

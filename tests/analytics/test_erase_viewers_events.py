@@ -27,6 +27,9 @@ from analytics.models import (
 from config import advisory_lock
 from tests.factories.events import Playback, app_open, batch, event
 from tests.factories.viewers import ViewerFactory
+from viewers import flags
+from viewers.flags import Evidence
+from viewers.models import FlagReason, Viewer
 
 pytestmark = [pytest.mark.usefixtures("own_lake"), pytest.mark.django_db(transaction=True)]
 HOUR = timedelta(hours=1)
@@ -148,6 +151,37 @@ def test_an_erased_viewer_is_nowhere_and_counts_as_before(now):
     for secret in secrets:
         for form in forms(secret):
             assert not [text for text in kept if form in text], secret
+
+
+def test_what_was_flagged_of_them_counts_no_more_after_than_before(now):
+    bot, person, stays = ViewerFactory(), ViewerFactory(), ViewerFactory()
+    told(bot, now)
+    flush(at=now)  # a file of nothing else
+    told(person, now)
+    told(stays, now)
+    flush(at=now)
+    playback = Playback(person.id, now)
+    receive(person, [playback.event("playback_start"), playback.progress(0, 9_000)], at=now)
+    flush(at=now)
+    flags.raise_on(
+        [
+            Evidence(viewer, FlagReason.MORE_THAN_TIME, "", now, now, session)
+            for viewer, session in ((bot.id, None), (person.id, playback.session_id))
+        ],
+        now=now,
+    )
+
+    def counted():
+        with reading.connection(flags.live()) as opened:
+            return opened.execute(COUNTS).fetchall()
+
+    before = counted()
+    Viewer.objects.filter(id__in=[bot.id, person.id]).update(erased_at=now)
+
+    assert erasing.erase_due(now=now + HOUR) == 2
+
+    assert counted() == before
+    assert asked(COUNTS) == before, "nothing that was flagged is there under another name"
 
 
 def test_what_was_refused_stays_counted_and_says_nothing(now):

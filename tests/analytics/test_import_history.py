@@ -1,6 +1,7 @@
 """A team brings its past: once, with what cannot be read told by its line, and nothing of it spendable."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +33,7 @@ from analytics.models import (
 from analytics.reports import ltv, money, sources
 from analytics.reports.local_days import Period, day_number
 from payments.models import ExchangeRate, ImportedPurchase, Lot, Transfer, Wallet
+from tests.analytics import rolled
 from tests.analytics.lakes import DAY, HOUR, lake, opened_app, utc
 from tests.factories.catalog import EpisodeVersionFactory
 from viewers import imported_viewers
@@ -187,6 +189,37 @@ def _told(version: Any) -> str:
         f"e10,watched,2025-07-01 21:00:00,ann,ios,US,s1,{titles},zero,12,12",
     ]
     return HEAD + "\n".join(lines) + "\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_dashboards_count_an_imported_past_where_it_happened_and_as_late_nowhere(
+    brought: Callable[..., Any], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = _told(EpisodeVersionFactory())
+    # More than 48 hours ago, and few enough hours to fill.
+    lately = told.replace("2025-07-01", "2026-03-10").replace("2025-01-08", "2026-03-09")
+    by, path = brought(lately, EVENTS)
+    monkeypatch.setattr(imports, "LINES_PER_PART", 4)
+    with monkeypatch.context() as broken:
+        broken.setattr(imports, "_keep_part", _failing_at(1, imports._keep_part))
+        with pytest.raises(KeyboardInterrupt):
+            imports.bring(by, path, now=now)
+    imports.bring(by, path, now=now + HOUR)
+
+    rolled.fill(now + 2 * HOUR)
+
+    sums = Counter[str]()
+    for (metric, *_), value in rolled.held().items():
+        sums[metric] += value
+    assert [sums[name] for name in ("events", "new_viewers", "starts", "watch_time")] == [
+        3,
+        2,
+        1,
+        12_000,
+    ]
+    assert sums["late_events"] == 0
+    first_opens = {key[1:3] for key in rolled.held() if key[0] == "new_viewers"}
+    assert (utc("2026-03-10 03:30"), "production") in first_opens
 
 
 def _lake() -> list[tuple[Any, ...]]:

@@ -137,6 +137,8 @@ def test_an_idle_inbox_is_healthy(now):
         quarantined_last_day={},
         lapsed_flushes=0,
         last_flush_ago=None,
+        repeated=0,
+        in_conflict=0,
     )
 
 
@@ -158,4 +160,6 @@ def test_health_says_what_waits_what_went_and_what_was_refused(now):
         quarantined_last_day={"malformed_event": 2, "unknown_type": 1},
         lapsed_flushes=1,
         last_flush_ago=20 * minute,
+        repeated=2,
+        in_conflict=0,
     )

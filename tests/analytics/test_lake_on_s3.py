@@ -1,5 +1,7 @@
 """The lake in a bucket, against a real S3 service on loopback."""
 
+import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -75,9 +77,9 @@ def test_files_go_to_the_bucket_and_are_fetched_once_to_be_read(now, bucket, own
     assert _count() == 2
     bucket.objects.delete()
     assert _count() == 2
-    assert [
-        file.name for file in (own_lake.parent / "lake-cache").rglob("*") if file.is_file()
-    ] == [path.rpartition("/")[2]]
+    assert [file.name for file in (own_lake.parent / "lake-cache").rglob("*.parquet")] == [
+        path.rpartition("/")[2]
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -107,3 +109,26 @@ def test_files_are_merged_erased_and_swept_in_the_bucket(now, bucket):
     assert orphans.sweep(now=soon + timedelta(minutes=5)) == 1
     assert [item.key for item in bucket.objects.all()] == [f"lake/{live.path}"]
     assert _count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_machine_that_only_reads_forgets_what_is_gone_within_an_hour_of_its_first_day(
+    now, bucket, own_lake
+):
+    sent = body([app_open(at=now)], sent_at=now)
+    inbox.receive(viewer_id=uuid4(), environment="production", body=sent, now=now)
+    tasks.flush_events()
+    cache = own_lake.parent / "lake-cache"
+    assert (_count(), _count()) == (1, 1)
+    gone = cache / "events" / "day=2026-03-14" / "gone.parquet"
+    gone.write_bytes(b"of somebody who was erased")
+    day_ago = time.time() - 86_400
+    os.utime(gone, (day_ago, day_ago))
+
+    _count()
+    assert gone.exists(), "looked at within the hour"
+    os.utime(cache / ".tended", (day_ago, day_ago))
+    _count()
+
+    names = {file.name for file in cache.rglob("*.parquet")}
+    assert names == {LakeFile.objects.get().path.rpartition("/")[2]}

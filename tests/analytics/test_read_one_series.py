@@ -65,7 +65,7 @@ def connection(lake_file: Path) -> Iterator["DuckDBPyConnection"]:
         paths = engine.path_list([lake_file])
         opened.execute(f"CREATE VIEW events AS SELECT * FROM read_parquet({paths})")
         source = sources.prepared(opened, watermark=START + DAY, zone=UTC_ZONE)
-        for name in ("episodes", "unlocks"):
+        for name in ("episodes", "unlocks", "unlocks_left_out"):
             source.create(name, fact_tables.SCHEMAS[name].empty_table())
         source.create("beats", cuts.SCHEMA.empty_table())
         source.create("cuts", cuts.LENGTHS.empty_table())

@@ -258,7 +258,7 @@ def test_a_report_reads_the_money_that_it_names_and_no_other(
         retention.matrix(source=source, by=Period.DAY, mode=Mode.CALENDAR, horizon=2)
         assert source.loaded == {}
         beats.curves(source=source, of=cuts.of_external_id("other"), currency="USD")
-        assert source.loaded == {"unlocks": other.id}
+        assert source.loaded == {"unlocks": other.id, "unlocks_left_out": other.id}
         assert source.connection.execute("FROM unlocks").fetchall() == []
         assert revenue.by_title(source=source, currency="USD").total.coin_unlocks == 1
         assert source.loaded == {"unlocks": None, "unlocks_left_out": None, "titles": None}

@@ -33,6 +33,10 @@ from tests.proof import Proof
 WHAT = "every report and ranking on DuckDB and on two Spark workers, one killed while it counted"
 
 
+# py4j leaves the sockets of threads that are over to the collector of garbage.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
+)
 # No transaction around it: for minutes only Spark is at work, and the database ends one that rests.
 @pytest.mark.django_db(transaction=True)
 def test_every_report_is_the_same_on_both_engines(

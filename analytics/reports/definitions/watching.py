@@ -43,7 +43,7 @@ BEAT_BOOKED = Definition(
         " if the session is of that viewer and series; else on that of the viewer's last stretch of"
         " the series in the 30 min before; else on no beat, with the reason: none (no stretch before"
         " it is known), window (the last one was earlier), other_version (of a version that is not"
-        " shown), no_beat (none is there). What is received 48 h after an unlock moves it no more;"
+        " shown), no_beat (none is there), flagged (the viewer or the playback is). What is received 48 h after an unlock moves it no more;"
         " of a bundle, or without a tap, all is on one beat and counted as `together`; an unlock that was undone, and what refunds took back, are"
         " booked with the opposite sign on the same beat; all rows together are the ledger's unlocks"
         " of the series."

@@ -1,6 +1,7 @@
 -- name: beat_bookings
 -- Each coin unlock of a series on the beat that led to it, or on none with the reason. What was taken back
--- of it is booked where it is. What is received 48 hours after an unlock moves it no more.
+-- of it is booked where it is. What is received 48 hours after an unlock moves it no more. What the flagged
+-- unlocked is on no beat.
 -- $series_id: text
 -- $watermark: moment
 -- defines: beat_booked
@@ -65,6 +66,14 @@ WITH spent AS (
      AND led.position_ms >= start_ms
      -- A player that has come to the end stands at the last beat's end, which is in no other beat.
      AND (led.position_ms < end_ms OR (is_last AND led.position_ms = end_ms))
+    UNION ALL
+    SELECT unlocks_left_out.unlocks, coins, value_micros, viewer_id,
+           CASE WHEN way IN ('bundle', 'auto') THEN unlocks_left_out.unlocks ELSE 0 END,
+           NULL, NULL, 'flagged'
+    FROM unlocks_left_out
+    WHERE series_id = $series_id
+      AND means = 'coins'
+      AND created_at < $watermark
 ), by_viewer AS (
     SELECT grouping(reason) = 1 AS is_total, version_id, position, reason, viewer_id,
            sum(unlocks) AS unlocks, sum(coins) AS coins, sum(value_micros) AS value_micros,
