@@ -45,12 +45,17 @@ class VerifierKeyUnknown(Problem):
     """`is_first` says that nobody has rung for the keys since they were last fetched."""
 
     code = "verifier_key_unknown"
-    title = "The signing key is not known yet; send the same callback again"
+    title = "The network has published no such key lately; send the same callback again"
     headers = {"Retry-After": "1"}
 
     def __init__(self, wanted: Wanted) -> None:
         super().__init__()
-        self.is_first = wanted is Wanted.FROM_NOW
+        self.is_first = wanted.is_first
+
+
+class VerifierKeysUnavailable(VerifierKeyUnknown):
+    code = "verifier_keys_unavailable"
+    title = "The network's keys are out of reach; send the same callback again"
 
 
 _REFUSALS: Mapping[Fault, type[Problem]] = {
@@ -85,7 +90,8 @@ def settle(*, network: str, query_string: str, now: datetime) -> Settled:
     latest; safe to repeat.
 
     What pays nothing is kept with its verdict, and parked where somebody has to look. Raises NetworkUnknown, CallbackMalformed,
-    CallbackForged, CallbackImplausible, and VerifierKeyUnknown when the same callback may pass later.
+    CallbackForged, CallbackImplausible, and VerifierKeyUnknown or VerifierKeysUnavailable when the same callback
+    may pass later.
     """
     adapter = adapters.find(network)
     reward = _verified(adapter, network=network, query_string=query_string, now=now)
@@ -131,8 +137,8 @@ def _settle(reward: SignedReward, *, network: str, query_string: str, now: datet
 def _refused(error: NetworkError, *, network: str, query_string: str, now: datetime) -> Problem:
     if error.fault is Fault.UNKNOWN_KEY:
         wanted = verifier_keys.want(network, now=now)
-        if wanted is not Wanted.IN_VAIN:
-            return VerifierKeyUnknown(wanted)
+        if not wanted.is_in_vain:
+            return (VerifierKeyUnknown if wanted.are_current else VerifierKeysUnavailable)(wanted)
     _keep(Verdict.REFUSED, error.reason, network=network, query_string=query_string, now=now)
     return _REFUSALS[error.fault](error.reason)
 

@@ -1,6 +1,6 @@
 """How far a viewer's ads at a placement have come towards what they are watched for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,13 +29,24 @@ def begun(*, viewer_id: UUID, environment: str) -> Mapping[Key, Goal]:
     return {(goal.placement_id, goal.reward, goal.series_id): goal for goal in found}
 
 
-def towards(placement: Placement, *, series_id: UUID | None, goals: Mapping[Key, Goal]) -> Progress:
-    """What holds at a placement for a title, or for coins."""
+def towards(
+    placement: Placement,
+    *,
+    series_id: UUID | None,
+    goals: Mapping[Key, Goal],
+    open_sessions: Sequence[AdSession],
+) -> Progress:
+    """What holds at a placement for a title, or for coins. As `ads_terms_of_next` has it: where no goal is begun,
+    the first of the viewer's open sessions will begin one."""
     is_coins = placement.reward == PlacementReward.COINS
     if series_id is None and not is_coins:
         return Progress(placement, None)
-    goal = goals.get((placement.id, placement.reward, None if is_coins else series_id))
-    return Progress(goal, goal.ads_watched) if goal else Progress(placement, 0)
+    key = (placement.id, placement.reward, None if is_coins else series_id)
+    goal = goals.get(key)
+    if goal is not None:
+        return Progress(goal, goal.ads_watched)
+    same = [one for one in open_sessions if (one.placement_id, one.reward, one.series_id) == key]
+    return Progress(min(same, key=lambda one: one.id) if same else placement, 0)
 
 
 def of_session(session: AdSession) -> Progress:

@@ -24,11 +24,13 @@ LOOK_BACK = timedelta(days=2)
 
 @dataclass(frozen=True)
 class Standing:
-    """A viewer in front of a placement. `available_at` is None when an ad may be opened now."""
+    """A viewer in front of a placement. `available_at` is None when an ad may be opened now; `open_sessions` take
+    a place of its cap."""
 
     placement: Placement
     remaining_today: int
     available_at: datetime | None
+    open_sessions: Sequence[AdSession] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def _standing(placement: Placement, used: Used, now: datetime) -> Standing:
         placement=placement,
         remaining_today=max(placement.daily_cap - taken, 0),
         available_at=available_at if available_at > now else None,
+        open_sessions=used.sessions,
     )
 
 

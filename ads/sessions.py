@@ -263,7 +263,12 @@ def on_offer(onlooker: Onlooker, *, series_id: UUID | None = None) -> Sequence[O
     )
     begun = goals.begun(viewer_id=onlooker.viewer_id, environment=onlooker.environment)
     return [
-        OnOffer(one, goals.towards(one.placement, series_id=series_id, goals=begun))
+        OnOffer(
+            one,
+            goals.towards(
+                one.placement, series_id=series_id, goals=begun, open_sessions=one.open_sessions
+            ),
+        )
         for one in standings
     ]
 

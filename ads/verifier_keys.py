@@ -1,13 +1,12 @@
 """The public keys of ad networks: kept in the database, fetched ahead of time by a task.
 
 A request never fetches. A callback signed with a key that we do not have marks the keys as wanted
-and is asked to come again; once keys fetched since do not hold it either, it is refused.
+and is asked to come again; once keys fetched since do not hold it either, it is forged.
 """
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import lru_cache
 
 import httpx
@@ -47,33 +46,40 @@ def current(network: str) -> Keys:
     return _parsed(network, adapter.document if document is None else bytes(document))
 
 
-class Wanted(StrEnum):
-    """What came of wanting a key."""
+@dataclass(frozen=True)
+class Wanted:
+    """What came of wanting a key. `is_in_vain`: there is nothing to wait for. `is_first`: nobody has wanted one
+    since the last fetch. `are_current`: the keys that we have are those that the network has published lately."""
 
-    FROM_NOW = "from_now"
-    ALREADY = "already"
-    IN_VAIN = "in_vain"
+    is_in_vain: bool
+    is_first: bool
+    are_current: bool
+
+
+_IN_VAIN = Wanted(is_in_vain=True, is_first=False, are_current=True)
 
 
 def want(network: str, *, now: datetime) -> Wanted:
     """Notes that a callback named a key that is not among the current ones.
 
-    In vain when there is nothing to wait for: keys fetched within the last minute do not hold it, or
-    the network's keys never change.
+    In vain when keys fetched within the last minute do not hold it, or the network's keys never change.
     """
     adapter = adapters.find(network)
     if not adapter.keys_url:
-        return Wanted.IN_VAIN
+        return _IN_VAIN
     kept, _ = VerifierKeys.objects.get_or_create(
         network=network, defaults={"document": adapter.document}
     )
     if kept.fetched_at is not None and kept.fetched_at > now - PAUSE:
-        return Wanted.IN_VAIN
-    # Once is enough until the next fetch: a stranger's callbacks must not write a row each.
+        return _IN_VAIN
+    # Once is enough until the next fetch: a stranger's callbacks must not write a row each. Keys that were fetched
+    # in this moment may hold it: the callback comes again before they are wanted anew.
     marked = VerifierKeys.objects.filter(
-        Q(wanted_at__isnull=True) | Q(wanted_at__lte=F("fetched_at")), network=network
+        Q(wanted_at__isnull=True) | Q(wanted_at__lte=F("fetched_at")),
+        network=network,
+        fetched_at=kept.fetched_at,
     ).update(wanted_at=now)
-    return Wanted.FROM_NOW if marked else Wanted.ALREADY
+    return Wanted(is_in_vain=False, is_first=marked == 1, are_current=_are_current(kept, now))
 
 
 def refresh(*, now: datetime) -> int:
@@ -114,6 +120,13 @@ def _is_due(network: str, now: datetime) -> bool:
     if kept is None or kept.fetched_at is None:
         return True
     return kept.fetched_at + timedelta(seconds=kept.max_age_seconds) / 2 <= now
+
+
+def _are_current(kept: VerifierKeys, now: datetime) -> bool:
+    """Whether they were fetched when that was last tried, and may still be kept."""
+    if kept.fetched_at is None or kept.failure:
+        return False
+    return now < kept.fetched_at + timedelta(seconds=kept.max_age_seconds)
 
 
 def _is_wanted(kept: VerifierKeys) -> bool:

@@ -29,7 +29,7 @@ class Network(models.TextChoices):
 
 
 #: They call nobody: their ads are believed at the app's word. Of such a network a viewer's rewards at all
-#: placements count at each; ads/sql/session_0003.sql and callback_0003.sql name these networks and the cap.
+#: placements count at each; ads/sql/session_0004.sql and callback_0003.sql name these networks and the cap.
 PROVISIONAL = (Network.DOUYIN,)
 MAXIMUM_PROVISIONAL_CAP = 3
 MINIMUM_PROVISIONAL_COOLDOWN_SECONDS = 300

@@ -16,7 +16,8 @@ from ads.networks import queries
 from ads.networks.base import Conduct, Fault, HandOver, Keys, NetworkError, Part, SignedReward
 from ads.networks.shared_secrets import SharedSecretAdapter, check_digest, usable
 
-#: Whom this may speak for. Their placements' caps are `ads.models.placements.PROVISIONAL`'s.
+#: Whom this may speak for. SQL and models name them, too, or they would have no narrow caps: docs/ads/README.md,
+#: "Adding a network", says where.
 NAMES = frozenset({"douyin"})
 #: What is taken to be the shortest ad: a claim that comes sooner is not believed.
 SHORTEST_AD_SECONDS = 15

@@ -26,8 +26,8 @@ def receive(
 ) -> ImpressionVerdict:
     """Keeps the impression that a network's server tells of; safe to repeat.
 
-    It has the session that the viewer had opened last for that ad unit, if one was open then; a network
-    names none. Raises NetworkUnknown, CallbackMalformed, CallbackForged.
+    It has the session that the viewer had open then for that ad unit; a network names none. Raises
+    NetworkUnknown, CallbackMalformed, CallbackForged.
     """
     adapter = adapters.impressions_at(network, address_secret)
     try:
@@ -90,14 +90,16 @@ def _environment(viewer: Viewer | None, session: AdSession | None) -> str:
 
 
 def _session(told: ToldImpression, network: str, viewer: Viewer) -> AdSession | None:
-    return (
-        AdSession.objects.filter(
-            viewer=viewer,
-            network=network,
-            ad_unit_id=told.ad_unit_id,
-            opened_at__lte=told.occurred_at + FURTHEST_AHEAD,
-            expires_at__gt=told.occurred_at,
-        )
-        .order_by("-opened_at")
-        .first()
-    )
+    """The session that was open then, the latest of several; where none was, by a clock that is behind, the first
+    that was opened soon after. One whose ad had been settled by then comes last."""
+    found = AdSession.objects.filter(
+        viewer=viewer,
+        network=network,
+        ad_unit_id=told.ad_unit_id,
+        opened_at__lte=told.occurred_at + FURTHEST_AHEAD,
+        expires_at__gt=told.occurred_at,
+    ).order_by("-opened_at")
+    before = [one for one in found if one.opened_at <= told.occurred_at]
+    waiting = [one for one in before if not one.closed_at or one.closed_at > told.occurred_at]
+    after = [one for one in found if one.opened_at > told.occurred_at]
+    return next(iter([*waiting, *reversed(after), *before]), None)

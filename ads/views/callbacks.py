@@ -28,6 +28,7 @@ class SettleCallback(UnstoredEndpoint):
             callbacks.CallbackForged,
             callbacks.CallbackImplausible,
             callbacks.VerifierKeyUnknown,
+            callbacks.VerifierKeysUnavailable,
         ],
     )
     def get(
@@ -35,7 +36,7 @@ class SettleCallback(UnstoredEndpoint):
     ) -> HttpResponse:
         """The network's own signed query string, and the answer that it waits for. What is genuine is
         answered 200 whether it paid or not, since sending it again would change nothing, but to Unity
-        Ads, which wants a 400 and a text for what paid nothing; 503 asks for it again."""
+        Ads, which wants a 400 and a text for what paid nothing; `Retry-After` asks for it again."""
         query_string = str(self.http_request().META.get("QUERY_STRING", ""))
         try:
             reply = callbacks.answer(

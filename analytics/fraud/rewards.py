@@ -1,17 +1,21 @@
-"""Rewards of ads that nobody saw: networks confirmed them, and the app never said that it showed one.
+"""Rewards of ads that nobody saw: networks confirmed them, and nobody said that one was shown.
 
-An app reports each ad that it asks for and shows. Now and then a report is lost; of a day's many rewards most
-are there, or something else than the app has earned them.
+An ad was shown where its session has an impression, by the app's word or by the network's server's, or the app's
+event of it. Now and then a report is lost; of a day's many rewards most are there, or something else than the
+app has earned them. Where a placement or a network tells of too few of all its rewards of a day, that says
+something of the integration and nothing of its viewers: they are judged by their other rewards.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+import pyarrow as pa
 from django.conf import settings
 
 from ads.limits import reporting_day
+from analytics.fraud import impressions
 from analytics.models import AdAlarm, AlarmScope
 from analytics.reports import local_days
 from analytics.reports.local_days import Period
@@ -26,7 +30,7 @@ SHOWN_BEFORE = timedelta(days=2)
 @dataclass(frozen=True)
 class Unshown:
     """Of one day and one viewer, device, address block, placement or network: rewards, the first and the last of
-    them, and the app's word."""
+    them, and how many were shown and asked for. Of a viewer only rewards at placements and networks that tell."""
 
     day: date
     scope: AlarmScope
@@ -45,9 +49,17 @@ class Unshown:
         )
 
 
-def unshown(*, source: Source, since: datetime) -> Sequence[Unshown]:
+def unshown(
+    *,
+    source: Source,
+    since: datetime,
+    read_impressions: Callable[..., Iterable[pa.Table]] = impressions.read,
+) -> Sequence[Unshown]:
     """Every day from that of `since` on, and whom and what it is of, with too few of the rewards shown."""
     source.load("ad_sessions", "ad_origins")
+    source.fill(
+        "ad_impressions", read_impressions(since=since - SHOWN_BEFORE, until=source.watermark)
+    )
     found = source.rows(
         "unshown_rewards",
         watermark=source.watermark,

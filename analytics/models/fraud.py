@@ -18,7 +18,7 @@ class AlarmScope(models.TextChoices):
 
 
 class AdAlarm(models.Model):
-    """On a day too few of the ads that were rewarded had been shown, by the app's word.
+    """On a day too few of the ads that were rewarded had been shown, by what apps and networks tell.
 
     `subject` names the viewer, placement or network; of a device or an address block it is a hash. Whoever
     looks says so; when more is found of the day, the alarm rings again.

@@ -1,6 +1,6 @@
-"""The most that one starter of a title counts for: what all its paid episodes cost together.
+"""The most that one starter of a title counts for, by coins and by ads: each what all its paid episodes cost together.
 
-Without it a single viewer who pays for everything would decide a ranking.
+Without it a single viewer who pays for everything would decide a ranking, or one whose app makes up what ads earn.
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ from analytics.reports.report import Report, heading
 from analytics.reports.sources import Source
 
 #: Names the definition and the arithmetic: another of either is another version.
-VERSION = "net_revenue_per_start/3"
+VERSION = "net_revenue_per_start/4"
 
 
 class Horizon(StrEnum):

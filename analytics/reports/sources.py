@@ -70,13 +70,17 @@ class Source:
             if (name, series_id) in self.loaded.items():
                 continue
             self._tell(f"reading {name.replace('_', ' ')}")
-            # Into the engine piece by piece: it spills what is more than its memory.
-            for number, piece in enumerate(self.read_facts(name, series_id=series_id)):
-                self.register("piece", piece)
-                into = f"INSERT INTO {name}" if number else f"CREATE OR REPLACE TABLE {name} AS"
-                self.connection.execute(f"{into} FROM piece")
-            self.connection.unregister("piece")
+            self.fill(name, self.read_facts(name, series_id=series_id))
             self.loaded[name] = series_id
+
+    def fill(self, name: str, pieces: Iterable[pa.Table]) -> None:
+        """Makes a table of what comes in pieces, at least one."""
+        # Into the engine piece by piece: it spills what is more than its memory.
+        for number, piece in enumerate(pieces):
+            self.register("piece", piece)
+            into = f"INSERT INTO {name}" if number else f"CREATE OR REPLACE TABLE {name} AS"
+            self.connection.execute(f"{into} FROM piece")
+        self.connection.unregister("piece")
 
     def rows(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """What a named query answers."""

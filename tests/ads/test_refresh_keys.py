@@ -120,6 +120,14 @@ def call(api: Client, session: AdSession, signer: FakeAdNetwork, *, now: datetim
     return api.get(f"/v1/ssv/admob?{query}", headers=clock_headers(now))
 
 
+#: The network has published no such key; and nobody can know whether it has.
+UNKNOWN, OUT_OF_REACH = (403, "verifier_key_unknown", "1"), (503, "verifier_keys_unavailable", "1")
+
+
+def refusal(response: Any) -> tuple[int, str, str | None]:
+    return response.status_code, response.json()["code"], response.headers.get("Retry-After")
+
+
 def kept() -> VerifierKeys:
     return VerifierKeys.objects.get(network="admob")
 
@@ -218,7 +226,7 @@ def test_the_networks_new_key_is_fetched_when_a_callback_names_it(
     at = now + timedelta(minutes=5)
 
     first = call(api, session, GOOGLE_LATER, now=at)
-    assert (first.status_code, first.json()["code"]) == (503, "verifier_key_unknown")
+    assert (first.status_code, first.json()["code"]) == (403, "verifier_key_unknown")
     assert first.headers["Retry-After"] == "1"
     assert kept().wanted_at == at
     assert len(gstatic.asked) == 1  # nothing is fetched inside a request
@@ -235,7 +243,7 @@ def test_a_key_that_a_fetch_since_does_not_have_is_refused(
 ) -> None:
     verifier_keys.refresh(now=now)
     at = now + timedelta(minutes=5)
-    assert call(api, session, GOOGLE_LATER, now=at).status_code == 503
+    assert refusal(call(api, session, GOOGLE_LATER, now=at)) == UNKNOWN
     verifier_keys.refresh(now=at)
 
     refused = call(api, session, GOOGLE_LATER, now=at + timedelta(seconds=1))
@@ -243,7 +251,59 @@ def test_a_key_that_a_fetch_since_does_not_have_is_refused(
     assert (refused.status_code, refused.json()["code"]) == (403, "callback_forged")
     assert Callback.objects.get().verdict == "refused"
     # A minute later the network may have published it.
-    assert call(api, session, GOOGLE_LATER, now=at + timedelta(minutes=2)).status_code == 503
+    assert refusal(call(api, session, GOOGLE_LATER, now=at + timedelta(minutes=2))) == UNKNOWN
+
+
+def test_a_key_id_that_is_made_up_is_no_failure_of_ours_while_the_keys_are_current(
+    api: Client, gstatic: Gstatic, session: AdSession, now: datetime
+) -> None:
+    """However long ago they were fetched, and however often it comes."""
+    verifier_keys.refresh(now=now)
+    for minutes in (1, 5, 50, 23 * 60):
+        answer = call(api, session, GOOGLE_LATER, now=now + timedelta(minutes=minutes))
+        assert refusal(answer) == UNKNOWN
+        assert not Callback.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("since_fetched", "answer"),
+    [
+        (timedelta(hours=1) - timedelta(microseconds=1), UNKNOWN),
+        (timedelta(hours=1), OUT_OF_REACH),
+    ],
+)
+def test_keys_past_their_age_are_out_of_reach(
+    api: Client,
+    gstatic: Gstatic,
+    session: AdSession,
+    now: datetime,
+    since_fetched: timedelta,
+    answer: tuple[int, str, str],
+) -> None:
+    gstatic.answers(headers={"Cache-Control": "max-age=3600"})
+    verifier_keys.refresh(now=now)
+
+    assert refusal(call(api, session, GOOGLE_LATER, now=now + since_fetched)) == answer
+
+
+def test_keys_whose_server_failed_last_are_out_of_reach_until_they_are_fetched(
+    api: Client, gstatic: Gstatic, session: AdSession, now: datetime
+) -> None:
+    """And what is signed with a key that is known pays all the while."""
+    assert refusal(call(api, session, GOOGLE_LATER, now=now)) == OUT_OF_REACH  # never fetched
+    verifier_keys.refresh(now=now)
+    later = now + timedelta(minutes=5)
+    assert refusal(call(api, session, GOOGLE_LATER, now=later)) == UNKNOWN
+    gstatic.answers(status=500)
+    verifier_keys.refresh(now=later)
+    assert refusal(call(api, session, GOOGLE_LATER, now=later)) == OUT_OF_REACH
+
+    assert call(api, session, GOOGLE_NOW, now=later).json() == {"verdict": "paid"}
+
+    gstatic.answers()
+    verifier_keys.refresh(now=later + timedelta(minutes=1))
+    again = call(api, session, GOOGLE_LATER, now=later + timedelta(minutes=3))
+    assert refusal(again) == UNKNOWN
 
 
 def test_a_stranger_makes_us_fetch_once_a_minute_and_write_once_a_fetch(
@@ -253,7 +313,9 @@ def test_a_stranger_makes_us_fetch_once_a_minute_and_write_once_a_fetch(
     gstatic.answers(status=500)
     for second in range(60, 180, 5):
         moment = now + timedelta(seconds=second)
-        assert call(api, session, GOOGLE_LATER, now=moment).status_code == 503
+        # Nobody has failed to fetch them before it asks for the first time.
+        wanted = UNKNOWN if second == 60 else OUT_OF_REACH
+        assert refusal(call(api, session, GOOGLE_LATER, now=moment)) == wanted
         verifier_keys.refresh(now=moment)
 
     assert kept().wanted_at == now + timedelta(seconds=60)
@@ -292,7 +354,7 @@ def test_rings_for_the_keys_once(
 
         for second in range(3):
             moment = now + timedelta(seconds=second)
-            assert call(api, session, GOOGLE_LATER, now=moment).status_code == 503
+            assert refusal(call(api, session, GOOGLE_LATER, now=moment)) == OUT_OF_REACH
 
         assert queue.llen("celery") == waiting + 1
 

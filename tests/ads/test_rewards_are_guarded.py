@@ -55,6 +55,9 @@ def _refused(statement: str) -> None:
     "function",
     [
         "ads_reward_session",
+        "ads_terms_of_next",
+        "ads_taken_of_cap",
+        "ads_resume_session",
         "ads_count_towards_goal",
         "ads_grant",
         "ads_repeat_callback",

@@ -86,7 +86,7 @@ def test_a_view_whose_session_is_open_waits_and_one_that_paid_nothing_counts_by_
     over = session.expires_at + 10 * MINUTE
     assert _settle(over) == 1
 
-    assert earned(series_id=session.series_id, viewer_id=device.viewer_id) == 30_000
+    assert earned(viewer_id=device.viewer_id) == 30_000
     assert RevenueDay.objects.get().waits_until is None
 
 
@@ -309,6 +309,27 @@ def test_the_networks_own_word_outweighs_the_apps(
     _settle(now + HOUR)
 
     assert earned() == 705
+
+
+def test_a_reward_keeps_its_estimate_where_the_networks_word_for_its_ad_was_lost(
+    placement: Placement, session: AdSession, device: Device, series: Series, now: datetime
+) -> None:
+    """The server has told of the viewer's other ad, so that the app's word for this one counts for nothing."""
+    other = ad_session(
+        placement, viewer_id=device.viewer_id, episode_id=episode(series, 10), now=now
+    )
+    tell(told(session, at=now), told(other, at=now), viewer_id=device.viewer_id, now=now)
+    for each in (session, other):
+        watch(each, now=now)
+    row = Impression.objects.get(session=other)
+    row.pk, row.source, row.impression_id, row.revenue_micros = uuid4(), "postback", "e" * 40, 700
+    row.save(force_insert=True)
+
+    _settle(now + HOUR)
+
+    by_session = dict(Reward.objects.values_list("session_id", "id"))
+    assert _by_reward() == {by_session[session.id]: ESTIMATE, by_session[other.id]: 700}
+    assert earned() == ESTIMATE + 700
 
 
 def test_an_impression_that_the_networks_server_tells_of_too_is_one(

@@ -1,6 +1,6 @@
 """Several ads for one episode: each counts, the last one opens."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,12 @@ from payments.models import Entitlement
 from payments.support import why
 from tests.ads.calls import ad_option, session_of, watch_one
 from tests.factories.ads import ad_session, report, watch, watched
+from tests.factories.catalog import SeriesFactory, episodes_of
 from tests.factories.payments import fund
 from tests.payments.calls import episode, unlock
 from viewers.models import Device
+
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +113,62 @@ def test_terms_stay_as_they_were_when_the_first_ad_was_announced(
 
     assert Entitlement.objects.count() == 1
     assert progress(api, series, headers) == (0, 10)
+
+
+@pytest.mark.parametrize("needed", [1, 5])
+def test_ads_that_play_at_once_are_announced_on_the_same_terms(
+    api: Client,
+    placement: Placement,
+    series: Series,
+    device: Device,
+    headers: Any,
+    now: datetime,
+    needed: int,
+) -> None:
+    """Whichever is settled first begins the goal that the other counts towards."""
+    viewer_id = device.viewer_id
+    first = ad_session(placement, viewer_id=viewer_id, episode_id=episode(series, 9), now=now)
+    Placement.objects.update(ads_needed=needed)
+    assert _needed(api, series, headers) == [3, 3]
+    second = ad_session(placement, viewer_id=viewer_id, episode_id=episode(series, 10), now=now)
+    assert session_of(api, headers, second)["needed"] == 3
+
+    for session in (second, first):
+        assert watch(session, now=now).verdict == "paid"
+    assert _needed(api, series, headers) == [3, 3]
+    watch_one(placement, device, series, 10, now)
+
+    opened = Entitlement.objects.get()
+    assert opened.episode_id == episode(series, 10)
+    assert _needed(api, series, headers) == [needed, needed]
+
+
+def _needed(api: Client, series: Series, headers: Any) -> list[int]:
+    """How many ads it takes, as the paywall and the list of placements say."""
+    (found,) = api.get("/v1/ads/placements", {"series_id": str(series.id)}, headers=headers).json()[
+        "placements"
+    ]
+    return [progress(api, series, headers)[1], found["needed"]]
+
+
+def test_ads_that_play_for_something_else_bind_nobody(
+    api: Client, placement: Placement, series: Series, device: Device, headers: Any, now: datetime
+) -> None:
+    """Nor does one that is over, or one of another title."""
+    other = SeriesFactory()
+    episodes_of(other, range(1, 10))
+    late = now + placement.session_seconds * SECOND
+    for of, at in ((series, now), (other, late)):
+        ad_session(placement, viewer_id=device.viewer_id, episode_id=episode(of, 9), now=at)
+    Placement.objects.update(ads_needed=1)
+
+    session = ad_session(
+        placement, viewer_id=device.viewer_id, episode_id=episode(series, 9), now=late
+    )
+
+    assert session.ads_needed == 1
+    assert watch(session, now=late).verdict == "paid"
+    assert Entitlement.objects.get().episode_id == episode(series, 9)
 
 
 def test_a_kind_of_reward_that_is_no_more_leaves_its_ads_behind(

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from analytics.fraud import rewards, scans, watching
+from analytics.fraud.rewards import Unshown
 from analytics.models import AdAlarm, FraudScan
 from analytics.reports import fact_tables, facts, sources
 from tests.analytics.lakes import DAY, HOUR, SECOND, Row, event, lake, played, utc
@@ -21,7 +22,7 @@ from viewers.models import Flag, FlagReason
 
 START = utc("2026-03-14 06:00")
 LATER = START + 5 * HOUR
-VIEWER = str(UUID(int=1))
+VIEWER, OTHER = str(UUID(int=1)), str(UUID(int=2))
 MINUTE = timedelta(minutes=1)
 TEN_SECONDS = timedelta(seconds=10)
 
@@ -153,32 +154,40 @@ def _shown(viewer: str, number: int) -> list[Row]:
     ]
 
 
-def test_rewards_of_ads_that_were_not_shown_ring_for_whom_and_where_they_were_had() -> None:
-    other = str(UUID(int=2))
-    sessions = [_rewarded(VIEWER, n) for n in range(20)] + [_rewarded(other, n) for n in range(19)]
+def test_rewards_of_ads_that_were_not_shown_ring_for_whom_and_where_they_were_had(db: None) -> None:
+    sessions = [_rewarded(VIEWER, n) for n in range(20)] + [_rewarded(OTHER, n) for n in range(19)]
     told = [row for n in range(9) for row in _shown(VIEWER, n)]
+    of_others = [row for n in range(19) for row in _shown(OTHER, n)]
     number = (START.date() - datetime(1970, 1, 1).date()).days  # noqa: DTZ001  a day
     origins = [{"day": number, "kind": "device", "origin": "ab", "viewer_id": VIEWER}]
     tables = {"ad_sessions": sessions, "ad_origins": origins}
 
-    with lake(told, watermark=LATER, tables=tables) as source:
-        found = rewards.unshown(source=source, since=LATER - scans.LOOKED_BACK)
-    with lake([*told, *_shown(VIEWER, 9)], watermark=LATER, tables=tables) as source:
-        half = rewards.unshown(source=source, since=LATER - scans.LOOKED_BACK)
+    def rung(*rows: Row) -> Sequence[Unshown]:
+        with lake(rows, watermark=LATER, tables=tables) as source:
+            return rewards.unshown(source=source, since=LATER - scans.LOOKED_BACK)
+
+    found, half, silent = (
+        rung(*told, *of_others),
+        rung(*told, *of_others, *_shown(VIEWER, 9)),
+        rung(*told),
+    )
 
     assert [(one.scope, one.subject, one.rewards, one.shown, one.requested) for one in found] == [
         ("device", "ab", 20, 9, 9),
-        ("network", "admob", 39, 9, 9),
-        ("placement", "paywall", 39, 9, 9),
         ("viewer", VIEWER, 20, 9, 9),
     ]
-    assert {one.scope for one in half} == {"network", "placement"}
+    assert half == []
+    assert [(one.scope, one.subject, one.rewards, one.shown) for one in silent] == [
+        ("device", "ab", 20, 9),
+        ("network", "admob", 39, 9),
+        ("placement", "paywall", 39, 9),
+    ]
     assert [str(one.viewer_id) for one in rewards.evidence(found)] == [VIEWER]
 
 
-def _look(viewer: str, now: datetime, **tables: Sequence[Row]) -> FraudScan:
+def _look(viewer: str, now: datetime, *rows: Row, **tables: Sequence[Row]) -> FraudScan:
     with lake(
-        _binge(viewer, START, 5 * MINUTE, session=str(UUID(int=5))) * 2,
+        [*_binge(viewer, START, 5 * MINUTE, session=str(UUID(int=5))) * 2, *rows],
         watermark=now,
         tables=tables,
     ) as source:
@@ -188,11 +197,15 @@ def _look(viewer: str, now: datetime, **tables: Sequence[Row]) -> FraudScan:
 def test_a_look_flags_once_and_what_was_lifted_stays_so(db: None) -> None:
     viewer, who = ViewerFactory(), operator(role="support")
     sessions = [_rewarded(str(viewer.id), n) for n in range(20)]
+    others = [_rewarded(OTHER, n) for n in range(30)]
+    told = [row for n in range(30) for row in _shown(OTHER, n)]
 
-    first = _look(str(viewer.id), LATER, ad_sessions=sessions)
-    again = _look(str(viewer.id), LATER, ad_sessions=sessions)
+    def look(sessions: Sequence[Row]) -> FraudScan:
+        return _look(str(viewer.id), LATER, *told, ad_sessions=[*others, *sessions])
 
-    assert (first.flags_count, first.alarms_count) == (2, 3)
+    first, again = look(sessions), look(sessions)
+
+    assert (first.flags_count, first.alarms_count) == (2, 1)
     assert (again.flags_count, again.alarms_count) == (0, 0)
     # Of whom is left out wholly, no playback is named besides.
     assert flags.live() == Flagged(viewers=frozenset({viewer.id}))
@@ -201,18 +214,18 @@ def test_a_look_flags_once_and_what_was_lifted_stays_so(db: None) -> None:
         flags.lift(flag_id=unshown.id, operator_id=who.id, because=" ", now=LATER)
     flags.lift(flag_id=unshown.id, operator_id=who.id, because="A tester", now=LATER + DAY)
     assert flags.live() == Flagged(sessions=frozenset({UUID(int=5)}))
-    assert _look(str(viewer.id), LATER, ad_sessions=sessions).flags_count == 0
+    assert look(sessions).flags_count == 0
     assert not Flag.objects.filter(reason=FlagReason.UNSHOWN_ADS, lifted_at=None).exists()
     # The day is not over, and what was looked at is no news: one reward more is.
-    assert _look(str(viewer.id), LATER, ad_sessions=sessions[1:]).alarms_count == 0
+    assert look(sessions[1:]).alarms_count == 0
     Flag.objects.filter(id=unshown.id).update(lifted_at=START + 21 * MINUTE)
-    assert _look(str(viewer.id), LATER, ad_sessions=sessions).flags_count == 0
+    assert look(sessions).flags_count == 0
     more = [*sessions, _rewarded(str(viewer.id), 21)]
     AdAlarm.objects.update(seen_at=LATER, seen_by=who)
-    assert _look(str(viewer.id), LATER, ad_sessions=sessions).alarms_count == 0
+    assert look(sessions).alarms_count == 0
     assert not AdAlarm.objects.filter(seen_at=None).exists()
-    assert _look(str(viewer.id), LATER, ad_sessions=more).flags_count == 1
-    assert AdAlarm.objects.filter(seen_at=None, rewards=21).count() == 3
+    assert look(more).flags_count == 1
+    assert AdAlarm.objects.filter(seen_at=None, rewards=21).count() == 1
     # Whoever is not there any more is passed over.
     assert _look(str(uuid4()), LATER).flags_count == 0
 

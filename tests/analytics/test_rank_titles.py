@@ -158,6 +158,22 @@ def test_a_starter_counts_for_no_more_than_the_whole_list_price_at_the_dearest_c
     assert free[ONE] == (1, 1, 1800, 5)
 
 
+def test_a_starters_ads_count_for_no_more_than_the_same() -> None:
+    """An app that makes up what its ads earned cannot decide a ranking."""
+    made_up = [_unlock("a", START, 10**6, means="ad") for _ in range(3)]
+    of_b = [_unlock("b", START, 300, means="ad"), _unlock("b", START, -100, means="ad")]
+
+    found = _counts(
+        [_start("a"), _start("b")],
+        [_unlock("a", START, 70), *made_up, *of_b],
+        watermark=START + DAY,
+        purchases=[_purchase(2_000, 100)],
+        prices={ONE: 60},
+    )
+
+    assert found[ONE] == (2, 1, 70, 60 * 20 + 200)
+
+
 def test_revenue_is_the_ledgers_whoever_started_and_whenever() -> None:
     unlocks = [
         _unlock("a", START, 7),
@@ -362,12 +378,14 @@ def test_nothing_to_show_has_no_shares() -> None:
     ),
     horizon=st.sampled_from(Horizon),
     hours=st.integers(0, 400),
+    price=st.sampled_from([0, 1, 10**5, 10**9]),
 )
 def test_counts_equal_the_definition_worked_out_by_hand(
     starts: list[tuple[str, str, int]],
     spends: list[tuple[str, str, int, str, int]],
     horizon: Horizon,
     hours: int,
+    price: int,
 ) -> None:
     rows = [_start(viewer, START + hour * HOUR, series=series) for viewer, series, hour in starts]
     unlocks = [
@@ -377,9 +395,18 @@ def test_counts_equal_the_definition_worked_out_by_hand(
     watermark = START + hours * HOUR
     window = timedelta(hours=horizon.hours)
 
-    found = _counts(rows, unlocks, watermark=watermark, horizon=horizon)
+    found = _counts(
+        rows,
+        unlocks,
+        watermark=watermark,
+        horizon=horizon,
+        purchases=[_purchase(2_000, 100)],
+        prices={ONE: price},
+    )
 
     for series in (ONE, TWO):
+        # The dearest coin was sold at the start, for 20.
+        cap = price * 20 if series == ONE and hours else 0
         # A session that was not over at the watermark was reported a second later.
         first: dict[str, datetime] = {}
         for viewer, of_series, hour in starts:
@@ -388,11 +415,14 @@ def test_counts_equal_the_definition_worked_out_by_hand(
                 first[viewer] = min(at, first.get(viewer, at))
         mature = {viewer: at for viewer, at in first.items() if at + window <= watermark}
         earned = {
-            (viewer, means): sum(
-                row["value_micros"]
-                for row in unlocks
-                if (row["viewer_id"], row["series_id"], row["means"]) == (viewer, series, means)
-                and at <= row["created_at"] < at + window
+            (viewer, means): min(
+                sum(
+                    row["value_micros"]
+                    for row in unlocks
+                    if (row["viewer_id"], row["series_id"], row["means"]) == (viewer, series, means)
+                    and at <= row["created_at"] < at + window
+                ),
+                cap or 10**12,
             )
             for viewer, at in mature.items()
             for means in ("coins", "ad")

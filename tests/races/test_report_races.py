@@ -1,5 +1,6 @@
 """Reports that come twice at once, and days that are settled while more becomes known of them."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -9,7 +10,16 @@ import pytest
 from ads.models import EarningCorrection, ReportedDay, RevenueReport
 from ads.revenue import settling
 from tests import ledger_rules
-from tests.factories.ads import bring_report, earned, tell, told
+from tests.factories.ads import (
+    PlacementFactory,
+    ad_session,
+    bring_report,
+    earned,
+    tell,
+    told,
+)
+from tests.factories.catalog import SeriesFactory, episodes_of
+from tests.factories.payments import default_plan
 from tests.factories.viewers import DeviceFactory
 from tests.proof import Proof
 from tests.races.test_reward_races import _a_connection_for_each_caller, at_once
@@ -51,6 +61,28 @@ def test_different_reports_of_a_day_are_versions_in_a_row(now: datetime, proof: 
 
     assert ledger_rules.broken() == []
     proof.record("P11", f"{CALLERS} ad reports of a day at once", violations=0)
+
+
+def test_what_many_say_of_a_session_at_once_is_bounded_as_one_after_the_other(
+    now: datetime, proof: Proof
+) -> None:
+    default_plan()
+    placement, series = PlacementFactory(estimated_net_micros=12_000), SeriesFactory()
+    (first_locked,) = episodes_of(series, [9])
+    for _ in range(proof.rounds(full=200)):
+        viewer = DeviceFactory().viewer_id
+        session = ad_session(placement, viewer_id=viewer, episode_id=first_locked.id, now=now)
+        ads = [told(session, at=now, revenue_micros=50_000) for _ in range(CALLERS)]
+
+        said = at_once([partial(tell, ad, viewer_id=viewer, now=now) for ad in ads])
+
+        # Two are within ten times the estimate.
+        kept = Counter(verdict for (verdict,) in said)
+        assert kept == {"kept": 2, "implausible": CALLERS - 2}
+        assert session.impressions.count() == 2
+
+    assert ledger_rules.broken() == []
+    proof.record("P11", f"an ad session's revenue told by {CALLERS} at once", violations=0)
 
 
 def test_a_day_that_many_settle_while_it_grows_adds_up(now: datetime, proof: Proof) -> None:

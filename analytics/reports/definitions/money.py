@@ -9,7 +9,8 @@ TITLE_REVENUE = Definition(
         "value of the coins spent on the title's unlocks, that of coins which ads had earned"
         " included + net revenue of the ads watched to open its episodes − what refunds took back of"
         " its unlocks, on the day that they did, and what became known of an ad later, on the day that it"
-        " was booked; an ad that was shown to open an episode and paid nothing is the title's as well;"
+        " was booked; an ad that was shown to open an episode and paid nothing is the title's as well where"
+        " the network's server tells of it, not at an app's word;"
         " `unattributed` = ads of no title, those watched for coins less what was carried to titles as"
         " these were spent, and what reports have of no view; titles + unattributed = what the ledger"
         " has of coins spent and ads, to the micro. Passes are of no title:"
@@ -162,11 +163,11 @@ NET_REVENUE_PER_START = Definition(
     name="expected net revenue per start",
     formula=(
         "v(H) = p·μ + a: conversion p ~ Beta, capped coin value per converter μ ~ inverse gamma"
-        " (quasi-gamma), ad revenue per start a the same without the hurdle; priors by maximum"
+        " (quasi-gamma), capped ad revenue per start a the same without the hurdle; priors by maximum"
         " marginal likelihood over genre × locale, genre or all titles, whichever first has 20, else"
         " a weak prior at the pooled rates worth 20 starts and 2 converters; cap = full list price"
-        " of the series' paid episodes at the dearest coin sold. Plain form: starts with an"
-        " incomplete window are left out instead of weighted by censoring curves; no recency"
+        " of the series' paid episodes at the dearest coin sold, for coins and for ads. Plain form:"
+        " starts with an incomplete window are left out instead of weighted by censoring curves; no recency"
         " weights, no propensity weights of the feed, no versions; refunds until the watermark are"
         " taken off the unlocks that they came from, in place of a refund factor"
     ),

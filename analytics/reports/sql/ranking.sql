@@ -21,8 +21,9 @@ WITH mature AS (
     GROUP BY mature.viewer_id, mature.series_id
 ), capped AS (
     SELECT earned.viewer_id, earned.series_id,
-           CAST(least(coin_micros, cap_micros) AS DECIMAL(38, 0)) AS coin_micros,  -- no cap: least() passes null by
-           CAST(ad_micros AS DECIMAL(38, 0)) AS ad_micros
+           -- no cap: least() passes null by
+           CAST(least(coin_micros, cap_micros) AS DECIMAL(38, 0)) AS coin_micros,
+           CAST(least(ad_micros, cap_micros) AS DECIMAL(38, 0)) AS ad_micros
     FROM earned LEFT JOIN caps USING (series_id)
 ), counted AS (
     SELECT mature.series_id,

@@ -4,8 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from ads.models.placements import PROVISIONAL
-from ads.networks import provisional
 from ads.networks.base import Fault, NetworkError, SignedReward
 from ads.networks.provisional import SHORTEST_AD_SECONDS, ProvisionalAdapter
 from tests.ads.networks.cases import NOW, OTHERS_SESSION, OTHERS_VIEWER, SESSION, VIEWER
@@ -85,7 +83,3 @@ def test_a_ticket_cannot_be_made_older() -> None:
 
 def test_believes_tickets_of_the_key_before() -> None:
     assert read(claim(ProvisionalAdapter(network="douyin", seal_keys=["old"])))
-
-
-def test_the_placements_of_these_networks_are_the_ones_that_are_capped() -> None:
-    assert {network.value for network in PROVISIONAL} == provisional.NAMES
