@@ -60,6 +60,7 @@ GROUPS: Mapping[str, Sequence[tuple[str, str, str]]] = {
         ("payments.StoreCall", "Store calls", "outgoing_mail"),
         ("payments.StoreHistory", "Store histories", "history_toggle_off"),
         ("payments.Subscription", "Subscriptions", "autorenew"),
+        ("payments.RefusedClaim", "Refused claims", "gpp_bad"),
         ("payments.Difference", "Differences", "difference"),
         ("payments.Reconciliation", "Reconciliations", "balance"),
         ("payments.FeeAdjustment", "Fee adjustments", "price_check"),

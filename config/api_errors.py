@@ -118,7 +118,8 @@ STATUS: Mapping[str, HTTPStatus] = {
     "callback_malformed": HTTPStatus.BAD_REQUEST,
     "callback_forged": HTTPStatus.FORBIDDEN,
     "callback_implausible": HTTPStatus.FORBIDDEN,
-    "verifier_key_unknown": HTTPStatus.SERVICE_UNAVAILABLE,
+    "verifier_key_unknown": HTTPStatus.FORBIDDEN,
+    "verifier_keys_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     # Tasks and invitations
     "task_unknown": HTTPStatus.NOT_FOUND,
     "task_not_reached": HTTPStatus.CONFLICT,

@@ -43,6 +43,7 @@ READ_STORES: Permissions = {
     "payments.storecall": VIEW,
     "payments.storehistory": VIEW,
     "payments.subscription": VIEW,
+    "payments.refusedclaim": VIEW,
 }
 #: Our books against the stores', and what currencies were worth.
 READ_BOOKS: Permissions = {
@@ -181,9 +182,11 @@ READ_ANALYTICS: Permissions = {
     "analytics.flush": VIEW,
     "analytics.lakefile": VIEW,
     "analytics.repeatedevent": VIEW,
+    "analytics.repeatcount": VIEW,
     "analytics.rankingsnapshot": VIEW,
     "analytics.changedhour": VIEW,
     "analytics.postingsread": VIEW,
+    "analytics.countedflag": VIEW,
     "analytics.rolluphour": VIEW,
     "analytics.rollupvalue": VIEW,
     "analytics.rollupcheck": VIEW,

@@ -536,6 +536,13 @@ AD_IMPRESSION_CAP_MICROS = env.integer(
     help="The most that one ad is believed to have earned, in micros of the REPORTING_CURRENCY. What an app "
     "tells beyond it is not kept.",
 )
+AD_SESSION_ESTIMATES_MAX = env.integer(
+    "AD_SESSION_ESTIMATES_MAX",
+    default=10,
+    minimum=1,
+    help="How many times its placement's estimate an app is believed of the ads of one session together. What it "
+    "tells beyond it is not kept; where the estimate is 0, what it tells beyond AD_IMPRESSION_CAP_MICROS.",
+)
 AD_IMPRESSIONS_DAILY = env.integer(
     "AD_IMPRESSIONS_DAILY",
     default=500,
@@ -628,6 +635,12 @@ EXPIRY_NOTICE_HOURS = env.integer(
     default=72,
     minimum=1,
     help="How long before coins lapse there is a notice of it, for whoever sends messages to viewers.",
+)
+REFUSED_CLAIMS_DAILY = env.integer(
+    "REFUSED_CLAIMS_DAILY",
+    default=5,
+    minimum=0,
+    help="How many purchases of others a viewer may hand in within a day before an alarm names them.",
 )
 IDEMPOTENCY_DAYS = env.integer(
     "IDEMPOTENCY_DAYS",
@@ -893,7 +906,8 @@ EVENTS_WAITING_BATCHES = env.integer(
 EVENTS_KEPT_DAYS = env.integer(
     "EVENTS_KEPT_DAYS",
     default=0,
-    help="How many days single events stay in the lake. 0 keeps them for ever.",
+    help="How many days single events stay in the lake. 0 keeps them for ever. Who comes back after that counts "
+    "as new.",
 )
 LAKE_MEMORY_MB = env.integer(
     "LAKE_MEMORY_MB",
@@ -988,7 +1002,7 @@ FRAUD_LEAST_SHOWN_PERCENT = env.integer(
     "FRAUD_LEAST_SHOWN_PERCENT",
     default=50,
     minimum=1,
-    help="Where apps report less of the rewarded ads as shown than this, there is an alarm.",
+    help="Where less of the rewarded ads was told of as shown than this, there is an alarm.",
 )
 EXPORTS_PER_CALLER = env.integer(
     "EXPORTS_PER_CALLER",

@@ -17,7 +17,7 @@ from payments.messages import history, inquiries, outages, outbox, settling
 from payments.messages.outages import Line
 from payments.models import Provider, StoreMessage
 from payments.reconciliation import reports, runs
-from payments.store import offer_claims, promo_codes, purchases
+from payments.store import offer_claims, promo_codes
 
 #: A task begins no batch more after so long, well within its time limit; it is rung for again.
 LONGEST_RUN = timedelta(seconds=30)
@@ -112,13 +112,13 @@ def ask_about_subscriptions(**_: Any) -> int:
 def read_histories(**_: Any) -> int:
     """Reads the histories of stores that were not read for a while; returns how many messages had not come.
 
-    Of a store that another worker reads it is left to that one.
+    One that another worker reads is left to that one.
     """
     found = 0
-    for name in purchases.adapters():
-        with advisory_lock.tried(history.lock_of(name)) as is_ours:
-            if is_ours and history.is_due(name, now=clock.read()):
-                found += history.read(name, now=clock.read())
+    for provider, environment in history.kept():
+        with advisory_lock.tried(history.lock_of(provider, environment)) as is_ours:
+            if is_ours and history.is_due(provider, environment, now=clock.read()):
+                found += history.read(provider, environment, now=clock.read())
     return found
 
 

@@ -8,7 +8,6 @@ from config import advisory_lock
 from payments import tasks
 from payments.messages import history
 from payments.reconciliation import runs
-from payments.store import purchases
 
 _POLL_SECONDS = 0.2
 
@@ -17,7 +16,7 @@ _POLL_SECONDS = 0.2
 def kept() -> Iterator[None]:
     """Inside, no worker reads stores' histories, asks about subscriptions or compares books. Waits for those that do."""
     with ExitStack() as held:
-        histories = [history.lock_of(name) for name in purchases.adapters()]
+        histories = [history.lock_of(*one) for one in history.kept()]
         for lock in (tasks.INQUIRIES_LOCK, runs.LOCK, *histories):
             while not held.enter_context(advisory_lock.tried(lock)):
                 time.sleep(_POLL_SECONDS)

@@ -166,7 +166,11 @@ class GooglePlay(_AtStore):
                 "period_days": intent.pass_offer.days,
                 "grace_days": GRACE_DAYS,
             }
-            signup = {"plan": plan, "account": intent.account_token}
+            signup = {
+                "plan": plan,
+                "account": intent.account_token,
+                "profile": intent.intent_id,
+            }
             token: str = self._do("/_subscriptions", at, signup)["token"]
         else:
             sale = {

@@ -13,7 +13,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,13 +22,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
 )
 
 from config import clock
 from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin
 from payments.admin import formats
 from payments.admin.explained import Explained
+from payments.admin.noted import Noted
 from payments.models import (
     Difference,
     DifferenceCause,
@@ -46,8 +45,6 @@ from payments.models import (
 from payments.reconciliation import differences, reports
 from viewers.models import Environment
 
-NOTE_CHARACTERS = 500
-CHOSEN_AT_ONCE = 500
 SHOWN_MESSAGES = 20
 
 _TAGS = {
@@ -112,7 +109,7 @@ class ReconciliationAdmin(Explained, ReadOnlyAdmin):
 
 
 @admin.register(Difference)
-class DifferenceAdmin(Explained, ReadOnlyAdmin):
+class DifferenceAdmin(Noted, Explained, ReadOnlyAdmin):
     """What does not agree. An operator says that they have looked, and what came of it."""
 
     actions = ("see",)
@@ -178,33 +175,13 @@ class DifferenceAdmin(Explained, ReadOnlyAdmin):
     @admin.action(description="Seen: with a note", permissions=["see"])
     def see(self, request: HttpRequest, queryset: QuerySet[Difference]) -> HttpResponse | None:
         """Somebody has looked, and says what came of it. It rings no more."""
-        rows = list(queryset.order_by("-id")[:CHOSEN_AT_ONCE])
-        form = SeenForm(request.POST if "confirm" in request.POST else None)
-        if not form.is_valid():
-            return self._ask(request, rows, form)
-        with transaction.atomic():
-            number = differences.see(
-                [row.id for row in rows],
-                operator_id=_operator(request).id,
-                note=form.cleaned_data["note"],
-                now=clock.now(request),
-            )
-            for row in rows:
-                self.log_change(request, row, f"Seen. {form.cleaned_data['note']}")
-        messages.success(request, f"{number:,} of {len(rows):,} were open, and are seen now.")
-        return None
-
-    def _ask(
-        self, request: HttpRequest, rows: Sequence[Difference], form: "SeenForm"
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "What came of looking",
-            "opts": self.opts,
-            "rows": rows,
-            "form": form,
-        }
-        return TemplateResponse(request, "admin/payments/difference/seen.html", context)
+        now, operator_id = clock.now(request), _operator(request).id
+        return self.noted(
+            request,
+            queryset,
+            see=lambda ids, note: differences.see(ids, operator_id=operator_id, note=note, now=now),
+            consequence="The first page rings no more for these, unless their amounts change.",
+        )
 
     def beside(self, request: HttpRequest, row: Difference) -> Mapping[str, Any]:
         return {"here": _here(row)}
@@ -234,14 +211,6 @@ class DifferenceAdmin(Explained, ReadOnlyAdmin):
     @admin.display(description="Last by")
     def last_run_link(self, difference: Difference) -> SafeString:
         return formats.link("reconciliation", difference.last_found_by_id)
-
-
-class SeenForm(forms.Form):
-    note = forms.CharField(
-        max_length=NOTE_CHARACTERS,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="What it was, or who was asked: for whoever looks at this later.",
-    )
 
 
 @admin.register(FeeAdjustment)

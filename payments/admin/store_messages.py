@@ -17,6 +17,7 @@ from config.read_only_admin import DayRangeFilter, ReadOnlyAdmin, search_exactly
 from payments.admin import formats
 from payments.admin.columns import OfViewer
 from payments.admin.explained import Explained
+from payments.admin.noted import Noted
 from payments.messages import outbox, reading, settling
 from payments.models import (
     CallState,
@@ -112,10 +113,10 @@ class Again:
 
 
 @admin.register(StoreMessage)
-class StoreMessageAdmin(Again, OfViewer, Explained, ReadOnlyAdmin):
-    """The inbox. A message is kept as it came; what can be done is to apply it again."""
+class StoreMessageAdmin(Again, Noted, OfViewer, Explained, ReadOnlyAdmin):
+    """The inbox. A message is kept as it came; it can be applied again, or be said to have been seen."""
 
-    actions = ("replay",)
+    actions = ("replay", "see")
     list_display = (
         "received_at",
         "provider",
@@ -190,6 +191,16 @@ class StoreMessageAdmin(Again, OfViewer, Explained, ReadOnlyAdmin):
             question="Apply these messages again?",
             retry=settling.replay,
             said="Replayed.",
+        )
+
+    @admin.action(description="Seen: with a note", permissions=["replay"])
+    def see(self, request: HttpRequest, queryset: QuerySet[StoreMessage]) -> HttpResponse | None:
+        """Somebody has looked at what was not applied, and says what came of it. It rings no more."""
+        return self.noted(
+            request,
+            queryset,
+            see=lambda ids, _: settling.see(ids),
+            consequence="The first page rings no more for these. They stay as they are, and can be replayed.",
         )
 
     def beside(self, request: HttpRequest, row: StoreMessage) -> Mapping[str, Any]:

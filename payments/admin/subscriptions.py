@@ -165,6 +165,7 @@ def _periods(subscription: Subscription) -> list[dict[str, Any]]:
         {
             "link": formats.link("passpurchase", period.id),
             "product": period.product,
+            "is_prorated": period.is_prorated,
             "starts_at": period.store_starts_at,
             "ends_at": period.store_ends_at,
             "gross": formats.money(period.gross_micros, period.currency),

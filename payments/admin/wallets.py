@@ -18,13 +18,13 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from catalog.models import Series
 from config import clock
 from config.read_only_admin import ReadOnlyAdmin
-from payments.admin import formats, why
+from payments.admin import formats, refused_claims, why
 from payments.admin.explained import Explained
 from payments.admin.series_choice import titles
 from payments.chart import Account
 from payments.ledger import holds, wallets
 from payments.ledger.wallets import Movement
-from payments.models import Entitlement, Entry, Transfer, Unlock, Wallet
+from payments.models import Entitlement, Entry, RefusedClaim, Transfer, Unlock, Wallet
 from viewers.models import Viewer
 
 STATEMENT_LINES = 25
@@ -109,6 +109,8 @@ def explain(request: HttpRequest, wallet: Wallet) -> dict[str, Any]:
         "deferred": formats.money(wallets.deferred_micros(wallet)),
         "debts": _debts(wallet),
         "shown_debts": SHOWN_DEBTS,
+        "claims": _claims(request, wallet),
+        "shown_claims": refused_claims.SHOWN,
         "give_url": _give_url(request, wallet),
         "may_release": request.user.has_perm("payments.change_wallet"),
         "lots": _lots(wallet),
@@ -136,6 +138,21 @@ def _debts(wallet: Wallet) -> list[dict[str, Any]]:
             "refund_link": _refund_link(entry.transfer),
         }
         for entry in entries.select_related("transfer__refund_booking")[:SHOWN_DEBTS]
+    ]
+
+
+def _claims(request: HttpRequest, wallet: Wallet) -> list[dict[str, Any]]:
+    """What of others the viewer has handed in, newest first."""
+    if not request.user.has_perm("payments.view_refusedclaim"):
+        return []
+    rows = RefusedClaim.objects.filter(viewer_id=wallet.viewer_id, environment=wallet.environment)
+    return [
+        {
+            "claim": row,
+            "what": refused_claims.claimed(row),
+            "owner": formats.viewer_link(row.owner_id),
+        }
+        for row in rows.order_by("-id")[: refused_claims.SHOWN]
     ]
 
 

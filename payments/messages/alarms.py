@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count, Q
 
+from payments.messages import history, refused_claims
 from payments.models import (
     CallState,
     Difference,
@@ -21,7 +22,7 @@ from payments.models import (
     StoreMessage,
     StoreReport,
 )
-from payments.store import exchange, purchases, subscriptions
+from payments.store import exchange, subscriptions
 
 #: A type of message has a usual gap once so many have come.
 ENOUGH_MESSAGES = 20
@@ -40,6 +41,8 @@ SOON = timedelta(hours=2)
 CALL_IS_LATE = timedelta(hours=1)
 RECONCILIATION_IS_LATE = timedelta(hours=30)
 RATE_IS_LATE = timedelta(days=3)
+#: So many at most are named, the worst of them.
+NAMED_VIEWERS = 10
 
 #: The admin lists that alarms lead to.
 LISTED = (
@@ -51,6 +54,7 @@ LISTED = (
     "storereport",
     "exchangerate",
     "subscription",
+    "refusedclaim",
 )
 
 _SILENT = """
@@ -108,6 +112,7 @@ def ringing(*, now: datetime) -> Sequence[Alarm]:
         *_reports(),
         *_estimates(now),
         *_renewing_as_unknown(),
+        *_claims_of_others(now),
     ]
 
 
@@ -206,18 +211,20 @@ def _silent(now: datetime) -> Iterator[Alarm]:
 
 
 def _histories(now: datetime) -> Iterator[Alarm]:
-    known = {one.provider: one for one in StoreHistory.objects.order_by("provider")}
-    for provider in sorted({*known, *purchases.adapters()} - {Provider.FAKE}):
-        history = known.get(provider)
-        if history is None or (history.read_at is None and _is_late(history.read_until, now)):
-            sentence = f"The history of {provider} was never read."
-        elif history.read_at is not None and _is_late(history.read_at, now):
-            sentence = (
-                f"The history of {provider} was read last at {history.read_at:%Y-%m-%d %H:%M} UTC."
-            )
+    """Of those that are to be read: of an account that was taken out of the settings there is none to mend."""
+    known = {(one.provider, one.environment): one for one in StoreHistory.objects.all()}
+    for provider, environment in sorted(history.kept()):
+        if provider == Provider.FAKE:
+            continue
+        name, row = f"{provider} ({environment})", known.get((provider, environment))
+        if row is None or (row.read_at is None and _is_late(row.read_until, now)):
+            sentence = f"The history of {name} was never read."
+        elif row.read_at is not None and _is_late(row.read_at, now):
+            sentence = f"The history of {name} was read last at {row.read_at:%Y-%m-%d %H:%M} UTC."
         else:
             continue
-        yield Alarm("history_late", sentence, "storehistory", "")
+        query = f"provider__exact={provider}&environment__exact={environment}"
+        yield Alarm("history_late", sentence, "storehistory", query)
 
 
 def _is_late(at: datetime, now: datetime) -> bool:
@@ -288,6 +295,16 @@ def _renewing_as_unknown() -> Iterator[Alarm]:
             f"{_number(count, 'subscription')} of {provider} renew{_s(count)} as {name}, which is not sold here.",
             "subscription",
             f"provider__exact={provider}",
+        )
+
+
+def _claims_of_others(now: datetime) -> Iterator[Alarm]:
+    for viewer_id, count in refused_claims.crowded(now=now)[:NAMED_VIEWERS]:
+        yield Alarm(
+            "claims_of_others",
+            f"Viewer {viewer_id} has handed in {_number(count, 'purchase')} of others in a day.",
+            "refusedclaim",
+            f"q={viewer_id}",
         )
 
 

@@ -1,7 +1,9 @@
 """What stores' own histories have that never came: read again and again, overlapping, into the inbox."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 
 from payments.messages import inbox, settling
 from payments.models import Arrival, Provider, StoreHistory
@@ -11,7 +13,7 @@ from viewers.models import Environment
 
 logger = logging.getLogger(__name__)
 
-#: The first of the locks, of which each store has its own: one that is slow keeps no other from being read.
+#: The first of the locks, of which each history has its own: one that is slow keeps no other from being read.
 LOCK = 7_164_300
 EVERY = timedelta(hours=1)
 #: A store's history lags behind what it sends, and its filters go by times that are not the event's.
@@ -23,32 +25,44 @@ SLICE = timedelta(hours=1)
 PAUSES = tuple(timedelta(minutes=n) for n in (1, 5, 15, 60))
 
 
-def lock_of(provider: str) -> int:
-    """Whoever reads this store's history holds it."""
-    return LOCK + Provider.values.index(provider)
+def kept() -> Sequence[tuple[str, str]]:
+    """Every history of the stores that are configured, by store and environment: those of true money first."""
+    found = [
+        (provider, environment)
+        for provider, adapter in purchases.adapters().items()
+        for environment in adapter.histories()
+    ]
+    return sorted(found, key=itemgetter(1))
 
 
-def read(provider: str, *, now: datetime) -> int:
-    """Reads a store's history from a while before it was read last; returns how many messages had not come.
+def lock_of(provider: str, environment: str) -> int:
+    """Whoever reads this history holds it."""
+    number = len(Environment.values) * Provider.values.index(provider)
+    return LOCK + number + Environment.values.index(environment)
+
+
+def read(provider: str, environment: str, *, now: datetime) -> int:
+    """Reads a store's history of an environment from a while before it was read last; returns how many messages had
+    not come.
 
     It is read slice by slice. What cannot be read now is read after a while, from the slice on that failed: how far
     all was read is only moved then. A message in it that never can be read is passed over: there are others behind.
     """
-    history = _begin(provider, now)
+    history = _begin(provider, environment, now)
     found, adapter = 0, purchases.adapter(provider)
     since = max(history.resume_at or history.read_until - OVERLAP, now - FURTHEST)
     try:
         if isinstance(adapter, Polled):
-            for facts_of_one in adapter.polled(since=since, until=now):
+            for facts_of_one in adapter.polled(environment=environment, since=since, until=now):
                 settling.apply_polled(facts_of_one, provider=provider, now=now)
         while since < now:
             until = min(since + SLICE, now)
-            for raw in adapter.missed(since=since, until=until):
+            for raw in adapter.missed(environment=environment, since=since, until=until):
                 found += _is_found(provider, raw, now)
             _move(history, until, found)
             since = until
     except (ProviderError, inbox.SignaturesUnavailable) as error:
-        logger.warning("the history of %s cannot be read: %s", provider, error)
+        logger.warning("the history of %s (%s) cannot be read: %s", provider, environment, error)
         _put_off(history, error, now)
         return found
     StoreHistory.objects.filter(id=history.id).update(
@@ -57,15 +71,17 @@ def read(provider: str, *, now: datetime) -> int:
     return found
 
 
-def is_due(provider: str, *, now: datetime) -> bool:
-    """Whether it was not read for EVERY, and its store was not tried just now."""
-    return not StoreHistory.objects.filter(provider=provider, next_attempt_at__gt=now).exists()
+def is_due(provider: str, environment: str, *, now: datetime) -> bool:
+    """Whether it was not read for EVERY, and was not tried just now."""
+    return not StoreHistory.objects.filter(
+        provider=provider, environment=environment, next_attempt_at__gt=now
+    ).exists()
 
 
-def _begin(provider: str, now: datetime) -> StoreHistory:
+def _begin(provider: str, environment: str, now: datetime) -> StoreHistory:
     """Written before anything is read, as if it failed: whoever reads it may die of it."""
     history, _ = StoreHistory.objects.get_or_create(
-        provider=provider, environment=Environment.PRODUCTION, defaults={"read_until": now}
+        provider=provider, environment=environment, defaults={"read_until": now}
     )
     history.failures += 1
     history.tried_at = now

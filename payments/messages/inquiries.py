@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 
-from payments.messages import outages, settling
+from payments.messages import gaps, outages, settling
 from payments.messages.outages import Line
 from payments.models import Subscription, SubscriptionInquiry, SubscriptionState
 from payments.providers.base import Fault, ProviderError
@@ -67,6 +67,7 @@ def ask(subscription_id: UUID, *, now: datetime) -> bool:
                 subscription_id=subscription.subscription_id,
                 now=now,
             )
+            found = gaps.filled(found, provider=subscription.provider, now=now)
     except ProviderError as error:
         if error.fault is Fault.GONE:
             inquiry.next_at = None

@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from config.problems import Problem
-from payments.messages import inbox, submissions
+from payments.messages import inbox, refused_claims, submissions
 from payments.messages.asking import Patience
 from payments.messages.submissions import Booked, Waits
 from payments.models import Subscription
@@ -77,8 +77,14 @@ def _restored(
     except Waits as why:
         return _kept(handed_in, why, viewer_id=viewer_id, provider=provider, now=now)
     except purchases.TransactionOfAnotherViewer:
-        submissions.book_for_its_owner(found, viewer_id=viewer_id, provider=provider, now=now)
-        return _of_another(found, viewer_id, provider, is_asked, now)
+        applied = submissions.book_for_its_owner(
+            found, viewer_id=viewer_id, provider=provider, now=now
+        )
+        restored = _of_another(found, viewer_id, provider, is_asked, now)
+        # What is theirs for the asking is refused to nobody.
+        if restored.outcome is Outcome.ANOTHERS and not restored.can_transfer:
+            refused_claims.note(applied, viewer_id=viewer_id, provider=provider, now=now)
+        return restored
     except Problem as refusal:
         return Restored(outcome=Outcome.INVALID, detail=refusal.code)
     return Restored(outcome=Outcome.YOURS, booked=booked)

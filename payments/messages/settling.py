@@ -14,7 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 
 from config.problems import Problem
-from payments.messages import outages
+from payments.messages import gaps, outages
 from payments.messages.outages import Line
 from payments.models import Arrival, ChangeCause, MessageState, StoreMessage
 from payments.providers.base import Fact, ProviderError, RawMessage, Rereads
@@ -39,6 +39,8 @@ PAID_WITHIN = timedelta(weeks=4)
 #: After a day of waiting for the buyer's money, this is soon enough: the store tells of it, too.
 BUYERS_PAUSE = timedelta(hours=6)
 AT_ONCE = 100
+#: What was not applied, and rings.
+TO_LOOK_AT = (MessageState.PARKED, MessageState.UNKNOWN)
 #: What `code` says of a message whose type was unknown when it came.
 UNKNOWN_TYPE = "unknown_type"
 
@@ -103,10 +105,18 @@ def apply_polled(found: Sequence[Fact], *, provider: str, now: datetime) -> None
 
 
 def replay(message_ids: Sequence[UUID], *, now: datetime) -> int:
-    """Makes messages that were parked, or of a type that was unknown, due again; returns how many."""
+    """Makes messages that were parked, or of a type that was unknown, due again, seen or not; returns how many."""
     return StoreMessage.objects.filter(
-        id__in=message_ids, state__in=[MessageState.PARKED, MessageState.UNKNOWN]
+        id__in=message_ids, state__in=[*TO_LOOK_AT, MessageState.SEEN]
     ).update(state=MessageState.WAITING, next_attempt_at=now, attempts=0, failures=0)
+
+
+def see(message_ids: Sequence[UUID]) -> int:
+    """Somebody has looked at messages that were not applied, and no alarm rings for them; returns how many. One that
+    waits for its buyer is applied all the same when they come."""
+    return StoreMessage.objects.filter(id__in=message_ids, state__in=TO_LOOK_AT).update(
+        state=MessageState.SEEN
+    )
 
 
 def wake(subject: str, *, provider: str, now: datetime) -> int:
@@ -114,8 +124,8 @@ def wake(subject: str, *, provider: str, now: datetime) -> int:
     long for that that it was parked."""
     about = StoreMessage.objects.filter(provider=provider, subject=subject)
     waiting = about.filter(state=MessageState.WAITING).update(next_attempt_at=now)
-    parked = about.filter(state=MessageState.PARKED, code="unclaimed")
-    return waiting + parked.update(state=MessageState.WAITING, next_attempt_at=now, attempts=0)
+    given_up = about.filter(state__in=[MessageState.PARKED, MessageState.SEEN], code="unclaimed")
+    return waiting + given_up.update(state=MessageState.WAITING, next_attempt_at=now, attempts=0)
 
 
 def _take(message_id: UUID, now: datetime) -> StoreMessage | None:
@@ -137,8 +147,10 @@ def _ask(message: StoreMessage, now: datetime) -> Sequence[Fact]:
     adapter = adapter_of(message.provider)
     body = bytes(message.body)
     if message.arrived_by == Arrival.SUBMITTED:
-        return adapter.submitted(body.decode(), now=now)
-    return adapter.facts_of(RawMessage(message.headers, body), now=now)
+        found = adapter.submitted(body.decode(), now=now)
+    else:
+        found = adapter.facts_of(RawMessage(message.headers, body), now=now)
+    return gaps.filled(found, provider=message.provider, now=now)
 
 
 def _try(message: StoreMessage, now: datetime) -> None:

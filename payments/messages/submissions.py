@@ -100,10 +100,11 @@ def book(found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
 
 def book_for_its_owner(
     found: Sequence[Fact], *, viewer_id: UUID, provider: str, now: datetime
-) -> None:
-    """Books what a viewer has handed in that is another's: whose app was closed before it could."""
+) -> Sequence[Applied]:
+    """Books what a viewer has handed in that is another's: whose app was closed before it could. Whoever refuses it
+    to the viewer has that kept, see `refused_claims`."""
     with transaction.atomic():
-        _applied(found, viewer_id, provider, now)
+        return _applied(found, viewer_id, provider, now)
 
 
 def keep(*, viewer_id: UUID, provider: str, handed_in: str, why: Waits, now: datetime) -> Standing:

@@ -70,6 +70,7 @@ from payments.models.refunds import (
     UnlockCorrection,
     UnlockReversal,
 )
+from payments.models.refused_claims import RefusedClaim
 from payments.models.store_messages import (
     Arrival,
     CallState,
@@ -173,6 +174,7 @@ __all__ = [
     "Refund",
     "RefundBooking",
     "RefundOrigin",
+    "RefusedClaim",
     "ReportState",
     "RunState",
     "Segment",

@@ -39,7 +39,8 @@ class PassPurchase(models.Model):
     `starts_at` to `ends_at`.
 
     A subscription's period gives no cover of its own: what is open is the subscription's to say. It is earned
-    from when it was heard of.
+    from when it was heard of. One that `is_prorated` is the rest of another, or takes its place, and its price is
+    only what that one's money left to pay.
 
     Months are counted from where the first of passes that follow each other began (`anchor_at`), so that
     three months from the 31st of January end on the 30th of April and not on the 28th.
@@ -75,6 +76,12 @@ class PassPurchase(models.Model):
     purchased_at = models.DateTimeField()
     store_starts_at = models.DateTimeField(null=True, help_text="Of a subscription's period")
     store_ends_at = models.DateTimeField(null=True)
+    is_prorated = models.BooleanField(
+        "prorated",
+        default=False,
+        db_default=False,
+        help_text="Paid after a change of plan: the difference alone",
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     anchor_at = models.DateTimeField(help_text="Where the months before it began to be counted")

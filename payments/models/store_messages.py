@@ -10,13 +10,14 @@ from viewers.models import Environment, Viewer
 
 class MessageState(models.TextChoices):
     """What became of a message. UNKNOWN is of a type that nothing here reads yet; PARKED is one that could not be
-    applied. Both are kept until somebody has looked, and are applied when they are replayed. ENDED is what an app
-    handed in and nobody has paid for: nobody need look."""
+    applied. Both are kept until somebody has looked, who says so (SEEN), and are applied when they are replayed.
+    ENDED is what an app handed in and nobody has paid for: nobody need look."""
 
     WAITING = "waiting", "Not applied yet"
     APPLIED = "applied", "Applied"
     UNKNOWN = "unknown", "Of an unknown type"
     PARKED = "parked", "Could not be applied"
+    SEEN = "seen", "Not applied, and somebody has looked"
     ENDED = "ended", "Never paid"
 
 
@@ -168,7 +169,7 @@ class StoreCall(models.Model):
 
 
 class StoreHistory(models.Model):
-    """Up to when a store's own history of messages has been read, and when that is tried next.
+    """Up to when a store's own history of an environment's messages has been read, and when that is tried next.
 
     It is read from a while before `read_until` on, slice by slice. `resume_at` is where the last attempt has got
     to that did not come to the end.
@@ -195,4 +196,4 @@ class StoreHistory(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} until {self.read_until:%Y-%m-%d %H:%M}"
+        return f"{self.provider} ({self.environment}) until {self.read_until:%Y-%m-%d %H:%M}"

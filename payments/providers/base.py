@@ -132,7 +132,12 @@ class StoreTransaction:
 
 @dataclass(frozen=True, kw_only=True)
 class PaidPeriod:
-    """One period of a subscription that has been paid, or is free by the store's offer."""
+    """One period of a subscription that has been paid, or is free by the store's offer.
+
+    `price_micros` is what the buyer was charged. `is_prorated` where that is a difference only: they changed plans,
+    and what the time cost before counts towards it. `is_paid_by_credit` where nothing was charged because the store
+    owed the buyer as much.
+    """
 
     transaction_id: str
     store_product_id: str
@@ -141,6 +146,8 @@ class PaidPeriod:
     price_micros: int
     currency: str
     purchased_at: datetime
+    is_prorated: bool = False
+    is_paid_by_credit: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +172,7 @@ class SubscriptionSnapshot:
     ownership: Ownership = Ownership.PURCHASED
     price_consent: PriceConsent = PriceConsent.NONE
     replaces: str = ""
+    intent_id: UUID | None = None
     owed: Owed | None = None
 
 
@@ -303,8 +311,13 @@ class ProviderAdapter(Protocol):
         """A subscription as the store sees it now."""
         ...
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
-        """Messages of that time by the store's own history, those that came among them."""
+    def histories(self) -> Sequence[str]:
+        """The environments of which `missed` is asked, each by itself: one that does not answer holds up no other.
+        A store that keeps all in one names that under which its messages stand."""
+        ...
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """Messages of that time by an environment's own history, those that came among them."""
         ...
 
 
@@ -360,8 +373,9 @@ class GivesBack(Protocol):
 class Polled(Protocol):
     """A store some of whose facts come by no message."""
 
-    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
-        """What happened in that time, those that came by a message among them. Raises ProviderError."""
+    def polled(self, *, environment: str, since: datetime, until: datetime) -> Iterator[Facts]:
+        """What happened in that time by an environment's own list, those that came by a message among them. Of which
+        environments there are any, `histories` says. Raises ProviderError."""
         ...
 
 
@@ -391,6 +405,16 @@ class Lists(Protocol):
 
         GONE is what it does not know, FOREIGN what somebody else sold with the same account.
         """
+        ...
+
+
+@runtime_checkable
+class Numbers(Lists, Protocol):
+    """A store that numbers the periods of a subscription, and tells of the last that is paid alone."""
+
+    def before(self, transaction_id: str) -> Iterator[str]:
+        """The names of the periods before the one of this name, the latest first: `looked_up` takes them. Asks
+        nobody."""
         ...
 
 

@@ -183,10 +183,16 @@ WITH period AS (
     SELECT purchase.*, coalesce(booked.gross, 0) = purchase.gross_micros AND EXISTS (
                SELECT FROM payments_refund
                WHERE pass_purchase_id = purchase.id AND pass_booking_id IS NOT NULL) AS is_refunded,
+           NOT is_prorated OR gross_micros > 0 AS is_paid_for,
+           -- By what each is of: among those that were paid for, and among the whole ones.
            row_number() OVER (
-               PARTITION BY subscription_id
+               PARTITION BY subscription_id, is_prorated AND gross_micros = 0
                ORDER BY store_starts_at DESC, store_ends_at DESC, transaction_id COLLATE "C" DESC)
                AS place,
+           row_number() OVER (
+               PARTITION BY subscription_id, is_prorated
+               ORDER BY store_starts_at DESC, store_ends_at DESC, transaction_id COLLATE "C" DESC)
+               AS whole_place,
            greatest(purchase.created_at, booked.at) AS changed_at
     FROM payments_passpurchase purchase
     LEFT JOIN (
@@ -210,15 +216,18 @@ WITH period AS (
                      AND next.environment = subscription.environment
                      AND next.replaces = subscription.subscription_id
                      AND next.state <> 'pending') THEN NULL
-               WHEN latest.id IS NULL THEN subscription.access_until
-               ELSE least(subscription.access_until, latest.store_starts_at, (
+               WHEN latest.starts_at IS NULL THEN subscription.access_until
+               ELSE least(subscription.access_until, latest.starts_at, (
                    SELECT coalesce(max(store_ends_at), '-infinity') FROM period
-                   WHERE subscription_id = subscription.id AND NOT is_refunded))
+                   WHERE subscription_id = subscription.id AND is_paid_for AND NOT is_refunded))
            END AS opens_until
     FROM payments_subscription subscription
-    LEFT JOIN period latest ON latest.subscription_id = subscription.id AND latest.place = 1
-        AND latest.is_refunded
-        AND (subscription.state = 'grace' OR subscription.access_until <= latest.store_ends_at)
+    LEFT JOIN LATERAL (
+        SELECT min(store_starts_at) AS starts_at FROM period
+        WHERE subscription_id = subscription.id AND is_refunded
+          AND ((is_paid_for AND place = 1) OR (NOT is_prorated AND whole_place = 1))
+          AND (subscription.state = 'grace' OR subscription.access_until <= store_ends_at)
+    ) latest ON true
 ), covering AS (
     SELECT standing.id, max(cover.ends_at) AS until,
            bool_and(cover.viewer_id = standing.viewer_id) AS is_own

@@ -168,6 +168,7 @@ def _transaction(fact: StoreTransaction, provider: str, telling: Telling, now: d
         environment=fact.environment,
         transaction_id=fact.transaction_id,
         token=fact.account_token,
+        intent_id=fact.intent_id,
         handed_in_by=telling.viewer_id,
     )
     bought, is_new = checkout.credit(
@@ -186,6 +187,7 @@ def _subscription(
         subscription_id=fact.subscription_id,
         replaces=fact.replaces,
         token=fact.account_token,
+        intent_id=fact.intent_id,
         handed_in_by=telling.viewer_id,
     )
     subscription, outcome = subscriptions.apply(

@@ -1,5 +1,6 @@
 """Whose a purchase is: what the store was told when it was made, never whose device tells of it."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from payments.models import PassIntent, PassPurchase, Purchase, PurchaseIntent, Subscription
@@ -32,16 +33,17 @@ def of_transaction(
     environment: str,
     transaction_id: str,
     token: UUID | None,
+    intent_id: UUID | None = None,
     handed_in_by: UUID | None,
 ) -> UUID:
-    """Whose a transaction is: who has it already, else whom its token names, else, without a token, who handed
-    it in first. Raises Unclaimed."""
+    """Whose a transaction is: who has it already, else whom its token names, else whose its intent is, else, without
+    a token, who handed it in first. Raises Unclaimed."""
     name = {"provider": provider, "environment": environment, "transaction_id": transaction_id}
     for booked in (Purchase.objects, PassPurchase.objects):
         found: UUID | None = booked.filter(**name).values_list("viewer_id", flat=True).first()
         if found is not None:
             return found
-    return _named(token, handed_in_by)
+    return _told((token, intent_id)) or _holder(token, handed_in_by)
 
 
 def of_subscription(
@@ -51,21 +53,32 @@ def of_subscription(
     subscription_id: str,
     replaces: str,
     token: UUID | None,
+    intent_id: UUID | None = None,
     handed_in_by: UUID | None,
 ) -> UUID:
-    """The same of a subscription. Without a token, one that took another's place is that one's viewer's. Raises
-    Unclaimed."""
+    """The same of a subscription. Without a token, one that names nobody and took another's place is that one's
+    viewer's. Raises Unclaimed."""
     known = Subscription.objects.filter(provider=provider, environment=environment)
     owner = (
         known.filter(subscription_id=subscription_id).values_list("viewer_id", flat=True).first()
     )
+    if owner is None:
+        owner = _told((token, intent_id))
     if owner is None and token is None and replaces:
         owner = known.filter(subscription_id=replaces).values_list("viewer_id", flat=True).first()
-    return owner or _named(token, handed_in_by)
+    return owner or _holder(token, handed_in_by)
 
 
-def _named(token: UUID | None, handed_in_by: UUID | None) -> UUID:
-    found = of_token(token) if token is not None else handed_in_by
-    if found is None:
+def _told(words: Iterable[UUID | None]) -> UUID | None:
+    """Whom the first of these names that names anybody: apps give stores words of their own in the same places."""
+    for word in words:
+        if word is not None and (found := of_token(word)) is not None:
+            return found
+    return None
+
+
+def _holder(token: UUID | None, handed_in_by: UUID | None) -> UUID:
+    """Of what names nobody: who handed it in, unless it is some account's that is not here."""
+    if token is not None or handed_in_by is None:
         raise Unclaimed
-    return found
+    return handed_in_by

@@ -19,7 +19,7 @@ from payments.models import (
     TransferPolicy,
 )
 from payments.providers.base import PaidPeriod, StoreTransaction, SubscriptionSnapshot
-from payments.store import exchange, purchases
+from payments.store import exchange, period_coins, purchases
 
 #: A subscription goes to another viewer so often at most in so long.
 TRANSFERS = 3
@@ -28,7 +28,7 @@ TRANSFERS_WITHIN = timedelta(days=30)
 LISTED = 100
 
 _APPLY = "SELECT payments_apply_subscription(" + ", ".join(["%s"] * 16) + ")::text"
-_CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 17) + ")::text"
+_CREDIT = "SELECT payments_credit_period(" + ", ".join(["%s"] * 18) + ")::text"
 _TRANSFER = "SELECT payments_transfer_subscription(%s, %s, %s, %s, %s, %s) ->> 'outcome'"
 
 
@@ -107,7 +107,8 @@ def credit(
         period.purchased_at,
         period.starts_at,
         period.ends_at,
-        product.period_coins,
+        period_coins.brought_by(period, product, rate=rate),
+        period.is_prorated,
         now,
     ]
     with connection.cursor() as cursor:

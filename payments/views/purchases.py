@@ -13,7 +13,7 @@ from config.problems import NotFound, Problem
 from payments import idempotency, purchase_rendering
 from payments.access import offer_choices
 from payments.idempotency import Answered, Once
-from payments.messages import inbox, submissions
+from payments.messages import inbox, refused_claims, submissions
 from payments.messages.asking import Patience
 from payments.messages.submissions import Waits
 from payments.models import TakenKind
@@ -179,9 +179,11 @@ class SubmitTransaction(ViewerEndpoint):
         try:
             return once.answer(partial(self._book, provider, found, now), now=now)
         except purchases.TransactionOfAnotherViewer:
-            submissions.book_for_its_owner(
-                found, viewer_id=self.viewer.viewer_id, provider=provider, now=now
+            viewer_id = self.viewer.viewer_id
+            applied = submissions.book_for_its_owner(
+                found, viewer_id=viewer_id, provider=provider, now=now
             )
+            refused_claims.note(applied, viewer_id=viewer_id, provider=provider, now=now)
             raise
 
     def _book(self, provider: str, found: Sequence[Fact], now: datetime) -> PurchaseAnswer:

@@ -90,7 +90,13 @@ SEEN = {
     },
     "content": PRICES | {"Series", "Episodes", "Media", "Access changes"},
 }
-STORES = {"Store messages", "Store calls", "Store histories", "Subscriptions"}
+STORES = {
+    "Store messages",
+    "Store calls",
+    "Store histories",
+    "Subscriptions",
+    "Refused claims",
+}
 BOOKS = {"Differences", "Reconciliations", "Fee adjustments", "Store reports", "Exchange rates"}
 PROMOS = {"Promo codes", "Promo batches"}
 SEEN["pricing"] = (SEEN["support"] | PROMOS) - {"Viewers", "Flags", "Feed decisions"}

@@ -68,7 +68,9 @@ def hear_all(stripe: ServedStripe) -> None:
     """Everything that Stripe has to tell comes and is applied."""
     now = clock.read()
     adapter = purchases.adapter("stripe")
-    for raw in adapter.missed(since=now.replace(year=now.year - 1), until=now):
+    for raw in adapter.missed(
+        environment="production", since=now.replace(year=now.year - 1), until=now
+    ):
         inbox.receive(provider="stripe", raw=raw, arrived_by=Arrival.PULLED, now=now)
     for message_id in settling.due(now=now):
         settling.settle(message_id, now=now)

@@ -40,6 +40,7 @@ WAY_RACES = ("tests/races/test_ways_to_unlock_races.py",)
 ARMS = ("tests/payments/prices/test_experiments_on_prices.py",)
 FOLLOWING = ("tests/payments/store/test_subscriptions_follow_their_store.py",)
 PERIODS = ("tests/payments/store/test_subscriptions_periods.py",)
+PRORATED = ("tests/payments/store/test_periods_after_a_change_of_plan.py",)
 REPLACING = ("tests/payments/store/test_subscriptions_replace.py",)
 TRANSFERRING = ("tests/payments/store/test_subscriptions_transfer.py",)
 CONVERGING = ("tests/payments/store/test_subscriptions_converge.py",)
@@ -53,8 +54,12 @@ AD_LATE = ("tests/ads/test_late_callbacks.py",)
 AD_PARKING = ("tests/ads/test_parked_callbacks.py",)
 AD_REVENUE = ("tests/ads/test_settle_revenue.py",)
 IMPRESSIONS = ("tests/ads/test_tell_of_impressions.py",)
+APPS = ("tests/ads/test_believe_apps_little.py",)
+RANKING = ("tests/analytics/test_rank_titles.py",)
+POSTBACKS = ("tests/ads/test_find_the_session_of_an_ad.py",)
 REPORT_RACES = ("tests/races/test_report_races.py",)
 SETTLE = "ads/sql/settle_revenue_0001.sql"
+AD_VIEWS = "ads/sql/settle_revenue_0002.sql"
 EXPOSURES = ("tests/viewers/experiments/test_keep_exposures.py",)
 
 
@@ -99,6 +104,7 @@ CREDIT = f"{SQL}/credit_purchase_0004.sql"
 PASS = f"{SQL}/credit_pass_0001.sql"
 SUBSCRIPTION = f"{SQL}/subscription_0001.sql"
 SUBSCRIPTION_NOW = f"{SQL}/subscription_0002.sql"
+PERIOD_NOW = f"{SQL}/subscription_0003.sql"
 SHARES = f"{SQL}/refund_0002.sql"
 LOTS = f"{SQL}/lots_0001.sql"
 LEDGER = f"{SQL}/ledger_0002.sql"
@@ -106,7 +112,7 @@ GRANT = f"{SQL}/grant_0001.sql"
 COVER = f"{SQL}/cover_0001.sql"
 OFFER = f"{SQL}/offer_0001.sql"
 PROMO = f"{SQL}/promo_0001.sql"
-AD_SESSION = "ads/sql/session_0003.sql"
+AD_SESSION = "ads/sql/session_0004.sql"
 AD_CALLBACK = "ads/sql/callback_0003.sql"
 AD_PARKED = "ads/sql/parked_0001.sql"
 GROWTH_RACES = ("tests/races/test_growth_races.py",)
@@ -893,22 +899,22 @@ SUBSCRIBING = [
     ),
     bug(
         "a subscription that is not paid yet takes another's place",
-        SUBSCRIPTION_NOW,
+        PERIOD_NOW,
         "AND next.replaces = p_subscription.subscription_id AND next.state <> 'pending'",
         "AND next.replaces = p_subscription.subscription_id",
         REPLACING,
     ),
     bug(
         "a subscription whose period was refunded goes on covering",
-        SUBSCRIPTION_NOW,
-        "       AND payments_is_refunded(v_latest) THEN\n",
-        "       AND false THEN\n",
+        PERIOD_NOW,
+        "      AND payments_is_refunded(latest);\n",
+        "      AND false;\n",
         PERIODS,
     ),
     bug(
         "a refund of a subscription's renewal closes the period before it",
-        SUBSCRIPTION_NOW,
-        "        SELECT least(until, v_latest.store_starts_at, max(period.store_ends_at)) INTO until\n",
+        PERIOD_NOW,
+        "        SELECT least(until, v_from, max(period.store_ends_at)) INTO until\n",
         "        SELECT NULL INTO until\n",
         PERIODS,
     ),
@@ -921,10 +927,32 @@ SUBSCRIBING = [
     ),
     bug(
         "a refund of an earlier period closes what renewed without a price",
-        SUBSCRIPTION_NOW,
-        "       AND (p_subscription.state = 'grace' OR until <= v_latest.store_ends_at)\n",
-        "",
+        PERIOD_NOW,
+        "    WHERE (p_subscription.state = 'grace' OR until <= latest.store_ends_at)\n"
+        "      AND payments_is_refunded(latest);\n",
+        "    WHERE payments_is_refunded(latest);\n",
         PERIODS,
+    ),
+    bug(
+        "a change of plan for nothing keeps open what was charged back",
+        PERIOD_NOW,
+        " AND (NOT is_prorated OR gross_micros > 0)\n",
+        "\n",
+        PRORATED,
+    ),
+    bug(
+        "a change of plan for a cent keeps open what was charged back",
+        PERIOD_NOW,
+        "     WHERE subscription_id = p_subscription AND NOT is_prorated\n",
+        "     WHERE false\n",
+        PRORATED,
+    ),
+    bug(
+        "the rest of a period brings the coins of a whole one",
+        "payments/store/period_coins.py",
+        "    if not period.is_prorated:\n",
+        "    if period.price_micros > 0:\n",
+        PRORATED,
     ),
     bug(
         "the same word of a subscription is another row each time",
@@ -1040,8 +1068,8 @@ WATCHING_ADS = [
     bug(
         "who has begun is held to the terms of today",
         AD_SESSION,
-        "v_needed := coalesce(v_goal.ads_needed, v_placement.ads_needed);",
-        "v_needed := v_placement.ads_needed;",
+        "    SELECT reward_amount, ads_needed, coins_expire_after_days\n    FROM (\n",
+        "    SELECT reward_amount, p_placement.ads_needed, coins_expire_after_days\n    FROM (\n",
         AD_GOALS,
         Edit(
             AD_CALLBACK,
@@ -1049,6 +1077,13 @@ WATCHING_ADS = [
             "ads_needed = p_session.ads_needed,\n"
             "        granted_at = CASE WHEN ads_watched + 1 = p_session.ads_needed THEN p_now END\n",
         ),
+    ),
+    bug(
+        "an ad is announced on other terms than the one that plays",
+        AD_SESSION,
+        "          AND closed_at IS NULL AND expires_at > p_now\n        UNION ALL\n        SELECT 3,",
+        "          AND closed_at IS NULL AND expires_at < p_now\n        UNION ALL\n        SELECT 3,",
+        AD_GOALS,
     ),
     bug(
         "a late callback takes the place of a session that is open",
@@ -1090,14 +1125,14 @@ EARNING = [
     ),
     bug(
         "an ad that may be rewarded still counts by itself",
-        SETTLE,
+        AD_VIEWS,
         "session.expires_at > p_now - interval '10 minutes'",
         "session.expires_at > p_now + interval '10 days'",
         AD_REVENUE,
     ),
     bug(
         "the app's word counts beside the network's",
-        SETTLE,
+        AD_VIEWS,
         "SELECT impression.source = 'client' AND EXISTS (",
         "SELECT impression.source = 'nobody' AND EXISTS (",
         AD_REVENUE,
@@ -1108,6 +1143,48 @@ EARNING = [
         "former.impression_id IS NOT NULL\n",
         "former.impression_id IS NULL\n",
         AD_REVENUE,
+    ),
+    bug(
+        "a reward whose ad the network's server did not tell of has earned nothing",
+        AD_VIEWS,
+        "sum(micros) FILTER (WHERE NOT is_repeated)::bigint",
+        "sum(CASE WHEN is_repeated THEN 0 ELSE micros END)::bigint",
+        AD_REVENUE,
+    ),
+    bug(
+        "an app gives a title the revenue of ads that paid nothing",
+        AD_VIEWS,
+        "CASE WHEN told.source = 'postback' THEN session.series_id END",
+        "session.series_id",
+        APPS,
+    ),
+    bug(
+        "an app may say any amount of a session",
+        "ads/revenue/impressions.py",
+        "    return estimate * settings.AD_SESSION_ESTIMATES_MAX or settings.AD_IMPRESSION_CAP_MICROS",
+        "    return estimate * 10**9 + settings.AD_IMPRESSION_CAP_MICROS * 3",
+        APPS,
+    ),
+    bug(
+        "ads of one viewer decide a ranking",
+        "analytics/reports/sql/ranking.sql",
+        "CAST(least(ad_micros, cap_micros) AS DECIMAL(38, 0))",
+        "CAST(ad_micros AS DECIMAL(38, 0))",
+        RANKING,
+    ),
+    bug(
+        "a viewer's apps say at once what they may say one after the other",
+        "ads/revenue/impressions.py",
+        "        _lock(viewer_id)\n",
+        "",
+        REPORT_RACES,
+    ),
+    bug(
+        "an ad counts for the session that was opened after it",
+        "ads/revenue/postbacks.py",
+        "[*waiting, *reversed(after), *before]",
+        "found",
+        POSTBACKS,
     ),
     bug(
         "an app may claim any amount for an ad",

@@ -64,7 +64,10 @@ def subscription(one: Subscription) -> dict[str, Any]:
         linkedPurchaseToken=one.replaces,
         acknowledgementState=_acknowledgement(one.is_acknowledged),
         lineItems=lines,
-        externalAccountIdentifiers=_filled(obfuscatedExternalAccountId=one.account) or None,
+        externalAccountIdentifiers=_filled(
+            obfuscatedExternalAccountId=one.account, obfuscatedExternalProfileId=one.profile
+        )
+        or None,
         testPurchase={} if one.is_test else None,
         canceledStateContext={cancelled: when} if cancelled else None,
         inGracePeriodStateContext=declined if one.state == "IN_GRACE_PERIOD" else None,
@@ -148,12 +151,15 @@ def _product_line(line: Line) -> dict[str, Any]:
 
 
 def _order_line(line: OrderLine, currency: str) -> dict[str, Any]:
-    of_period = None
+    of_period: dict[str, Any] | None = None
     if line.starts_at is not None:
         of_period = {
             "basePlanId": "base",
             "servicePeriodStartTime": moment(line.starts_at),
             "servicePeriodEndTime": moment(line.ends_at),
+            "offerPhaseDetails": {
+                "prorationPeriodDetails" if line.is_prorated else "baseDetails": {}
+            },
         }
     return _filled(
         productId=line.product_id,

@@ -47,7 +47,8 @@ class Subscription(msgspec.Struct, kw_only=True):
     """`state` is Google's word without its prefix. `ends_at` is that of the grace, in grace.
 
     `orders` counts those that were made, `latest_order_id` is the last, and `paid_order_id` the last that was
-    paid. `next_plan` is what it is to be from the next renewal on.
+    paid. `next_plan` is what it is to be from the next renewal on. One that `is_prorated` goes on to the end of the
+    one that it replaces, for the difference.
     """
 
     token: str
@@ -56,6 +57,7 @@ class Subscription(msgspec.Struct, kw_only=True):
     is_test: bool
     state: str
     first_order_id: str
+    profile: str = ""
     replaces: str = ""
     started_at: datetime | None = None
     ends_at: datetime | None = None
@@ -71,6 +73,7 @@ class Subscription(msgspec.Struct, kw_only=True):
     resumes_at: datetime | None = None
     held_until: datetime | None = None
     next_plan: Plan | None = None
+    is_prorated: bool = False
 
 
 class OrderLine(msgspec.Struct, kw_only=True):
@@ -81,6 +84,7 @@ class OrderLine(msgspec.Struct, kw_only=True):
     quantity: int = 1
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    is_prorated: bool = False
 
 
 class Part(msgspec.Struct):

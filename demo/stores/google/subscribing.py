@@ -34,13 +34,16 @@ ENDED = frozenset({"EXPIRED", "PENDING_PURCHASE_CANCELED"})
 
 
 class Signup(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Somebody subscribes. With `replaces`, in place of a subscription that they have."""
+    """Somebody subscribes. With `replaces`, in place of a subscription that they have: whole, or `is_prorated`
+    (Google's CHARGE_PRORATED_PRICE)."""
 
     plan: Plan
     account: str = ""
+    profile: str = ""
     is_test: bool = False
     is_pending: bool = False
     replaces: str = ""
+    is_prorated: bool = False
 
 
 def subscribe(till: Till, signup: Signup) -> Subscription:
@@ -49,10 +52,12 @@ def subscribe(till: Till, signup: Signup) -> Subscription:
         token=new_token(),
         plan=signup.plan,
         account=signup.account,
+        profile=signup.profile,
         is_test=signup.is_test,
         state="PENDING",
         first_order_id=new_order_id(),
         replaces=till.subscription(signup.replaces).token if signup.replaces else "",
+        is_prorated=signup.is_prorated,
     )
     till.books.subscriptions[subscription.token] = subscription
     if not signup.is_pending:
@@ -65,7 +70,10 @@ def complete(till: Till, subscription: Subscription) -> None:
     _require(subscription, "PENDING")
     subscription.started_at = till.now
     trial = timedelta(days=subscription.plan.trial_days)
-    _pay(till, subscription, trial or None)
+    if subscription.is_prorated:
+        _pay_the_difference(till, subscription)
+    else:
+        _pay(till, subscription, trial or None)
     till.tell_of_subscription(subscription, PURCHASED)
     if subscription.replaces:
         replaced = till.subscription(subscription.replaces)
@@ -262,18 +270,51 @@ def _pay(till: Till, subscription: Subscription, trial: timedelta | None = None)
     if subscription.state in {"ACTIVE", "IN_GRACE_PERIOD"}:
         last = till.order(subscription.paid_order_id).lines[0]
         starts_at = last.ends_at or till.now
-    ends_at = starts_at + (trial or timedelta(days=plan.period_days))
-    order_id = _next_order_id(subscription)
-    line = OrderLine(
-        product_id=plan.product_id,
-        total_micros=0 if trial else plan.price_micros,
-        starts_at=starts_at,
-        ends_at=ends_at,
+    _charge(
+        till,
+        subscription,
+        OrderLine(
+            product_id=plan.product_id,
+            total_micros=0 if trial else plan.price_micros,
+            starts_at=starts_at,
+            ends_at=starts_at + (trial or timedelta(days=plan.period_days)),
+        ),
     )
+
+
+def _pay_the_difference(till: Till, subscription: Subscription) -> None:
+    """The rest of the period of the one that it replaces, at the price of this plan less that of the other."""
+    plan, replaced = subscription.plan, till.subscription(subscription.replaces)
+    _require(replaced, "ACTIVE")
+    last = till.order(replaced.paid_order_id).lines[0]
+    ends_at = last.ends_at or till.now
+    if ends_at <= till.now:
+        raise invalid("nothing is left of the period")
+    dearer = plan.price_micros / plan.period_days - (
+        replaced.plan.price_micros / replaced.plan.period_days
+    )
+    if dearer <= 0:
+        raise invalid("the price of a day is not higher")
+    _charge(
+        till,
+        subscription,
+        OrderLine(
+            product_id=plan.product_id,
+            total_micros=int(dearer * ((ends_at - till.now) / timedelta(days=1))),
+            starts_at=till.now,
+            ends_at=ends_at,
+            is_prorated=True,
+        ),
+    )
+
+
+def _charge(till: Till, subscription: Subscription, line: OrderLine) -> None:
+    """A period's order, paid."""
+    plan, order_id = subscription.plan, _next_order_id(subscription)
     till.new_order(order_id, subscription.token, plan.currency, [line], is_paid=True)
     subscription.orders += 1
     subscription.latest_order_id = subscription.paid_order_id = order_id
-    subscription.state, subscription.ends_at = "ACTIVE", ends_at
+    subscription.state, subscription.ends_at = "ACTIVE", line.ends_at
     subscription.resumes_at = subscription.held_until = None
 
 

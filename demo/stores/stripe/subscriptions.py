@@ -108,16 +108,24 @@ def pause(account: Account, subscription: Body, behavior: str) -> None:
 
 
 def change(account: Account, subscription: Body, price: Body) -> Body:
-    """Another plan from now on, paid for the rest of the period at once. The invoice."""
-    item = item_of(subscription)
+    """Another plan from now on, paid for the rest of the period at once. One that renews at other intervals begins a
+    period of its own. The invoice."""
+    item, now = item_of(subscription), account.now
     start, end = item["current_period_start"], item["current_period_end"]
-    left, whole = end - account.now, end - start
+    left, whole = end - now, end - start
     credit = item["price"]["unit_amount"] * item["quantity"] * left // whole
-    debit = price["unit_amount"] * item["quantity"] * left // whole
-    now = account.now
     credited = _line(account, subscription, amount=-credit, start=now, end=end, proration=True)
+    debit = price["unit_amount"] * item["quantity"]
+    begins_anew = _every(price) != _every(item["price"])
     item["price"] = price
-    added = _line(account, subscription, amount=debit, start=now, end=end, proration=True)
+    if begins_anew:
+        end = _after(now, price["recurring"])
+        item.update(current_period_start=now, current_period_end=end)
+        subscription["billing_cycle_anchor"] = now
+        added = _line(account, subscription, amount=debit, start=now, end=end)
+    else:
+        debit = debit * left // whole
+        added = _line(account, subscription, amount=debit, start=now, end=end, proration=True)
     invoice = _bill(account, subscription, [credited, added], reason="subscription_update")
     account.tell("customer.subscription.updated", subscription)
     _collect(account, subscription, invoice)
@@ -182,14 +190,22 @@ def _end(account: Account, subscription: Body) -> None:
 
 
 def _bill(account: Account, subscription: Body, lines: list[Body], *, reason: str) -> Body:
+    """What a customer's balance is below nothing is theirs: it pays bills before they do, and bills below nothing
+    add to it."""
     total = sum(line["amount"] for line in lines)
+    customer = account.find("customer", subscription["customer"])
+    owed = customer["balance"]
+    due = max(total + owed, 0)
+    customer["balance"] = min(total + owed, 0)
     invoice = account.add(
         "invoice",
         "in",
-        amount_due=max(total, 0),
+        amount_due=due,
         amount_overpaid=0,
         amount_paid=0,
-        amount_remaining=max(total, 0),
+        amount_remaining=due,
+        starting_balance=owed,
+        ending_balance=customer["balance"],
         attempt_count=0,
         billing_reason=reason,
         collection_method="charge_automatically",
@@ -332,6 +348,10 @@ def _line(
         subscription=subscription["id"],
         subtotal=amount,
     )
+
+
+def _every(price: Body) -> tuple[str, int]:
+    return price["recurring"]["interval"], price["recurring"]["interval_count"]
 
 
 def _after(start: int, recurring: Body) -> int:

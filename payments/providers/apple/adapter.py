@@ -111,9 +111,13 @@ class AppleAdapter:
         """See ProviderAdapter."""
         return self._subscription(self._api.doors(environment), subscription_id, now)
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def histories(self) -> Sequence[str]:
+        """See ProviderAdapter."""
+        return tuple(dict.fromkeys(door.environment for door in self._api.doors()))
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter. Of the last 180 days before `until` at most."""
-        for signed in self._sent(None, since, until):
+        for signed in self._sent(environment, since, until):
             yield RawMessage({}, msgspec.json.encode(_Body(signed)))
 
     def transaction(
@@ -185,7 +189,7 @@ class AppleAdapter:
 
     def listed_environments(self) -> Sequence[str]:
         """See Lists."""
-        return tuple(dict.fromkeys(door.environment for door in self._api.doors()))
+        return self.histories()
 
     def listed(
         self,
@@ -224,7 +228,7 @@ class AppleAdapter:
                 raise
             return ()
 
-    def _sent(self, environment: str | None, since: datetime, until: datetime) -> Iterator[str]:
+    def _sent(self, environment: str, since: datetime, until: datetime) -> Iterator[str]:
         """Signed notifications of that time, come or not."""
         since = max(since, until - HISTORY + MARGIN)
         for door in self._api.doors(environment):

@@ -105,7 +105,11 @@ class FakeStoreAdapter:
         """See ProviderAdapter. It remembers none."""
         raise ProviderError("the fake store remembers no subscription", Fault.GONE)
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def histories(self) -> Sequence[str]:
+        """See ProviderAdapter."""
+        return ("production",)
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """See ProviderAdapter. It remembers none."""
         return iter(())
 

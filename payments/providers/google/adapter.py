@@ -27,7 +27,7 @@ from payments.providers.google import earnings, notifications, purchases
 from payments.providers.google.api import AndroidPublisher
 from payments.providers.google.keys import SigningKeys, fetched_from
 from payments.providers.google.lists import Lists
-from payments.providers.google.names import checked_product, token_of
+from payments.providers.google.names import checked_product, names_before, token_of
 from payments.providers.google.notifications import (
     Notification,
     OneTimeProductNotification,
@@ -129,9 +129,13 @@ class GoogleAdapter:
             raise ProviderError(f"not a subscription of {environment}", Fault.OTHER_ENVIRONMENT)
         return facts
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def histories(self) -> Sequence[str]:
+        """See ProviderAdapter. Test purchases are listed among the others."""
+        return (self._settings.environment,)
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         """None: Pub/Sub keeps no history. `voided`, and asking for subscriptions, tell of what was missed."""
-        del since, until
+        del environment, since, until
         return iter(())
 
     def listed_environments(self) -> Sequence[str]:
@@ -159,6 +163,10 @@ class GoogleAdapter:
         """See Lists."""
         return self._lists.looked_up(known, now)
 
+    def before(self, transaction_id: str) -> Iterator[str]:
+        """See Numbers."""
+        return names_before(transaction_id)
+
     def reported(self, body: bytes, *, environment: str, now: datetime) -> Iterator[Listed]:
         """See Reports. An earnings report, whose orders are looked up for the names that they have here."""
         if environment != self._settings.environment:
@@ -185,8 +193,9 @@ class GoogleAdapter:
         if failed is not None:
             raise failed
 
-    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+    def polled(self, *, environment: str, since: datetime, until: datetime) -> Iterator[Facts]:
         """See `voided`. `until` is now; Google is given no end, which must not be ahead of its own clock."""
+        del environment
         return self.voided(since=since, until=until, now=until)
 
     def delivered(
@@ -200,11 +209,11 @@ class GoogleAdapter:
             self.acknowledge(store_product_id=store_product_id, name=subject, is_subscription=True)
 
     def answer(self, answered: Answered) -> None:
-        """See Asks. We ask Google to refund what we did not deliver, and leave it the choice of all else."""
+        """See Asks. Google has the choice: of what is not in our books we know nothing, it may be older than they."""
         share = answered.consumed_share if answered.is_consented else None
         self.answer_refund_question(
             question_id=answered.question.question_id,
-            preference="NEUTRAL" if answered.is_delivered else "APPROVE",
+            preference="NEUTRAL",
             sample_content_provided=True,
             consumed_parts_per_million=(
                 None if share is None else int(share * _WHOLE_PARTS_PER_MILLION)

@@ -5,13 +5,15 @@ own, `<token>#<product>`; so has each line of an order. Neither a token nor a pr
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from payments.providers.base import Fault, ProviderError
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,1500}")
 _PRODUCT = re.compile(r"[A-Za-z0-9._-]{1,150}")
 _ORDER = re.compile(r"[A-Za-z0-9._-]{1,100}")
+#: A renewal's order: `..0` ends that of the second period.
+RENEWAL = re.compile(r"(.+)\.\.([0-9]{1,6})")
 
 
 def line_name(token_or_order: str, product_id: str, *, lines: int) -> str:
@@ -25,6 +27,18 @@ def line_names(token_or_order: str, product_ids: Sequence[str]) -> Sequence[str]
         return [token_or_order]
     count = len(product_ids)
     return [line_name(token_or_order, product_id, lines=count) for product_id in product_ids]
+
+
+def names_before(name: str) -> Iterator[str]:
+    """The names of the periods before one, the latest first. The first of all has no number."""
+    order_id, mark, product_id = name.partition("#")
+    renewal = RENEWAL.fullmatch(order_id)
+    if renewal is None:
+        return
+    first = renewal[1]
+    for number in reversed(range(int(renewal[2]))):
+        yield f"{first}..{number}{mark}{product_id}"
+    yield f"{first}{mark}{product_id}"
 
 
 def token_of(name: str) -> str:

@@ -14,6 +14,7 @@ from payments.providers.base import Fault, ProviderError
 _REFUNDED, _PARTIALLY_REFUNDED = "REFUNDED", "PARTIALLY_REFUNDED"
 _PROCESSED = frozenset({"PROCESSED", "PENDING_REFUND", _REFUNDED, _PARTIALLY_REFUNDED})
 _IS_BACK = "PROCESSED_SUCCESSFULLY"
+_WHOLE_PHASES = frozenset({"BASE", "INTRODUCTORY"})
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Resource_ = TypeVar("Resource_")
 
@@ -125,6 +126,7 @@ class SubscriptionLineItem(Resource, frozen=True):
 
 class AccountIdentifiers(Resource, frozen=True):
     obfuscated_external_account_id: str = ""
+    obfuscated_external_profile_id: str = ""
 
 
 class OutOfAppPurchaseContext(Resource, frozen=True):
@@ -151,11 +153,28 @@ class OneTimePurchaseDetails(Resource, frozen=True):
     quantity: int = 1
 
 
+class ProrationPeriodDetails(Resource, frozen=True):
+    """`original_offer_phase` is the phase that a period has in it beside the rest of one: it was paid as a whole."""
+
+    original_offer_phase: str = ""
+
+
+class OfferPhaseDetails(Resource, frozen=True):
+    proration_period_details: ProrationPeriodDetails | None = None
+
+
 class SubscriptionDetails(Resource, frozen=True):
     """The period that an order paid, as it was when the order was processed."""
 
     service_period_start_time: Moment | None = None
     service_period_end_time: Moment | None = None
+    offer_phase_details: OfferPhaseDetails = OfferPhaseDetails()
+
+    @property
+    def is_prorated(self) -> bool:
+        """Whether it is only the rest of a period that was begun with another plan."""
+        proration = self.offer_phase_details.proration_period_details
+        return proration is not None and proration.original_offer_phase not in _WHOLE_PHASES
 
 
 class OrderLine(Resource, frozen=True):

@@ -4,12 +4,12 @@ Google's name of a subscription is its purchase token. A new token that names an
 an upgrade, another plan, a top-up, or when the viewer came back before the end.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from payments.providers.base import Owed, PaidPeriod, PriceConsent, State, SubscriptionSnapshot
-from payments.providers.google.names import line_name
+from payments.providers.google.names import RENEWAL, line_name
 from payments.providers.google.purchases import ours
 from payments.providers.google.resources import (
     Order,
@@ -39,7 +39,6 @@ _NEVER_PAID = frozenset({"SUBSCRIPTION_STATE_PENDING", NEVER_TO_BE})
 _OPEN = frozenset({State.ACTIVE, State.GRACE, State.CANCELLED})
 #: In grace the last paid period is over.
 _RUNNING = frozenset({State.ACTIVE, State.CANCELLED})
-_RENEWAL = re.compile(r".*\.\.([0-9]{1,6})")
 #: So long after a period began its order may not be visible yet.
 ORDERS_APPEAR_WITHIN = timedelta(hours=2)
 
@@ -81,9 +80,7 @@ def snapshots(
         for line in lines:
             if line.latest_successful_order_id and line.latest_successful_order_id not in orders:
                 _refuse_early(purchase, line, now, heard_at)
-    identifiers = purchase.external_account_identifiers
-    before = purchase.out_of_app_purchase_context.expired_external_account_identifiers
-    account = identifiers.obfuscated_external_account_id or before.obfuscated_external_account_id
+    account, intent_id = _told(purchase)
     waits = purchase.acknowledgement_state == "ACKNOWLEDGEMENT_STATE_PENDING"
     is_paid = purchase.subscription_state not in _NEVER_PAID
     return tuple(
@@ -92,7 +89,8 @@ def snapshots(
             subscription_id=line_name(token, line.product_id, lines=len(lines)),
             store_product_id=line.product_id,
             state=state,
-            account_token=ours(account),
+            account_token=account,
+            intent_id=intent_id,
             access_until=_access_until(line) if state in _OPEN else None,
             renews_as=_renews_as(line, state),
             as_of=now,
@@ -111,8 +109,7 @@ def earlier(
     """A subscription as it was when an order paid a period of it, one for each line. Nobody is named where
     `purchase` is not handed in."""
     token = order.purchase_token
-    identifiers = purchase.external_account_identifiers if purchase is not None else None
-    account = identifiers.obfuscated_external_account_id if identifiers is not None else ""
+    account, intent_id = _told(purchase) if purchase is not None else (None, None)
     found = []
     for line in order.line_items:
         period = _paid(order, line.product_id, order.order_id)
@@ -123,7 +120,8 @@ def earlier(
                     subscription_id=line_name(token, line.product_id, lines=len(order.line_items)),
                     store_product_id=line.product_id,
                     state=State.ACTIVE,
-                    account_token=ours(account),
+                    account_token=account,
+                    intent_id=intent_id,
                     access_until=period.ends_at,
                     renews_as=line.product_id,
                     as_of=period.purchased_at,
@@ -131,6 +129,16 @@ def earlier(
                 )
             )
     return tuple(found)
+
+
+def _told(purchase: SubscriptionPurchase) -> tuple[UUID | None, UUID | None]:
+    """Our account token and intent, as Google was told them; or when what this goes on from was bought."""
+    now = purchase.external_account_identifiers
+    before = purchase.out_of_app_purchase_context.expired_external_account_identifiers
+    return (
+        ours(now.obfuscated_external_account_id or before.obfuscated_external_account_id),
+        ours(now.obfuscated_external_profile_id or before.obfuscated_external_profile_id),
+    )
 
 
 def _access_until(line: SubscriptionLineItem) -> datetime:
@@ -195,6 +203,7 @@ def _paid(order: Order | None, product_id: str, order_id: str) -> PaidPeriod | N
         price_micros=paid.total.micros,
         currency=paid.total.currency,
         purchased_at=processed_at or order.create_time or details.service_period_start_time,
+        is_prorated=details.is_prorated,
     )
 
 
@@ -217,8 +226,8 @@ def _length(purchase: SubscriptionPurchase, line: SubscriptionLineItem) -> timed
     """Of a period, as if all were as long. `..3` ends the fifth's order id."""
     if purchase.start_time is None or line.expiry_time is None:
         return None
-    renewal = _RENEWAL.fullmatch(line.latest_successful_order_id)
-    return (line.expiry_time - purchase.start_time) / (int(renewal[1]) + 2 if renewal else 1)
+    renewal = RENEWAL.fullmatch(line.latest_successful_order_id)
+    return (line.expiry_time - purchase.start_time) / (int(renewal[2]) + 2 if renewal else 1)
 
 
 def _estimated(purchase: SubscriptionPurchase, line: SubscriptionLineItem) -> PaidPeriod | None:

@@ -90,10 +90,13 @@ class StripeAccounts:
             now=now,
         )
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def histories(self) -> Sequence[str]:
         """See ProviderAdapter."""
-        for account in self._accounts.values():
-            yield from account.missed(since=since, until=until)
+        return tuple(self._accounts)
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """See ProviderAdapter."""
+        return self.of(environment).missed(environment=environment, since=since, until=until)
 
     def listed_environments(self) -> Sequence[str]:
         """See Lists."""

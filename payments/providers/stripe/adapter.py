@@ -23,7 +23,7 @@ from payments.providers.base import (
 from payments.providers.stripe import facts, metadata, webhooks
 from payments.providers.stripe.api import ADDRESS, StripeApi
 from payments.providers.stripe.currencies import micros, smallest_units
-from payments.providers.stripe.events import Reader, is_known
+from payments.providers.stripe.events import Reader, is_known, is_ours
 from payments.providers.stripe.objects import (
     BalanceTransaction,
     Event,
@@ -135,10 +135,19 @@ class StripeAdapter:
             raise ProviderError("no id of a subscription", Fault.MALFORMED)
         return (self._reader.snapshot(subscription_id, now),)
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
-        """See ProviderAdapter. Newest first, of the last 30 days; sealed, so that `read_message` takes them."""
+    def histories(self) -> Sequence[str]:
+        """See ProviderAdapter."""
+        return (self._settings.environment,)
+
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
+        """See ProviderAdapter. Newest first, of the last 30 days; sealed, so that `read_message` takes them.
+
+        Stripe lists all that happens to the account: what a webhook of ours would not be sent is passed over.
+        """
+        self._check_is(environment)
         for body in self._api.events(since=since, until=until):
-            yield webhooks.sealed(body, secrets=self._settings.webhook_secrets)
+            if is_ours(webhooks.type_of(body)):
+                yield webhooks.sealed(body, secrets=self._settings.webhook_secrets)
 
     def open_checkout(
         self,

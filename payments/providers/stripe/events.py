@@ -183,6 +183,11 @@ def is_known(event_type: str) -> bool:
     return event_type in _TOLD or event_type in _SILENT
 
 
+def is_ours(event_type: str) -> bool:
+    """Whether an event is of a family that is about what we sell, known or new; so is one that does not say."""
+    return not event_type or event_type.startswith(FAMILIES)
+
+
 def _period(invoice: Invoice, subscription: Subscription) -> PaidPeriod | None:
     return facts.period_of(invoice, facts.own_product_of(subscription))
 
@@ -207,6 +212,18 @@ def _named(event: Event) -> str:
 
 
 _Tell = Callable[[Reader, Event, datetime], Facts]
+
+#: What a webhook is to be sent (docs/stores/stripe.md), by how its types begin. Stripe has some hundred others, of
+#: payouts and balances among them, that no sale of ours is told by.
+FAMILIES = (
+    "charge.dispute.",
+    "charge.refund",
+    "checkout.session.",
+    "customer.subscription.",
+    "invoice.",
+    "payment_intent.",
+    "refund.",
+)
 
 #: What stands for facts, and how they are found.
 _TOLD: Mapping[str, _Tell] = {

@@ -102,6 +102,7 @@ def period_of(invoice: Invoice, store_product_id: str = "") -> PaidPeriod | None
     line = _line_of_period(invoice.lines.data)
     if not invoice.is_paid or not invoice.subscription_id or line is None:
         return None
+    is_prorated = _is_prorated(line, invoice)
     return PaidPeriod(
         transaction_id=invoice.id,
         store_product_id=store_product_id or line.price_id,
@@ -110,6 +111,8 @@ def period_of(invoice: Invoice, store_product_id: str = "") -> PaidPeriod | None
         price_micros=micros(invoice.amount_paid, invoice.currency),
         currency=invoice.currency.upper(),
         purchased_at=moment(invoice.status_transitions.paid_at or invoice.created),
+        is_prorated=is_prorated,
+        is_paid_by_credit=not is_prorated and invoice.amount_paid == 0 and line.price > 0,
     )
 
 
@@ -255,6 +258,24 @@ def _line_of_period(lines: Iterable[InvoiceLine]) -> InvoiceLine | None:
     own = [
         line
         for line in lines
-        if line.of_subscription and line.amount >= 0 and line.period.start < line.period.end
+        if line.is_of_subscription and line.amount >= 0 and line.period.start < line.period.end
     ]
     return max(own, key=lambda line: (line.period.end, line.amount), default=None)
+
+
+def _is_prorated(period: InvoiceLine, invoice: Invoice) -> bool:
+    """Whether a period is the rest of one, or takes the place of one whose rest is credited: with it, or as the
+    customer's balance before.
+
+    A renewal may settle a change of the period before, or be paid by the balance. The time before it is over: it is
+    a whole period all the same.
+    """
+    if period.is_proration or (not invoice.is_renewal and invoice.amount_paid < period.price):
+        return True
+    return any(
+        line.is_proration
+        and line.amount < 0
+        and line.period.start < period.period.end
+        and period.period.start < line.period.end
+        for line in invoice.lines.data
+    )

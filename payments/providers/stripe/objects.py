@@ -131,10 +131,15 @@ class _LineDetails(msgspec.Struct, frozen=True):
 class _LineParent(msgspec.Struct, frozen=True):
     type: str
     subscription_item_details: _LineDetails | None = None
+    invoice_item_details: _LineDetails | None = None
 
 
 class _PriceDetails(msgspec.Struct, frozen=True):
     price: Reference | Id
+
+
+class _Discounted(msgspec.Struct, frozen=True):
+    amount: Amount
 
 
 class _Pricing(msgspec.Struct, frozen=True):
@@ -142,16 +147,35 @@ class _Pricing(msgspec.Struct, frozen=True):
 
 
 class InvoiceLine(msgspec.Struct, frozen=True):
-    """A line of an invoice: of a subscription's item, or of what came beside it."""
+    """A line of an invoice: of a subscription's item, or of what came beside it. `amount` is before discounts."""
 
     amount: Amount
     period: _Period
     parent: _LineParent | None = None
     pricing: _Pricing | None = None
+    discount_amounts: Sequence[_Discounted] | None = None
 
     @property
-    def of_subscription(self) -> _LineDetails | None:
-        return self.parent.subscription_item_details if self.parent else None
+    def is_of_subscription(self) -> bool:
+        """Whether it is of a subscription's time. A proration may be an invoice item of its own."""
+        parent = self.parent
+        return parent is not None and (
+            parent.subscription_item_details is not None or self.is_proration
+        )
+
+    @property
+    def is_proration(self) -> bool:
+        """Whether it charges or credits the rest of a period, as the plan was changed."""
+        if self.parent is None:
+            return False
+        item, apart = self.parent.subscription_item_details, self.parent.invoice_item_details
+        is_apart = apart is not None and apart.proration and bool(name_of(apart.subscription))
+        return is_apart or (item is not None and item.proration)
+
+    @property
+    def price(self) -> int:
+        """What it costs after discounts."""
+        return self.amount - sum(discounted.amount for discounted in self.discount_amounts or ())
 
     @property
     def price_id(self) -> str:
@@ -179,6 +203,7 @@ class Invoice(_Live, frozen=True, kw_only=True):
     object: Literal["invoice"]
     created: Moment
     status: str | None
+    billing_reason: str | None = None
     amount_paid: Amount
     currency: Currency
     lines: Page[InvoiceLine]
@@ -188,6 +213,11 @@ class Invoice(_Live, frozen=True, kw_only=True):
     @property
     def is_paid(self) -> bool:
         return self.status == "paid"
+
+    @property
+    def is_renewal(self) -> bool:
+        """Whether it is there because a period was over."""
+        return self.billing_reason == "subscription_cycle"
 
     @property
     def subscription_id(self) -> str:

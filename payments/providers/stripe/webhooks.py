@@ -28,6 +28,10 @@ _TIME = re.compile(r"[1-9][0-9]{0,11}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 
 
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
 def verify(message: RawMessage, *, secrets: Sequence[str], now: datetime) -> None:
     """Passes what one of the secrets signed within 300 s of `now`, before or after, and what `sealed` made.
 
@@ -70,6 +74,14 @@ def read(body: bytes) -> Event:
     if event.account:
         raise ProviderError("an event of a connected account", Fault.FOREIGN)
     return event
+
+
+def type_of(body: bytes) -> str:
+    """What an event says that it is, before anything else of it is read; "" where it does not say."""
+    try:
+        return msgspec.json.decode(body, type=_Typed).type
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return ""
 
 
 def message_of(event: Event, *, is_known: bool) -> Message:

@@ -379,7 +379,7 @@ def test_tells_again_of_what_did_not_come(store: Store) -> None:
     store.move(days=30 * 25)
     assert store.told() == []
 
-    missed = list(store.adapter.missed(since=began, until=store.now))
+    missed = list(store.adapter.missed(environment="production", since=began, until=store.now))
 
     found = [store.adapter.facts_of(one, now=store.now)[0] for one in missed]
     assert 1 < len(found) < 26  # what is older than half a year is told no more
@@ -491,7 +491,9 @@ def test_refuses_commands_that_make_no_sense(store: Store) -> None:
 
 def test_keeps_its_books_and_its_certificates(store: Store) -> None:
     name, before = store.subscribe(), store.adapter
-    (raw,) = before.missed(since=store.now - timedelta(days=1), until=store.now)
+    (raw,) = before.missed(
+        environment="production", since=store.now - timedelta(days=1), until=store.now
+    )
     store.stop()
     store.start()
 

@@ -430,6 +430,37 @@ def test_an_upgrade_takes_the_place_of_the_old_one(google: Google) -> None:
     assert google.snapshot(old).access_until is None
 
 
+def test_an_upgrade_for_the_difference_goes_on_to_the_end_of_the_old_period(
+    google: Google,
+) -> None:
+    old = google.subscribes()
+    google.acknowledges(old)
+    before = google.snapshot(old).period
+    google.passes(20)
+    dearer = {"price_micros": 33_980_000}
+    new = google.subscribes(dearer, replaces=old, is_prorated=True)
+    google.acknowledges(new)
+    rest = google.snapshot(new).period
+    google.passes(11)
+    renewed = google.snapshot(new).period
+
+    assert rest is not None
+    assert before is not None
+    assert renewed is not None
+    assert (rest.is_prorated, rest.ends_at) == (True, before.ends_at)
+    # Ten days of thirty, for as much again as the other costs.
+    assert 5_650_000 < rest.price_micros <= 5_663_333
+    assert (renewed.is_prorated, renewed.starts_at) == (False, rest.ends_at)
+    assert renewed.price_micros == dearer["price_micros"]
+
+
+@pytest.mark.parametrize("price", [1, PLAN["price_micros"]])
+def test_an_upgrade_for_the_difference_is_to_what_is_dearer(google: Google, price: int) -> None:
+    old = google.subscribes()
+    with pytest.raises(AssertionError, match="not higher"):
+        google.subscribes({"price_micros": price}, replaces=old, is_prorated=True)
+
+
 def test_an_upgrade_that_is_never_paid_changes_nothing(google: Google) -> None:
     old = google.subscribes()
     google.acknowledges(old)

@@ -42,7 +42,7 @@ LEDGER = [
 READ_ONLY = [*LEDGER, PriceVersion, Refund]
 #: The admin's own questions about session, operator and permissions are among these.
 LIST_QUERIES = 10
-PAGE_QUERIES = 18
+PAGE_QUERIES = 19
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
-from payments.messages import reading, settling
+from payments.messages import alarms, reading, settling
 from payments.models import Purchase, StoreCall, StoreHistory, StoreMessage
 from tests.factories.operators import operator, signed_in
 from tests.factories.payments import StoreProductFactory
@@ -160,6 +160,41 @@ def test_a_replay_is_confirmed_logged_and_applied(
     assert broken.state == "applied"
 
 
+def test_what_was_looked_at_is_seen_with_a_note_and_rings_no_more(
+    support: Client, now: datetime
+) -> None:
+    broken, unknown, other = parked(now), received(now, type_="news"), received(now, type_="news")
+
+    asked = chosen(support, MESSAGES, "see", broken, unknown)
+    assert asked.status_code == 200
+    assert str(unknown.id) in asked.content.decode()
+    assert chosen(support, MESSAGES, "see", unknown, confirm="1").status_code == 200  # no note
+    unknown.refresh_from_db()
+    assert unknown.state == "unknown"
+
+    done = chosen(support, MESSAGES, "see", broken, unknown, confirm="1", note="Payouts, not ours")
+
+    assert done.status_code == 302
+    states = dict(StoreMessage.objects.values_list("id", "state"))
+    assert states == {broken.id: "seen", unknown.id: "seen", other.id: "unknown"}
+    logged = LogEntry.objects.get(object_id=str(unknown.id))
+    assert "Seen. Payouts, not ours" in logged.get_change_message()
+    assert [one.code for one in alarms.ringing(now=now)] == ["messages_unknown"]
+    assert listed(support, MESSAGES, state__exact="seen") == {broken.pk, unknown.pk}
+
+
+def test_what_was_seen_is_applied_when_it_is_replayed(support: Client, now: datetime) -> None:
+    broken = parked(now)
+    chosen(support, MESSAGES, "see", broken, confirm="1", note="No such product yet")
+    StoreProductFactory(store_product_id="unheard")
+
+    settling.replay([broken.id], now=now)
+    settling.settle(broken.id, now=now)
+
+    broken.refresh_from_db()
+    assert broken.state == "applied"
+
+
 def test_only_roles_that_mend_replay(db: None, now: datetime) -> None:
     broken = parked(now)
     looker = operator("lena")
@@ -167,6 +202,7 @@ def test_only_roles_that_mend_replay(db: None, now: datetime) -> None:
     client = signed_in(looker)
     assert client.get(f"{MESSAGES}{broken.id}/change/").status_code == 200
     chosen(client, MESSAGES, "replay", broken, confirm="1")
+    chosen(client, MESSAGES, "see", broken, confirm="1", note="Not mine to say")
     broken.refresh_from_db()
     assert broken.state == "parked"
     content = signed_in(operator("otto", role="content"))

@@ -34,7 +34,7 @@ READ_ONLY = (
 
 ADD_ONLY = (
     *("priceversion", "episodeprice", "ledgerdigest", "passintent", "exchangerate"),
-    "importedpurchase",
+    *("importedpurchase", "refusedclaim"),
 )
 """A price, a promise or a sealed day, once written, stays as it is."""
 

@@ -40,7 +40,7 @@ class Parrot(FakeStoreAdapter):
     ) -> None:
         self._say()
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         self._say()
         return iter(())
 

@@ -183,7 +183,18 @@ class TestSilence:
         assert rings(now) == []
 
 
-def test_histories_that_were_not_read(now: datetime) -> None:
+class Kept:
+    """A store with a history of each of its environments."""
+
+    def __init__(self, *environments: str) -> None:
+        self._environments = environments
+
+    def histories(self) -> tuple[str, ...]:
+        return self._environments
+
+
+def test_histories_that_were_not_read(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(purchases, "adapters", lambda: {"apple": Kept("production")})
     StoreHistory.objects.create(
         provider="apple", environment="production", read_until=now, read_at=now - 7 * HOUR
     )
@@ -192,13 +203,18 @@ def test_histories_that_were_not_read(now: datetime) -> None:
 
 
 def test_histories_that_were_never_read(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(purchases, "adapters", lambda: {"apple": None, "fake": None})
-    assert rings(now) == [("history_late", "The history of apple was never read.")]
-    StoreHistory.objects.create(
-        provider="apple", environment="production", read_until=now, tried_at=now
-    )
+    stores = {"apple": Kept("production", "sandbox"), "fake": Kept("production")}
+    monkeypatch.setattr(purchases, "adapters", lambda: stores)
+    assert rings(now) == [
+        ("history_late", "The history of apple (production) was never read."),
+        ("history_late", "The history of apple (sandbox) was never read."),
+    ]
+    for environment in ("production", "sandbox"):
+        StoreHistory.objects.create(
+            provider="apple", environment=environment, read_until=now, tried_at=now
+        )
     assert rings(now) == []
-    assert [code for code, _ in rings(now + 7 * HOUR)] == ["history_late"]
+    assert [code for code, _ in rings(now + 7 * HOUR)] == ["history_late"] * 2
 
 
 def test_differences_that_nobody_has_seen(now: datetime) -> None:
@@ -256,6 +272,10 @@ def test_a_report_that_cannot_be_read(now: datetime) -> None:
 
 
 class TestFirstPage:
+    @pytest.fixture(autouse=True)
+    def _apple_is_set_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(purchases, "adapters", lambda: {"apple": Kept("production")})
+
     def everything(self, now: datetime) -> None:
         message(now, state="parked")
         message(now, state="unknown")

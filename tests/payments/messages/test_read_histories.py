@@ -21,13 +21,13 @@ class Remembering(FakeStoreAdapter):
         super().__init__(registry.fake_store(settings)._private_key.public_key())
         self._told = told
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         for one in self._told:
             if isinstance(one, Exception):
                 raise one
             yield RawMessage({}, one)
 
-    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+    def polled(self, *, environment: str, since: datetime, until: datetime) -> Iterator[Facts]:
         yield (refund(since, amount_micros=10**30),)
         yield (refund(since, amount_micros=1),)
 
@@ -61,13 +61,13 @@ def test_what_can_never_be_read_holds_up_nothing_behind_it(
 ) -> None:
     first, forged = signed("first", now), signed("forged", now)[:-8] + b"AAAAAAAA"
     remembering += [first, b"\xff", forged, b"", signed("last", now)]
-    assert history.read("fake", now=now) == 2
+    assert history.read("fake", "production", now=now) == 2
     assert set(StoreMessage.objects.values_list("event_id", "arrived_by")) == {
         ("first", Arrival.PULLED),
         ("last", Arrival.PULLED),
     }
-    assert not history.is_due("fake", now=now + timedelta(minutes=1))
-    assert history.read("fake", now=now) == 0
+    assert not history.is_due("fake", "production", now=now + timedelta(minutes=1))
+    assert history.read("fake", "production", now=now) == 0
 
 
 @pytest.mark.django_db
@@ -78,10 +78,10 @@ def test_what_cannot_be_read_now_is_read_again(
     now: datetime, remembering: list[bytes | Exception], trouble: Exception
 ) -> None:
     remembering += [signed("first", now), trouble]
-    history.read("fake", now=now)
+    history.read("fake", "production", now=now)
     assert StoreHistory.objects.get().read_at is None
-    assert not history.is_due("fake", now=now)
-    assert history.is_due("fake", now=now + history.PAUSES[0])
+    assert not history.is_due("fake", "production", now=now)
+    assert history.is_due("fake", "production", now=now + history.PAUSES[0])
     assert StoreMessage.objects.filter(event_id="first").exists()
 
 
@@ -98,22 +98,22 @@ class TestTroubledHistory:
         self.trouble(remembering)
         waits = []
         for _ in range(5):
-            history.read("fake", now=now)
+            history.read("fake", "production", now=now)
             due_at = StoreHistory.objects.get().next_attempt_at
             assert due_at is not None
             waits.append(due_at - now)
         assert waits == [*history.PAUSES, history.PAUSES[-1]]
         remembering.clear()
-        history.read("fake", now=now)
+        history.read("fake", "production", now=now)
         assert StoreHistory.objects.get().failures == 0
 
     def test_is_tried_when_the_store_said(
         self, now: datetime, remembering: list[bytes | Exception]
     ) -> None:
         self.trouble(remembering, retry_after_seconds=7200)
-        history.read("fake", now=now)
-        assert not history.is_due("fake", now=now + timedelta(seconds=7199))
-        assert history.is_due("fake", now=now + timedelta(seconds=7200))
+        history.read("fake", "production", now=now)
+        assert not history.is_due("fake", "production", now=now + timedelta(seconds=7199))
+        assert history.is_due("fake", "production", now=now + timedelta(seconds=7200))
 
     def test_goes_on_with_the_slice_that_failed(
         self, now: datetime, monkeypatch: pytest.MonkeyPatch
@@ -121,10 +121,10 @@ class TestTroubledHistory:
         store = Sliced([])
         monkeypatch.setattr(purchases, "adapters", lambda: {"fake": store})
         store.fails_at = 10
-        history.read("fake", now=now)
+        history.read("fake", "production", now=now)
         assert len(store.slices) == 11
         store.fails_at = -1
-        history.read("fake", now=now)
+        history.read("fake", "production", now=now)
         starts = [since for since, _ in store.slices]
         assert starts[10] == starts[11]
         assert sorted(set(starts)) == [now - history.OVERLAP + n * history.SLICE for n in range(48)]
@@ -141,11 +141,11 @@ class Sliced(Remembering):
         super().__init__(told)
         self.slices = []
 
-    def missed(self, *, since: datetime, until: datetime) -> Iterator[RawMessage]:
+    def missed(self, *, environment: str, since: datetime, until: datetime) -> Iterator[RawMessage]:
         self.slices.append((since, until))
         if len(self.slices) == self.fails_at + 1:
             raise ProviderError("down", Fault.UNAVAILABLE)
         return iter(())
 
-    def polled(self, *, since: datetime, until: datetime) -> Iterator[Facts]:
+    def polled(self, *, environment: str, since: datetime, until: datetime) -> Iterator[Facts]:
         return iter(())

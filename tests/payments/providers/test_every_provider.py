@@ -17,7 +17,9 @@ from payments.providers.base import (
     Fact,
     Facts,
     Fault,
+    Known,
     Listens,
+    Numbers,
     Owed,
     PaidPeriod,
     Payment,
@@ -115,7 +117,9 @@ def test_the_app_the_notification_and_the_history_tell_the_same_facts(stall) -> 
     assert only(StoreTransaction, facts_of(stall)) == by_app
     missed = [
         fact
-        for message in stall.adapter.missed(since=since, until=stall.now + timedelta(minutes=1))
+        for message in stall.adapter.missed(
+            environment="production", since=since, until=stall.now + timedelta(minutes=1)
+        )
         for fact in stall.adapter.facts_of(message, now=stall.now)
         if isinstance(fact, StoreTransaction) and fact.transaction_id == by_app.transaction_id
     ]
@@ -137,7 +141,12 @@ def test_a_message_that_comes_again_has_the_same_name_and_another_has_another(st
 def test_history_tells_a_message_under_the_name_under_which_it_came(stall) -> None:
     if not stall.has_history:
         assert (
-            list(stall.adapter.missed(since=stall.now - timedelta(days=1), until=stall.now)) == []
+            list(
+                stall.adapter.missed(
+                    environment="production", since=stall.now - timedelta(days=1), until=stall.now
+                )
+            )
+            == []
         )
         return
     since = stall.now - timedelta(minutes=1)
@@ -145,9 +154,26 @@ def test_history_tells_a_message_under_the_name_under_which_it_came(stall) -> No
     came = {stall.adapter.read_message(one, now=clock.read()).event_id for one in stall.heard()}
     kept = {
         stall.adapter.read_message(one, now=clock.read()).event_id
-        for one in stall.adapter.missed(since=since, until=stall.now + timedelta(minutes=1))
+        for one in stall.adapter.missed(
+            environment="production", since=since, until=stall.now + timedelta(minutes=1)
+        )
     }
     assert came <= kept
+
+
+def test_the_history_of_each_environment_is_read_by_itself(stall) -> None:
+    stall.buy()
+    environments = stall.adapter.histories()
+    assert "production" in environments
+    assert len(set(environments)) == len(environments)
+    for environment in environments:
+        kept = stall.adapter.missed(
+            environment=environment,
+            since=stall.now - timedelta(minutes=1),
+            until=stall.now + timedelta(minutes=1),
+        )
+        told = {stall.adapter.read_message(one, now=clock.read()).environment for one in kept}
+        assert told <= {environment}
 
 
 def test_a_subscription_is_the_same_whoever_tells_of_it(stall) -> None:
@@ -175,6 +201,38 @@ def test_a_renewal_is_another_payment_of_the_same_subscription(stall) -> None:
     assert second.transaction_id != first.transaction_id
     assert second.starts_at == first.ends_at
     assert (second.price_micros, second.currency) == (first.price_micros, first.currency)
+
+
+def test_a_period_between_is_looked_up_where_the_last_alone_is_told(stall) -> None:
+    if not isinstance(stall.adapter, Numbers):
+        return
+    handed_in, name = stall.subscribe()
+    first = only(SubscriptionSnapshot, stall.adapter.submitted(handed_in, now=stall.now))
+    stall.renew(name)
+    stall.renew(name)
+    last = period_of(
+        only(
+            SubscriptionSnapshot,
+            stall.adapter.subscription(
+                environment="production", subscription_id=name, now=stall.now
+            ),
+        )
+    )
+    before = list(stall.adapter.before(last.transaction_id))
+    assert len(before) == 2
+    assert before[-1] == period_of(first).transaction_id
+    assert list(stall.adapter.before(before[-1])) == []
+    found = [
+        stall.adapter.looked_up(
+            Known(environment="production", transaction_id=one, purchased_at=last.purchased_at),
+            now=stall.now,
+        )
+        for one in before
+    ]
+    periods = [period_of(only(SubscriptionSnapshot, one)) for one in found]
+    assert [one.transaction_id for one in periods] == before
+    assert periods[0].ends_at == last.starts_at
+    assert periods[1] == period_of(first)
 
 
 def test_the_store_is_asked_for_a_subscription_by_the_name_that_it_told(stall: Stall) -> None:

@@ -403,16 +403,13 @@ def test_reads_what_was_missed_as_it_would_have_come() -> None:
     store = Asked(
         answer(200, page | {"hasMore": True, "paginationToken": "p"}),
         answer(200, page | {"hasMore": False}),
-        answer(200, {"notificationHistory": [], "hasMore": False}),
     )
     ours = adapter(settings(), store)
 
-    found = list(ours.missed(since=NOW - timedelta(days=1), until=NOW))
+    found = list(ours.missed(environment="production", since=NOW - timedelta(days=1), until=NOW))
 
     assert [ours.facts_of(one, now=NOW) for one in found] == [ours.facts_of(raw, now=NOW)] * 2
-    assert [one.url.host for one in store.requests] == ["api.storekit.apple.com"] * 2 + [
-        "api.storekit-sandbox.apple.com"
-    ]
+    assert [one.url.host for one in store.requests] == ["api.storekit.apple.com"] * 2
     assert store.requests[1].url.params["paginationToken"] == "p"
     assert json.loads(store.requests[0].content) == {
         "startDate": milliseconds(NOW - timedelta(days=1)),
@@ -423,7 +420,11 @@ def test_reads_what_was_missed_as_it_would_have_come() -> None:
 def test_asks_for_no_more_history_than_there_is() -> None:
     store = Asked(answer(200, {"hasMore": False}))
 
-    assert not list(adapter(settings(), store).missed(since=NOW - timedelta(days=900), until=NOW))
+    assert not list(
+        adapter(settings(), store).missed(
+            environment="production", since=NOW - timedelta(days=900), until=NOW
+        )
+    )
 
     asked = json.loads(store.requests[0].content)
     assert asked["endDate"] - asked["startDate"] < 180 * 24 * 3600 * 1000
@@ -436,7 +437,11 @@ def test_does_not_read_notifications_for_ever() -> None:
     )
 
     with pytest.raises(ProviderError) as refused:
-        list(adapter(settings(), endless).missed(since=NOW - timedelta(days=1), until=NOW))
+        list(
+            adapter(settings(), endless).missed(
+                environment="production", since=NOW - timedelta(days=1), until=NOW
+            )
+        )
     assert refused.value.fault is Fault.UNAVAILABLE
 
 

@@ -172,4 +172,11 @@ def test_a_trial_stands_for_nothing_and_asks_nothing() -> None:
 
 
 def test_pubsub_has_no_history() -> None:
-    assert list(Play().adapter.missed(since=NOW - timedelta(days=1), until=NOW)) == []
+    assert (
+        list(
+            Play().adapter.missed(
+                environment="production", since=NOW - timedelta(days=1), until=NOW
+            )
+        )
+        == []
+    )

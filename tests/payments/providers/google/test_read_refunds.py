@@ -394,7 +394,9 @@ def test_what_happened_is_polled_up_to_now_and_no_more_than_30_days_back() -> No
     google.has_order()
     has_voided(google, entry())
 
-    (facts,) = google.adapter.polled(since=NOW - timedelta(days=365), until=NOW)
+    (facts,) = google.adapter.polled(
+        environment="production", since=NOW - timedelta(days=365), until=NOW
+    )
     assert [refund.transaction_id for refund in refunds(facts)] == [TOKEN]
     asked = google.asked[0].url.params
     earliest = NOW - timedelta(days=30) + timedelta(minutes=10)

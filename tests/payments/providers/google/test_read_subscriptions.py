@@ -31,6 +31,7 @@ from tests.payments.providers.google.play import (
 
 ENDS = datetime(2026, 12, 28, 11, 0, tzinfo=UTC)
 STARTS = datetime(2026, 11, 28, 11, 0, tzinfo=UTC)
+INTENT = UUID("0192f0a0-0000-7000-8000-000000000002")
 ORDER = "GPA.5555-6666-7777-88888"
 
 
@@ -73,6 +74,34 @@ def test_an_active_subscription_is_what_google_and_its_order_say() -> None:
     has_order(google)
 
     assert told(google) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("profile", "intent_id"), [(str(INTENT), INTENT), ("a word of the app's", None)]
+)
+def test_the_intent_is_the_profile_where_that_is_an_id(
+    profile: str, intent_id: UUID | None
+) -> None:
+    google = Play()
+    said = {"obfuscatedExternalAccountId": "4711", "obfuscatedExternalProfileId": profile}
+    google.has_subscription(externalAccountIdentifiers=said)
+
+    assert (told(google).account_token, told(google).intent_id) == (None, intent_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("GPA.1-2..2", ["GPA.1-2..1", "GPA.1-2..0", "GPA.1-2"]),
+        ("GPA.1-2..0", ["GPA.1-2"]),
+        ("GPA.1-2..1#vip", ["GPA.1-2..0#vip", "GPA.1-2#vip"]),
+        ("GPA.1-2", []),
+        ("GPA.1-2..x", []),
+        ("", []),
+    ],
+)
+def test_the_periods_before_one_are_counted_down_to_the_first(name: str, before: list[str]) -> None:
+    assert list(Play().adapter.before(name)) == before
 
 
 def test_whoever_tells_it_is_the_same() -> None:

@@ -291,7 +291,7 @@ def test_tells_what_is_owed(owed: Owed, product: str, path: str) -> None:
         (True, True, Fraction(1), ("NEUTRAL", 100_000)),
         (True, True, None, ("NEUTRAL", None)),
         (False, True, Fraction(1, 3), ("NEUTRAL", None)),
-        (False, False, None, ("APPROVE", None)),
+        (False, False, None, ("NEUTRAL", None)),
     ],
 )
 def test_answers_no_more_than_the_buyer_consents_to(

@@ -34,5 +34,4 @@ def opened(folder: Path) -> Iterator[Shop]:
     try:
         yield shop
     finally:
-        shop.http.close()
-        shop.stripe.peer._log.close()
+        shop.close()

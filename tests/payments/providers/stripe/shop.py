@@ -86,6 +86,11 @@ class Shop:
         self.adapter = StripeAdapter(self.settings, transport=InProcess(self.stripe.peer))
         self._keys = 0
 
+    def close(self) -> None:
+        """Ends its files and connections."""
+        self.http.close()
+        self.stripe.peer._log.close()
+
     @property
     def now(self) -> datetime:
         return self.stripe.peer.clock()

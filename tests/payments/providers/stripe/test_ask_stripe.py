@@ -207,7 +207,9 @@ def test_ends_a_list_that_does_not(now: Any) -> None:
     page = {"object": "list", "has_more": True, "url": "/", "data": [{"id": "evt_1"}]}
 
     assert (
-        fault_of(lambda: list(answered(200, page).missed(since=now, until=now)))
+        fault_of(
+            lambda: list(answered(200, page).missed(environment="sandbox", since=now, until=now))
+        )
         is Fault.UNAVAILABLE
     )
 
@@ -282,7 +284,7 @@ def test_never_fails_otherwise_than_by_its_own_error(proof: Proof, now: Any) -> 
     def explore(status: int, body: bytes) -> None:
         said.update(status=status, body=body)
         assert fault(adapter, now) is not None
-        fault_of(lambda: list(adapter.missed(since=now, until=now)))
+        fault_of(lambda: list(adapter.missed(environment="sandbox", since=now, until=now)))
 
     explore()
     proof.record("P11", "anything for an answer of Stripe's API", violations=0)

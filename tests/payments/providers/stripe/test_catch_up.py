@@ -15,15 +15,27 @@ def test_finds_every_event_of_a_time(other: Shop) -> None:
     for _ in range(EVENTS_PER_PAGE // 2):
         other.bought()
     until = other.now + timedelta(seconds=1)
-    came = {message.body for message in other.messages(0)}
+    came = {
+        message.body
+        for message in other.messages(
+            0, "payment_intent.created", "payment_intent.succeeded", "checkout.session.completed"
+        )
+    }
 
-    missed = list(other.adapter.missed(since=since, until=until))
+    missed = list(other.adapter.missed(environment="sandbox", since=since, until=until))
 
     assert len(missed) == len(came) > EVENTS_PER_PAGE
     ids = [other.adapter.read_message(one, now=until).event_id for one in missed]
     assert len(set(ids)) == len(ids)
     assert {one.body for one in missed} == came
-    assert list(other.adapter.missed(since=until, until=until + timedelta(days=1))) == []
+    assert (
+        list(
+            other.adapter.missed(
+                environment="sandbox", since=until, until=until + timedelta(days=1)
+            )
+        )
+        == []
+    )
 
 
 def test_reads_of_the_history_what_a_webhook_would_have_said(other: Shop) -> None:
@@ -32,11 +44,28 @@ def test_reads_of_the_history_what_a_webhook_would_have_said(other: Shop) -> Non
     by_webhook = set(other.told(0))
 
     later = other.now + timedelta(days=20)
-    missed = list(other.adapter.missed(since=since, until=until))
+    missed = list(other.adapter.missed(environment="sandbox", since=since, until=until))
     assert all(other.adapter.read_message(one, now=later).is_known for one in missed)
     told = {fact for one in missed for fact in other.adapter.facts_of(one, now=later)}
 
     assert told == by_webhook != set()
+
+
+def test_passes_over_what_is_about_no_sale_and_takes_what_is_new_of_those_that_are(
+    other: Shop,
+) -> None:
+    with other.stripe.changing() as account:
+        for type_ in ("payout.paid", "charge.updated", "invoice_payment.paid", "refund.another"):
+            account.tell(type_, {"id": "po_1", "object": "payout"})
+
+    missed = other.adapter.missed(
+        environment="sandbox",
+        since=other.now - timedelta(minutes=5),
+        until=other.now + timedelta(minutes=5),
+    )
+
+    told = [other.adapter.read_message(one, now=other.now) for one in missed]
+    assert [(one.type, one.is_known) for one in told] == [("refund.another", False)]
 
 
 def test_waits_when_the_history_cannot_be_read(other: Shop) -> None:
@@ -44,7 +73,11 @@ def test_waits_when_the_history_cannot_be_read(other: Shop) -> None:
     other.fails({"kind": "truncated", "matching": "/v1/events"})
 
     assert (
-        fault_of(lambda: list(other.adapter.missed(since=other.now, until=other.now)))
+        fault_of(
+            lambda: list(
+                other.adapter.missed(environment="sandbox", since=other.now, until=other.now)
+            )
+        )
         is Fault.UNAVAILABLE
     )
 

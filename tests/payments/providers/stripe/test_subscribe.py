@@ -86,19 +86,19 @@ def test_is_named_by_the_price_that_it_was_sold_at(shop: Shop) -> None:
     monthly = shop.order(
         "set_price", name="VIP", unit_amount=1999, currency="usd", interval="month"
     )
-    yearly = shop.order("set_price", name="VIP", unit_amount=9999, currency="usd", interval="year")
+    dearer = shop.order("set_price", name="VIP", unit_amount=9999, currency="usd", interval="month")
     sale = replace(PASS, price_id=monthly["id"], store_product_id=monthly["id"])
     subscription_id, mark = shop.subscribed(sale), shop.mark()
     first = seen(shop, subscription_id)
 
     shop.advance(days=10)
-    invoice = shop.order("change", subscription=subscription_id, price=yearly["id"])
+    invoice = shop.order("change", subscription=subscription_id, price=dearer["id"])
 
     changed = seen(shop, subscription_id)
     assert first.store_product_id == first.period.store_product_id == monthly["id"]
-    assert changed.store_product_id == changed.renews_as == yearly["id"]
+    assert changed.store_product_id == changed.renews_as == dearer["id"]
     assert changed.period.transaction_id == invoice["id"]
-    assert changed.period.store_product_id == yearly["id"]
+    assert changed.period.store_product_id == dearer["id"]
     assert changed.period.price_micros == invoice["amount_paid"] * 10_000 > 0
     assert changed.period.ends_at == first.period.ends_at
     assert changed.period.starts_at == first.period.starts_at + timedelta(days=10)
