@@ -236,6 +236,7 @@ def test_every_operation_has_a_class() -> None:
     assert {operation.name for operation in document.operations()} == set(CLASSES)
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("operation", document.operations(), ids=str)
 def test_every_caller_is_let_in_or_told_why_not(
     operation: Operation, world: World, stranger: Client, proof: Proof

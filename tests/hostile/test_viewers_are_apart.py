@@ -67,6 +67,7 @@ def _post(client: Client, url: str, body: object, headers: dict[str, str]) -> An
     return client.post(url, body, "application/json", headers=headers)
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("operation", FOR_VIEWERS, ids=str)
 def test_tells_another_viewer_nothing_of_the_first(
     operation: Operation, rich: World, other: Device, stranger: Client

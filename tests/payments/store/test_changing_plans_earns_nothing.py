@@ -137,7 +137,7 @@ def test_a_whole_period_is_not_had_for_what_is_left_of_another(market: Market) -
 
 @pytest.mark.django_db
 @settings(
-    max_examples=12,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -22,18 +22,18 @@ Draft = Callable[..., PriceChange]
 
 
 @pytest.fixture
-def dana(db: None) -> User:
+def plan(db: None) -> PricePlan:
+    return default_plan()
+
+
+@pytest.fixture
+def dana(plan: PricePlan) -> User:
     return operator("dana", role="pricing")
 
 
 @pytest.fixture
-def erin(db: None) -> User:
+def erin(plan: PricePlan) -> User:
     return operator("erin", role="pricing")
-
-
-@pytest.fixture
-def plan(db: None) -> PricePlan:
-    return default_plan()
 
 
 @pytest.fixture
