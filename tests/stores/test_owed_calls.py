@@ -239,9 +239,10 @@ def _wrong_at_apple(stores: Market, questions: Sequence[Question]) -> Iterator[s
         if question.sold.provider != "apple":
             continue
         answers = told.get(question.sold.transaction_id, [])
-        said = [one["consumptionPercentage"] for one in answers]
+        # Once, or the same again: `hurry` has calls made that a worker is at.
+        said = {one["consumptionPercentage"] for one in answers}
         exact = int(_share(question, stores) * WHOLE_MILLIUNITS + Fraction(1, 2))
-        if said != ([exact] if question.is_consented else []):
+        if said != ({exact} if question.is_consented else set()):
             yield f"{question}: Apple was told {answers}"
         if not all(one["customerConsented"] for one in answers):
             yield f"{question}: Apple was told without consent"
