@@ -212,7 +212,7 @@ NEARLY = OBJECTS.flatmap(
 
 
 def _explore(proof: Proof, strategy: Any, judge: Callable[[Any], None]) -> None:
-    @settings(max_examples=proof.rounds(full=20_000), deadline=None, database=None)
+    @settings(max_examples=proof.rounds(full=5_000), deadline=None, database=None)
     @given(strategy)
     def explore(drawn: Any) -> None:
         judge(drawn)

@@ -182,7 +182,7 @@ def test_of_whatever_google_answers(proof: Proof) -> None:
         proof,
         judge,
         *(spoiled(PRODUCT), spoiled(SUBSCRIBED), spoiled(ORDER), spoiled(VOIDED), STATUSES),
-        full=20_000,
+        full=5_000,
     )
     assert found.answers > proof.count // 100
     proof.record("P11", "anything for Google Play's answers", violations=0)
@@ -196,7 +196,7 @@ def test_of_whatever_bytes_google_answers(proof: Proof) -> None:
         for hint in HINTS:
             found.of(lambda hint=hint: GOOGLE.adapter.facts_of(hint, now=NOW))
 
-    explore(proof, judge, STATUSES, st.binary(), full=20_000)
+    explore(proof, judge, STATUSES, st.binary(), full=5_000)
     proof.record("P11", "any bytes for Google Play's answers", violations=0)
 
 
@@ -219,7 +219,7 @@ def test_of_whatever_is_pushed(proof: Proof) -> None:
     notification = st.sampled_from(list(NOTIFICATIONS)).flatmap(
         lambda kind: spoiled({**EVERY, kind: NOTIFICATIONS[kind]})
     )
-    explore(proof, judge, notification, envelope, st.binary(), full=20_000)
+    explore(proof, judge, notification, envelope, st.binary(), full=5_000)
     assert found.answers > proof.count // 100
     proof.record("P11", "anything pushed as a notification of Google Play", violations=0)
 
@@ -238,7 +238,7 @@ def test_of_whatever_a_token_says(proof: Proof) -> None:
             found.of(lambda m=message: GOOGLE.adapter.read_message(m, now=NOW))
 
     header = {"kid": "1", "typ": "JWT", "x": ["b64"]}
-    explore(proof, judge, spoiled(header), spoiled(play.claims()), st.text(), full=20_000)
+    explore(proof, judge, spoiled(header), spoiled(play.claims()), st.text(), full=5_000)
     assert found.answers > proof.count // 100
     proof.record("P11", "anything for a push's token", violations=0)
 
@@ -254,7 +254,7 @@ def test_of_whatever_is_handed_in(proof: Proof) -> None:
         for handed_in in (json.dumps(value), text):
             found.of(lambda h=handed_in: GOOGLE.adapter.submitted(h, now=NOW))
 
-    explore(proof, judge, spoiled(honest), st.text(), full=20_000)
+    explore(proof, judge, spoiled(honest), st.text(), full=5_000)
     assert found.answers > proof.count // 100
     proof.record("P11", "anything handed in as a purchase of Google Play", violations=0)
 

@@ -278,7 +278,7 @@ def test_never_fails_otherwise_than_by_its_own_error(proof: Proof, now: Any) -> 
         lambda request: httpx.Response(said["status"], stream=httpx.ByteStream(said["body"]))
     )
 
-    @settings(max_examples=proof.rounds(full=10_000), deadline=None, database=None)
+    @settings(max_examples=proof.rounds(full=4_000), deadline=None, database=None)
     @example(200, b"")
     @given(st.sampled_from([200, 201, 302, 400, 401, 402, 404, 409, 429, 500]), ANSWERS)
     def explore(status: int, body: bytes) -> None:
