@@ -7,7 +7,7 @@ import pytest
 
 from analytics.intake import inbox
 from analytics.lake import flushing
-from analytics.models import CountedFlag
+from analytics.models import CountedFlag, FillState, RollupHour
 from analytics.rollups import hours
 from tests.analytics import rolled
 from tests.factories.events import Playback, app_open, body
@@ -126,3 +126,15 @@ def test_hours_hear_of_a_flag_once_and_of_its_lifting_once(now: datetime) -> Non
         bot.id: True,
         nobody.id: False,
     }
+
+
+def test_the_sweep_makes_the_hours_of_a_flagged_viewer_due(now: datetime) -> None:
+    bot = _viewer()
+    _watches(bot, now)
+    rolled.fill(now + 2 * HOUR)
+    _flag([bot], now=now + 3 * HOUR)
+
+    hours.sweep(now=now + 3 * HOUR)
+
+    reopened = RollupHour.objects.filter(hour=now, state=FillState.REOPENED)
+    assert {"events", "starts", "watch_time"} <= set(reopened.values_list("metric", flat=True))
