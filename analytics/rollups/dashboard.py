@@ -121,7 +121,7 @@ def read(query: DashboardQuery, *, zone: ZoneInfo, now: datetime) -> DashboardRe
         reporting_zone=zone.key,
         watermark=_watermark(metrics),
         engine=ENGINE,
-        population=[flags.live().sentence()],
+        population=_population(names),
         environment=query.environment,
         by=query.by,
         split=query.split or None,
@@ -153,7 +153,7 @@ def table(report: DashboardReport) -> Table:
         "definition": " ".join(map(_told, report.metrics)),
         "reporting_zone": report.reporting_zone,
         "watermark": report.watermark.isoformat() if report.watermark else "never",
-        "population": ", ".join(report.population),
+        "population": ", ".join(report.population) or "all",
         "filters": ", ".join(f"{name} {value}" for name, value in filters.items()),
         "engine": report.engine,
     }
@@ -174,6 +174,13 @@ def table(report: DashboardReport) -> Table:
         kinds={"value": int, "is_complete": bool},
         about=about,
     )
+
+
+def _population(names: Sequence[str]) -> Sequence[str]:
+    """Whom metrics of the lake leave out; those of money are accounting, and have all of it."""
+    if all(METRICS[name].basis is Basis.LEDGER for name in names):
+        return []
+    return [f"{flags.live().sentence()} of metrics from the lake"]
 
 
 def _watermark(metrics: Sequence[DashboardMetric]) -> datetime | None:

@@ -391,7 +391,13 @@ def test_dashboards_show_money_by_day_and_hour_with_how_far_it_is_filled(
     assert not day["gross_billings"]["is_complete"]
     filled = {metric["name"]: metric for metric in by_day["metrics"]}["gross_billings"]
     assert (filled["state"], filled["waiting_hours"]) == ("waiting", 2)
-    assert filled["as_of"] == "2026-03-14T14:58:00Z"
+    assert filled["as_of"] == by_day["watermark"] == "2026-03-14T14:58:00Z"
+    assert (by_day["engine"], by_day["population"]) == ("PostgreSQL", [])
+    of_lake = api.get(address.replace("gross_billings", "starts"), headers=headers).json()
+    assert of_lake["watermark"] == "2026-03-14T12:00:00Z", "the earlier of both"
+    assert of_lake["population"] == [
+        "0 flagged viewers and 0 flagged playback sessions left out of metrics from the lake"
+    ]
     hourly = {
         row["starts_at"]: row["value"] for row in by_hour["rows"] if row["metric"] == "coin_unlocks"
     }
