@@ -27,6 +27,7 @@ from tests.stores.shops import Apple, Fake, Google, Peer, Shop, Sold, Stripe
 Answer = TypeVar("Answer")
 
 SETTLE_SECONDS = 120.0
+RING_SECONDS = 3.0
 #: A store in trouble is waited for no longer than our adapters do.
 ANSWER_SECONDS = 60.0
 
@@ -156,13 +157,25 @@ class Market:
     def read_histories(self) -> None:
         """Have them read now, and wait until all were: Apple's sandbox has one of its own."""
         (began_at,) = self.instance.query("SELECT clock_timestamp()")[0]
-        self.read_histories_again()
-        self.ring("read_histories")
         read = "SELECT count(*) FROM payments_storehistory WHERE read_at >= %s"
-        self.wait_until(
-            lambda: self.instance.query(read, began_at) == [(len(self.shops) + 1,)],
-            "all histories are read",
-        )
+        rung_at = time.monotonic() - RING_SECONDS
+
+        def are_read() -> bool:
+            nonlocal rung_at
+            if self.instance.query(read, began_at) == [(len(self.shops) + 1,)]:
+                return True
+            # One that a worker was at by then passes a ring by, and is read as of before.
+            if time.monotonic() - rung_at >= RING_SECONDS:
+                rung_at = time.monotonic()
+                self.instance.query(
+                    "UPDATE payments_storehistory SET next_attempt_at = NULL"
+                    " WHERE read_at IS NULL OR read_at < %s",
+                    began_at,
+                )
+                self.ring("read_histories")
+            return False
+
+        self.wait_until(are_read, "all histories are read")
 
     def wait_until(
         self, condition: Callable[[], bool], what: str, *, seconds: float = SETTLE_SECONDS
